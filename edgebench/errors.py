@@ -1,0 +1,63 @@
+"""The errors a user can meet, and the exit code each one ends the command with.
+
+    EdgebenchError            1   base; never raised itself
+    ├── UsageError            2   bad input: the message names the value, the choices and what to do
+    │   └── MissingPackage    2   an optional package is needed; the message is the pip command
+    ├── Inconclusive          3   the data cannot carry a verdict
+    └── JobError              4   the work was asked for correctly and failed
+        ├── ExportError       4   a conversion failed or its file does not compute what torch computes
+        └── DeviceError       4   a device or runtime failed while measuring
+
+Exit code 0 is success, 1 a regression or an exceeded budget, 130 an interrupt.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class EdgebenchError(Exception):
+    """Base of every error that edgebench raises on purpose; printed as one sentence, without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(EdgebenchError):
+    """Bad input. The message names the value, the choices, and what to do next."""
+
+    exit_code = 2
+
+
+class MissingPackage(UsageError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs the package {package}: pip install 'edgebench[{extra}]'")
+        self.package = package
+
+
+class Inconclusive(EdgebenchError):
+    """The samples cannot carry a verdict; the message says what is missing."""
+
+    exit_code = 3
+
+
+class JobError(EdgebenchError):
+    """Correctly requested work that failed."""
+
+    exit_code = 4
+
+
+class ExportError(JobError):
+    """A conversion failed, or the written file does not compute what torch computes."""
+
+
+class DeviceError(JobError):
+    """A device or its runtime failed while loading or measuring."""
+
+
+def unknown(kind: str, value: str, choices: Iterable[str]) -> UsageError:
+    """Returns the error for an unknown name: the value, the nearest names first, then all choices."""
+    known = sorted(choices)
+    nearest = get_close_matches(value, known, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
+    return UsageError(f"unknown {kind} '{value}'{hint} Known: {', '.join(known)}".replace("' Known", "'. Known"))

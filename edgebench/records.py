@@ -1,0 +1,261 @@
+"""The records that flow through edgebench: immutable, versioned, and the only thing that is ever stored.
+
+Base units throughout, with the unit in the name (`latency_s`, `size_bytes`). Raw samples are kept in time order;
+summaries are computed by whoever reads a record and never stored in place of the samples.
+
+Schema history
+    1   2026-11: first version
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+SCHEMA = 1
+
+Format = Literal["tflite", "onnx", "coreml", "torch"]
+Precision = Literal["fp32", "fp16", "int8"]
+Provenance = Literal["measured", "emulated", "estimated"]
+Status = Literal["ok", "failed", "invalid", "skipped"]
+Layout = Literal["NHWC", "NCHW", "NC"]
+
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all records: frozen, keyword-only, JSON by msgspec."""
+
+    def _repr_html_(self) -> str:
+        """A two-column table for notebooks."""
+        from html import escape
+
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(repr(getattr(self, name)))}</td></tr>"
+            for name in self.__struct_fields__
+        )
+        return f"<table><caption>{type(self).__name__}</caption>{rows}</table>"
+
+
+class ModelSpec(Record, frozen=True, kw_only=True):
+    """Which network: a registered family member, or a user's factory, at one scaling point.
+
+    `width` multiplies channels, `depth` multiplies block repeats, `resolution` is the input's height and width in
+    pixels. `height` differs from `resolution` only for a user's non-square network. `options` holds a family's own
+    switches, such as groups=2 for alexnet.
+    """
+
+    name: str
+    family: str
+    width: Positive = 1.0
+    depth: Positive = 1.0
+    resolution: Count = 224
+    height: Count | None = None
+    classes: Count = 1000
+    channels: Count = 3
+    options: dict[str, int | float | bool | str] = {}
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """(1, channels, height, width)."""
+        return (1, self.channels, self.height or self.resolution, self.resolution)
+
+    @property
+    def key(self) -> str:
+        """A readable, file-safe name that is unique to the spec: mobilenetv2-w1-d1-r224, plus what is not default."""
+        stem = "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in self.name)
+        parts = [stem, f"w{self.width:g}", f"d{self.depth:g}", f"r{self.resolution}"]
+        if self.height not in (None, self.resolution):
+            parts.append(f"h{self.height}")
+        if self.classes != 1000:
+            parts.append(f"k{self.classes}")
+        if self.channels != 3:
+            parts.append(f"c{self.channels}")
+        parts += [f"{name}{value}" for name, value in sorted(self.options.items())]
+        if stem != self.name:
+            parts.append(hashlib.sha256(self.name.encode()).hexdigest()[:8])
+        return "-".join(parts)
+
+
+class ExportSpec(Record, frozen=True, kw_only=True):
+    """Which file: format, weight precision, and how it is converted."""
+
+    format: Format = "tflite"
+    precision: Precision = "fp32"
+    converter: str = "default"
+    image_input: bool = False
+
+    @property
+    def key(self) -> str:
+        """File-safe and unique to the spec: tflite-fp32."""
+        parts: list[str] = [self.format, self.precision]
+        if self.converter != "default":
+            parts.append(self.converter)
+        if self.image_input:
+            parts.append("image")
+        return "-".join(parts)
+
+
+class TensorSpec(Record, frozen=True, kw_only=True):
+    """One input or output of a file. A dimension of None is dynamic."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    layout: Layout | None = None
+
+
+class Preprocessing(Record, frozen=True, kw_only=True):
+    """How an image becomes the network's input: shorter side to `resize`, centre `crop`, /255, (x - mean) / std."""
+
+    resize: int
+    crop: int
+    interpolation: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class Parity(Record, frozen=True, kw_only=True):
+    """Errors of a written file against torch in float32, the worst over all inputs tried."""
+
+    inputs: int
+    max_abs_error: float
+    output_range: float
+    relative_l2_error: float
+    gate: str
+    passed: bool
+    evaluated_by: str
+
+    @property
+    def range_error(self) -> float:
+        """Largest absolute error as a share of the output's range."""
+        return self.max_abs_error / self.output_range if self.output_range else float("inf")
+
+
+class Artifact(Record, frozen=True, kw_only=True):
+    """A checked file and all that is known of it; written beside the file as its JSON manifest."""
+
+    schema: int = SCHEMA
+    model: ModelSpec
+    export: ExportSpec
+    path: str
+    sha256: str
+    size_bytes: int
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    preprocessing: Preprocessing | None = None
+    parity: Parity | None = None
+    operators: dict[str, int] = {}
+    delegated_share: float | None = None
+    delegates: int | None = None
+    parameters: int | None = None
+    macs: int | None = None
+    weights_sha256: str | None = None
+    convert_s: float | None = None
+    cached: bool = False
+    tool_versions: dict[str, str] = {}
+    warnings: tuple[str, ...] = ()
+    created: str = ""
+
+
+class Scenario(Record, frozen=True, kw_only=True):
+    """How latency is measured: a fresh process per repeat, warm-up, then at least `min_runs` AND `min_s`."""
+
+    processes: Count = 5
+    warmup_runs: int = 10
+    warmup_s: float = 0.5
+    min_runs: Count = 100
+    min_s: float = 10.0
+    max_s: float = 150.0
+    threads: Count = 1
+    batch: Count = 1
+    seed: int = 0
+    quick: bool = False
+
+
+QUICK = Scenario(processes=3, min_runs=30, min_s=1.0, max_s=30.0, quick=True)
+
+
+class Interval(Record, frozen=True, kw_only=True):
+    """A value with its interval at the stated confidence."""
+
+    value: float
+    low: float
+    high: float
+    confidence: float = 0.95
+
+
+class Measurement(Record, frozen=True, kw_only=True, tag="measurement", tag_field="kind"):
+    """Raw timings of one cell (model x file x device x runtime x threads). Nothing in it is a summary.
+
+    `latency_s[process][i]` is in time order. `memory_bytes` maps phases (baseline, load, first, steady) to peak
+    resident bytes from the memory pass.
+    """
+
+    schema: int = SCHEMA
+    id: str
+    time: str
+    model: ModelSpec
+    export: ExportSpec
+    device: str
+    runtime: str
+    runtime_version: str
+    provenance: Provenance = "measured"
+    scenario: Scenario
+    latency_s: tuple[tuple[float, ...], ...] = ()
+    load_s: tuple[float, ...] = ()
+    first_s: tuple[float, ...] = ()
+    memory_bytes: dict[str, int] = {}
+    artifact_sha256: str | None = None
+    size_bytes: int | None = None
+    parameters: int | None = None
+    macs: int | None = None
+    parity: Parity | None = None
+    counts: dict[str, int] = {}
+    environment: dict[str, Any] = {}
+    warnings: tuple[str, ...] = ()
+    status: Status = "ok"
+    error: str | None = None
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """Peak resident bytes of load and inference above the process's baseline before the model was loaded."""
+        peaks = [value for phase, value in self.memory_bytes.items() if phase != "baseline"]
+        return max(peaks) - self.memory_bytes.get("baseline", 0) if peaks else None
+
+
+class Estimate(Record, frozen=True, kw_only=True, tag="estimate", tag_field="kind"):
+    """What a network should take on a device nobody measured here; every quantity carries an interval or its error."""
+
+    schema: int = SCHEMA
+    id: str
+    time: str
+    model: ModelSpec
+    export: ExportSpec
+    device: str
+    runtime: str
+    threads: Count = 1
+    provenance: Provenance = "estimated"
+    latency_s: Interval | None = None
+    peak_memory_bytes: int | None = None
+    artifact_sha256: str | None = None
+    size_bytes: int | None = None
+    parameters: int | None = None
+    macs: int | None = None
+    parity: Parity | None = None
+    calibrated_on: str = ""
+    warnings: tuple[str, ...] = ()
+    status: Status = "ok"
+    error: str | None = None
+
+
+Result = Measurement | Estimate
+
+
+def identity(*parts: object) -> str:
+    """Returns a 16-digit content address of JSON-able parts; the same parts give the same address."""
+    return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:16]
