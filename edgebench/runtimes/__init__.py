@@ -1,0 +1,49 @@
+"""The engines that run a file: one module each, `load(path, threads=1, batch=1)` -> session, `session.run(x)`.
+
+An engine's module uses the standard library, numpy and the engine only, so that it can be copied to a device and
+loaded there by its path, beside the worker.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from edgebench.registry import Registry
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["FORMATS", "RUNTIMES", "Session"]
+
+RUNTIMES = Registry(
+    "runtime",
+    {
+        "litert": "edgebench.runtimes.litert:load",
+        "onnxruntime": "edgebench.runtimes.onnxruntime:load",
+        "torch": "edgebench.runtimes.torch_eager:load",
+        "coreml": "edgebench.runtimes.coreml:load",
+        "fake": "edgebench.runtimes.fake:load",
+    },
+    extras={"litert": "tflite", "onnxruntime": "onnx", "coreml": "coreml"},
+)
+
+# Which runtime runs which format.
+FORMATS = {"tflite": "litert", "onnx": "onnxruntime", "coreml": "coreml", "torch": "torch"}
+
+
+class Session(Protocol):
+    """A loaded network, ready to run.
+
+    `inputs` and `outputs` are lists of {"name": str, "shape": [int], "dtype": str}, with a dynamic batch resolved to
+    the batch that the session was loaded with. `delegates` counts the delegates that took operators, and
+    `delegated_share` is the share of operators they took; both are None where the engine has no delegates.
+    """
+
+    inputs: list[dict[str, Any]]
+    outputs: list[dict[str, Any]]
+    version: str
+    delegates: int | None
+    delegated_share: float | None
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        """Runs the network on `x`, in the file's own layout and dtype, and returns its first output."""

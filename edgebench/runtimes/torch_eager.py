@@ -1,0 +1,50 @@
+"""PyTorch in eager mode on the CPU: `load(path, threads, batch)` for .pt2 files written by torch.export.save.
+
+Uses the standard library, numpy and torch only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def load(path: str, threads: int = 1, batch: int = 1) -> TorchSession:
+    """Reads an exported program and sets the number of threads of this process.
+
+    Raises the engine's own errors for a file that it cannot read, ValueError for a batch that the file does not have.
+    """
+    torch.set_num_threads(threads)
+    program = torch.export.load(path)
+    return TorchSession(program, batch)
+
+
+class TorchSession:
+    """An exported program as an eager module."""
+
+    delegates: int | None = None
+    delegated_share: float | None = None
+
+    def __init__(self, program: torch.export.ExportedProgram, batch: int) -> None:
+        signature = program.graph_signature
+        values = {node.name: node.meta["val"] for node in program.graph.nodes if "val" in node.meta}
+        self.version: str = torch.__version__
+        self.inputs = [_describe(name, values[name], batch) for name in signature.user_inputs if name in values]
+        self.outputs = [_describe(name, values[name], batch) for name in signature.user_outputs if name in values]
+        self._module = program.module()
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        """Runs the network and returns its first output."""
+        with torch.inference_mode():
+            output = self._module(torch.from_numpy(x))
+        first: torch.Tensor = output[0] if isinstance(output, (tuple, list)) else output
+        return first.numpy()
+
+
+def _describe(name: Any, value: torch.Tensor, batch: int) -> dict[str, Any]:
+    shape = [int(size) if isinstance(size, int) else batch for size in value.shape]
+    if shape and shape[0] != batch:
+        raise ValueError(f"the batch of {name} is fixed to {shape[0]}, not {batch}")
+    return {"name": str(name), "shape": shape, "dtype": str(value.dtype).removeprefix("torch.")}
