@@ -1,0 +1,280 @@
+"""Device profiles: one TOML a device, read strictly, with the source of every figure.
+
+Quantities are written with their unit ("1.8GHz", "4GiB", "2.5GB/s") and held in base units. The calibrations at the
+end of a file are written by `python -m edgebench.estimate.fit`. devices/README.md shows the whole form.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from importlib import resources
+from importlib.resources.abc import Traversable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from edgebench import host, units
+from edgebench.errors import UsageError, unknown
+from edgebench.records import Precision
+
+NonNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of a profile's parts; an unknown key is an error."""
+
+
+class Caches(_Part, frozen=True, kw_only=True, rename={"l1d_bytes": "l1d", "l2_bytes": "l2", "l3_bytes": "l3"}):
+    """Data caches in bytes, as one core sees them: a cache that several cores share counts whole."""
+
+    l1d_bytes: Count | None = None
+    l2_bytes: Count | None = None
+    l3_bytes: Count | None = None
+
+    @property
+    def last_level_bytes(self) -> int | None:
+        """The largest cache that is known."""
+        return max(filter(None, (self.l1d_bytes, self.l2_bytes, self.l3_bytes)), default=None)
+
+
+class Cpu(_Part, frozen=True, kw_only=True, rename={"clock_hz": "clock", "bandwidth_bytes_per_s": "bandwidth"}):
+    """The cores that inference runs on (the big ones), their highest clock, and the memory copy rate seen on them."""
+
+    soc: str
+    core: str
+    cores: Count
+    clock_hz: NonNegative | None = None
+    isa: str
+    caches: Caches = Caches()
+    bandwidth_bytes_per_s: NonNegative | None = None
+
+
+class Source(_Part, frozen=True, kw_only=True):
+    """Where one figure of the profile was read. `field` is its dotted key."""
+
+    field: str
+    source: str
+    note: str = ""
+
+
+class LeaveOneOut(_Part, frozen=True, kw_only=True):
+    """Errors on networks that the fit did not see, each network left out in turn.
+
+    `median` and `worst` are |estimate / published - 1|; `coverage` is the share of published figures inside the
+    90% interval; `kendall_tau` compares the order of the networks.
+    """
+
+    median: NonNegative
+    worst: NonNegative
+    coverage: Share
+    kendall_tau: Annotated[float, Meta(ge=-1, le=1)]
+
+
+class Calibration(_Part, frozen=True, kw_only=True):
+    """Fitted constants of one runtime, precision and thread count, with the rows they came from and their error.
+
+    `spread` is the half-width of the 90% interval of ln(published / estimate). `macs` is the range of the fitted rows.
+    """
+
+    runtime: str
+    precision: Precision
+    threads: Count
+    constants: dict[str, NonNegative]
+    spread: NonNegative
+    macs: tuple[NonNegative, NonNegative]
+    rows: Count
+    networks: Count
+    error: LeaveOneOut
+    sources: tuple[str, ...]
+    note: str = ""
+
+
+class DeviceProfile(_Part, frozen=True, kw_only=True, rename={"memory_bytes": "memory"}):
+    """A device: what it is, where that is known from, and what its latencies are estimated with.
+
+    `reach` says how a measurement gets there: "local" is this machine; None has no way yet, so only estimates.
+    """
+
+    name: str
+    title: str
+    cpu: Cpu
+    memory_bytes: Count | None = None
+    reach: Literal["local"] | None = None
+    sources: tuple[Source, ...] = ()
+    calibrations: tuple[Calibration, ...] = ()
+
+    def calibration(self, runtime: str, precision: str, threads: int) -> Calibration | None:
+        """The calibration for exactly this runtime, precision and thread count, or None."""
+        key = (runtime, precision, threads)
+        return next((c for c in self.calibrations if (c.runtime, c.precision, c.threads) == key), None)
+
+
+class Capability(_Part, frozen=True, kw_only=True):
+    """What can be said of one runtime, precision and thread count on a device. `error` is the median unseen error."""
+
+    runtime: str
+    precision: Precision
+    threads: Count
+    measured: bool
+    estimated: bool
+    error: float | None = None
+
+
+# A runtime's Python package, and the precisions of the files that edgebench gives it.
+_RUNTIMES: Final[dict[str, tuple[str, tuple[Precision, ...]]]] = {
+    "litert": ("ai_edge_litert", ("fp32", "fp16")),
+    "onnxruntime": ("onnxruntime", ("fp32", "fp16")),
+    "torch": ("torch", ("fp32",)),
+}
+_Cell = tuple[str, Precision, int]
+_REMOTE: Final = ("litert", "onnxruntime")
+
+_QUANTITIES: Final[dict[str, Callable[[str], float]]] = {
+    "clock": units.hertz,
+    "memory": units.size_bytes,
+    "bandwidth": units.bytes_per_second,
+    "l1d": units.size_bytes,
+    "l2": units.size_bytes,
+    "l3": units.size_bytes,
+}
+
+
+def names() -> list[str]:
+    """The names of the shipped profiles, the host first; nothing is parsed."""
+    stems = sorted(entry.name[:-5] for entry in _folder().iterdir() if entry.name.endswith(".toml"))
+    return sorted(stems, key=lambda stem: stem != "host")
+
+
+def load(name: str) -> DeviceProfile:
+    """Reads a shipped profile by name, or any profile by the path of its .toml file.
+
+    Raises UsageError for an unknown name (nearest names offered) and for a file that is not a valid profile, naming
+    the file, the key and what belongs there.
+    """
+    if name.endswith(".toml"):
+        path = Path(name)
+        if not path.is_file():
+            raise UsageError(f"no device file '{name}': give an existing .toml, or one of {', '.join(names())}")
+        return parse(_text(path.read_bytes(), name), path.stem, name)
+    if name not in names():
+        raise unknown("device", name, names())
+    return parse(_folder().joinpath(f"{name}.toml").read_text("utf-8"), name, f"devices/{name}.toml")
+
+
+def parse(text: str, stem: str, file: str) -> DeviceProfile:
+    """Builds a profile from TOML `text`; `stem` is the name it must have, `file` what messages call it."""
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # an endless number, or brackets without end
+        raise UsageError(f"{file} is not TOML: {error}") from error
+    converted = _quantities(table, file)
+    if table.get("reach") == "local":
+        converted = host.facts() | converted
+    profile = _convert(converted, file)
+    if profile.name != stem:
+        raise UsageError(f'{file}: name = "{profile.name}" must be the file\'s own name, "{stem}"')
+    return profile
+
+
+def capabilities(profile: DeviceProfile) -> list[Capability]:
+    """What can be measured, estimated, or neither, for each runtime, precision and thread count."""
+    if profile.reach == "local":
+        return [
+            Capability(runtime=runtime, precision=precision, threads=1, measured=_installed(package), estimated=False)
+            for runtime, (package, precisions) in _RUNTIMES.items()
+            for precision in precisions
+        ]
+    found: dict[_Cell, float | None] = {
+        (c.runtime, c.precision, c.threads): c.error.median for c in profile.calibrations
+    }
+    # Half-precision weights are unpacked when a TFLite file is loaded, so its inference is the fp32 one.
+    halves: dict[_Cell, float | None] = {
+        (runtime, "fp16", threads): error
+        for (runtime, precision, threads), error in found.items()
+        if (runtime, precision) == ("litert", "fp32")
+    }
+    wanted: dict[_Cell, float | None] = {
+        (runtime, precision, 1): None for runtime in _REMOTE for precision in _RUNTIMES[runtime][1]
+    }
+    return [
+        Capability(
+            runtime=runtime,
+            precision=precision,
+            threads=threads,
+            measured=False,
+            estimated=error is not None,
+            error=error,
+        )
+        for (runtime, precision, threads), error in sorted((wanted | halves | found).items())
+    ]
+
+
+def _folder() -> Traversable:
+    return resources.files("edgebench") / "devices"
+
+
+def _installed(package: str) -> bool:
+    return find_spec(package) is not None
+
+
+def _text(data: bytes, file: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is not TOML: it is not UTF-8 text") from error
+
+
+def _quantities(value: Any, file: str, path: str = "") -> Any:
+    """Replaces every quantity in a TOML value by its number in base units."""
+    if isinstance(value, list):
+        return [_quantities(item, file, path) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _quantity(key, item, file, f"{path}.{key}".lstrip(".")) for key, item in value.items()}
+
+
+def _quantity(key: str, value: Any, file: str, path: str) -> Any:
+    parser = _QUANTITIES.get(key)
+    if parser is None or path.startswith(("sources", "calibrations")):
+        return _quantities(value, file, path)
+    if not isinstance(value, str):
+        raise UsageError(f'{file}: {path} = {value!r} has no unit: write it in quotes with one, such as "1.8GHz"')
+    try:
+        return parser(value)
+    except UsageError as error:
+        raise UsageError(f"{file}: {path}: {error}") from error
+
+
+def _convert(table: dict[str, Any], file: str) -> DeviceProfile:
+    try:
+        return msgspec.convert(table, DeviceProfile)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{file}: {_explained(str(error))}") from error
+
+
+def _explained(message: str) -> str:
+    """msgspec's message in the words of someone who writes a TOML: the key, and the keys that belong there."""
+    reason, _, path = message.partition(" - at `$")
+    where = path.rstrip("`").strip(".")
+    where = f" in [{where}]" if where else ""
+    if match := re.fullmatch(r"Object contains unknown field `(.*)`", reason, re.DOTALL):
+        return f"unknown key '{match[1]}'{where}; known: {', '.join(_keys(path.rstrip('`')))}"
+    if match := re.fullmatch(r"Object missing required field `(.*)`", reason):
+        return f"the key '{match[1]}' is missing{where}"
+    return f"{reason[0].lower()}{reason[1:]}{where}"
+
+
+def _keys(path: str) -> tuple[str, ...]:
+    """The keys that belong at msgspec's `path`, such as ".cpu.caches" or ".sources[...]"."""
+    parts = {".cpu.caches": Caches, ".cpu": Cpu, ".sources": Source, ".calibrations": Calibration}
+    part = next((part for prefix, part in parts.items() if path.startswith(prefix)), DeviceProfile)
+    if path.endswith(".error"):
+        part = LeaveOneOut
+    return part.__struct_encode_fields__
