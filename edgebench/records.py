@@ -137,7 +137,10 @@ class Parity(Record, frozen=True, kw_only=True):
 
 
 class Artifact(Record, frozen=True, kw_only=True):
-    """A checked file and all that is known of it; written beside the file as its JSON manifest."""
+    """A checked file and all that is known of it; written beside the file as its JSON manifest.
+
+    `cache_key` addresses everything that the file was made from; it is empty where an export is never reused.
+    """
 
     schema: int = SCHEMA
     model: ModelSpec
@@ -157,6 +160,7 @@ class Artifact(Record, frozen=True, kw_only=True):
     weights_sha256: str | None = None
     convert_s: float | None = None
     cached: bool = False
+    cache_key: str = ""
     tool_versions: dict[str, str] = {}
     warnings: tuple[str, ...] = ()
     created: str = ""

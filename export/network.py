@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench.records import ExportSpec, ModelSpec, TensorSpec
+from edgebench.records import ExportSpec, ModelSpec, Preprocessing, TensorSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,17 +23,19 @@ INPUT = "image"
 OUTPUT = "logits"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Network:
     """A built network, ready for every exporter.
 
     `module` is in eval mode and takes float32 (batch, channels, height, width); `weights_sha256` is that of the
-    weights file, None where the weights were initialised from a seed.
+    weights file, None where the weights were initialised from a seed. `preprocessing` is how an image becomes its
+    input, where that is known.
     """
 
     spec: ModelSpec
     module: nn.Module
     weights_sha256: str | None = None
+    preprocessing: Preprocessing | None = None
 
     @cached_property
     def graph(self) -> Graph:

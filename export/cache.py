@@ -1,0 +1,70 @@
+"""What a file was made from, as one key: an export whose key is already on disk is not converted again.
+
+The key covers both specs, the weights file's content or the seed, the versions of the packages that write and check
+the format, and edgebench's own source that decides what is written. A user's own factory is never cached: what it
+builds depends on code that the key cannot see.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import msgspec
+
+import edgebench
+from edgebench.export import manifest
+from edgebench.export.formats import FORMATS
+from edgebench.records import Artifact, ExportSpec, ModelSpec, identity
+
+SOURCES = ("models", "graph", "export", "runtimes")
+
+
+def cacheable(spec: ModelSpec) -> bool:
+    """Whether the spec alone says what is built: true for the zoo, false for a user's factory."""
+    return ":" not in spec.name
+
+
+def key(spec: ModelSpec, export: ExportSpec, weights_sha256: str | None, seed: int) -> str:
+    """Returns the content address of everything that the file is made from."""
+    return identity(spec, export, weights_sha256, seed, tool_versions(export), _source_sha256())
+
+
+def tool_versions(export: ExportSpec) -> dict[str, str]:
+    """Returns package -> version for what writes and checks the format; packages that are absent are left out.
+
+    Reads the installed metadata and imports none of them.
+    """
+    packages = FORMATS[export.format].packages
+    if export.converter != "default":
+        packages = (*packages, export.converter)
+    found = {name: _version(name) for name in packages}
+    return {"edgebench": edgebench.__version__} | {name: text for name, text in found.items() if text}
+
+
+def find(file: Path, wanted: str) -> Artifact | None:
+    """Returns the Artifact of `file`, marked as cached, when it was made from `wanted` and has not changed since."""
+    artifact = manifest.read(file)
+    if artifact is None or artifact.cache_key != wanted:
+        return None
+    return msgspec.structs.replace(artifact, cached=True)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+@cache
+def _source_sha256() -> str:
+    """Hashes the packages of edgebench that decide what is written: a changed converter makes old files stale."""
+    root = Path(edgebench.__file__).parent
+    files = sorted(file for name in SOURCES for file in (root / name).rglob("*.py"))
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()

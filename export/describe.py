@@ -1,0 +1,122 @@
+"""Runs a written file, compares it with the network, and describes both as an Artifact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from edgebench.errors import EdgebenchError
+from edgebench.export import cache, manifest
+from edgebench.export.network import Conversion, Network
+from edgebench.export.verify import (
+    Array,
+    Run,
+    example_inputs,
+    example_pixels,
+    normalise,
+    to_native,
+    verify,
+    verify_batch,
+)
+from edgebench.records import Artifact, ExportSpec, Layout, Parity
+from edgebench.runtimes import FORMATS, RUNTIMES
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What runs a written file: NCHW in, one output. `batched` takes two images, where the file's batch is dynamic."""
+
+    run: Run
+    name: str
+    batched: Run | None = None
+    delegates: int | None = None
+    delegated_share: float | None = None
+
+
+def describe(network: Network, export: ExportSpec, file: Path, conversion: Conversion) -> Artifact:
+    """Returns the Artifact of `file`. Raises ExportError when the file does not compute what the network computes."""
+    engine = _engine(export, file, conversion)
+    macs, warnings = _macs(network)
+    return Artifact(
+        model=network.spec,
+        export=export,
+        path=str(file),
+        sha256=manifest.content_sha256(file),
+        size_bytes=manifest.size_bytes(file),
+        inputs=conversion.inputs,
+        outputs=conversion.outputs,
+        preprocessing=network.preprocessing,
+        parity=_parity(network, export, engine),
+        operators=conversion.operators,
+        delegated_share=engine.delegated_share,
+        delegates=engine.delegates,
+        parameters=sum(weight.numel() for weight in network.module.parameters()),
+        macs=macs,
+        weights_sha256=network.weights_sha256,
+        tool_versions=cache.tool_versions(export) | conversion.tool_versions,
+        warnings=(*conversion.warnings, *warnings),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:
+    if export.format == "coreml":
+        from edgebench.export.coreml.evaluate import load_package
+
+        program = load_package(file)
+        return Engine(program.run, program.name)
+    layout, dynamic = conversion.inputs[0].layout, conversion.inputs[0].shape[0] is None
+    load, threads = RUNTIMES.load(FORMATS[export.format]), torch.get_num_threads()
+    session = load(str(file), threads=threads)
+    return Engine(
+        run=_fed(session.run, layout),
+        name=f"{FORMATS[export.format]} {session.version}",
+        batched=_fed(load(str(file), threads=threads, batch=2).run, layout) if dynamic else None,
+        delegates=session.delegates,
+        delegated_share=session.delegated_share,
+    )
+
+
+def _fed(run: Run, layout: Layout | None) -> Run:
+    return lambda x: run(to_native(x, layout))
+
+
+def _parity(network: Network, export: ExportSpec, engine: Engine) -> Parity:
+    reference = _torch(network)
+    if export.image_input:
+        inputs = example_pixels(network.spec.input_shape)
+        reference = _after(lambda pixels: normalise(pixels / np.float32(255), network.preprocessing), reference)
+    else:
+        inputs = example_inputs(network.spec.input_shape, network.preprocessing)
+    parity = verify(engine.run, reference, inputs, export.precision, engine.name)
+    if engine.batched:
+        verify_batch(engine.batched, engine.run, inputs, export.precision)
+    return parity
+
+
+def _after(first: Run, then: Run) -> Run:
+    return lambda x: then(first(x))
+
+
+def _torch(network: Network) -> Run:
+    def run(x: Array) -> Array:
+        with torch.inference_mode():
+            output: torch.Tensor = network.module(torch.from_numpy(x))
+        result: Array = output.numpy()
+        return result
+
+    return run
+
+
+def _macs(network: Network) -> tuple[int | None, tuple[str, ...]]:
+    """MACs from the network's graph; a network that the graph does not cover has none, and a warning says why."""
+    from edgebench.graph.cost import count
+
+    try:
+        return count(network.graph).macs, ()
+    except EdgebenchError as error:
+        return None, (f"MACs are not counted: {error}",)

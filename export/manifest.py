@@ -1,0 +1,67 @@
+"""The manifest: the Artifact record as JSON beside the file, `<file>.json`, and the content address of a file.
+
+A manifest holds the file's bare name, so that a folder of exports can be moved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from edgebench.records import SCHEMA, Artifact
+
+
+def manifest_path(file: Path) -> Path:
+    """Returns where the manifest of `file` lies: net.onnx -> net.onnx.json."""
+    return file.with_name(f"{file.name}.json")
+
+
+def write(artifact: Artifact, path: Path) -> None:
+    """Writes the manifest to `path`."""
+    stored = msgspec.structs.replace(artifact, path=Path(artifact.path).name, cached=False)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(stored)) + b"\n")
+
+
+def read(file: Path) -> Artifact | None:
+    """Returns the Artifact of `file` from the manifest beside it.
+
+    None where there is no manifest, it is not one of this schema, or `file` is not what the manifest describes.
+    """
+    try:
+        artifact = msgspec.json.decode(manifest_path(file).read_bytes(), type=Artifact)
+    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+        return None
+    if artifact.schema != SCHEMA or not file.exists() or artifact.sha256 != content_sha256(file):
+        return None
+    return msgspec.structs.replace(artifact, path=str(file))
+
+
+def content_sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file, or of a folder's files with their names in sorted order.
+
+    For a folder the hashed text is one line `<sha256>  <relative path>` a file, as sha256sum prints them.
+    """
+    if not path.is_dir():
+        return _file_sha256(path)
+    lines = (f"{_file_sha256(path / name)}  {name}\n" for name in sorted(_names(path)))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def size_bytes(path: Path) -> int:
+    """Returns the size of a file, or the sum over a folder's files."""
+    return sum((path / name).stat().st_size for name in _names(path)) if path.is_dir() else path.stat().st_size
+
+
+def _names(folder: Path) -> Iterator[str]:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            yield (Path(parent) / name).relative_to(folder).as_posix()
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,119 @@
+"""ONNX through torch's own exporter: one file, dynamic batch, checked by onnx.
+
+fp16 stores the weights (tensors of two or more dimensions) as float16, each followed by a Cast to float32; inputs,
+outputs, biases and arithmetic stay float32. The file is half as large and only the weights are rounded. A runtime
+folds the casts when it loads the file, so latency is that of fp32 and loading takes a little longer; onnxruntime has
+no float16 convolution on most CPUs and would run a file with float16 arithmetic slower, through casts around every
+operator.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxscript  # noqa: F401  torch's exporter needs it; here its absence is named before the work starts
+import torch
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
+
+from edgebench.errors import ExportError
+from edgebench.export.network import INPUT, OUTPUT, Conversion, Network
+from edgebench.export.quiet import Noise, quiet
+from edgebench.records import ExportSpec, Layout, TensorSpec
+
+OPSET = 20
+PROTOBUF_LIMIT = 2**31  # bytes; protobuf cannot write a larger message
+
+NOISE = Noise(
+    logs={"torch.onnx._internal.exporter._registration": "torchvision is not installed"},
+    warnings=(r"`isinstance\(treespec, LeafSpec\)` is deprecated",),
+)
+
+
+def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
+    """Writes `path` at opset 20 with input "image" (batch, C, H, W) and output "logits", batch dynamic.
+
+    Raises ExportError when a weight does not fit float16 or all of them do not fit one file (2 GB), and torch's and
+    onnx's own errors for a network that they cannot express.
+    """
+    model = _translate(network)
+    if spec.precision == "fp16":
+        store_weights_as_float16(model)
+    _strip(model)
+    if model.ByteSize() >= PROTOBUF_LIMIT:
+        raise ExportError(f"{network.spec.name} has more than 2 GB of weights, which one ONNX file cannot hold")
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save_model(model, path)
+    return _describe(model)
+
+
+def _translate(network: Network) -> ModelProto:
+    """Converts with an example batch of 2: torch.export takes a batch of 1 for a constant."""
+    example = torch.zeros(2, *network.spec.input_shape[1:])
+    with quiet(NOISE), torch.no_grad():
+        program = torch.onnx.export(
+            network.module,
+            (example,),
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+        )
+    if program is None:
+        raise ExportError(f"torch's exporter gave no program for {network.spec.name}")
+    return program.model_proto
+
+
+def store_weights_as_float16(model: ModelProto) -> None:
+    """Replaces each float32 initialiser of two or more dimensions by a float16 one and a Cast to the old name.
+
+    Raises ExportError, with the weight's name, where a value is beyond float16's largest (65504).
+    """
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) >= 2:
+            casts.append(_halve(tensor))
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(casts + nodes)
+
+
+def _halve(tensor: TensorProto) -> NodeProto:
+    name = tensor.name
+    values = numpy_helper.to_array(tensor)
+    if np.abs(values).max(initial=0) > np.finfo(np.float16).max:
+        raise ExportError(f"weight {name} has values beyond 65504, the largest of float16: export it as fp32")
+    tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.float16"))
+    return onnx.helper.make_node("Cast", [tensor.name], [name], name=f"{name}.cast", to=TensorProto.FLOAT)
+
+
+def _strip(model: ModelProto) -> None:
+    """Removes torch's notes: they hold source lines and the paths of the machine that converted."""
+    graph = model.graph
+    del model.metadata_props[:]
+    del graph.metadata_props[:]
+    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+
+
+def _describe(model: ModelProto) -> Conversion:
+    return Conversion(
+        inputs=tuple(describe(value) for value in model.graph.input),
+        outputs=tuple(describe(value) for value in model.graph.output),
+        operators=dict(Counter(node.op_type for node in model.graph.node)),
+        tool_versions={"onnx opset": str(OPSET)},
+    )
+
+
+def describe(value: ValueInfoProto) -> TensorSpec:
+    """Returns name, shape (None where dynamic) and dtype of a graph's input or output, taken to be NCHW."""
+    kind = value.type.tensor_type
+    shape = tuple(size.dim_value if size.HasField("dim_value") else None for size in kind.shape.dim)
+    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)).name
+    layouts: dict[int, Layout] = {2: "NC", 4: "NCHW"}
+    return TensorSpec(name=value.name, shape=shape, dtype=dtype, layout=layouts.get(len(shape)))

@@ -1,0 +1,136 @@
+"""From a spec to a checked file: build, convert to a temporary name, run, compare with torch, describe, rename.
+
+Nothing is at its final name before it has passed, and nothing stays behind when it has not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edgebench.errors import EdgebenchError, ExportError, JobError
+from edgebench.export import cache as made
+from edgebench.export import formats, manifest
+from edgebench.export.staging import publish, staging
+from edgebench.records import Artifact, ExportSpec, ModelSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edgebench.export.network import Conversion, Network
+
+LONGEST = 300  # characters of a converter's own message
+
+Outcome = tuple[ExportSpec, Artifact | JobError]
+
+
+def export_model(
+    spec: ModelSpec,
+    export: ExportSpec,
+    folder: Path,
+    *,
+    weights: Path | None = None,
+    seed: int = 0,
+    force: bool = False,
+) -> Artifact:
+    """Writes one checked file and its manifest into `folder`, or finds them there.
+
+    An export is reused (`cached` is then True, and torch is not imported) when the file on disk is unchanged and was
+    made from the same specs, weights or seed, and tool versions; `force` converts in any case. Weights are initialised
+    from `seed` where no file of `weights` is given.
+
+    Raises UsageError for a combination that does not exist, ExportError when the conversion fails or the written file
+    does not compute what torch computes. Nothing is left behind then.
+    """
+    ((_, outcome),) = export_models(spec, [export], folder, weights=weights, seed=seed, force=force)
+    if isinstance(outcome, JobError):
+        raise outcome
+    return outcome
+
+
+def export_models(
+    spec: ModelSpec,
+    exports: Iterable[ExportSpec],
+    folder: Path,
+    *,
+    weights: Path | None = None,
+    seed: int = 0,
+    force: bool = False,
+) -> Iterator[Outcome]:
+    """Yields (export spec, Artifact or the error) for each export, as it ends; one that fails does not stop the others.
+
+    The network is built once, when the first export needs it, and its graph captured once. Raises UsageError, before
+    any work, for a combination that does not exist, and while building for weights that do not fit.
+    """
+    exports = list(exports)
+    for export in exports:
+        formats.check(export)
+    weights_sha256 = manifest.content_sha256(weights) if weights else None
+    network = cache(lambda: _build(spec, weights, weights_sha256, seed))
+    for export in exports:
+        key = made.key(spec, export, weights_sha256, seed) if made.cacheable(spec) else ""
+        target = folder / file_name(spec, export, weights_sha256, seed)
+        found = made.find(target, key) if key and not force else None
+        yield export, found or _attempt(network, export, target, key)
+
+
+def file_name(spec: ModelSpec, export: ExportSpec, weights_sha256: str | None = None, seed: int = 0) -> str:
+    """Returns the file's name, readable and unique to what is in it: mobilenetv2-w1-d1-r224-fp32.onnx."""
+    form = formats.FORMATS[export.format]
+    parts = [spec.key, export.key.removeprefix(f"{export.format}-")]
+    if weights_sha256:
+        parts.append(weights_sha256[:8])
+    elif seed:
+        parts.append(f"seed{seed}")
+    return "-".join(parts) + form.suffix
+
+
+def _build(spec: ModelSpec, weights: Path | None, weights_sha256: str | None, seed: int) -> Network:
+    from edgebench.export.network import Network
+    from edgebench.models import preprocessing
+    from edgebench.models.build import build
+
+    return Network(spec, build(spec, weights=weights, seed=seed), weights_sha256, preprocessing(spec))
+
+
+def _attempt(network: Callable[[], Network], export: ExportSpec, target: Path, key: str) -> Artifact | JobError:
+    """Exports, and turns whatever a converter or a runtime raises into one sentence."""
+    try:
+        return _export(network(), export, target, key)
+    except JobError as error:
+        return error
+    except EdgebenchError:
+        raise
+    except Exception as error:
+        failure = ExportError(f"{export.format} {export.precision} export failed: {one_sentence(error)}")
+        failure.__cause__ = error
+        return failure
+
+
+def _export(network: Network, export: ExportSpec, target: Path, key: str) -> Artifact:
+    from edgebench.export.describe import describe
+
+    convert = formats.EXPORTERS.load(export.format)
+    with staging(target.parent) as folder:
+        file = folder / target.name
+        start = time.perf_counter()
+        conversion: Conversion = convert(network, export, file)
+        convert_s = time.perf_counter() - start
+        artifact = describe(network, export, file, conversion)
+        artifact = msgspec.structs.replace(artifact, path=str(target), convert_s=convert_s, cache_key=key)
+        manifest.write(artifact, manifest.manifest_path(file))
+        publish(folder, target.parent, [file.name, manifest.manifest_path(file).name])
+    return artifact
+
+
+def one_sentence(error: BaseException) -> str:
+    """Returns the first line of the innermost cause: converters wrap theirs in pages of advice."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:LONGEST]}" if lines else type(error).__name__

@@ -1,0 +1,153 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edgebench.errors import ExportError, UsageError
+from edgebench.export import describe, pipeline
+from edgebench.export.manifest import content_sha256
+from edgebench.export.pipeline import export_model, export_models, file_name, one_sentence
+from edgebench.records import Artifact, ExportSpec, ModelSpec
+
+
+def test_file_and_manifest_agree(spec, torch_program, builds, tmp_path):
+    artifact = export_model(spec, torch_program, tmp_path)
+    file = Path(artifact.path)
+    stored = msgspec.json.decode((tmp_path / f"{file.name}.json").read_bytes(), type=Artifact)
+    assert file == tmp_path / "small-w1-d1-r32-k10-fp32.pt2"
+    assert stored == msgspec.structs.replace(artifact, path=file.name)
+    assert artifact.sha256 == content_sha256(file)
+    assert artifact.size_bytes == file.stat().st_size
+    assert artifact.parity.passed
+    assert artifact.parity.inputs == 4
+    assert artifact.parameters == 958
+    assert artifact.macs == 160
+    assert artifact.preprocessing.mean == (0.485, 0.456, 0.406)
+    assert artifact.tool_versions["torch"]
+
+
+def test_second_call_is_cached_and_builds_nothing(spec, torch_program, builds, tmp_path):
+    first = export_model(spec, torch_program, tmp_path)
+    second = export_model(spec, torch_program, tmp_path)
+    assert second == msgspec.structs.replace(first, cached=True)
+    assert len(builds) == 1
+
+
+def test_cached_call_does_not_import_torch(spec, torch_program, builds, tmp_path):
+    export_model(spec, torch_program, tmp_path)
+    program = f"""
+import sys
+from pathlib import Path
+from edgebench.export.pipeline import export_model
+from edgebench.records import ExportSpec, ModelSpec
+spec = ModelSpec(name="small", family="test", resolution=32, classes=10)
+artifact = export_model(spec, ExportSpec(format="torch"), Path({str(tmp_path)!r}))
+sys.exit(not artifact.cached or "torch" in sys.modules or "numpy" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("change", ["file", "manifest", "seed", "force"])
+def test_anything_that_changed_is_exported_again(spec, torch_program, builds, tmp_path, change):
+    artifact = export_model(spec, torch_program, tmp_path)
+    file = Path(artifact.path)
+    if change == "file":
+        file.write_bytes(file.read_bytes()[:-1])
+    elif change == "manifest":
+        file.with_name(f"{file.name}.json").write_text("{")
+    again = export_model(spec, torch_program, tmp_path, seed=int(change == "seed"), force=change == "force")
+    assert not again.cached
+    assert len(builds) == 2
+    assert content_sha256(Path(again.path)) == again.sha256
+
+
+def test_users_factory_is_never_cached(torch_program, builds, tmp_path):
+    own = ModelSpec(name="nets.py:small", family="user", resolution=32, classes=10)
+    export_model(own, torch_program, tmp_path)
+    assert not export_model(own, torch_program, tmp_path).cached
+    assert len(builds) == 2
+
+
+def test_several_formats_share_one_network_and_a_failure_stops_none(spec, builds, tmp_path, monkeypatch):
+    broken = ExportSpec(format="onnx")
+    monkeypatch.setattr(
+        pipeline.formats.EXPORTERS, "_entries", {"onnx": "math:sqrt", "torch": "edgebench.export.torch_program:convert"}
+    )
+    outcomes = export_models(spec, [broken, ExportSpec(format="torch")], tmp_path)
+    found = {export.key: outcome for export, outcome in outcomes}
+    assert isinstance(found["onnx-fp32"], ExportError)
+    assert str(found["onnx-fp32"]).startswith("onnx fp32 export failed: TypeError: ")
+    assert isinstance(found["torch-fp32"], Artifact)
+    assert len(builds) == 1
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".pt2"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, RuntimeError("no")])
+def test_interrupted_export_leaves_nothing(spec, torch_program, builds, tmp_path, monkeypatch, error):
+    def fail(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(describe, "verify", fail)
+    with pytest.raises((KeyboardInterrupt, ExportError)):
+        export_model(spec, torch_program, tmp_path / "new" / "folder")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_failed_export_keeps_the_file_that_was_there(spec, torch_program, builds, tmp_path, monkeypatch):
+    artifact = export_model(spec, torch_program, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr(describe, "verify", lambda *args: 1 / 0)
+    with pytest.raises(ExportError, match="ZeroDivisionError"):
+        export_model(spec, torch_program, tmp_path, force=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert json.loads(before[f"{Path(artifact.path).name}.json"])["sha256"] == artifact.sha256
+
+
+def test_file_that_computes_something_else_is_refused(spec, torch_program, builds, tmp_path, monkeypatch):
+    monkeypatch.setattr(describe, "to_native", lambda x, layout: x[..., ::-1].copy())
+    with pytest.raises(ExportError, match="the written file differs from torch: max abs error"):
+        export_model(spec, torch_program, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("export", "message"),
+    [
+        (ExportSpec(format="onnx", precision="int8"), "unknown precision for onnx 'int8'"),
+        (ExportSpec(format="torch", precision="fp16"), "unknown precision for torch 'fp16'"),
+        (ExportSpec(format="onnx", converter="litert-torch"), "unknown converter for onnx 'litert-torch'"),
+        (ExportSpec(format="tflite", image_input=True), "an image as input exists in coreml only"),
+    ],
+)
+def test_combination_that_nobody_writes_is_refused_before_any_work(spec, export, message, builds, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        export_model(spec, export, tmp_path)
+    assert builds == []
+
+
+def test_folder_that_is_a_file_is_refused(spec, torch_program, builds, tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(UsageError, match=r"cannot write into .*taken: File exists; choose another folder"):
+        export_model(spec, torch_program, tmp_path / "taken")
+
+
+def test_file_names_tell_weights_apart(spec):
+    names = {file_name(spec, ExportSpec(format="onnx"), sha) for sha in (None, "a" * 64, "b" * 64)}
+    names |= {file_name(spec, ExportSpec(format="onnx", precision="fp16"), None, 7)}
+    assert names == {
+        "small-w1-d1-r32-k10-fp32.onnx",
+        "small-w1-d1-r32-k10-fp32-aaaaaaaa.onnx",
+        "small-w1-d1-r32-k10-fp32-bbbbbbbb.onnx",
+        "small-w1-d1-r32-k10-fp16-seed7.onnx",
+    }
+
+
+def test_one_sentence_is_the_innermost_cause():
+    inner = ValueError("\n  conv has no weight\n  and more")
+    outer = RuntimeError("pages of advice")
+    outer.__cause__ = inner
+    assert one_sentence(outer) == "ValueError: conv has no weight"
+    assert one_sentence(KeyError()) == "KeyError"
