@@ -1,0 +1,6 @@
+"""Measuring: the worker on the device, the runner that starts it, and the statistics of what it says."""
+
+from edgebench.measure.latency import LatencySummary, summarize
+from edgebench.measure.runner import measure
+
+__all__ = ["LatencySummary", "measure", "summarize"]

@@ -6,15 +6,18 @@ loaded there by its path, beside the worker.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
+from edgebench.errors import MissingPackage
 from edgebench.registry import Registry
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["FORMATS", "RUNTIMES", "Session"]
+__all__ = ["FORMATS", "PACKAGES", "RUNTIMES", "Session", "install_hint", "installed", "require"]
 
+EXTRAS = {"litert": "tflite", "onnxruntime": "onnx", "coreml": "coreml"}
 RUNTIMES = Registry(
     "runtime",
     {
@@ -24,11 +27,31 @@ RUNTIMES = Registry(
         "coreml": "edgebench.runtimes.coreml:load",
         "fake": "edgebench.runtimes.fake:load",
     },
-    extras={"litert": "tflite", "onnxruntime": "onnx", "coreml": "coreml"},
+    extras=EXTRAS,
 )
+
+# The package that a runtime's engine comes in.
+PACKAGES = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime", "torch": "torch", "coreml": "coremltools"}
 
 # Which runtime runs which format.
 FORMATS = {"tflite": "litert", "onnx": "onnxruntime", "coreml": "coreml", "torch": "torch"}
+
+
+def installed(runtime: str) -> bool:
+    """Whether the package of a runtime's engine is here; nothing is imported."""
+    package = PACKAGES.get(runtime)
+    return package is None or find_spec(package) is not None
+
+
+def require(runtime: str) -> None:
+    """Raises MissingPackage when the package of a runtime's engine is not here."""
+    if not installed(runtime):
+        raise MissingPackage(PACKAGES[runtime], EXTRAS.get(runtime, "all"), f"runtime {runtime}")
+
+
+def install_hint(runtime: str, package: str) -> str:
+    """The command that installs what a runtime lacks."""
+    return f"pip install 'edgebench[{EXTRAS[runtime]}]'" if runtime in EXTRAS else f"pip install {package}"
 
 
 class Session(Protocol):

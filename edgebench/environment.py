@@ -1,0 +1,191 @@
+"""What may influence a timing on a machine: CPU, clocks, governor, temperature, load, system, library versions, commit.
+
+Uses the standard library only, so that it can be copied to a device like the worker. Nothing here fails: what a
+system does not tell is None, and a file in /proc or /sys that does not hold what it should counts as not told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = ("edgebench", "ai-edge-litert", "onnxruntime", "torch", "coremltools", "numpy", "onnx")
+CPU, THERMAL = "sys/devices/system/cpu", "sys/class/thermal"
+THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
+
+# Part numbers in Arm's Main ID Register, from the cores' Technical Reference Manuals; implementer 0x41 is Arm.
+ARM_PARTS = {
+    "0xd03": "Cortex-A53",
+    "0xd04": "Cortex-A35",
+    "0xd05": "Cortex-A55",
+    "0xd07": "Cortex-A57",
+    "0xd08": "Cortex-A72",
+    "0xd09": "Cortex-A73",
+    "0xd0a": "Cortex-A75",
+    "0xd0b": "Cortex-A76",
+    "0xd0c": "Neoverse-N1",
+    "0xd40": "Neoverse-V1",
+    "0xd41": "Cortex-A78",
+    "0xd42": "Cortex-A78AE",
+    "0xd44": "Cortex-X1",
+    "0xd46": "Cortex-A510",
+    "0xd47": "Cortex-A710",
+}
+
+
+def capture(threads: int = 1, root: Path = Path("/")) -> dict[str, Any]:
+    """Returns the machine's state as JSON-able values; None for what this system does not tell.
+
+    `machine` names this machine by its CPU model, cores and memory, so that results of another are told apart.
+    Files are read under `root`.
+    """
+    fixed = _sysctl() if platform.system() == "Darwin" else _linux(root)
+    cores = os.cpu_count()
+    return {
+        "machine": machine_id(fixed["cpu"], cores, fixed["memory_bytes"]),
+        **fixed,
+        "cores": cores,
+        "affinity": _affinity(),
+        "threads": threads,
+        **_changing(root),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "os": _distribution(root),
+        "architecture": platform.machine(),
+        "python": platform.python_version(),
+        "versions": _versions(LIBRARIES),
+        "commit": _commit(),
+    }
+
+
+def _changing(root: Path) -> dict[str, Any]:
+    """The part that changes while a machine measures."""
+    cores = sorted(_glob(root / CPU, "cpu[0-9]*/cpufreq"))
+    governors = {text for core in cores if (text := read(core / "scaling_governor"))}
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    return {
+        "governor": ", ".join(sorted(governors)) or None,
+        "frequency_hz": _highest((core / "scaling_cur_freq" for core in cores), 1e3),
+        "frequency_max_hz": _highest((core / "cpuinfo_max_freq" for core in cores), 1e3),
+        "temperature_c": _highest(_glob(root / THERMAL, "thermal_zone*/temp"), 1e-3),
+        "load_1m": load,
+        "throttled": parse_hex(read(root / THROTTLED)),
+    }
+
+
+def machine_id(cpu: str | None, cores: int | None, memory_bytes: int | None) -> str:
+    """Eight digits that stay while CPU, cores and memory (to the GiB, since kernels keep varying shares) stay."""
+    gibibytes = round(memory_bytes / 2**30) if memory_bytes else None
+    return hashlib.sha256(repr((cpu, cores, gibibytes)).encode()).hexdigest()[:8]
+
+
+def cpu_model(cpuinfo: str) -> str | None:
+    """The CPU's name in the text of /proc/cpuinfo: x86's "model name", or the cores that an Arm part number means."""
+    pairs = (line.partition(":") for line in cpuinfo.splitlines())
+    fields = [(name.strip(), value.strip()) for name, _, value in pairs]
+    for name, value in fields:
+        if name == "model name" and value:
+            return value
+    parts = dict.fromkeys(value.lower() for name, value in fields if name == "CPU part" and value)
+    cores = " + ".join(ARM_PARTS.get(part, f"Arm part {part}") for part in parts)
+    board = next((value for name, value in fields if name in ("Model", "Hardware") and value), "")
+    return f"{board} ({cores})" if board and cores else board or cores or None
+
+
+def memory_total(meminfo: str) -> int | None:
+    """MemTotal in bytes from the text of /proc/meminfo."""
+    found = re.search(r"^MemTotal:\s*([0-9]+) kB", meminfo, re.MULTILINE)
+    return int(found[1]) * 1024 if found else None
+
+
+def os_name(release: str) -> str | None:
+    """PRETTY_NAME from the text of /etc/os-release."""
+    found = re.search(r"^PRETTY_NAME=(.*)$", release, re.MULTILINE)
+    return found[1].strip().strip("\"'") or None if found else None
+
+
+def parse_hex(text: str | None) -> int | None:
+    """A Raspberry Pi's throttle bits: bits 0-3 are now, 16-19 since boot."""
+    try:
+        return int(text or "", 16)
+    except ValueError:
+        return None
+
+
+def read(path: Path) -> str | None:
+    """The stripped text of a small file, or None where it cannot be read."""
+    try:
+        return path.read_text("utf-8", "replace").replace("\0", "").strip()
+    except OSError:
+        return None
+
+
+def _linux(root: Path) -> dict[str, Any]:
+    cpuinfo = read(root / "proc/cpuinfo") or ""
+    board = read(root / "proc/device-tree/model")
+    cpu = cpu_model(cpuinfo)
+    if board and cpu and board not in cpu:
+        cpu = f"{board} ({cpu})"
+    return {"cpu": cpu or platform.processor() or None, "memory_bytes": memory_total(read(root / "proc/meminfo") or "")}
+
+
+def _sysctl() -> dict[str, Any]:
+    memory = _output("sysctl", "-n", "hw.memsize")
+    cpu = _output("sysctl", "-n", "machdep.cpu.brand_string")
+    return {"cpu": cpu, "memory_bytes": int(memory) if memory and memory.isdecimal() else None}
+
+
+def _distribution(root: Path) -> str | None:
+    if platform.system() == "Darwin":
+        return f"macOS {platform.mac_ver()[0]}"
+    return os_name(read(root / "etc/os-release") or "")
+
+
+def _affinity() -> int | None:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def _versions(libraries: Iterable[str]) -> dict[str, str]:
+    """Versions of those that are installed, from their metadata; none is imported."""
+    found = {}
+    for library in libraries:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit() -> str | None:
+    """The commit of the working tree around the current folder, with -dirty where tracked files differ from it."""
+    return _output("git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+
+
+def _output(*command: str) -> str | None:
+    """What a command prints, or None where it is missing, fails, or takes longer than five seconds."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True, errors="replace")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def _highest(paths: Iterable[Path], unit: float) -> float | None:
+    """The largest whole number in files that hold one each, times `unit`."""
+    texts = (read(path) for path in paths)
+    numbers = [int(text) * unit for text in texts if text is not None and re.fullmatch(r"-?[0-9]{1,18}", text)]
+    return max(numbers, default=None)
+
+
+def _glob(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return list(folder.glob(pattern))
+    except OSError:
+        return []

@@ -1,0 +1,97 @@
+"""What disturbs timings, as sentences that say what to do. Pure: reads summaries and captured environments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgebench.measure.latency import LatencySummary
+
+# pyperf warns from 10% on; a gate of 5% needs less than that.
+WARN_CV, UNSTABLE_CV = 0.05, 0.10
+SPIKE = 1.5
+DRIFT = 0.05
+FREQUENCY_DROP = 0.05
+THROTTLED_NOW = 0xF
+AGAIN = "close other programs and measure again, with more processes if it stays"
+
+
+def of_machine(environment: Mapping[str, Any], threads: int) -> list[str]:
+    """What in a machine's state disturbs a measurement with `threads` threads; see edgebench.environment.capture."""
+    found = []
+    governor, load = environment.get("governor"), environment.get("load_1m")
+    cores = environment.get("affinity") or environment.get("cores")
+    if governor and governor != "performance":
+        found.append(f"the CPU governor is {governor}, so the clock varies: sudo cpupower frequency-set -g performance")
+    if cores and threads + 1 > cores:
+        found.append(_few_cores(cores, threads))
+    if cores and load is not None and load > cores / 2:
+        found.append(f"the load average was {load:.1f} on {cores} cores: {AGAIN}")
+    return found
+
+
+def of_samples(summary: LatencySummary) -> list[str]:
+    """What in the samples themselves says that they are noisy."""
+    found = [
+        _variation("the medians of the processes", summary.cv_between),
+        _variation("the runs inside a process", summary.cv_within),
+        _spike(summary),
+        _drift(summary),
+    ]
+    return [sentence for sentence in found if sentence]
+
+
+def invalid(before: Mapping[str, Any], after: Mapping[str, Any], readings: Sequence[Mapping[str, Any]]) -> str | None:
+    """Why a run does not count (the clock fell by more than 5%, or the board throttled), or None when it does.
+
+    `readings` are the processes' own, in time order, taken while the cores were busy; an idle machine's clock says
+    nothing. The frequency at the beginning is the first of them.
+    """
+    clocks = [reading["frequency_hz"] for reading in readings if reading.get("frequency_hz")]
+    if clocks and min(clocks) < clocks[0] * (1 - FREQUENCY_DROP):
+        lost = 1 - min(clocks) / clocks[0]
+        return (
+            f"the clock fell by {lost:.0%}, from {clocks[0] / 1e9:.2f} to {min(clocks) / 1e9:.2f} GHz, while measuring:"
+            " let the device cool down, improve its cooling or fix its frequency, and measure again"
+        )
+    bits, bits_before = after.get("throttled") or 0, before.get("throttled") or 0
+    if bits & THROTTLED_NOW or bits & ~bits_before:
+        return (
+            f"the board throttled itself (get_throttled is {bits:#x}): check its power supply and cooling, and measure"
+            " again"
+        )
+    return None
+
+
+def _few_cores(cores: int, threads: int) -> str:
+    if cores == 1:
+        return "the network shares the only usable core with the rest of the system: expect slow outliers"
+    return (
+        f"{threads} threads on {cores} usable cores leave none for the rest of the system: "
+        f"measure with --threads {cores - 1}"
+    )
+
+
+def _variation(what: str, value: float | None) -> str | None:
+    if value is None or value <= WARN_CV:
+        return None
+    verdict = "unstable" if value >= UNSTABLE_CV else "noisy"
+    return f"{verdict}: {what} vary by {value:.1%} (coefficient of variation): {AGAIN}"
+
+
+def _spike(summary: LatencySummary) -> str | None:
+    if summary.most <= SPIKE * summary.median:
+        return None
+    return (
+        f"the slowest run took {summary.most / summary.median:.1f} times the median: something else ran at that time;"
+        " look at p90 and p99 beside the median"
+    )
+
+
+def _drift(summary: LatencySummary) -> str | None:
+    if abs(summary.drift - 1) <= DRIFT:
+        return None
+    return (
+        f"latency drifted to {summary.drift:.2f} times its value from the first to the last third of a process:"
+        " warm up for longer, or let the device cool down"
+    )

@@ -1,0 +1,183 @@
+"""Runs a scenario: fresh processes for latency, one more for memory, the environment before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from edgebench.errors import DeviceError, UsageError
+from edgebench.measure import advice
+from edgebench.measure.latency import summarize
+from edgebench.records import Artifact, Measurement, Scenario, Status, identity
+from edgebench.runtimes import FORMATS, RUNTIMES, install_hint, require
+from edgebench.targets import Event, First, Job, Loaded, Peaks, Raised, Samples, Target, Warm
+from edgebench.targets.local import LocalTarget
+
+Progress = Callable[[int, int, str], None]
+
+
+def measure(
+    artifact: Artifact,
+    runtime: str,
+    scenario: Scenario,
+    *,
+    device: str = "host",
+    on_progress: Progress | None = None,
+    target: Target | None = None,
+) -> Measurement:
+    """Measures one cell and returns its raw samples, with the environment and the warnings.
+
+    `on_progress(done, total, doing)` is called between processes, never while one is timed. `target` is this machine
+    unless told. An engine that fails, crashes or hangs gives a Measurement with status "failed", one sentence in
+    `error`, and what was measured until then; a clock that fell gives "invalid". Raises UsageError for a file or
+    runtime that cannot be measured, MissingPackage for an engine that is not installed.
+    """
+    runtime = _check(artifact, runtime)
+    if target is None:
+        require(runtime)
+        target = LocalTarget()
+    before = target.environment(scenario.threads)
+    found = _Found()
+    error = _gather(found, target, Job(runtime=runtime, artifact=artifact.path, scenario=scenario), on_progress)
+    after = target.environment(scenario.threads)
+    return _record(artifact, runtime, scenario, device, found, before, after, error)
+
+
+@dataclass
+class _Found:
+    """What the processes have said so far."""
+
+    latency_s: list[tuple[float, ...]] = field(default_factory=list)
+    load_s: list[float] = field(default_factory=list)
+    first_s: list[float] = field(default_factory=list)
+    readings: list[dict[str, float | None]] = field(default_factory=list)
+    memory_bytes: dict[str, int] = field(default_factory=dict)
+    engine: dict[str, Any] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def _gather(found: _Found, target: Target, job: Job, on_progress: Progress | None) -> str | None:
+    """Runs all processes of a scenario. Returns what went wrong, in one sentence, or None."""
+    tell = on_progress or (lambda done, total, doing: None)
+    count = job.scenario.processes
+    try:
+        for process in range(count):
+            tell(process, count + 1, f"process {process + 1} of {count}")
+            for event in _events(target, job, process=process):
+                _take(event, found)
+        tell(count, count + 1, "memory")
+        for event in _events(target, job, mode="memory", process=count):
+            _take_memory(event, found)
+    except DeviceError as error:
+        return str(error)
+    tell(count + 1, count + 1, "done")
+    return None
+
+
+def _events(target: Target, job: Job, **changes: Any) -> Iterator[Event]:
+    """The events of one process; whatever interrupts their reader ends the process. Raises DeviceError."""
+    values = {name: getattr(job, name) for name in job.__struct_fields__}
+    with closing(target.run(Job(**{**values, **changes}))) as events:
+        for event in events:
+            if isinstance(event, Raised):
+                raise DeviceError(_complaint(job.runtime, event))
+            yield event
+
+
+def _complaint(runtime: str, event: Raised) -> str:
+    if event.missing:
+        return f"runtime {runtime} needs the package {event.missing}: {install_hint(runtime, event.missing)}"
+    lines = event.message.strip().splitlines() or ["no message"]
+    return f"{runtime} raised {event.type}: {lines[0].strip()[:300]}"
+
+
+def _take(event: Event, found: _Found) -> None:
+    """Keeps what one event of a latency process says."""
+    match event:
+        case Loaded():
+            found.load_s.append(event.ns / 1e9)
+            found.engine = {
+                "version": event.version,
+                "delegates": event.delegates,
+                "delegated_share": event.delegated_share,
+            }
+        case First():
+            found.first_s.append(event.ns / 1e9)
+        case Warm():
+            found.readings.append({"frequency_hz": event.frequency_hz, "temperature_c": event.temperature_c})
+        case Samples():
+            found.latency_s.append(tuple(ns / 1e9 for ns in event.ns))
+            found.readings.append({"frequency_hz": event.frequency_hz, "temperature_c": event.temperature_c})
+            if event.timed_every > 1:
+                found.counts["timed_every"] = max(event.timed_every, found.counts.get("timed_every", 1))
+
+
+def _take_memory(event: Event, found: _Found) -> None:
+    """Keeps what the memory pass says; its times do not count."""
+    if isinstance(event, Peaks):
+        found.memory_bytes = event.peaks
+        if event.why_not:
+            found.warnings.append(f"peak memory was not measured: {event.why_not}; measure it on Linux")
+
+
+def _check(artifact: Artifact, runtime: str) -> str:
+    """Returns the runtime's own name. Raises UsageError for one that does not run the file, or a file not there."""
+    runtime = RUNTIMES.resolve(runtime)
+    runs = FORMATS[artifact.export.format]
+    if runtime not in (runs, "fake"):
+        raise UsageError(f"runtime {runtime} does not run {artifact.export.format} files; {runs} does")
+    if not Path(artifact.path).exists():
+        raise UsageError(f"{artifact.path} is not there: export it again")
+    return runtime
+
+
+def _record(
+    artifact: Artifact,
+    runtime: str,
+    scenario: Scenario,
+    device: str,
+    found: _Found,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    error: str | None,
+) -> Measurement:
+    time = datetime.now(UTC).isoformat(timespec="microseconds")
+    status: Status = "failed" if error else "ok"
+    if error is None and (error := advice.invalid(before, after, found.readings)):
+        status = "invalid"
+    changed = {name: value for name, value in after.items() if value != before.get(name)}
+    return Measurement(
+        id=identity(artifact.sha256, runtime, scenario, device, before.get("machine"), time),
+        time=time,
+        model=artifact.model,
+        export=artifact.export,
+        device=device,
+        runtime=runtime,
+        runtime_version=found.engine.get("version", ""),
+        scenario=scenario,
+        latency_s=tuple(found.latency_s),
+        load_s=tuple(found.load_s),
+        first_s=tuple(found.first_s),
+        memory_bytes=found.memory_bytes,
+        artifact_sha256=artifact.sha256,
+        size_bytes=artifact.size_bytes,
+        parameters=artifact.parameters,
+        macs=artifact.macs,
+        parity=artifact.parity,
+        counts=found.counts,
+        environment={**before, "engine": found.engine, "after": changed, "readings": found.readings},
+        warnings=tuple(_warnings(found, before, scenario)),
+        status=status,
+        error=error,
+    )
+
+
+def _warnings(found: _Found, before: dict[str, Any], scenario: Scenario) -> list[str]:
+    machine = advice.of_machine(before, scenario.threads)
+    samples = advice.of_samples(summarize(found.latency_s, quick=scenario.quick)) if found.latency_s else []
+    return [*machine, *samples, *found.warnings]
