@@ -1,0 +1,107 @@
+"""GoogLeNet (Szegedy et al., 2014, table 1) with batch norm; state-dict keys are torchvision's googlenet.
+
+As in torchvision, the third branch of a block is 3x3 where the paper has 5x5. `aux=True` builds the two side
+classifiers; they compute in training mode only and never reach an exported file.
+"""
+
+from __future__ import annotations
+
+from edgebench.models.family import Family, Member
+from edgebench.models.plan import (
+    Activation,
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    GridPool,
+    Layer,
+    Parallel,
+    Pool,
+    Sequence,
+    SideBranch,
+    numbered,
+    sequence,
+)
+from edgebench.models.scaling import round_channels
+from edgebench.records import ModelSpec
+
+STEM = (64, 64, 192)  # 7x7/2, pooling, 1x1, 3x3, pooling
+BLOCKS = (  # 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection
+    ("inception3a", (64, 96, 128, 16, 32, 32)),
+    ("inception3b", (128, 128, 192, 32, 96, 64)),
+    ("inception4a", (192, 96, 208, 16, 48, 64)),
+    ("inception4b", (160, 112, 224, 24, 64, 64)),
+    ("inception4c", (128, 128, 256, 24, 64, 64)),
+    ("inception4d", (112, 144, 288, 32, 64, 64)),
+    ("inception4e", (256, 160, 320, 32, 128, 128)),
+    ("inception5a", (256, 160, 320, 32, 128, 128)),
+    ("inception5b", (384, 192, 384, 48, 128, 128)),
+)
+POOLS = {"inception3b": ("maxpool3", 3), "inception4e": ("maxpool4", 2)}  # name and window of the pooling after it
+SIDES = {"inception4a": "aux1", "inception4d": "aux2"}
+SIDE_CHANNELS, SIDE_HIDDEN, SIDE_GRID = 128, 1024, 4
+EPS = 1e-3
+
+
+def plan(spec: ModelSpec) -> Sequence:
+    """Returns the network at the spec's width (all channels)."""
+    layers = _stem(tuple(round_channels(base * spec.width) for base in STEM))
+    for name, bases in BLOCKS:
+        layers[name] = _inception(tuple(round_channels(base * spec.width) for base in bases))
+        if name in POOLS:
+            pool, window = POOLS[name]
+            layers[pool] = Pool("max", window, 2, ceil=True)
+        if name in SIDES and spec.options.get("aux"):
+            layers[SIDES[name]] = _side(spec)
+    return sequence(**layers, avgpool=GlobalPool(), flatten=Flatten(), dropout=Dropout(0.2), fc=Dense(spec.classes))
+
+
+def _stem(channels: tuple[int, ...]) -> dict[str, Layer]:
+    return {
+        "conv1": _conv(channels[0], 7, 2),
+        "maxpool1": Pool("max", 3, 2, ceil=True),
+        "conv2": _conv(channels[1], 1),
+        "conv3": _conv(channels[2], 3),
+        "maxpool2": Pool("max", 3, 2, ceil=True),
+    }
+
+
+def _conv(out: int, kernel: int, stride: int = 1) -> Sequence:
+    return sequence(conv=Conv(out, kernel, stride), bn=BatchNorm(EPS), relu=Activation("relu"))
+
+
+def _inception(channels: tuple[int, ...]) -> Parallel:
+    one, three_reduce, three, five_reduce, five, pooled = channels
+    branches = {
+        "branch1": _conv(one, 1),
+        "branch2": numbered(_conv(three_reduce, 1), _conv(three, 3)),
+        "branch3": numbered(_conv(five_reduce, 1), _conv(five, 3)),
+        "branch4": numbered(Pool("max", 3, 1, padding=1, ceil=True), _conv(pooled, 1)),
+    }
+    return Parallel(tuple(sequence(**{name: branch}) for name, branch in branches.items()), "concat")
+
+
+def _side(spec: ModelSpec) -> SideBranch:
+    return SideBranch(
+        sequence(
+            avgpool=GridPool(SIDE_GRID),
+            conv=_conv(round_channels(SIDE_CHANNELS * spec.width), 1),
+            flatten=Flatten(),
+            fc1=Dense(round_channels(SIDE_HIDDEN * spec.width)),
+            relu=Activation("relu"),
+            dropout=Dropout(0.7),
+            fc2=Dense(spec.classes),
+        )
+    )
+
+
+FAMILY = Family(
+    name="googlenet",
+    # Images in -1..1: torchvision's weights come with transform_input=True, which turns ImageNet's normalisation
+    # into this one inside the network.
+    members={"googlenet": Member(options={"aux": (False, True)}, mean=(0.5,) * 3, std=(0.5,) * 3)},
+    plan=plan,
+    training_only=("aux1.", "aux2."),
+)

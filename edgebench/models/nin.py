@@ -1,0 +1,54 @@
+"""Network in Network (Lin et al., 2014), the authors' ImageNet net: 7,595,176 parameters.
+
+The paper draws the blocks and gives no ImageNet table; the table here is the authors' nin_imagenet prototxt in the
+Caffe model zoo: 224x224 crops, pooling that rounds up, and a last block of 1024, 1024 and one map per class.
+"""
+
+from __future__ import annotations
+
+from edgebench.models.family import Family, Member
+from edgebench.models.plan import (
+    Activation,
+    Conv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Layer,
+    Pool,
+    Sequence,
+    numbered,
+    sequence,
+)
+from edgebench.models.scaling import round_channels
+from edgebench.records import ModelSpec
+
+BLOCKS = (  # channels, kernel, stride, padding; each followed by two 1x1 convolutions of the same channels
+    (96, 11, 4, 0),
+    (256, 5, 1, 2),
+    (384, 3, 1, 1),
+)
+LAST = 1024
+
+
+def plan(spec: ModelSpec) -> Sequence:
+    """Returns the network at the spec's width (all convolutions but the last, which has one map per class)."""
+    layers: list[Layer] = []
+    for base, kernel, stride, padding in BLOCKS:
+        channels = round_channels(base * spec.width)
+        layers += [*_block((channels,) * 3, kernel, stride, padding), Pool("max", 3, 2, ceil=True)]
+    last = round_channels(LAST * spec.width)
+    layers += [Dropout(0.5), *_block((last, last, spec.classes), 3, 1, 1)]
+    return sequence(features=numbered(*layers), pool=GlobalPool(), flatten=Flatten())
+
+
+def _block(channels: tuple[int, int, int], kernel: int, stride: int, padding: int) -> list[Layer]:
+    """A convolution and two 1x1 convolutions, which are a small network slid over the image."""
+    first, *pointwise = channels
+    convolutions = [
+        Conv(first, kernel, stride, bias=True, padding=padding),
+        *(Conv(out, 1, bias=True) for out in pointwise),
+    ]
+    return [layer for conv in convolutions for layer in (conv, Activation("relu"))]
+
+
+FAMILY = Family(name="nin", members={"nin": Member(minimum=32)}, plan=plan)

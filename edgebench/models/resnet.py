@@ -1,0 +1,131 @@
+"""ResNet (He et al., 2015, tables 1 and 6), and the same nets without shortcuts ("plain").
+
+State-dict keys are torchvision's resnet18..152; like there, a bottleneck strides in its 3x3 convolution. The CIFAR
+nets (resnet20, resnet56) have the paper's parameter-free option A shortcuts: every second pixel, and channels of zeros.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgebench.models.family import Family, Member
+from edgebench.models.plan import (
+    Activation,
+    BatchNorm,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalPool,
+    Layer,
+    PadChannels,
+    Pool,
+    Sequence,
+    Subsample,
+    conv_norm,
+    numbered,
+    residual,
+    sequence,
+)
+from edgebench.models.scaling import round_channels, round_repeats
+from edgebench.records import ModelSpec
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One column of the paper's tables: blocks a stage and the kind of block."""
+
+    blocks: tuple[int, ...]
+    bottleneck: bool = False
+    cifar: bool = False
+    shortcuts: bool = True
+
+
+VARIANTS = {
+    "resnet18": Variant((2, 2, 2, 2)),
+    "resnet34": Variant((3, 4, 6, 3)),
+    "resnet50": Variant((3, 4, 6, 3), bottleneck=True),
+    "resnet101": Variant((3, 4, 23, 3), bottleneck=True),
+    "resnet152": Variant((3, 8, 36, 3), bottleneck=True),
+    "resnet20": Variant((3, 3, 3), cifar=True),
+    "resnet56": Variant((9, 9, 9), cifar=True),
+    "plain18": Variant((2, 2, 2, 2), shortcuts=False),
+    "plain34": Variant((3, 4, 6, 3), shortcuts=False),
+    "plain20": Variant((3, 3, 3), cifar=True, shortcuts=False),
+    "plain56": Variant((9, 9, 9), cifar=True, shortcuts=False),
+}
+STEM, CIFAR_STEM = 64, 16  # each stage after the first doubles the channels and halves the resolution
+EXPANSION = 4
+# Channel statistics of CIFAR-10's training images in 0..1; the paper subtracts a mean image instead.
+CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+
+
+def plan(spec: ModelSpec) -> Sequence:
+    """Returns the network at the spec's width (all channels) and depth (blocks of each stage)."""
+    variant = VARIANTS[spec.name]
+    base = CIFAR_STEM if variant.cifar else STEM
+    channels = round_channels(base * spec.width)
+    layers = _stem(channels, variant.cifar)
+    for stage, blocks in enumerate(variant.blocks):
+        inner = round_channels(base * 2**stage * spec.width)
+        strides = [2 if stage else 1] + [1] * (round_repeats(blocks, spec.depth) - 1)
+        built = []
+        for stride in strides:
+            built.append(_block(channels, inner, stride, variant))
+            channels = inner * EXPANSION if variant.bottleneck else inner
+        layers[f"layer{stage + 1}"] = numbered(*built)
+    return sequence(**layers, avgpool=GlobalPool(), flatten=Flatten(), fc=Dense(spec.classes))
+
+
+def _stem(channels: int, cifar: bool) -> dict[str, Layer]:
+    conv = Conv(channels, 3) if cifar else Conv(channels, 7, 2)
+    layers: dict[str, Layer] = {"conv1": conv, "bn1": BatchNorm(), "relu": Activation("relu")}
+    if not cifar:
+        layers["maxpool"] = Pool("max", 3, 2, padding=1)
+    return layers
+
+
+def _block(channels: int, inner: int, stride: int, variant: Variant) -> Layer:
+    branch = _bottleneck(inner, stride) if variant.bottleneck else _basic(inner, stride)
+    if not variant.shortcuts:
+        return Sequence((*branch.layers, ("relu_out", Activation("relu"))))
+    out = inner * EXPANSION if variant.bottleneck else inner
+    return residual(branch, _shortcut(channels, out, stride, variant.cifar), activation="relu")
+
+
+def _shortcut(channels: int, out: int, stride: int, parameter_free: bool) -> Sequence:
+    if stride == 1 and channels == out:
+        return Sequence()
+    if parameter_free:
+        return sequence(subsample=Subsample(stride), pad=PadChannels(out - channels))
+    return sequence(downsample=conv_norm(out, 1, stride, activation=None))
+
+
+def _basic(channels: int, stride: int) -> Sequence:
+    return sequence(
+        conv1=Conv(channels, 3, stride),
+        bn1=BatchNorm(),
+        relu=Activation("relu"),
+        conv2=Conv(channels, 3),
+        bn2=BatchNorm(),
+    )
+
+
+def _bottleneck(channels: int, stride: int) -> Sequence:
+    return sequence(
+        conv1=Conv(channels, 1),
+        bn1=BatchNorm(),
+        relu1=Activation("relu"),
+        conv2=Conv(channels, 3, stride),
+        bn2=BatchNorm(),
+        relu2=Activation("relu"),
+        conv3=Conv(channels * EXPANSION, 1),
+        bn3=BatchNorm(),
+    )
+
+
+def _members() -> dict[str, Member]:
+    cifar = Member(resolution=32, classes=10, minimum=4, resize=32, mean=CIFAR_MEAN, std=CIFAR_STD)
+    return {name: cifar if variant.cifar else Member() for name, variant in VARIANTS.items()}
+
+
+FAMILY = Family(name="resnet", members=_members(), plan=plan, has_depth=True)

@@ -1,0 +1,156 @@
+"""A user's own network, named `package.module:factory` or `file.py:factory`, with an input size such as 3x224x224."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
+
+from edgebench.errors import UsageError, unknown
+from edgebench.records import ModelSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_SIZE = re.compile(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})x([1-9][0-9]{0,5})", re.ASCII)
+
+
+class InputSize(NamedTuple):
+    """The size of one image, in torch's order."""
+
+    channels: int
+    height: int
+    width: int
+
+
+def parse_input(text: str) -> InputSize:
+    """Parses CHANNELSxHEIGHTxWIDTH, such as "3x224x224". Raises UsageError for anything else."""
+    match = _SIZE.fullmatch(text.strip().lower())
+    if match is None:
+        raise UsageError(f"'{text}' is not an input size: write channels, height and width, such as 3x224x224")
+    return InputSize(*(int(number) for number in match.groups()))
+
+
+def is_user_network(name: str) -> bool:
+    """Whether `name` points at a factory rather than into the zoo."""
+    return ":" in name
+
+
+def resolve_user(
+    name: str,
+    resolution: int | None,
+    height: int | None,
+    channels: int | None,
+    options: dict[str, int | float | bool | str],
+    scale: Mapping[str, float | None],
+) -> ModelSpec:
+    """Returns the spec of a user's network; its code is not touched before `build`.
+
+    Raises UsageError where the input size is missing or a scaling argument is given: only the zoo can be scaled.
+    """
+    for argument, value in scale.items():
+        if value is not None:
+            raise UsageError(f"{argument} means nothing to '{name}': its factory alone decides; give it as an option")
+    if resolution is None or channels is None:
+        raise UsageError(f"'{name}' is your own network: say what it is fed, such as --input 3x224x224")
+    sizes = {"resolution": resolution, "channels": channels, "height": height}
+    for what, size in sizes.items():
+        if size is not None and size < 1:
+            raise UsageError(f"{what} {size} is out of range: use a whole number above 0")
+    _split(name)
+    return ModelSpec(
+        name=name,
+        family="user",
+        resolution=resolution,
+        height=None if height == resolution else height,
+        channels=channels,
+        options=options,
+    )
+
+
+def make(spec: ModelSpec) -> nn.Module:
+    """Imports the factory, calls it with the spec's options and returns its module.
+
+    Raises UsageError where the file, the package or the name is missing, the factory fails, or what it returns is no
+    torch.nn.Module.
+    """
+    from torch import nn
+
+    where, attribute = _split(spec.name)
+    with _importable(Path(where).resolve().parent if where.endswith(".py") else Path.cwd()):
+        module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
+        network = _call(spec.name, _factory(module, where, attribute), spec.options)
+    if not isinstance(network, nn.Module):
+        raise UsageError(f"'{spec.name}' returned {type(network).__name__}: it must return a torch.nn.Module")
+    return network
+
+
+def _split(name: str) -> tuple[str, str]:
+    where, _, attribute = name.rpartition(":")
+    dotted = all(part.isidentifier() for part in where.split("."))
+    if not attribute.isidentifier() or not (where.endswith(".py") or dotted):
+        raise UsageError(f"'{name}' names no network: write package.module:factory or file.py:factory")
+    return where, attribute
+
+
+def _factory(module: ModuleType, where: str, attribute: str) -> Callable[..., object]:
+    found = getattr(module, attribute, None)
+    if callable(found):
+        return found  # type: ignore[no-any-return]
+    if found is not None:
+        raise UsageError(f"'{attribute}' of {where} cannot be called: name a function or class that returns a module")
+    raise unknown(f"factory in {where}", attribute, [name for name, value in vars(module).items() if callable(value)])
+
+
+def _call(name: str, factory: Callable[..., object], options: Mapping[str, object]) -> object:
+    try:
+        return factory(**options)
+    except Exception as error:  # a stranger's code may raise anything; the user gets it in one sentence
+        raise UsageError(f"'{name}' raised {type(error).__name__}: {error}") from error
+
+
+def _import_module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:  # as above: importing runs a stranger's code
+        raise UsageError(f"cannot import {name}: {type(error).__name__}: {error}") from error
+
+
+def _import_file(path: Path) -> ModuleType:
+    """Imports a file under a name of its own, so that it never shadows an installed module.
+
+    It stays in sys.modules, where dataclasses and torch.export look up a class's module, unless its import fails.
+    """
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}: write file.py:factory with the path to a Python file")
+    path = path.resolve()
+    name = f"edgebench_user_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    found = importlib.util.spec_from_file_location(name, path)
+    if found is None or found.loader is None:
+        raise UsageError(f"{path} cannot be imported as a Python file")
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module
+    try:
+        found.loader.exec_module(module)
+    except Exception as error:  # as above: importing runs a stranger's code
+        del sys.modules[name]
+        raise UsageError(f"cannot import {path}: {type(error).__name__}: {error}") from error
+    return module
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Puts `folder` first on the import path for as long as a user's code is imported and called."""
+    before = list(sys.path)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path[:] = before

@@ -1,0 +1,104 @@
+"""Weight files: read without running anything that they contain, and fitted key by key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from edgebench.errors import UsageError
+
+SUFFIXES = (".pth", ".pt", ".safetensors")
+_WRAPPERS = ("state_dict", "model")
+_PARALLEL_PREFIX = "module."
+_COUNTER = "num_batches_tracked"
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Returns the state dict of a .pth or .pt file (tensors only) or a .safetensors file.
+
+    A dict under "state_dict" or "model" is unwrapped, and the prefix "module." of data-parallel training removed.
+    Raises UsageError for a file that is missing, unreadable, of another kind, or that holds other objects: a pickle
+    of anything but tensors could run code when it is loaded, so it is refused.
+    """
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise UsageError(f"weights '{path}' have an unknown ending: use one of {', '.join(SUFFIXES)}")
+    if not path.is_file():
+        raise UsageError(f"there is no weights file {path}")
+    found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    return _without_prefix(_state_dict(path, found))
+
+
+def load(network: nn.Module, path: Path, name: str, ignored: tuple[str, ...] = ()) -> None:
+    """Puts the file's values into the network, which may lie on the meta device; all of them must fit.
+
+    Keys that begin with one of `ignored` are dropped where the network lacks them (parts only needed in training).
+    Batch norm's batch counters may be missing: nothing reads them in evaluation.
+    Raises UsageError that names every missing, unexpected and misshapen key.
+    """
+    expected = network.state_dict()
+    given = {key: value for key, value in read(path).items() if key in expected or not key.startswith(ignored)}
+    for key in expected:
+        if key.endswith(_COUNTER) and key not in given:
+            given[key] = torch.tensor(0)
+    problems = _problems(expected, given)
+    if problems:
+        raise UsageError(f"the weights in {path} do not fit {name}: {'; '.join(problems)}")
+    network.load_state_dict({key: value.to(expected[key].dtype) for key, value in given.items()}, assign=True)
+
+
+def _problems(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
+    misshapen = (
+        f"{key} (file {tuple(given[key].shape)}, network {tuple(expected[key].shape)})"
+        for key in expected
+        if key in given and given[key].shape != expected[key].shape
+    )
+    groups: dict[str, Iterable[str]] = {
+        "missing": (key for key in expected if key not in given),
+        "unexpected": (key for key in given if key not in expected),
+        "wrong shape": misshapen,
+    }
+    named = {kind: ", ".join(keys) for kind, keys in groups.items()}
+    return [f"{kind}: {keys}" for kind, keys in named.items() if keys]
+
+
+def _read_torch(path: Path) -> object:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises whatever its parser met; the file is a stranger's
+        raise UsageError(
+            f"weights '{path}' are refused: they are damaged or hold more than tensors, and a pickle of other objects "
+            "can run code; save them with torch.save(model.state_dict(), path) or as .safetensors"
+        ) from error
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        state: dict[str, Tensor] = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UsageError(f"weights '{path}' are not a readable safetensors file: {error}") from error
+    return state
+
+
+def _state_dict(path: Path, found: object) -> dict[str, Tensor]:
+    for wrapper in _WRAPPERS:
+        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
+            found = found[wrapper]
+    if not isinstance(found, Mapping) or not found:
+        raise UsageError(f"weights '{path}' hold a {type(found).__name__} and no state dict: save model.state_dict()")
+    strays = [str(key) for key, value in found.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
+    if strays:
+        raise UsageError(f"weights '{path}' hold entries that are no tensors: {', '.join(strays)}")
+    return dict(found)
+
+
+def _without_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    if all(key.startswith(_PARALLEL_PREFIX) for key in state):
+        return {key.removeprefix(_PARALLEL_PREFIX): value for key, value in state.items()}
+    return state
