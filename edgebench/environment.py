@@ -79,6 +79,32 @@ def _changing(root: Path) -> dict[str, Any]:
     }
 
 
+def disturbances(threads: int = 1, state: dict[str, Any] | None = None) -> list[str]:
+    """What in a machine's state (as captured; this machine's unless given) disturbs timings with `threads` threads.
+
+    Each is one sentence that says what to do about it.
+    """
+    state = capture(threads) if state is None else state
+    governor, load, cores = state.get("governor"), state.get("load_1m"), state.get("affinity") or state.get("cores")
+    found = []
+    if governor and governor != "performance":
+        found.append(f"the CPU governor is {governor}, so the clock varies: sudo cpupower frequency-set -g performance")
+    if cores and threads + 1 > cores:
+        found.append(_few_cores(cores, threads))
+    if cores and load is not None and load > cores / 2:
+        found.append(f"the load average was {load:.1f} on {cores} cores: close other programs and measure again")
+    return found
+
+
+def _few_cores(cores: int, threads: int) -> str:
+    if cores == 1:
+        return "the network shares the only usable core with the rest of the system: expect slow outliers"
+    return (
+        f"{threads} threads on {cores} usable cores leave none for the rest of the system:"
+        f" measure with --threads {cores - 1}"
+    )
+
+
 def machine_id(cpu: str | None, cores: int | None, memory_bytes: int | None) -> str:
     """Eight digits that stay while CPU, cores and memory (to the GiB, since kernels keep varying shares) stay."""
     gibibytes = round(memory_bytes / 2**30) if memory_bytes else None

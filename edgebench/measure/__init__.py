@@ -2,5 +2,6 @@
 
 from edgebench.measure.latency import LatencySummary, summarize
 from edgebench.measure.runner import measure
+from edgebench.runtimes import unavailable
 
-__all__ = ["LatencySummary", "measure", "summarize"]
+__all__ = ["LatencySummary", "measure", "summarize", "unavailable"]

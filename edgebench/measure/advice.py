@@ -1,4 +1,4 @@
-"""What disturbs timings, as sentences that say what to do. Pure: reads summaries and captured environments."""
+"""What makes timings doubtful, as sentences that say what to do. Pure: reads summaries and captured environments."""
 
 from __future__ import annotations
 
@@ -14,20 +14,6 @@ DRIFT = 0.05
 FREQUENCY_DROP = 0.05
 THROTTLED_NOW = 0xF
 AGAIN = "close other programs and measure again, with more processes if it stays"
-
-
-def of_machine(environment: Mapping[str, Any], threads: int) -> list[str]:
-    """What in a machine's state disturbs a measurement with `threads` threads; see edgebench.environment.capture."""
-    found = []
-    governor, load = environment.get("governor"), environment.get("load_1m")
-    cores = environment.get("affinity") or environment.get("cores")
-    if governor and governor != "performance":
-        found.append(f"the CPU governor is {governor}, so the clock varies: sudo cpupower frequency-set -g performance")
-    if cores and threads + 1 > cores:
-        found.append(_few_cores(cores, threads))
-    if cores and load is not None and load > cores / 2:
-        found.append(f"the load average was {load:.1f} on {cores} cores: {AGAIN}")
-    return found
 
 
 def of_samples(summary: LatencySummary) -> list[str]:
@@ -61,15 +47,6 @@ def invalid(before: Mapping[str, Any], after: Mapping[str, Any], readings: Seque
             " again"
         )
     return None
-
-
-def _few_cores(cores: int, threads: int) -> str:
-    if cores == 1:
-        return "the network shares the only usable core with the rest of the system: expect slow outliers"
-    return (
-        f"{threads} threads on {cores} usable cores leave none for the rest of the system: "
-        f"measure with --threads {cores - 1}"
-    )
 
 
 def _variation(what: str, value: float | None) -> str | None:

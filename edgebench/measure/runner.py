@@ -9,15 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from edgebench.environment import disturbances
 from edgebench.errors import DeviceError, UsageError
 from edgebench.measure import advice
 from edgebench.measure.latency import summarize
 from edgebench.records import Artifact, Measurement, Scenario, Status, identity
-from edgebench.runtimes import FORMATS, RUNTIMES, install_hint, require
+from edgebench.runtimes import FORMATS, RUNTIMES, install_hint, unavailable
 from edgebench.targets import Event, First, Job, Loaded, Peaks, Raised, Samples, Target, Warm
 from edgebench.targets.local import LocalTarget
-
-Progress = Callable[[int, int, str], None]
 
 
 def measure(
@@ -26,19 +25,20 @@ def measure(
     scenario: Scenario,
     *,
     device: str = "host",
-    on_progress: Progress | None = None,
+    on_progress: Callable[[str], None] | None = None,
     target: Target | None = None,
 ) -> Measurement:
     """Measures one cell and returns its raw samples, with the environment and the warnings.
 
-    `on_progress(done, total, doing)` is called between processes, never while one is timed. `target` is this machine
+    `on_progress` is told what is about to run, between processes and never while one is timed. `target` is this machine
     unless told. An engine that fails, crashes or hangs gives a Measurement with status "failed", one sentence in
-    `error`, and what was measured until then; a clock that fell gives "invalid". Raises UsageError for a file or
-    runtime that cannot be measured, MissingPackage for an engine that is not installed.
+    `error`, and what was measured until then; a clock that fell gives "invalid". Raises UsageError for a file that is
+    not there, and for a runtime that does not run it or is not available here.
     """
     runtime = _check(artifact, runtime)
     if target is None:
-        require(runtime)
+        if reason := unavailable(runtime):
+            raise UsageError(reason)
         target = LocalTarget()
     before = target.environment(scenario.threads)
     found = _Found()
@@ -61,21 +61,20 @@ class _Found:
     warnings: list[str] = field(default_factory=list)
 
 
-def _gather(found: _Found, target: Target, job: Job, on_progress: Progress | None) -> str | None:
+def _gather(found: _Found, target: Target, job: Job, on_progress: Callable[[str], None] | None) -> str | None:
     """Runs all processes of a scenario. Returns what went wrong, in one sentence, or None."""
-    tell = on_progress or (lambda done, total, doing: None)
+    tell = on_progress or (lambda doing: None)
     count = job.scenario.processes
     try:
         for process in range(count):
-            tell(process, count + 1, f"process {process + 1} of {count}")
+            tell(f"process {process + 1} of {count}")
             for event in _events(target, job, process=process):
                 _take(event, found)
-        tell(count, count + 1, "memory")
+        tell("memory")
         for event in _events(target, job, mode="memory", process=count):
             _take_memory(event, found)
     except DeviceError as error:
         return str(error)
-    tell(count + 1, count + 1, "done")
     return None
 
 
@@ -178,6 +177,6 @@ def _record(
 
 
 def _warnings(found: _Found, before: dict[str, Any], scenario: Scenario) -> list[str]:
-    machine = advice.of_machine(before, scenario.threads)
+    machine = disturbances(scenario.threads, before)
     samples = advice.of_samples(summarize(found.latency_s, quick=scenario.quick)) if found.latency_s else []
     return [*machine, *samples, *found.warnings]

@@ -6,16 +6,16 @@ loaded there by its path, beside the worker.
 
 from __future__ import annotations
 
+import platform
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
-from edgebench.errors import MissingPackage
 from edgebench.registry import Registry
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["FORMATS", "PACKAGES", "RUNTIMES", "Session", "install_hint", "installed", "require"]
+__all__ = ["FORMATS", "PACKAGES", "RUNTIMES", "Session", "install_hint", "unavailable"]
 
 EXTRAS = {"litert": "tflite", "onnxruntime": "onnx", "coreml": "coreml"}
 RUNTIMES = Registry(
@@ -37,16 +37,14 @@ PACKAGES = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime", "torch": "
 FORMATS = {"tflite": "litert", "onnx": "onnxruntime", "coreml": "coreml", "torch": "torch"}
 
 
-def installed(runtime: str) -> bool:
-    """Whether the package of a runtime's engine is here; nothing is imported."""
+def unavailable(runtime: str) -> str | None:
+    """Why a runtime cannot run files on this machine, in one sentence, or None when it can; nothing is imported."""
+    if runtime == "coreml" and platform.system() != "Darwin":
+        return "CoreML runs files on a Mac only; elsewhere the saved package is evaluated and compared with torch"
     package = PACKAGES.get(runtime)
-    return package is None or find_spec(package) is not None
-
-
-def require(runtime: str) -> None:
-    """Raises MissingPackage when the package of a runtime's engine is not here."""
-    if not installed(runtime):
-        raise MissingPackage(PACKAGES[runtime], EXTRAS.get(runtime, "all"), f"runtime {runtime}")
+    if package is None or find_spec(package) is not None:
+        return None
+    return f"runtime {runtime} needs the package {package}: {install_hint(runtime, package)}"
 
 
 def install_hint(runtime: str, package: str) -> str:
