@@ -1,0 +1,97 @@
+import shutil
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from edgebench.errors import ExportError, UsageError
+from edgebench.export.coreml import convert
+from edgebench.export.coreml.evaluate import load_package
+from edgebench.export.network import Network
+from edgebench.export.verify import example_pixels, normalise
+from edgebench.records import ExportSpec
+
+WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
+X = np.random.default_rng(0).standard_normal((1, 3, 32, 32), dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def packages(network, tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("coreml")
+    paths = {precision: folder / f"{precision}.mlpackage" for precision in ("fp32", "fp16")}
+    for precision, path in paths.items():
+        convert(network, ExportSpec(format="coreml", precision=precision), path)
+    return paths
+
+
+def computed(network, x: np.ndarray = X) -> np.ndarray:
+    with torch.inference_mode():
+        return network.module(torch.from_numpy(x)).numpy()
+
+
+def test_input_is_an_array_and_both_ends_are_float32_in_either_precision(network, tmp_path):
+    conversion = convert(network, ExportSpec(format="coreml", precision="fp16"), tmp_path / "net.mlpackage")
+    (image,), (logits,) = conversion.inputs, conversion.outputs
+    assert (image.name, image.shape, image.dtype, image.layout) == ("image", (1, 3, 32, 32), "float32", "NCHW")
+    assert (logits.name, logits.shape, logits.dtype) == ("logits", (1, 10), "float32")
+    assert conversion.operators["conv"] == 4
+    assert "const" not in conversion.operators
+
+
+def test_saved_fp32_package_computes_the_network(packages, network):
+    assert np.abs(load_package(packages["fp32"]).run(X) - computed(network)).max() < 1e-5
+
+
+def test_saved_fp16_package_shows_the_error_of_float16(packages, network):
+    error = np.abs(load_package(packages["fp16"]).run(X) - computed(network)).max()
+    assert 1e-5 < error < 1e-2
+
+
+def test_evaluator_sees_one_changed_weight(packages, network, tmp_path):
+    changed = shutil.copytree(packages["fp32"], tmp_path / "changed.mlpackage")
+    content = (changed / WEIGHTS).read_bytes()
+    dense = network.module.classifier.weight.detach().numpy().tobytes()
+    (changed / WEIGHTS).write_bytes(content.replace(dense, dense[:-4] + np.float32(0.5).tobytes()))
+    difference = load_package(changed).run(X) - load_package(packages["fp32"]).run(X)
+    assert np.abs(difference).max() > 0
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_image_input_normalises_each_channel_itself(network, tmp_path, precision):
+    spec = ExportSpec(format="coreml", precision=precision, image_input=True)
+    conversion = convert(network, spec, tmp_path / "net.mlpackage")
+    program = load_package(tmp_path / "net.mlpackage")
+    assert conversion.inputs[0].dtype == "uint8"
+    for pixels in example_pixels(network.spec.input_shape):
+        expected = computed(network, normalise(pixels / np.float32(255), network.preprocessing))
+        assert np.linalg.norm(program.run(pixels) - expected) <= 2e-2 * np.linalg.norm(expected)
+
+
+def test_image_input_needs_preprocessing_and_one_or_three_channels(network, tmp_path):
+    spec = ExportSpec(format="coreml", image_input=True)
+    unknown = Network(network.spec, network.module)
+    four = Network(msgspec.structs.replace(network.spec, channels=4), network.module, None, network.preprocessing)
+    with pytest.raises(UsageError, match="no known preprocessing"):
+        convert(unknown, spec, tmp_path / "net.mlpackage")
+    with pytest.raises(UsageError, match="an image has 1 or 3 channels, small takes 4"):
+        convert(four, spec, tmp_path / "net.mlpackage")
+
+
+def test_operator_without_evaluation_is_named(network, tmp_path):
+    sine = Network(network.spec, torch.nn.Sequential(network.module, Sine()).eval())
+    convert(sine, ExportSpec(format="coreml"), tmp_path / "net.mlpackage")
+    with pytest.raises(ExportError, match=r"no evaluation of the CoreML operators sin$"):
+        load_package(tmp_path / "net.mlpackage")
+
+
+class Sine(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sin(x)
+
+
+def test_conversion_and_evaluation_print_nothing(network, tmp_path, capfd):
+    convert(network, ExportSpec(format="coreml"), tmp_path / "net.mlpackage")
+    load_package(tmp_path / "net.mlpackage").run(X)
+    assert capfd.readouterr() == ("", "")

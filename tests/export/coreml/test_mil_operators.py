@@ -1,0 +1,158 @@
+"""Each operator against coremltools' own value of it, or against torch's operator that it stands for."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from edgebench.export.coreml.mil_operators import OPERATORS
+
+X = torch.randn(1, 4, 9, 7, generator=torch.Generator().manual_seed(0))
+W = torch.randn(6, 2, 3, 3, generator=torch.Generator().manual_seed(1))
+K = [3, 3]
+
+CASES = {
+    "conv, custom padding": (
+        "conv",
+        {"x": X, "weight": W, "strides": [2, 1], "pad_type": "custom", "pad": [1, 0, 2, 1], "groups": 2},
+        lambda: functional.conv2d(functional.pad(X, (2, 1, 1, 0)), W, None, (2, 1), groups=2),
+    ),
+    "conv, same": (
+        "conv",
+        {"x": X, "weight": W, "strides": [2, 2], "pad_type": "same", "groups": 2},
+        lambda: functional.conv2d(functional.pad(X, (1, 1, 1, 1)), W, None, 2, groups=2),
+    ),
+    "conv, same on an even size": (
+        "conv",
+        {"x": X[..., :6], "weight": W, "strides": [2, 2], "pad_type": "same", "groups": 2},
+        lambda: functional.conv2d(functional.pad(X[..., :6], (0, 1, 1, 1)), W, None, 2, groups=2),
+    ),
+    "conv, same_lower on an even size": (
+        "conv",
+        {"x": X[..., :6], "weight": W, "strides": [2, 2], "pad_type": "same_lower", "groups": 2},
+        lambda: functional.conv2d(functional.pad(X[..., :6], (1, 0, 1, 1)), W, None, 2, groups=2),
+    ),
+    "conv, dilated": (
+        "conv",
+        {"x": X, "weight": W, "dilations": [2, 2], "groups": 2},
+        lambda: functional.conv2d(X, W, dilation=2, groups=2),
+    ),
+    "max_pool, ceiling": (
+        "max_pool",
+        {"x": X, "kernel_sizes": K, "strides": [2, 2], "ceil_mode": True},
+        lambda: functional.max_pool2d(X, 3, 2, ceil_mode=True),
+    ),
+    "max_pool, ceiling and padding": (
+        "max_pool",
+        {"x": X, "kernel_sizes": [2, 2], "strides": [2, 2], "pad_type": "custom", "pad": [1] * 4, "ceil_mode": True},
+        lambda: functional.max_pool2d(X, 2, 2, 1, ceil_mode=True),
+    ),
+    "avg_pool, padding counts": (
+        "avg_pool",
+        {"x": X, "kernel_sizes": K, "strides": [1, 1], "pad_type": "custom", "pad": [1] * 4},
+        lambda: functional.avg_pool2d(X, 3, 1, 1),
+    ),
+    "avg_pool, padding does not count": (
+        "avg_pool",
+        {
+            "x": X,
+            "kernel_sizes": K,
+            "strides": [2, 2],
+            "pad_type": "custom",
+            "pad": [1] * 4,
+            "exclude_padding_from_average": True,
+        },
+        lambda: functional.avg_pool2d(X, 3, 2, 1, count_include_pad=False),
+    ),
+    "avg_pool, three axes": (
+        "avg_pool",
+        {"x": X[None], "kernel_sizes": [3, 1, 1], "strides": [1, 1, 1]},
+        lambda: functional.avg_pool3d(X[None], (3, 1, 1), 1),
+    ),
+    "batch_norm": (
+        "batch_norm",
+        {"x": X, "mean": torch.arange(4.0), "variance": torch.arange(1.0, 5), "gamma": torch.full((4,), 2.0)},
+        lambda: (X - torch.arange(4.0).view(4, 1, 1)) / (torch.arange(1.0, 5).view(4, 1, 1) + 1e-5).sqrt() * 2,
+    ),
+    "local_response_norm": (
+        "local_response_norm",
+        {"x": X, "size": 3, "alpha": 0.1, "beta": 0.5, "k": 2.0},
+        lambda: functional.local_response_norm(X, 3, 0.1, 0.5, 2.0),
+    ),
+    "linear": (
+        "linear",
+        {"x": X, "weight": W[:, 0, 0, 0].outer(torch.ones(7))},
+        lambda: X @ W[:, 0, 0, 0].outer(torch.ones(7)).T,
+    ),
+    "matmul": ("matmul", {"x": X, "y": X, "transpose_y": True}, lambda: X @ X.mT),
+    "clip": ("clip", {"x": X, "alpha": 0.0, "beta": 0.5}, lambda: X.clamp(0, 0.5)),
+    "sigmoid_hard": (
+        "sigmoid_hard",
+        {"x": X, "alpha": 1 / 6, "beta": 0.5},
+        lambda: functional.hardsigmoid(X),
+    ),
+    "leaky_relu": ("leaky_relu", {"x": X, "alpha": 0.3}, lambda: functional.leaky_relu(X, 0.3)),
+    "elu": ("elu", {"x": X, "alpha": 0.7}, lambda: functional.elu(X, 0.7)),
+    "gelu": ("gelu", {"x": X}, lambda: functional.gelu(X)),
+    "gelu by tanh": ("gelu", {"x": X, "mode": "TANH_APPROXIMATION"}, lambda: functional.gelu(X, approximate="tanh")),
+    "softmax": ("softmax", {"x": X, "axis": 1}, lambda: X.softmax(1)),
+    "reduce_mean": ("reduce_mean", {"x": X, "axes": [2, 3], "keep_dims": True}, lambda: X.mean((2, 3), keepdim=True)),
+    "reduce_max of all": ("reduce_max", {"x": X}, lambda: X.max()),
+    "reduce_sum": ("reduce_sum", {"x": X, "axes": [-1]}, lambda: X.sum(-1)),
+    "reshape": ("reshape", {"x": X, "shape": [0, -1, 7]}, lambda: X.reshape(1, 36, 7)),
+    "transpose": ("transpose", {"x": X, "perm": [0, 2, 3, 1]}, lambda: X.permute(0, 2, 3, 1)),
+    "squeeze": ("squeeze", {"x": X, "axes": [0]}, lambda: X[0]),
+    "expand_dims": ("expand_dims", {"x": X, "axes": [-1, 1]}, lambda: X[:, None, ..., None]),
+    "concat": ("concat", {"values": [X, X], "axis": 1}, lambda: torch.cat([X, X], 1)),
+    "pad": (
+        "pad",
+        {"x": X, "pad": [1, 2, 3, 4], "constant_val": 5.0},
+        lambda: functional.pad(X, (3, 4, 1, 2), value=5.0),
+    ),
+    "pad, reflected": (
+        "pad",
+        {"x": X, "pad": [1, 2, 3, 4], "mode": "reflect"},
+        lambda: functional.pad(X, (3, 4, 1, 2), mode="reflect"),
+    ),
+    "slice_by_index": (
+        "slice_by_index",
+        {
+            "x": X,
+            "begin": [0, 2, 1, 0],
+            "end": [0, 3, 8, 0],
+            "stride": [1, 1, 2, 1],
+            "begin_mask": [True, False, False, True],
+            "end_mask": [True, False, False, True],
+            "squeeze_mask": [False, True, False, False],
+        },
+        lambda: X[:, 2, 1:8:2],
+    ),
+    "add": ("add", {"x": X, "y": np.float32(2)}, lambda: X + 2),
+    "sub": ("sub", {"x": np.float32(2), "y": X}, lambda: 2 - X),
+    "mul": ("mul", {"x": X, "y": X}, lambda: X * X),
+    "real_div": ("real_div", {"x": X, "y": np.float32(4)}, lambda: X / 4),
+    "pow": ("pow", {"x": X.abs(), "y": np.float32(0.75)}, lambda: X.abs() ** 0.75),
+    "maximum": ("maximum", {"x": X, "y": np.float32(0)}, lambda: X.clamp(min=0)),
+    "minimum": ("minimum", {"x": X, "y": np.float32(0)}, lambda: X.clamp(max=0)),
+    "abs": ("abs", {"x": X}, lambda: X.abs()),
+    "cast": ("cast", {"x": X, "dtype": "fp16"}, lambda: X),
+    "exp": ("exp", {"x": X}, lambda: X.exp()),
+    "identity": ("identity", {"x": X}, lambda: X),
+    "relu": ("relu", {"x": X}, lambda: X.clamp(min=0)),
+    "relu6": ("relu6", {"x": X * 9}, lambda: (X * 9).clamp(0, 6)),
+    "sigmoid": ("sigmoid", {"x": X}, lambda: 1 / (1 + (-X).exp())),
+    "silu": ("silu", {"x": X}, lambda: X / (1 + (-X).exp())),
+    "sqrt": ("sqrt", {"x": X.abs()}, lambda: X.abs() ** 0.5),
+    "square": ("square", {"x": X}, lambda: X**2),
+    "tanh": ("tanh", {"x": X}, lambda: 1 - 2 / ((2 * X).exp() + 1)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_operator_computes_its_definition(case):
+    name, arguments, expected = CASES[case]
+    torch.testing.assert_close(OPERATORS[name](arguments), expected(), rtol=1e-5, atol=1e-5)
+
+
+def test_every_operator_has_a_case():
+    assert {name for name, _, _ in CASES.values()} == OPERATORS.keys()
