@@ -193,11 +193,42 @@ class Interval(Record, frozen=True, kw_only=True):
     confidence: float = 0.95
 
 
+class OperatorTime(Record, frozen=True, kw_only=True):
+    """One operator's times by its engine's own profiler, one a run; `start_s` from the inference's start, where told.
+
+    `unit` is what ran it. `traffic_bytes` is what it reads and writes when nothing stays in a cache.
+    """
+
+    name: str
+    kind: str
+    unit: str = ""
+    time_s: tuple[float, ...]
+    start_s: tuple[float, ...] = ()
+    macs: int | None = None
+    traffic_bytes: int | None = None
+
+
+class OperatorProfile(Record, frozen=True, kw_only=True):
+    """Operators in the order in which they run, from one fresh process.
+
+    `profiled_s` are the same runs' whole inferences; `plain_s` are runs without the profiler. The roof is the most
+    that this machine gave at the same number of threads: float32 matrix products, and copying memory.
+    """
+
+    method: str
+    threads: Count = 1
+    operators: tuple[OperatorTime, ...] = ()
+    profiled_s: tuple[float, ...] = ()
+    plain_s: tuple[float, ...] = ()
+    roof_flop_per_s: float | None = None
+    roof_bytes_per_s: float | None = None
+
+
 class Measurement(Record, frozen=True, kw_only=True, tag="measurement", tag_field="kind"):
     """Raw timings of one cell (model x file x device x runtime x threads). Nothing in it is a summary.
 
     `latency_s[process][i]` is in time order. `memory_bytes` maps phases (baseline, load, first, steady) to peak
-    resident bytes from the memory pass.
+    resident bytes from the memory pass. `operators` comes from a pass of its own, when it was asked for.
     """
 
     schema: int = SCHEMA
@@ -220,6 +251,7 @@ class Measurement(Record, frozen=True, kw_only=True, tag="measurement", tag_fiel
     macs: int | None = None
     parity: Parity | None = None
     counts: dict[str, int] = {}
+    operators: OperatorProfile | None = None
     environment: dict[str, Any] = {}
     warnings: tuple[str, ...] = ()
     status: Status = "ok"
