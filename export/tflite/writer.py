@@ -1,0 +1,44 @@
+"""Graph -> TFLite: each operator is handed to its emitter; the model is written once all are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from edgebench.errors import ExportError
+from edgebench.export.network import INPUT, OUTPUT
+from edgebench.export.tflite.emit import Emission, Emitter, channels_last
+from edgebench.export.tflite.emit_elementwise import ELEMENTWISE
+from edgebench.export.tflite.emit_layers import LAYERS
+from edgebench.export.tflite.emit_norm import local_response_norm
+from edgebench.export.tflite.model import Model
+from edgebench.graph.operators import Graph, Input, LocalResponseNorm, Operator
+from edgebench.records import Precision
+
+EMITTERS: Final[dict[type[Operator], Emitter[Any]]] = {
+    **LAYERS,
+    **ELEMENTWISE,
+    LocalResponseNorm: local_response_norm,
+}
+
+
+def write(graph: Graph, path: Path, precision: Precision = "fp32") -> dict[str, int]:
+    """Writes `graph` to `path` and returns how many operators of each kind the file has.
+
+    Channels last, batch dynamic, one signature ("serving_default": "image" -> "logits"). `precision` is that of the
+    weights; arithmetic is float32. Raises ExportError for what TFLite cannot express.
+    """
+    emission = Emission(graph, Model("edgebench"), precision)
+    for operator in graph.operators:
+        emission.tensors[operator.name] = _emit(emission, operator)
+    emission.model.save(path, (INPUT, emission.tensors[graph.input.name]), (OUTPUT, emission.tensors[graph.output]))
+    return emission.model.counts()
+
+
+def _emit(emission: Emission, operator: Operator) -> int:
+    if isinstance(operator, Input):
+        return emission.model.computed(INPUT, channels_last(operator.shape))
+    emitter = EMITTERS.get(type(operator))
+    if emitter is None:
+        raise ExportError(f"'{operator.name}': TFLite's writer has no {operator.kind}; use --converter litert-torch")
+    return emitter(emission, operator)
