@@ -12,7 +12,7 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -81,20 +81,23 @@ def read(path: Path | str, *, on_warning: Callable[[str], None] | None = None) -
     path = Path(path)
     try:
         files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
-        return list(_records(files, on_warning or _warn))
+        found: list[Result] = []
+        for file in files:
+            found.extend(parse(file.read_bytes(), str(file), on_warning or _warn))
+        return found
     except OSError as error:
         raise UsageError(f"cannot read results from {error.filename or path}: {_reason(error)}") from error
 
 
-def _records(files: Iterable[Path], on_warning: Callable[[str], None]) -> Iterable[Result]:
-    for file in files:
-        for number, line in enumerate(file.read_bytes().split(b"\n"), 1):
-            if not line.strip():
-                continue
-            if _is_torn(line):
-                on_warning(f"{file}:{number} was cut off while it was written, and is skipped")
-            else:
-                yield _decode(line, f"{file}:{number}")
+def parse(data: bytes, name: str, on_warning: Callable[[str], None]) -> Iterator[Result]:
+    """Yields the records of one file's content; `name` is what messages call it. Warns and raises as `read` does."""
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        if _is_torn(line):
+            on_warning(f"{name}:{number} was cut off while it was written, and is skipped")
+        else:
+            yield _decode(line, f"{name}:{number}")
 
 
 def _is_torn(line: bytes) -> bool:
@@ -103,8 +106,10 @@ def _is_torn(line: bytes) -> bool:
         return False
     try:
         msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UnicodeDecodeError:
         return True
+    except msgspec.DecodeError as error:
+        return "truncated" in str(error)  # as opposed to malformed, such as a NaN: somebody else wrote that
     return False
 
 
