@@ -15,12 +15,12 @@ __all__ = ["Ended", "Event", "First", "Job", "Loaded", "Peaks", "Raised", "Sampl
 
 
 class Job(Record, frozen=True, kw_only=True):
-    """One fresh process: which engine runs which file, and whether it takes times or peak memory."""
+    """One fresh process: which engine runs which file, and whether it takes times, peak memory, or counts."""
 
     runtime: str
     artifact: str
     scenario: Scenario
-    mode: Literal["latency", "memory"] = "latency"
+    mode: Literal["latency", "memory", "emulated"] = "latency"
     process: int = 0
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
@@ -39,11 +39,21 @@ class LocalTarget:
     """Runs workers on this machine.
 
     `patience_s` is how long a worker may say nothing beyond the scenario's own `max_s` before it counts as hung.
+    `python` is the command that runs the worker's file, this Python unless told; `variables` its whole environment,
+    this process's unless told.
     """
 
-    def __init__(self, *, patience_s: float = 120.0, worker: Path = WORKER) -> None:
+    def __init__(
+        self,
+        *,
+        patience_s: float = 120.0,
+        worker: Path = WORKER,
+        python: Sequence[str] = (sys.executable,),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self._patience_s = patience_s
-        self._worker = worker
+        self._command = [*python, str(worker)]
+        self._variables = variables
 
     def environment(self, threads: int) -> dict[str, Any]:
         """What may influence a timing on this machine, now."""
@@ -53,11 +63,11 @@ class LocalTarget:
         """Runs one fresh process and yields its events; see Target.run."""
         with tempfile.TemporaryFile() as errors:
             child = subprocess.Popen(
-                [sys.executable, str(self._worker)],
+                self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=_variables(job.scenario.threads),
+                env=_variables(job.scenario.threads, os.environ if self._variables is None else self._variables),
                 start_new_session=True,  # Ctrl-C reaches the parent only, which then ends the child
             )
             try:
@@ -96,9 +106,9 @@ def _encode(job: Job) -> bytes:
     return msgspec.json.encode(values)
 
 
-def _variables(threads: int) -> dict[str, str]:
+def _variables(threads: int, base: Mapping[str, str]) -> dict[str, str]:
     """The environment of a worker: libraries that size their pools by OMP_NUM_THREADS keep to the scenario."""
-    return {**os.environ, "OMP_NUM_THREADS": str(threads), "ORT_DISABLE_TELEMETRY": "1", "PYTHONHASHSEED": "0"}
+    return {**base, "OMP_NUM_THREADS": str(threads), "ORT_DISABLE_TELEMETRY": "1", "PYTHONHASHSEED": "0"}
 
 
 def _hand_over(child: subprocess.Popen[bytes], job: bytes) -> None:
