@@ -11,17 +11,9 @@ import torch
 
 from edgebench.errors import EdgebenchError
 from edgebench.export import cache, manifest
+from edgebench.export.examples import Array, example_pixels, normalise, to_native
 from edgebench.export.network import Conversion, Network
-from edgebench.export.verify import (
-    Array,
-    Run,
-    example_inputs,
-    example_pixels,
-    normalise,
-    to_native,
-    verify,
-    verify_batch,
-)
+from edgebench.export.verify import Run, verify, verify_batch
 from edgebench.records import Artifact, ExportSpec, Layout, Parity
 from edgebench.runtimes import FORMATS, RUNTIMES
 
@@ -86,30 +78,17 @@ def _fed(run: Run, layout: Layout | None) -> Run:
 
 
 def _parity(network: Network, export: ExportSpec, engine: Engine) -> Parity:
-    reference = _torch(network)
-    if export.image_input:
-        inputs = example_pixels(network.spec.input_shape)
-        reference = _after(lambda pixels: normalise(pixels / np.float32(255), network.preprocessing), reference)
-    else:
-        inputs = example_inputs(network.spec.input_shape, network.preprocessing)
-    parity = verify(engine.run, reference, inputs, export.precision, engine.name)
+    inputs, expected = _pixels(network) if export.image_input else network.reference
+    parity = verify(engine.run, inputs, expected, export.precision, engine.name)
     if engine.batched:
-        verify_batch(engine.batched, engine.run, inputs, export.precision)
+        verify_batch(engine.batched, inputs, expected, export.precision)
     return parity
 
 
-def _after(first: Run, then: Run) -> Run:
-    return lambda x: then(first(x))
-
-
-def _torch(network: Network) -> Run:
-    def run(x: Array) -> Array:
-        with torch.inference_mode():
-            output: torch.Tensor = network.module(torch.from_numpy(x))
-        result: Array = output.numpy()
-        return result
-
-    return run
+def _pixels(network: Network) -> tuple[list[Array], Array]:
+    """Images of whole values from 0 to 255, and torch's outputs for them after the preprocessing's normalisation."""
+    images = example_pixels(network.spec.input_shape)
+    return images, network.compute([normalise(image / np.float32(255), network.preprocessing) for image in images])
 
 
 def _macs(network: Network) -> tuple[int | None, tuple[str, ...]]:

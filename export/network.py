@@ -12,15 +12,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgebench.errors import ExportError
+from edgebench.export.examples import Array, example_inputs
+from edgebench.export.quiet import Noise, quiet
 from edgebench.records import ExportSpec, ModelSpec, Preprocessing, TensorSpec
 
 if TYPE_CHECKING:
     from torch import nn
+    from torch.export import ExportedProgram
 
     from edgebench.graph.operators import Graph
 
 INPUT = "image"
 OUTPUT = "logits"
+TORCH_NOISE = Noise(warnings=(r"`isinstance\(treespec, LeafSpec\)` is deprecated",))
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +51,42 @@ class Network:
         from edgebench.graph.capture import capture
 
         return capture(self.module, self.spec.input_shape)
+
+    @cached_property
+    def program(self) -> ExportedProgram:
+        """The network as torch exports it, with a dynamic batch; made on first use.
+
+        It holds no source lines or paths of this machine. Raises torch's own errors for a network it cannot trace.
+        """
+        import torch
+
+        example = torch.zeros(2, *self.spec.input_shape[1:])  # torch.export takes a batch of 1 for a constant
+        batch = torch.export.Dim("batch", min=1)
+        with quiet(TORCH_NOISE), torch.no_grad():
+            program = torch.export.export(self.module, (example,), dynamic_shapes=({0: batch},))
+        for node in program.graph.nodes:
+            node.meta.pop("stack_trace", None)
+        return program
+
+    @cached_property
+    def reference(self) -> tuple[list[Array], Array]:
+        """Example inputs (1, C, H, W), and torch's float32 outputs for them, stacked; computed on first use."""
+        inputs = example_inputs(self.spec.input_shape, self.preprocessing)
+        return inputs, self.compute(inputs)
+
+    def compute(self, inputs: list[Array]) -> Array:
+        """Returns the module's outputs (input, 1, class). Raises ExportError when they are not one tensor each."""
+        import torch
+
+        with torch.inference_mode():
+            outputs = [self.module(torch.from_numpy(x)) for x in inputs]
+        if not isinstance(outputs[0], torch.Tensor):
+            kind = type(outputs[0]).__name__
+            raise ExportError(
+                f"{self.spec.name} returns a {kind}: only networks with one tensor as output are exported"
+            )
+        stacked: Array = torch.stack(outputs).numpy()
+        return stacked
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ import torch
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
 
 from edgebench.errors import ExportError
-from edgebench.export.network import INPUT, OUTPUT, Conversion, Network
+from edgebench.export.network import INPUT, OUTPUT, TORCH_NOISE, Conversion, Network
 from edgebench.export.quiet import Noise, quiet
 from edgebench.records import ExportSpec, Layout, TensorSpec
 
@@ -28,7 +28,7 @@ PROTOBUF_LIMIT = 2**31  # bytes; protobuf cannot write a larger message
 
 NOISE = Noise(
     logs={"torch.onnx._internal.exporter._registration": "torchvision is not installed"},
-    warnings=(r"`isinstance\(treespec, LeafSpec\)` is deprecated",),
+    warnings=TORCH_NOISE.warnings,
 )
 
 
@@ -50,18 +50,14 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
 
 
 def _translate(network: Network) -> ModelProto:
-    """Converts with an example batch of 2: torch.export takes a batch of 1 for a constant."""
-    example = torch.zeros(2, *network.spec.input_shape[1:])
     with quiet(NOISE), torch.no_grad():
         program = torch.onnx.export(
-            network.module,
-            (example,),
+            network.program,
             dynamo=True,
             verbose=False,
             opset_version=OPSET,
             input_names=[INPUT],
             output_names=[OUTPUT],
-            dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
         )
     if program is None:
         raise ExportError(f"torch's exporter gave no program for {network.spec.name}")

@@ -8,10 +8,7 @@ from pathlib import Path
 import torch
 
 from edgebench.export.network import INPUT, OUTPUT, Conversion, Network
-from edgebench.export.quiet import Noise, quiet
 from edgebench.records import ExportSpec, TensorSpec
-
-NOISE = Noise(warnings=(r"`isinstance\(treespec, LeafSpec\)` is deprecated",))
 
 
 def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
@@ -19,21 +16,14 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
 
     Raises torch's own errors for a network that torch.export cannot trace.
     """
-    channels, height, width = network.spec.input_shape[1:]
-    example = torch.zeros(2, channels, height, width)
-    with quiet(NOISE), torch.no_grad():
-        program = torch.export.export(
-            network.module, (example,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},)
-        )
-        for node in program.graph.nodes:
-            node.meta.pop("stack_trace", None)  # source lines and paths of the machine that converted
-        torch.export.save(program, path)
-        (output,) = (
-            node.meta["val"] for node in program.graph.nodes if node.name in program.graph_signature.user_outputs
-        )
+    program = network.program
+    torch.export.save(program, path)
+    output = program.graph_signature.user_outputs[0]
+    classes = next(node.meta["val"].shape[1:] for node in program.graph.nodes if node.name == output)
     calls = Counter(str(node.target) for node in program.graph.nodes if node.op == "call_function")
+    image = (None, *network.spec.input_shape[1:])
     return Conversion(
-        inputs=(TensorSpec(name=INPUT, shape=(None, channels, height, width), dtype="float32", layout="NCHW"),),
-        outputs=(TensorSpec(name=OUTPUT, shape=(None, *map(int, output.shape[1:])), dtype="float32", layout="NC"),),
+        inputs=(TensorSpec(name=INPUT, shape=image, dtype="float32", layout="NCHW"),),
+        outputs=(TensorSpec(name=OUTPUT, shape=(None, *map(int, classes)), dtype="float32", layout="NC"),),
         operators=dict(calls),
     )

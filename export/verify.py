@@ -6,14 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from edgebench.errors import ExportError
-from edgebench.records import Layout, Parity, Precision, Preprocessing
+from edgebench.export.examples import Array
+from edgebench.records import Parity, Precision
 
-Array = npt.NDArray[np.float32]
 Run = Callable[[Array], Array]
-Shape = tuple[int, int, int, int]
 
 VANISHING = 1e-6  # a range below this is rounding error more than output
 SAME_FOR_ALL = 1e-3  # share of the range by which outputs of different inputs must differ
@@ -45,56 +43,12 @@ class Difference:
         return bool(getattr(self, error) <= limit)
 
 
-def example_inputs(shape: Shape, preprocessing: Preprocessing | None, seed: int = 0) -> list[Array]:
-    """Returns four inputs of `shape` (1, C, H, W): two of normal noise, two smooth as photographs are.
-
-    The smooth ones are low-frequency noise in [0, 1] that went through the preprocessing's mean and standard deviation.
-    """
-    random = np.random.default_rng(seed)
-    noise = [random.standard_normal(shape, dtype=np.float32) for _ in range(2)]
-    return noise + [normalise(smooth_image(shape, random), preprocessing) for _ in range(2)]
-
-
-def example_pixels(shape: Shape, seed: int = 0) -> list[Array]:
-    """Returns four images of `shape` (1, C, H, W) with whole values from 0 to 255: two of noise, two smooth."""
-    random = np.random.default_rng(seed)
-    noise = [random.integers(0, 256, shape).astype(np.float32) for _ in range(2)]
-    return noise + [np.rint(smooth_image(shape, random) * 255) for _ in range(2)]
-
-
-def smooth_image(shape: Shape, random: np.random.Generator) -> Array:
-    """Returns noise in [0, 1] whose amplitude falls as 1 / frequency, as that of natural images does (Field, 1987)."""
-    height, width = shape[2:]
-    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
-    frequency[0, 0] = np.inf
-    spectrum = np.fft.rfft2(random.standard_normal(shape)) / frequency
-    image = np.fft.irfft2(spectrum, s=(height, width))
-    low, high = image.min(axis=(2, 3), keepdims=True), image.max(axis=(2, 3), keepdims=True)
-    scaled: Array = ((image - low) / np.maximum(high - low, np.finfo(np.float32).tiny)).astype(np.float32)
-    return scaled
-
-
-def normalise(image: Array, preprocessing: Preprocessing | None) -> Array:
-    """(image - mean) / std for each channel of (N, C, H, W); the image itself where nothing is known."""
-    if preprocessing is None:
-        return image
-    mean, std = np.asarray([preprocessing.mean, preprocessing.std], np.float32).reshape(2, 1, -1, 1, 1)
-    normalised: Array = (image - mean) / std
-    return normalised
-
-
-def to_native(x: Array, layout: Layout | None) -> Array:
-    """Turns (N, C, H, W) into the file's layout."""
-    return np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if layout == "NHWC" else x
-
-
-def verify(run: Run, reference: Run, inputs: list[Array], precision: Precision, evaluated_by: str) -> Parity:
-    """Compares `run` (the file, NCHW in) with `reference` (torch) on every input.
+def verify(run: Run, inputs: list[Array], expected: Array, precision: Precision, evaluated_by: str) -> Parity:
+    """Compares `run` (the file, NCHW in) with torch's outputs `expected` (input, 1, class) on every input.
 
     Raises ExportError when the gate of the precision is not met, or when torch's outputs are too small or too alike
     for a comparison to mean anything.
     """
-    expected = np.stack([reference(x) for x in inputs])
     spread = _spread(expected)
     found = [difference(run(x), y, spread) for x, y in zip(inputs, expected, strict=True)]
     parity = Parity(
@@ -111,15 +65,14 @@ def verify(run: Run, reference: Run, inputs: list[Array], precision: Precision, 
     return parity
 
 
-def verify_batch(batched: Run, single: Run, inputs: list[Array], precision: Precision) -> None:
-    """Checks that the first two inputs, run as one batch, give what they give alone, within the precision's gate.
+def verify_batch(run: Run, inputs: list[Array], expected: Array, precision: Precision) -> None:
+    """Checks that the first two inputs, run as one batch, give what torch gives for each, within the gate.
 
     Raises ExportError where they do not.
     """
-    alone = np.concatenate([single(x) for x in inputs[:2]])
-    found = difference(batched(np.concatenate(inputs[:2])), alone, float(np.ptp(alone)))
+    found = difference(run(np.concatenate(inputs[:2])), np.concatenate(expected[:2]), float(np.ptp(expected)))
     if not found.passes(precision):
-        raise ExportError(f"a batch of two differs from two single images by {found.range_error:.2g} of the range")
+        raise ExportError(f"a batch of two images differs from torch by {found.range_error:.2g} of the output range")
 
 
 def difference(found: Array, expected: Array, spread: float) -> Difference:

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from edgebench.errors import UsageError
-from edgebench.export.network import INPUT, OUTPUT, Conversion, Network
+from edgebench.export.network import INPUT, OUTPUT, TORCH_NOISE, Conversion, Network
 from edgebench.export.quiet import Noise, quiet
 from edgebench.records import ExportSpec, Preprocessing, TensorSpec
 
@@ -28,7 +28,7 @@ NOISE = Noise(
     },
     lines=("Converting PyTorch Frontend ==> MIL Ops", r"Running MIL \w+ pipeline"),
     warnings=(
-        r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+        *TORCH_NOISE.warnings,
         "Implicitly cleaning up <TemporaryDirectory",  # its converter leaves that to the garbage collector
         r"Function _TORCH_OPS_REGISTRY\.\w+ is deprecated",
     ),

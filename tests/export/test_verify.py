@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgebench.errors import ExportError
+from edgebench.export.verify import verify, verify_batch
+
+EXPECTED = np.random.default_rng(0).standard_normal((4, 1, 10), dtype=np.float32)
+RANGE = float(np.ptp(EXPECTED))
+INPUTS = [np.full((1, 3, 2, 2), number, np.float32) for number in range(4)]
+
+
+def answering(outputs: np.ndarray):
+    """A file whose output for INPUTS[i] is outputs[i]."""
+    return lambda x: outputs[int(x[0, 0, 0, 0])]
+
+
+def test_exact_file_has_no_error():
+    parity = verify(answering(EXPECTED), INPUTS, EXPECTED, "fp32", "engine 1")
+    assert (parity.max_abs_error, parity.relative_l2_error, parity.inputs) == (0, 0, 4)
+    assert parity.output_range == RANGE
+    assert parity.evaluated_by == "engine 1"
+
+
+@given(st.floats(1e-8, 1e-2), st.integers(0, 3), st.integers(0, 9))
+def test_fp32_passes_to_a_ten_thousandth_of_the_range(error, number, element):
+    outputs = EXPECTED.astype(np.float64)
+    outputs[number, 0, element] += error * RANGE
+    if error <= 1e-4 * (1 - 1e-9):
+        parity = verify(answering(outputs), INPUTS, EXPECTED, "fp32", "engine")
+        assert parity.range_error == pytest.approx(error, rel=1e-6)
+    elif error > 1e-4 * (1 + 1e-9):
+        with pytest.raises(ExportError, match="the gate is max abs error <= 1e-4 of the output range"):
+            verify(answering(outputs), INPUTS, EXPECTED, "fp32", "engine")
+
+
+@given(st.floats(1e-4, 1))
+def test_fp16_passes_to_two_hundredths_in_l2(error):
+    outputs = EXPECTED.astype(np.float64)
+    outputs[2] *= 1 + error
+    if error <= 2e-2 * (1 - 1e-9):
+        parity = verify(answering(outputs), INPUTS, EXPECTED, "fp16", "engine")
+        assert parity.relative_l2_error == pytest.approx(error, rel=1e-6)
+    elif error > 2e-2 * (1 + 1e-9):
+        with pytest.raises(ExportError, match="relative L2 error"):
+            verify(answering(outputs), INPUTS, EXPECTED, "fp16", "engine")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (EXPECTED[:, :, :9], r"output has shape \(1, 9\), torch's has \(1, 10\)"),
+        (np.where(EXPECTED > 0, np.nan, EXPECTED), "the file's output has values that are not finite"),
+    ],
+)
+def test_output_of_another_kind_is_refused(outputs, message):
+    with pytest.raises(ExportError, match=message):
+        verify(answering(outputs), INPUTS, EXPECTED, "fp32", "engine")
+
+
+@pytest.mark.parametrize(
+    ("expected", "message"),
+    [
+        (EXPECTED * np.float32(1e-9), "span only .* too little to compare with"),
+        (np.broadcast_to(EXPECTED[0], (4, 1, 10)), "hardly depend on the input"),
+        (np.where(EXPECTED > 0, np.inf, EXPECTED), "torch's output has values that are not finite"),
+    ],
+)
+def test_comparison_that_would_mean_nothing_is_refused(expected, message):
+    with pytest.raises(ExportError, match=message):
+        verify(answering(expected), INPUTS, expected, "fp32", "engine")
+
+
+def test_batch_that_mixes_its_images_is_refused():
+    verify_batch(lambda x: np.concatenate(EXPECTED[:2]), INPUTS, EXPECTED, "fp32")
+    with pytest.raises(ExportError, match="a batch of two images differs from torch"):
+        verify_batch(lambda x: np.concatenate(EXPECTED[1::-1]), INPUTS, EXPECTED, "fp32")
