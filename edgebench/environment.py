@@ -12,6 +12,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -182,10 +183,8 @@ def _versions(libraries: Iterable[str]) -> dict[str, str]:
     """Versions of those that are installed, from their metadata; none is imported."""
     found = {}
     for library in libraries:
-        try:
+        with suppress(PackageNotFoundError):
             found[library] = version(library)
-        except PackageNotFoundError:
-            continue
     return found
 
 

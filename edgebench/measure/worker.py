@@ -28,6 +28,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -242,10 +243,8 @@ def highest(paths: Iterable[Path], unit: float) -> float | None:
     """The largest number in files that hold one each, times `unit`; None when none of them can be read."""
     found = []
     for path in paths:
-        try:
+        with suppress(OSError, ValueError):  # a core or zone that is switched off
             found.append(int(path.read_text()) * unit)
-        except (OSError, ValueError):
-            continue  # a core or zone that is switched off
     return max(found, default=None)
 
 
