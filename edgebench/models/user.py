@@ -101,9 +101,9 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _factory(module: ModuleType, where: str, attribute: str) -> Callable[..., object]:
-    found = getattr(module, attribute, None)
+    found: object = getattr(module, attribute, None)
     if callable(found):
-        return found  # type: ignore[no-any-return]
+        return found
     if found is not None:
         raise UsageError(f"'{attribute}' of {where} cannot be called: name a function or class that returns a module")
     raise unknown(f"factory in {where}", attribute, [name for name, value in vars(module).items() if callable(value)])
@@ -112,15 +112,20 @@ def _factory(module: ModuleType, where: str, attribute: str) -> Callable[..., ob
 def _call(name: str, factory: Callable[..., object], options: Mapping[str, object]) -> object:
     try:
         return factory(**options)
-    except Exception as error:  # a stranger's code may raise anything; the user gets it in one sentence
-        raise UsageError(f"'{name}' raised {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # a stranger's code may raise anything; the user gets it in one sentence
+        raise UsageError(f"'{name}' raised {_said(error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    """The error's kind and the first line of its message."""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 
 def _import_module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except Exception as error:  # as above: importing runs a stranger's code
-        raise UsageError(f"cannot import {name}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # as above: importing runs a stranger's code
+        raise UsageError(f"cannot import {name}: {_said(error)}") from error
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -139,9 +144,9 @@ def _import_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         found.loader.exec_module(module)
-    except Exception as error:  # as above: importing runs a stranger's code
+    except (Exception, SystemExit) as error:  # as above: importing runs a stranger's code
         del sys.modules[name]
-        raise UsageError(f"cannot import {path}: {type(error).__name__}: {error}") from error
+        raise UsageError(f"cannot import {path}: {_said(error)}") from error
     return module
 
 

@@ -47,7 +47,8 @@ def load(network: nn.Module, path: Path, name: str, ignored: tuple[str, ...] = (
     problems = _problems(expected, given)
     if problems:
         raise UsageError(f"the weights in {path} do not fit {name}: {'; '.join(problems)}")
-    network.load_state_dict({key: value.to(expected[key].dtype) for key, value in given.items()}, assign=True)
+    values = {key: value.to(expected[key].dtype) for key, value in given.items()}
+    network.load_state_dict(values, assign=any(value.is_meta for value in expected.values()))
 
 
 def _problems(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:

@@ -150,7 +150,7 @@ def _ranged(what: str, value: float | None, default: float, limit: float) -> flo
 def _whole(what: str, value: int | None, default: int, minimum: int, limit: int) -> int:
     if value is None:
         value = default
-    if value != int(value) or not minimum <= value <= limit:
+    if not minimum <= value <= limit or value != int(value):
         raise UsageError(f"{what} {value:g} is out of range: use a whole number from {minimum} to {limit}")
     return int(value)
 
