@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgebench.measure.latency import LatencySummary
+from edgebench.measure.latency import LatencySummary, Processes
+from edgebench.records import Scenario
 
 # pyperf warns from 10% on; a gate of 5% needs less than that.
 WARN_CV, UNSTABLE_CV = 0.05, 0.10
@@ -25,6 +26,17 @@ def of_samples(summary: LatencySummary) -> list[str]:
         _drift(summary),
     ]
     return [sentence for sentence in found if sentence]
+
+
+def of_length(latency_s: Processes, scenario: Scenario) -> list[str]:
+    """Says when the scenario's cap on time came before its number of runs."""
+    least = min(map(len, latency_s), default=scenario.min_runs)
+    if least >= scenario.min_runs:
+        return []
+    return [
+        f"only {least} of {scenario.min_runs} runs fitted into {scenario.max_s:g} s:"
+        " read the percentiles with care, or measure a smaller network"
+    ]
 
 
 def invalid(before: Mapping[str, Any], after: Mapping[str, Any], readings: Sequence[Mapping[str, Any]]) -> str | None:

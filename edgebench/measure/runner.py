@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from edgebench.environment import disturbances
 from edgebench.errors import DeviceError, UsageError
@@ -17,6 +20,9 @@ from edgebench.records import Artifact, Measurement, Scenario, Status, identity
 from edgebench.runtimes import FORMATS, RUNTIMES, install_hint, unavailable
 from edgebench.targets import Event, First, Job, Loaded, Peaks, Raised, Samples, Target, Warm
 from edgebench.targets.local import LocalTarget
+
+# Between processes a device may stay this much warmer than at the start, and is waited for this long at most.
+COOL_ENOUGH_C, COOL_DOWN_S = 3.0, 60
 
 
 def measure(
@@ -35,14 +41,15 @@ def measure(
     `error`, and what was measured until then; a clock that fell gives "invalid". Raises UsageError for a file that is
     not there, and for a runtime that does not run it or is not available here.
     """
-    runtime = _check(artifact, runtime)
+    runtime = _check(artifact, runtime, scenario)
     if target is None:
         if reason := unavailable(runtime):
             raise UsageError(reason)
         target = LocalTarget()
     before = target.environment(scenario.threads)
     found = _Found()
-    error = _gather(found, target, Job(runtime=runtime, artifact=artifact.path, scenario=scenario), on_progress)
+    job = Job(runtime=runtime, artifact=artifact.path, scenario=scenario)
+    error = _gather(found, target, job, before.get("temperature_c"), on_progress)
     after = target.environment(scenario.threads)
     return _record(artifact, runtime, scenario, device, found, before, after, error)
 
@@ -61,12 +68,16 @@ class _Found:
     warnings: list[str] = field(default_factory=list)
 
 
-def _gather(found: _Found, target: Target, job: Job, on_progress: Callable[[str], None] | None) -> str | None:
+def _gather(
+    found: _Found, target: Target, job: Job, start_c: float | None, on_progress: Callable[[str], None] | None
+) -> str | None:
     """Runs all processes of a scenario. Returns what went wrong, in one sentence, or None."""
     tell = on_progress or (lambda doing: None)
     count = job.scenario.processes
     try:
         for process in range(count):
+            if process and not job.scenario.quick:
+                _cool_down(found, target, job.scenario.threads, start_c, tell)
             tell(f"process {process + 1} of {count}")
             for event in _events(target, job, process=process):
                 _take(event, found)
@@ -76,6 +87,22 @@ def _gather(found: _Found, target: Target, job: Job, on_progress: Callable[[str]
     except DeviceError as error:
         return str(error)
     return None
+
+
+def _cool_down(found: _Found, target: Target, threads: int, start_c: float | None, tell: Callable[[str], None]) -> None:
+    """Waits until the device is about as cool as it was at the start, so that every process meets the same device."""
+    if start_c is None:
+        return
+    for _ in range(COOL_DOWN_S):
+        now_c = target.environment(threads).get("temperature_c")
+        if now_c is None or now_c <= start_c + COOL_ENOUGH_C:
+            return
+        tell(f"cooling down from {now_c:.0f} to {start_c + COOL_ENOUGH_C:.0f} °C")
+        time.sleep(1)
+    found.warnings.append(
+        f"the device did not cool down to {start_c + COOL_ENOUGH_C:.0f} °C within {COOL_DOWN_S} s between processes:"
+        " improve its cooling, or begin with a warm device"
+    )
 
 
 def _events(target: Target, job: Job, **changes: Any) -> Iterator[Event]:
@@ -124,8 +151,13 @@ def _take_memory(event: Event, found: _Found) -> None:
             found.warnings.append(f"peak memory was not measured: {event.why_not}; measure it on Linux")
 
 
-def _check(artifact: Artifact, runtime: str) -> str:
-    """Returns the runtime's own name. Raises UsageError for one that does not run the file, or a file not there."""
+def _check(artifact: Artifact, runtime: str, scenario: Scenario) -> str:
+    """Returns the runtime's own name. Raises UsageError for one that does not run the file, for a file that is not
+    there, and for a scenario that is none, such as one of 0 threads."""
+    try:
+        msgspec.convert(msgspec.to_builtins(scenario), Scenario)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"the scenario cannot be measured: {error}") from error
     runtime = RUNTIMES.resolve(runtime)
     runs = FORMATS[artifact.export.format]
     if runtime not in (runs, "fake"):
@@ -145,14 +177,14 @@ def _record(
     after: dict[str, Any],
     error: str | None,
 ) -> Measurement:
-    time = datetime.now(UTC).isoformat(timespec="microseconds")
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
     status: Status = "failed" if error else "ok"
     if error is None and (error := advice.invalid(before, after, found.readings)):
         status = "invalid"
     changed = {name: value for name, value in after.items() if value != before.get(name)}
     return Measurement(
-        id=identity(artifact.sha256, runtime, scenario, device, before.get("machine"), time),
-        time=time,
+        id=identity(artifact.sha256, runtime, scenario, device, before.get("machine"), now),
+        time=now,
         model=artifact.model,
         export=artifact.export,
         device=device,
@@ -179,4 +211,4 @@ def _record(
 def _warnings(found: _Found, before: dict[str, Any], scenario: Scenario) -> list[str]:
     machine = disturbances(scenario.threads, before)
     samples = advice.of_samples(summarize(found.latency_s, quick=scenario.quick)) if found.latency_s else []
-    return [*machine, *samples, *found.warnings]
+    return [*machine, *advice.of_length(found.latency_s, scenario), *samples, *dict.fromkeys(found.warnings)]

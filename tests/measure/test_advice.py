@@ -8,6 +8,7 @@ import pytest
 
 from edgebench.measure import advice
 from edgebench.measure.latency import summarize
+from edgebench.records import Scenario
 
 QUIET = [[1.0, 1.01, 0.99] * 20] * 5
 
@@ -32,6 +33,14 @@ def test_noise_is_named_and_advised_on(samples: list[list[float]], says: str) ->
     assert len(found) == 1
     assert says in found[0]
     assert any(verb in found[0] for verb in ("close", "look at", "warm up"))
+
+
+def test_a_network_too_slow_for_the_scenario_is_said() -> None:
+    scenario = Scenario(min_runs=100, max_s=150)
+    assert advice.of_length([[1.0] * 100] * 2, scenario) == []
+    assert advice.of_length([], scenario) == []
+    (sentence,) = advice.of_length([[1.0] * 100, [2.0] * 75], scenario)
+    assert sentence.startswith("only 75 of 100 runs fitted into 150 s")
 
 
 def clocks(*gigahertz: float | None) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from edgebench.errors import UsageError
 from edgebench.measure import measure, summarize
@@ -106,6 +107,50 @@ def test_no_peak_memory_is_a_warning(fake_artifact: Fake, scenario: Scenario) ->
     assert found.warnings[-1] == "peak memory was not measured: this system has none; measure it on Linux"
 
 
+class Heated(Scripted):
+    """A device whose temperature is told by a list, the last for ever."""
+
+    def __init__(self, *celsius: float) -> None:
+        super().__init__()
+        self.celsius = list(celsius)
+
+    def environment(self, threads: int) -> dict[str, Any]:
+        now = self.celsius.pop(0) if len(self.celsius) > 1 else self.celsius[0]
+        return {**super().environment(threads), "temperature_c": now}
+
+
+def test_a_warm_device_is_waited_for(fake_artifact: Fake, scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("edgebench.measure.runner.time.sleep", slept.append)
+    told: list[str] = []
+    target = Heated(40.0, 60.0, 50.0, 42.0)
+    found = measure(fake_artifact(), "litert", scenario, target=target, on_progress=told.append)
+    assert slept == [1, 1]
+    assert told[1:3] == ["cooling down from 60 to 43 °C", "cooling down from 50 to 43 °C"]
+    assert not any("cool" in warning for warning in found.warnings)
+
+
+def test_a_device_that_stays_hot_is_measured_with_a_warning(
+    fake_artifact: Fake, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("edgebench.measure.runner.time.sleep", slept.append)
+    found = measure(fake_artifact(), "litert", replace(scenario, processes=3), target=Heated(40.0, 60.0))
+    assert len(slept) == 120
+    assert [warning for warning in found.warnings if "did not cool down to 43 °C within 60 s" in warning] == [
+        found.warnings[-1]
+    ]
+    slept.clear()
+    measure(fake_artifact(), "litert", replace(scenario, quick=True), target=Heated(40.0, 60.0))
+    assert slept == []
+
+
+@pytest.mark.parametrize("changes", [{"threads": 0}, {"processes": 0}, {"batch": -1}])
+def test_a_scenario_that_is_none_is_refused(fake_artifact: Fake, scenario: Scenario, changes: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match=rf"cannot be measured: Expected `int` >= 1 - at `\$.{next(iter(changes))}`"):
+        measure(fake_artifact(), "fake", replace(scenario, **changes))
+
+
 @pytest.mark.parametrize(
     ("fail", "says"),
     [
@@ -180,6 +225,6 @@ def test_what_cannot_be_measured_is_refused_before_anything_runs(
     says: str,
 ) -> None:
     monkeypatch.setattr("edgebench.runtimes.platform.system", lambda: "Linux")
-    artifact = msgspec.structs.replace(fake_artifact(), **changes)
+    artifact = replace(fake_artifact(), **changes)
     with pytest.raises(UsageError, match=says):
         measure(artifact, runtime, scenario)
