@@ -40,7 +40,12 @@ class Call:
     @property
     def place(self) -> dict[str, Any]:
         """The fields that every operator has, filled for one that reads the first argument."""
-        return {"name": self.name, "inputs": (self.operand().name,), "shape": self.shape, "module": self.module}
+        return self.reading(self.operand())
+
+    def reading(self, *sources: Operator) -> dict[str, Any]:
+        """The fields that every operator has, filled for one that reads `sources`."""
+        inputs = tuple(source.name for source in sources)
+        return {"name": self.name, "inputs": inputs, "shape": self.shape, "module": self.module}
 
     def operand(self, argument: str | int = 0) -> Operator:
         """The operator whose output is the named argument, or the one at a position. Raises ExportError if none."""

@@ -102,11 +102,11 @@ def _combine(call: Call, kind: type[Add] | type[Mul]) -> Operator:
     if len(computed) == 1:
         source = call.operand(computed[0])
         constant = _constant(call, ("self", "other")[1 - computed[0]], source)
-        return kind(**call.place | {"inputs": (source.name,)}, constant=constant)
+        return kind(**call.reading(source), constant=constant)
     left, right = call.operand(0), call.operand(1)
     if len(left.shape) != len(right.shape):
         raise call.refuse(f"combines the shapes {left.shape} and {right.shape}; edgebench needs as many axes in both")
-    return kind(**call.place | {"inputs": (left.name, right.name)})
+    return kind(**call.reading(left, right))
 
 
 def _constant(call: Call, argument: str, source: Operator) -> Array:

@@ -70,9 +70,8 @@ def batch_norm(call: Call) -> Operator | tuple[Operator, ...]:
     folded = fold_affine(call.operand("input"), scale, shift) if call.read_only_here("input") else None
     if folded is not None:
         return folded
-    place = call.place
-    scaled = Mul(**place | {"name": f"{call.name}_scale"}, constant=scale.astype(np.float32))
-    return scaled, Add(**place | {"inputs": (scaled.name,)}, constant=shift.astype(np.float32))
+    scaled = Mul(**call.place | {"name": f"{call.name}_scale"}, constant=scale.astype(np.float32))
+    return scaled, Add(**call.reading(scaled), constant=shift.astype(np.float32))
 
 
 def max_pool2d(call: Call) -> Operator:

@@ -34,8 +34,7 @@ def cat(call: Call) -> Operator:
         raise call.refuse(f"concatenates along axis {call.arguments['dim']}; edgebench covers channels (axis 1)")
     if not all(node in call.operators for node in nodes):
         raise call.refuse("concatenates constants, which is not among edgebench's operators")
-    sources = tuple(call.operators[node].name for node in nodes)
-    return Concat(name=call.name, inputs=sources, shape=call.shape, module=call.module)
+    return Concat(**call.reading(*(call.operators[node] for node in nodes)))
 
 
 def pad(call: Call) -> Operator:
