@@ -79,6 +79,13 @@ def export_models(
         yield export, found or _attempt(network, export, target, key)
 
 
+def load_artifact(path: Path) -> Artifact:
+    """Returns what is known of an existing file, whoever made it; see edgebench.export.ready."""
+    from edgebench.export import ready
+
+    return ready.load_artifact(path)
+
+
 def file_name(spec: ModelSpec, export: ExportSpec, weights_sha256: str | None = None, seed: int = 0) -> str:
     """Returns the file's name, readable and unique to what is in it: mobilenetv2-w1-d1-r224-fp32.onnx."""
     form = formats.FORMATS[export.format]
