@@ -212,7 +212,7 @@ class OperatorProfile(Record, frozen=True, kw_only=True):
     """Operators in the order in which they run, from one fresh process.
 
     `profiled_s` are the same runs' whole inferences; `plain_s` are runs without the profiler. The roof is the most
-    that this machine gave at the same number of threads: float32 matrix products, and copying memory.
+    that this machine gave at the same number of threads: float32 matrix products, and reading memory.
     """
 
     method: str

@@ -1,0 +1,71 @@
+"""Per-operator times of one file, in a fresh process, beside the roof of this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+from edgebench.errors import DeviceError, UsageError
+from edgebench.measure.profilers import PROFILERS
+from edgebench.measure.profilers.worker import Failure, Job
+from edgebench.records import Artifact, OperatorProfile
+from edgebench.runtimes import FORMATS, unavailable
+
+RUNS = 50
+PATIENCE_S = 600.0
+# Every BLAS that numpy comes with reads one of these when it starts.
+POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def profile_operators(
+    artifact: Artifact, runtime: str, threads: int = 1, *, runs: int = RUNS, patience_s: float = PATIENCE_S
+) -> OperatorProfile:
+    """Returns the times of the file's operators over `runs` inferences, from the runtime's own profiler.
+
+    Raises UsageError for a runtime without a profiler, one that does not run the file, or a file that is not there;
+    DeviceError when the engine fails, crashes, or takes longer than `patience_s`.
+    """
+    runtime = _check(artifact, runtime)
+    job = Job(runtime=runtime, artifact=os.path.abspath(artifact.path), threads=threads, runs=runs)
+    title = f"profiling the operators of {Path(artifact.path).name} with {runtime}"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "edgebench.measure.profilers.worker"],
+            input=msgspec.json.encode(job),
+            capture_output=True,
+            timeout=patience_s,
+            env={**os.environ, **dict.fromkeys(POOLS, str(threads)), "ORT_DISABLE_TELEMETRY": "1"},
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DeviceError(f"{title} took longer than {patience_s:.0f} s, and was ended") from error
+    return _answer(done, title)
+
+
+def _check(artifact: Artifact, runtime: str) -> str:
+    runtime = PROFILERS.resolve(runtime)
+    runs = FORMATS[artifact.export.format]
+    if runtime != runs:
+        raise UsageError(f"runtime {runtime} does not run {artifact.export.format} files; {runs} does")
+    if reason := unavailable(runtime):
+        raise UsageError(reason)
+    if not Path(artifact.path).exists():
+        raise UsageError(f"{artifact.path} is not there: export it again")
+    return runtime
+
+
+def _answer(done: subprocess.CompletedProcess[bytes], title: str) -> OperatorProfile:
+    if done.stdout:
+        try:
+            if done.returncode == 0:
+                return msgspec.json.decode(done.stdout, type=OperatorProfile)
+            raise DeviceError(f"{title}: {msgspec.json.decode(done.stdout, type=Failure).error}")
+        except msgspec.MsgspecError as error:
+            raise DeviceError(f"{title} gave an answer that cannot be read: {error}") from error
+    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    last = f"; its last words: {lines[-1].strip()[:200]}" if lines else ""
+    raise DeviceError(f"{title} ended with exit code {done.returncode}{last}")

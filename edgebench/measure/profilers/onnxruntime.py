@@ -1,0 +1,117 @@
+"""onnxruntime's own profiler: a kernel_time event for every node of every run, in a file of Chrome trace events."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from bisect import bisect_right
+from pathlib import Path
+from typing import Any
+
+from onnxruntime import InferenceSession
+
+from edgebench.measure.profilers import WARM_UP_RUNS, timed
+from edgebench.measure.worker import make_input
+from edgebench.records import OperatorProfile, OperatorTime
+from edgebench.runtimes.onnxruntime import PROVIDERS, OnnxSession, options
+
+METHOD = "onnxruntime's profiler (kernel_time); MACs include the channels that it pads to its block size"
+SUFFIX = "_kernel_time"
+ITEM_BYTES = {"float": 4, "float16": 2, "double": 8, "int64": 8, "int32": 4, "uint8": 1, "int8": 1, "bool": 1}
+
+Event = dict[str, Any]
+Shape = list[int]
+
+
+def profile(path: str, threads: int, runs: int) -> OperatorProfile:
+    """Profiles `runs` inferences of an .onnx file after as many without the profiler.
+
+    Raises the engine's own errors for a file that it cannot read, RuntimeError for a profile without nodes.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        watching = options(threads)
+        watching.enable_profiling = True
+        watching.profile_file_prefix = str(Path(folder) / "nodes")
+        engine = InferenceSession(path, watching, providers=PROVIDERS)
+        watched = OnnxSession(engine, 1)
+        plain = OnnxSession(InferenceSession(path, options(threads), providers=PROVIDERS), 1)
+        x = make_input(plain, 0)
+        timed(lambda: plain.run(x), WARM_UP_RUNS)
+        plain_s = timed(lambda: plain.run(x), runs)
+        timed(lambda: watched.run(x), WARM_UP_RUNS)
+        profiled_s = timed(lambda: watched.run(x), runs)
+        events = json.loads(Path(engine.end_profiling()).read_text("utf-8"))
+    return OperatorProfile(
+        method=METHOD,
+        threads=threads,
+        operators=tuple(operators(events, runs)),
+        profiled_s=tuple(profiled_s),
+        plain_s=tuple(plain_s),
+    )
+
+
+def operators(events: list[Event], runs: int) -> list[OperatorTime]:
+    """The nodes with one time each from the last `runs` inferences among the profiler's events.
+
+    Raises RuntimeError when the inferences did not all run the same nodes.
+    """
+    inferences = sorted((event for event in events if event["name"] == "model_run"), key=lambda event: event["ts"])
+    starts = [event["ts"] for event in inferences]
+    nodes: list[list[Event]] = [[] for _ in inferences]
+    for event in sorted(events, key=lambda event: event["ts"]):
+        if event["cat"] == "Node" and event["name"].endswith(SUFFIX):
+            nodes[bisect_right(starts, event["ts"]) - 1].append(event)
+    kept = nodes[-runs:]
+    if not kept or not kept[0] or len({len(each) for each in kept}) != 1:
+        raise RuntimeError("onnxruntime's profile does not hold the same nodes for every inference")
+    return [_operator(events_of_node, starts[-runs:]) for events_of_node in map(list, zip(*kept, strict=True))]
+
+
+def _operator(events: list[Event], starts: list[int]) -> OperatorTime:
+    """One node from its event in each run; times are in microseconds there."""
+    event, arguments = events[0], events[0]["args"]
+    inputs, outputs = _shapes(arguments["input_type_shape"]), _shapes(arguments["output_type_shape"])
+    return OperatorTime(
+        name=event["name"].removesuffix(SUFFIX),
+        kind=arguments["op_name"],
+        unit=arguments["provider"],
+        time_s=tuple(each["dur"] / 1e6 for each in events),
+        start_s=tuple(round((each["ts"] - start) / 1e6, 9) for each, start in zip(events, starts, strict=True)),
+        macs=macs(arguments["op_name"], [shape for _, shape in inputs], [shape for _, shape in outputs]),
+        traffic_bytes=_traffic(arguments["op_name"], inputs, outputs),
+    )
+
+
+def _shapes(described: list[dict[str, Shape]]) -> list[tuple[str, Shape]]:
+    return [pair for tensor in described for pair in tensor.items()]
+
+
+def macs(kind: str, inputs: list[Shape], outputs: list[Shape]) -> int | None:
+    """Multiply-accumulates of a convolution or matrix product from its shapes; None where they do not tell.
+
+    A weight that onnxruntime has packed for itself is missing from the inputs.
+    """
+    if not inputs or not outputs:
+        return None
+    if "ConvTranspose" in kind:
+        return None
+    if "Conv" in kind:
+        weight = next((shape for shape in inputs[1:] if len(shape) == 4), None)
+        return math.prod(outputs[0]) * math.prod(weight[1:]) if weight else None
+    if "Gemm" in kind or "MatMul" in kind:
+        return math.prod(outputs[0]) * inputs[0][-1] if inputs[0] else None
+    return 0
+
+
+def _traffic(kind: str, inputs: list[tuple[str, Shape]], outputs: list[tuple[str, Shape]]) -> int | None:
+    """Bytes of all inputs, weights and outputs; None for an element type of unknown size."""
+    tensors = [*inputs, *outputs]
+    if any(name not in ITEM_BYTES for name, _ in tensors):
+        return None
+    found = sum(ITEM_BYTES[name] * math.prod(shape) for name, shape in tensors)
+    packed = kind == "Gemm" and inputs and not any(len(shape) == 2 for _, shape in inputs[1:])
+    if packed:
+        name, shape = inputs[0]
+        found += ITEM_BYTES[name] * shape[-1] * outputs[0][1][-1]
+    return found
