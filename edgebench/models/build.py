@@ -45,7 +45,7 @@ def build(spec: ModelSpec, *, weights: Path | None = None, seed: int = 0) -> nn.
 
     With `weights` (.pth, .pt, .safetensors) a zoo network holds that file's values, and nothing is initialised that
     the file overwrites. Without, values are drawn from `seed` (the same seed gives the same network), such that
-    activations keep their scale through any depth and the outputs spread by about 1 (see `initialize`).
+    activations keep their scale through any depth and the outputs have a root mean square near 1 (see `initialize`).
     A user's network keeps what its factory gave it, under the same seed.
 
     Raises UsageError for a factory that fails and for weights that cannot be read or do not fit.
