@@ -54,7 +54,7 @@ class Emission:
         if self.precision != "fp16":
             return self.model.constant(name, array, shape)
         largest = float(max(array.max(), -array.min()))
-        if not largest <= np.finfo(np.float16).max:
+        if not largest <= float(np.finfo(np.float16).max):
             raise ExportError(f"a weight of '{name}' is {largest:.3g}, beyond float16's range: export with fp32")
         half = self.model.constant(f"{name}_fp16", array, shape, dtype="float16")
         whole = self.model.computed(name, array.shape if shape is None else shape, batched=False)

@@ -66,8 +66,11 @@ def dense(emission: Emission, operator: Dense) -> int:
 def pool(emission: Emission, operator: Pool) -> int:
     """MAX_POOL_2D or AVERAGE_POOL_2D. TFLite's own padding is never counted, as torch's is on request.
 
-    A maximum is padded with zeros where nothing is negative, since XNNPACK takes PAD and not PADV2.
+    XNNPACK has neither PADV2 nor windows of 1x1: a maximum is padded with zeros where nothing is negative, and a
+    window of one pixel is a subsample.
     """
+    if operator.window == (1, 1):
+        return subsample(emission, operator)
     size = _image(emission, operator)
     plan = pads.plan(size, _hw(operator), operator.window, operator.stride, (1, 1), operator.padding)
     if operator.mode == "max":
@@ -89,7 +92,7 @@ def global_pool(emission: Emission, operator: GlobalPool) -> int:
     return emission.model.operator(Code.MEAN, [*emission.inputs(operator), axes], emission.output(operator), options)
 
 
-def subsample(emission: Emission, operator: Subsample) -> int:
+def subsample(emission: Emission, operator: Subsample | Pool) -> int:
     """A depthwise convolution of ones, 1x1 and strided: XNNPACK has no strided slice, and times one is exact."""
     channels = operator.shape[1]
     options = schema.DepthwiseConv2DOptionsT()
