@@ -1,0 +1,114 @@
+"""Executed instructions by class: the QEMU plugin, built by this machine's compiler, and what it writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import tempfile
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from edgebench.errors import DeviceError
+from edgebench.records import identity
+
+if TYPE_CHECKING:
+    from edgebench.targets.bundle import Bundle
+
+SOURCES: Final = Path(__file__).parent / "icount"
+COMPILERS: Final = ("cc", "gcc", "clang")
+NEWEST_QEMU: Final = 8  # version 9 took the inline add away that the plugin counts with
+
+# The names in icount.c: every instruction belongs to exactly one class, so that their sum is "instructions".
+TOTAL: Final = "instructions"
+CLASSES: Final = (
+    "scalar",
+    "branch",
+    "load",
+    "store",
+    "vector_load",
+    "vector_store",
+    "float_fma",
+    "float_other",
+    "vector_integer",
+    "vector_multiply",
+    "dot_product",
+    "system",
+)
+
+Counts = dict[str, int]
+
+
+def plugin(bundle: Bundle) -> Path:
+    """The plugin, compiled when it is first asked for. Raises DeviceError, in a sentence that says what is missing."""
+    sources = sorted(SOURCES.glob("*.[ch]"))
+    name = identity([path.read_text("utf-8") for path in sources])
+    library = bundle.folder / "host" / f"icount-{name}.so"
+    if not library.is_file():
+        _check_qemu(bundle)
+        compile_plugin(library)
+    return library
+
+
+def _check_qemu(bundle: Bundle) -> None:
+    """Refuses a QEMU without plugins, as all are that are linked statically, and one with the later interface."""
+    shown = subprocess.run([*bundle.qemu("aarch64"), "-h"], capture_output=True, text=True, check=False).stdout
+    version = re.match(r"\d+", bundle.contents.qemu)
+    if "-plugin" not in shown or (version and int(version[0]) > NEWEST_QEMU):
+        raise DeviceError(
+            f"counting instructions needs a QEMU of version 6 to {NEWEST_QEMU} that loads plugins, and the bundle has "
+            f"{bundle.contents.qemu}: set it up on Debian, or in a container of it"
+        )
+
+
+def compile_plugin(library: Path) -> None:
+    """Compiles icount.c into `library`. Raises DeviceError without a compiler, or with the compiler's own words."""
+    compiler = os.environ.get("CC") or next(filter(shutil.which, COMPILERS), None)
+    if compiler is None:
+        raise DeviceError("counting instructions needs a C compiler: apt install gcc")
+    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+        fresh = Path(folder) / "icount.so"
+        command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(fresh), str(SOURCES / "icount.c")]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise DeviceError(f"counting instructions needs a C compiler, and {compiler}: {error.strerror}") from error
+        if done.returncode:
+            raise DeviceError(f"{compiler} does not compile the counting plugin: {done.stderr.strip()[-300:]}")
+        fresh.rename(library)
+
+
+def options(library: Path, output: Path) -> list[str]:
+    """QEMU's options that load the plugin. A comma in a path is doubled, as QEMU wants it."""
+    return ["-plugin", f"{str(library).replace(',', ',,')},out={str(output).replace(',', ',,')}"]
+
+
+def read(output: Path) -> list[Counts]:
+    """The counts of each inference, from the plugin's lines: one before and one after each.
+
+    Raises DeviceError for a file that is not the plugin's, such as an empty one.
+    """
+    try:
+        marks: list[Counts] = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
+        steps = [{name: after[name] - before[name] for name in (TOTAL, *CLASSES)} for before, after in pairwise(marks)]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DeviceError(f"the counting plugin wrote something else than counts: {error}") from error
+    if not steps:
+        raise DeviceError("the counting plugin saw no inference: does this QEMU load plugins?")
+    return steps[::2]
+
+
+def typical(inferences: list[Counts]) -> Counts:
+    """The inference with the median number of instructions, whole, so that its classes add up."""
+    middle = statistics.median_low(counts[TOTAL] for counts in inferences)
+    return next(counts for counts in inferences if counts[TOTAL] == middle)
+
+
+def spread(inferences: list[Counts]) -> float:
+    """(most - least) / median of the instructions."""
+    totals = [counts[TOTAL] for counts in inferences]
+    return (max(totals) - min(totals)) / statistics.median(totals)
