@@ -80,7 +80,8 @@ class LeaveOneOut(_Part, frozen=True, kw_only=True):
 class Calibration(_Part, frozen=True, kw_only=True):
     """Fitted constants of one runtime, precision and thread count, with the rows they came from and their error.
 
-    `spread` is the half-width of the 90% interval of ln(published / estimate). `macs` is the range of the fitted rows.
+    `spread` is the half-width of the 90% interval of ln(published / estimate). `macs` is the range of the fitted rows,
+    `seen` the largest share of the time that each term takes in one of them.
     """
 
     runtime: str
@@ -91,6 +92,7 @@ class Calibration(_Part, frozen=True, kw_only=True):
     macs: tuple[NonNegative, NonNegative]
     rows: Count
     networks: Count
+    seen: dict[str, Share]
     error: LeaveOneOut
     sources: tuple[str, ...]
     note: str = ""

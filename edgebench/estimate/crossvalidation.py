@@ -1,0 +1,100 @@
+"""How far estimates are off on networks that the fit has not seen, and how wide an interval must therefore be."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+from typing import Final
+
+from scipy.stats import kendalltau
+
+from edgebench.estimate import regression
+from edgebench.estimate.cells import Cell, Key, Observation
+from edgebench.profiles import LeaveOneOut
+
+CONFIDENCE: Final = 0.9
+ENOUGH: Final = 9  # the fewest values whose 90% quantile is not simply beyond their maximum
+DESIGNS: Final = 3  # a cell with fewer families says nothing of a family that it lacks
+
+Errors = Mapping[Key, Mapping[str, float]]  # cell -> network -> ln(estimate / published)
+
+
+def leave_out(pool: Sequence[Cell], group: Callable[[Observation], str]) -> Errors:
+    """Fits `pool` without each group in turn, in all cells at once, and returns the errors on what was left out."""
+    members: dict[str, set[str]] = defaultdict(set)
+    for cell in pool:
+        for each in cell.observations:
+            members[group(each)].add(each.network)
+    errors: dict[Key, dict[str, float]] = {cell.key: {} for cell in pool}
+    for _, networks in sorted(members.items()):
+        for cell, constants in zip(pool, regression.fit(pool, networks), strict=True):
+            for each in cell.observations:
+                if each.network in networks:
+                    errors[cell.key][each.network] = math.log(regression.seconds(each, constants) / each.latency_s)
+    return errors
+
+
+def by_network(observation: Observation) -> str:
+    """Groups nothing: every network is left out alone."""
+    return observation.network
+
+
+def by_family(observation: Observation) -> str:
+    """Groups the variants of one design, such as the six EfficientDet-lite networks."""
+    return observation.family
+
+
+def families(cell: Cell) -> int:
+    """How many designs a cell's networks are variants of."""
+    return len({each.family for each in cell.observations})
+
+
+def quantile(errors: Sequence[float]) -> float:
+    """The smallest bound on |error| that covers the next value in 90% of cases (split conformal prediction).
+
+    With fewer than nine values no bound does; the largest is returned.
+    """
+    ordered = sorted(abs(error) for error in errors)
+    rank = math.ceil((len(ordered) + 1) * CONFIDENCE)
+    return ordered[min(rank, len(ordered)) - 1]
+
+
+def spread(cell: Cell, own: Mapping[str, float], unseen: Mapping[str, float], shared: Sequence[float]) -> float:
+    """Half-width of the 90% interval of ln(published / estimate).
+
+    `own` are the cell's errors with networks left out, `unseen` with whole families left out. Where the cell has too
+    few families to judge by, `shared` holds such errors from other cells, and the interval covers `own` as well.
+    """
+    if families(cell) >= ENOUGH:
+        return quantile(list(unseen.values()))
+    return max(quantile(shared), max((abs(error) for error in own.values()), default=0.0))
+
+
+def summary(cell: Cell, own: Mapping[str, float], unseen: Mapping[str, float], shared: Sequence[float]) -> LeaveOneOut:
+    """Errors and order of left-out networks, and how often an interval made without a network covers it.
+
+    Variants of one or two designs predict each other too well to promise as much for another network: there the
+    median and the worst error are at least those of left-out designs elsewhere.
+    """
+    off = [abs(math.expm1(error)) for error in own.values()]
+    elsewhere = [abs(math.expm1(error)) for error in shared] if families(cell) < DESIGNS else []
+    published = [each.latency_s for each in cell.observations]
+    estimated = [each.latency_s * math.exp(own[each.network]) for each in cell.observations]
+    return LeaveOneOut(
+        median=max(median(found) for found in (off, elsewhere) if found),
+        worst=max(off + elsewhere),
+        coverage=coverage(cell, own, unseen, shared),
+        kendall_tau=float(kendalltau(published, estimated).statistic),
+    )
+
+
+def coverage(cell: Cell, own: Mapping[str, float], unseen: Mapping[str, float], shared: Sequence[float]) -> float:
+    """Share of the networks that an interval made without them covers."""
+    covered = 0
+    for network, error in own.items():
+        others = {name: value for name, value in own.items() if name != network}
+        unseen_others = {name: value for name, value in unseen.items() if name != network}
+        covered += abs(error) <= spread(cell.without({network}), others, unseen_others, shared)
+    return covered / len(own)

@@ -1,0 +1,137 @@
+"""`estimate`: one network on one device, from its graph and the device's calibration."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Final
+
+from edgebench.errors import UsageError
+from edgebench.estimate import footprint
+from edgebench.estimate.form import Features, Machine, features, latency_s, machine_of, shares
+from edgebench.estimate.work import works
+from edgebench.graph.cost import count
+from edgebench.graph.operators import Graph
+from edgebench.profiles import Calibration, DeviceProfile
+from edgebench.records import Estimate, ExportSpec, Interval, ModelSpec, identity
+
+CONFIDENCE: Final = 0.9
+
+RUNTIME_OF: Final = {"tflite": "litert", "onnx": "onnxruntime", "coreml": "coreml", "torch": "torch", "ncnn": "ncnn"}
+
+_BEYOND: Final = 2.0  # this many times outside the fitted MACs is still no reason to warn
+_UNSEEN: Final = 0.15  # share of the time beyond what any fitted network spends on the same terms
+
+_WORDS: Final = {
+    "gemm": "convolutions",
+    "gemm_io": "convolutions with few channels",
+    "columns": "convolutions with large kernels",
+    "winograd": "3x3 convolutions",
+    "winograd_io": "3x3 convolutions with few channels",
+    "depthwise": "depthwise convolutions",
+    "depthwise_io": "depthwise convolutions",
+    "elementwise": "element-wise operators",
+    "exponential": "sigmoid-like activations",
+    "normalize": "local response normalisation",
+    "dense_traffic": "large dense layers",
+    "traffic": "moving data",
+    "operator": "calls of small operators",
+}
+
+
+def estimate(graph: Graph, device: DeviceProfile, *, spec: ModelSpec, export: ExportSpec, threads: int = 1) -> Estimate:
+    """Estimates latency (90% interval), peak memory and file size of `graph` on `device`.
+
+    Without a calibration for the format's runtime, precision and thread count the latency is None and a warning says
+    what is missing and how to get a number. Raises UsageError for fewer than one thread, or more than the device has.
+    """
+    if not 1 <= threads <= device.cpu.cores:
+        raise UsageError(f"{threads} threads on {device.name}: give 1 to {device.cpu.cores}, its number of cores")
+    runtime = RUNTIME_OF[export.format]
+    calibration = _calibration(device, runtime, export.precision, threads)
+    latency: Interval | None = None
+    warnings: tuple[str, ...] = (_missing(device, runtime, export, threads),)
+    if calibration is not None:
+        latency, warnings = _latency(graph, device, calibration)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Estimate(
+        id=identity(spec, export, device.name, runtime, threads, now),
+        time=now,
+        model=spec,
+        export=export,
+        device=device.name,
+        runtime=runtime,
+        threads=threads,
+        latency_s=latency,
+        peak_memory_bytes=footprint.peak_memory_bytes(graph, runtime, export.precision),
+        size_bytes=footprint.file_bytes(graph, export.precision),
+        macs=count(graph).macs,
+        calibrated_on=_origin(calibration) if calibration else "",
+        warnings=warnings,
+    )
+
+
+def _calibration(device: DeviceProfile, runtime: str, precision: str, threads: int) -> Calibration | None:
+    # LiteRT unpacks half-precision weights when it loads a file, so inference is the fp32 one.
+    computed = "fp32" if (runtime, precision) == ("litert", "fp16") else precision
+    return device.calibration(runtime, computed, threads)
+
+
+def _latency(graph: Graph, device: DeviceProfile, calibration: Calibration) -> tuple[Interval, tuple[str, ...]]:
+    machine = machine_of(device)
+    kernels = works(graph, calibration.runtime)
+    found = features(kernels, calibration.precision, machine.cache_bytes)
+    value = latency_s(found, machine, calibration.constants)
+    spread, warnings = calibration.spread, []
+    beyond = _octaves_beyond(sum(work.macs for work in kernels), calibration.macs)
+    if beyond > math.log2(_BEYOND):
+        spread *= 1 + beyond / 2
+        low, high = (f"{macs / 1e6:,.0f} M" for macs in calibration.macs)
+        warnings.append(f"outside the {low} to {high} MACs of the networks it is calibrated on: the interval is wider")
+    unseen = _unseen(found, machine, calibration)
+    if unseen:
+        spread *= 1.5
+        warnings.append(
+            f"more of the time is in {unseen} than in any network it is calibrated on: the interval is wider"
+        )
+    if calibration.note:
+        warnings.append(calibration.note)
+    interval = Interval(
+        value=value, low=value * math.exp(-spread), high=value * math.exp(spread), confidence=CONFIDENCE
+    )
+    return interval, tuple(warnings)
+
+
+def _octaves_beyond(macs: int, fitted: tuple[float, float]) -> float:
+    """How many doublings `macs` lies outside the fitted range; zero inside."""
+    low, high = fitted
+    return max(0.0, math.log2(max(macs, 1) / high), math.log2(low / max(macs, 1)))
+
+
+def _unseen(found: Features, machine: Machine, calibration: Calibration) -> str:
+    """The term, in words, that takes most more of the time than in any fitted network, when such terms weigh much."""
+    share = shares(found.seconds(machine), machine, calibration.constants)
+    excess = {term: value - calibration.seen.get(term, 0.0) for term, value in share.items()}
+    if sum(value for value in excess.values() if value > 0) < _UNSEEN:
+        return ""
+    return _WORDS[max(excess, key=lambda term: excess[term])]
+
+
+def _missing(device: DeviceProfile, runtime: str, export: ExportSpec, threads: int) -> str:
+    sentence = f"no calibration for {runtime} {export.precision} with {_threads(threads)} on {device.name}"
+    others = sorted(f"{c.runtime} {c.precision} with {_threads(c.threads)}" for c in device.calibrations)
+    have = f"; there is one for {', '.join(others)}" if others else ""
+    return f"{sentence}{have}. For a measured number run edgebench on the device itself with --device host"
+
+
+def _origin(calibration: Calibration) -> str:
+    error = calibration.error
+    return (
+        f"{calibration.rows} published latencies of {calibration.networks} networks with {calibration.runtime} "
+        f"{calibration.precision} and {_threads(calibration.threads)}; on a network left out the estimate is off by "
+        f"{error.median:.0%} (median), {error.worst:.0%} (worst)"
+    )
+
+
+def _threads(threads: int) -> str:
+    return "1 thread" if threads == 1 else f"{threads} threads"

@@ -1,0 +1,111 @@
+"""What a runtime has to do for a graph: one Work an operator, in the quantities that cost time.
+
+A Work says nothing of a device. It differs between runtimes only where their kernels do: ncnn runs 3x3 convolutions
+of stride 1 by Winograd's method, and edgebench's TFLite writer takes local response normalisation apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from edgebench.graph.cost import macs, weights
+from edgebench.graph.operators import (
+    Activation,
+    Conv,
+    Dense,
+    Graph,
+    Input,
+    LocalResponseNorm,
+    Operator,
+    Pool,
+    Reshape,
+    Softmax,
+)
+
+Kind = Literal[
+    "gemm", "winograd", "depthwise", "dense", "elementwise", "exponential", "normalize", "resize", "detection"
+]
+
+# Functions that need an exponential an element; the others are a few arithmetic instructions.
+_EXPONENTIAL: Final = ("sigmoid", "silu", "tanh", "gelu", "elu")
+_CLAMPS: Final = (None, "relu", "relu6")  # free inside the kernel before them
+
+# ncnn's convolution_arm.cpp takes Winograd's method from about this many channels on.
+_WINOGRAD_CHANNELS: Final = 16
+
+
+@dataclass(frozen=True)
+class Work:
+    """One kernel's work at batch 1, in multiply-accumulates and elements.
+
+    `columns` is the size of the patch matrix that a convolution larger than 1x1 gathers, `reads` leaves weights out;
+    a pool reads its whole window for every element it writes.
+    """
+
+    kind: Kind
+    reads: int
+    writes: int
+    macs: int = 0
+    weights: int = 0
+    columns: int = 0
+
+
+def works(graph: Graph, runtime: str) -> list[Work]:
+    """Returns the kernels that `runtime` runs for `graph`, in execution order."""
+    found: list[Work] = []
+    for operator in graph.operators:
+        reads = sum(producer.elements for producer in graph.producers(operator))
+        found += _operator(operator, reads, runtime)
+    return found
+
+
+def convolution(conv: Conv, reads: int, runtime: str) -> Work:
+    """The work of one convolution that reads `reads` input elements."""
+    kind: Kind = "depthwise" if conv.depthwise else "winograd" if _winograd(conv, runtime) else "gemm"
+    columns = 0 if conv.kernel == (1, 1) else macs(conv) // conv.shape[1]
+    return Work(kind, reads, conv.elements, macs(conv), weights(conv), columns if kind == "gemm" else 0)
+
+
+def normalization(channels: int, pixels: int, runtime: str) -> list[Work]:
+    """The work of a local response normalisation over `channels` x `pixels`."""
+    elements = channels * pixels
+    if runtime == "ncnn":
+        return [Work("normalize", elements, elements)]
+    # Square, a 1x1 convolution with a band matrix, two roots or their like, a product.
+    band = Work("gemm", elements, elements, macs=elements * channels, weights=channels**2)
+    return [Work("elementwise", elements, elements), band, *[Work("elementwise", elements, elements)] * 3]
+
+
+def _operator(operator: Operator, reads: int, runtime: str) -> Iterator[Work]:
+    if isinstance(operator, Input | Reshape):
+        return
+    if isinstance(operator, Conv):
+        yield convolution(operator, reads, runtime)
+    elif isinstance(operator, Dense):
+        yield Work("dense", reads, operator.elements, macs(operator), weights(operator))
+    elif isinstance(operator, LocalResponseNorm):
+        yield from normalization(operator.shape[1], math.prod(operator.shape[2:]), runtime)
+    elif isinstance(operator, Activation):
+        yield from _activation(operator.function, operator.elements, runtime)
+    elif isinstance(operator, Pool):
+        yield Work("elementwise", operator.elements * math.prod(operator.window), operator.elements)
+    else:
+        kind: Kind = "exponential" if isinstance(operator, Softmax) else "elementwise"
+        yield Work(kind, reads, operator.elements)
+    fused = None if isinstance(operator, Activation) else getattr(operator, "activation", None)
+    if fused not in _CLAMPS:
+        yield from _activation(fused, operator.elements, runtime)
+
+
+def _activation(function: str, elements: int, runtime: str) -> Iterator[Work]:
+    yield Work("exponential" if function in _EXPONENTIAL else "elementwise", elements, elements)
+    if function == "silu" and runtime != "ncnn":  # written as a sigmoid and a product
+        yield Work("elementwise", 2 * elements, elements)
+
+
+def _winograd(conv: Conv, runtime: str) -> bool:
+    fits = conv.kernel == (3, 3) and conv.stride == (1, 1) and conv.dilation == (1, 1) and conv.groups == 1
+    return runtime == "ncnn" and fits and min(conv.in_channels, conv.shape[1]) >= _WINOGRAD_CHANNELS
