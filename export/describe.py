@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +33,9 @@ class Engine:
 
 def describe(network: Network, export: ExportSpec, file: Path, conversion: Conversion) -> Artifact:
     """Returns the Artifact of `file`. Raises ExportError when the file does not compute what the network computes."""
-    engine = _engine(export, file, conversion)
+    with one_thread():
+        engine = _engine(export, file, conversion)
+        parity = _parity(network, export, engine)
     macs, warnings = _macs(network)
     return Artifact(
         model=network.spec,
@@ -42,7 +46,7 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
         inputs=conversion.inputs,
         outputs=conversion.outputs,
         preprocessing=network.preprocessing,
-        parity=_parity(network, export, engine),
+        parity=parity,
         operators=conversion.operators,
         delegated_share=engine.delegated_share,
         delegates=engine.delegates,
@@ -55,6 +59,17 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
     )
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keeps torch to one thread: sums then have one order on every machine, and a busy core delays nothing."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:
     if export.format == "coreml":
         from edgebench.export.coreml.evaluate import load_package
@@ -62,12 +77,12 @@ def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:
         program = load_package(file)
         return Engine(program.run, program.name)
     layout, dynamic = conversion.inputs[0].layout, conversion.inputs[0].shape[0] is None
-    load, threads = RUNTIMES.load(FORMATS[export.format]), torch.get_num_threads()
-    session = load(str(file), threads=threads)
+    load = RUNTIMES.load(FORMATS[export.format])
+    session = load(str(file))
     return Engine(
         run=_fed(session.run, layout),
         name=f"{FORMATS[export.format]} {session.version}",
-        batched=_fed(load(str(file), threads=threads, batch=2).run, layout) if dynamic else None,
+        batched=_fed(load(str(file), batch=2).run, layout) if dynamic else None,
         delegates=session.delegates,
         delegated_share=session.delegated_share,
     )

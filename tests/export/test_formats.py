@@ -1,0 +1,42 @@
+"""Small networks of the zoo through the whole pipeline, in every format and precision."""
+
+import pytest
+
+from edgebench import models
+from edgebench.errors import JobError
+from edgebench.export.formats import FORMATS
+from edgebench.export.manifest import content_sha256
+from edgebench.export.pipeline import export_models
+from edgebench.records import ExportSpec
+
+EXPORTS = [ExportSpec(format=name, precision=one) for name, form in FORMATS.items() for one in form.precisions]
+NETWORKS = [
+    models.resolve("lenet5"),
+    models.resolve("efficientnet_b0", width=0.25, depth=0.5, resolution=64, classes=10),
+    models.resolve("resnet20"),
+]
+DYNAMIC = {"onnx", "tflite", "torch"}
+
+
+@pytest.mark.parametrize("spec", NETWORKS, ids=[spec.name for spec in NETWORKS])
+def test_every_format_computes_the_network(spec, tmp_path):
+    outcomes = {export.key: outcome for export, outcome in export_models(spec, EXPORTS, tmp_path)}
+    assert [str(outcome) for outcome in outcomes.values() if isinstance(outcome, JobError)] == []
+    for export in EXPORTS:
+        artifact = outcomes[export.key]
+        assert artifact.parity.passed
+        assert artifact.parity.inputs == 4
+        assert artifact.parameters == models.parameters(spec)
+        assert artifact.macs > 0
+        assert artifact.sha256 == content_sha256(tmp_path / artifact.path)
+        assert (artifact.inputs[0].shape[0] is None) == (export.format in DYNAMIC)
+        assert artifact.warnings == ()
+    assert outcomes["tflite-fp32"].delegates == 1
+    assert outcomes["tflite-fp32"].delegated_share == 1
+
+
+def test_half_precision_halves_the_file(tmp_path):
+    spec = models.resolve("lenet5")
+    outcomes = {export.key: outcome for export, outcome in export_models(spec, EXPORTS, tmp_path)}
+    for form in ("tflite", "onnx", "coreml"):
+        assert outcomes[f"{form}-fp16"].size_bytes < 0.56 * outcomes[f"{form}-fp32"].size_bytes
