@@ -1,3 +1,15 @@
-"""edgebench: PyTorch CNNs as checked files for edge runtimes, measured or estimated on a device."""
+"""edgebench: PyTorch CNNs as checked files for edge runtimes, measured or estimated on a device.
+
+    module = edgebench.build("mobilenetv2", width=0.5)
+    artifact = edgebench.export("mobilenetv2", format="tflite", precision="fp16")
+    results = edgebench.profile("mobilenetv2", device="rpi4")
+
+`edgebench.export` is this function; the exporters' package is reached by `from edgebench.export.onnx import ...`.
+"""
+
+# The package edgebench.export is imported first, so that the function of that name is what stays bound here.
+import edgebench.export  # noqa: F401
+from edgebench.api import build, export, profile
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "build", "export", "profile"]

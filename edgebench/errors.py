@@ -1,6 +1,7 @@
 """The errors a user can meet, and the exit code each one ends the command with.
 
     EdgebenchError            1   base; never raised itself
+    ├── Regression            1   something became worse, is over its budget, or is missing
     ├── UsageError            2   bad input: the message names the value, the choices and what to do
     │   └── MissingPackage    2   an optional package is needed; the message is the pip command
     ├── Inconclusive          3   the data cannot carry a verdict
@@ -12,13 +13,16 @@ Exit code 0 is success, 1 a regression or an exceeded budget, 130 an interrupt.
 """
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 
 class EdgebenchError(Exception):
     """Base of every error that edgebench raises on purpose; printed as one sentence, without a traceback."""
 
     exit_code = 1
+
+
+class Regression(EdgebenchError):
+    """Something became worse than its baseline or its budget allows, failed, or is missing."""
 
 
 class UsageError(EdgebenchError):
@@ -57,6 +61,8 @@ class DeviceError(JobError):
 
 def unknown(kind: str, value: str, choices: Iterable[str]) -> UsageError:
     """Returns the error for an unknown name: the value, the nearest names first, then all choices."""
+    from difflib import get_close_matches
+
     known = sorted(choices)
     nearest = get_close_matches(value, known, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""

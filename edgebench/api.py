@@ -1,0 +1,118 @@
+"""The Python face of the commands: the same work, records returned instead of tables printed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+# `import edgebench` runs this file, so what it needs is imported inside the functions.
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from torch import nn
+
+    from edgebench.plan import OnProgress
+    from edgebench.records import Artifact, Result
+
+
+def build(
+    model: str,
+    *,
+    width: float | None = None,
+    depth: float | None = None,
+    resolution: int | None = None,
+    phi: float | None = None,
+    classes: int | None = None,
+    input: str | None = None,
+    weights: str | Path | None = None,
+    seed: int = 0,
+) -> nn.Module:
+    """Builds a network in eval mode; it takes float32 (batch, channels, height, width) and returns (batch, classes).
+
+    `model` is a name that `edgebench models` lists, or a user's "package.module:factory" or "file.py:factory" with
+    `input` such as "3x224x224". Raises UsageError for an unknown name, an impossible scaling point, or weights whose
+    keys do not fit.
+    """
+    from pathlib import Path
+
+    from edgebench.models.build import build as build_module
+    from edgebench.plan import ModelArguments
+
+    spec = ModelArguments(width, depth, resolution, phi, classes, input).resolve(model)
+    return build_module(spec, weights=Path(weights) if weights else None, seed=seed)
+
+
+def export(
+    model: str,
+    *,
+    format: str = "tflite",
+    precision: str = "fp32",
+    output: str | Path = "artifacts",
+    width: float | None = None,
+    depth: float | None = None,
+    resolution: int | None = None,
+    phi: float | None = None,
+    classes: int | None = None,
+    input: str | None = None,
+    weights: str | Path | None = None,
+    converter: str = "default",
+    force: bool = False,
+) -> Artifact:
+    """Converts a network to one file in `output`, runs it, compares it with torch, and returns its manifest.
+
+    Raises UsageError for bad input and ExportError when the conversion or the comparison fails; then nothing is left
+    behind in `output`.
+    """
+    from pathlib import Path
+
+    from edgebench.export.pipeline import export_model
+    from edgebench.plan import ModelArguments, export_specs
+
+    spec = ModelArguments(width, depth, resolution, phi, classes, input).resolve(model)
+    [wanted] = export_specs([format], [precision], converter=converter)
+    return export_model(spec, wanted, Path(output), weights=Path(weights) if weights else None, force=force)
+
+
+def profile(
+    model: str | Sequence[str] = (),
+    *,
+    device: str = "host",
+    format: str | Sequence[str] = (),
+    precision: str | Sequence[str] = "fp32",
+    threads: int = 1,
+    quick: bool = False,
+    width: float | None = None,
+    depth: float | None = None,
+    resolution: int | None = None,
+    phi: float | None = None,
+    classes: int | None = None,
+    input: str | None = None,
+    weights: str | Path | None = None,
+    results: str | Path = "results",
+    on_progress: OnProgress | None = None,
+) -> list[Result]:
+    """Measures on this machine, or estimates for another device; one record a network, format and precision.
+
+    Without a model it takes the focus set; without a format all that the device has. Every record is also appended to
+    `results`/<device>/. A cell that failed has status "failed" and says why in `error`. Raises UsageError for bad
+    input.
+    """
+    from pathlib import Path
+
+    from edgebench import models, plan, profiles, profiling
+
+    target = profiles.load(device)
+    specs = plan.export_specs(_many(format) or plan.default_formats(target), _many(precision))
+    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input)
+    return profiling.run(
+        plan.cells(_many(model) or models.FOCUS, arguments, specs),
+        target,
+        profiling.scenario(quick=quick, threads=threads),
+        Path(results),
+        weights=Path(weights) if weights else None,
+        on_progress=on_progress or plan.silent,
+    )
+
+
+def _many(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)

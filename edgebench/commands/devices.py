@@ -1,0 +1,23 @@
+"""`edgebench devices`."""
+
+from typing import Annotated
+
+import typer
+
+from edgebench.commands.options import Json
+
+
+def devices(
+    name: Annotated[str | None, typer.Argument(help="Show one device in full.")] = None, json: Json = False
+) -> None:
+    """List devices, and what is known of each."""
+    from edgebench import profiles
+    from edgebench.report import output, rows, tables
+
+    found = [profiles.load(each) for each in ([name] if name else profiles.names())]
+    if json:
+        output.json([rows.device(profile) for profile in found])
+    elif name:
+        output.blocks(*tables.device(found[0]))
+    else:
+        output.table(tables.devices(found))

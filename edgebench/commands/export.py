@@ -1,0 +1,50 @@
+"""`edgebench export`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgebench.commands.options import Classes, Depth, Input, Json, Phi, Resolution, Weights, Width, listed
+
+
+def export(
+    model: Annotated[list[str], typer.Argument(help="Networks: names, package.module:factory or file.py:factory.")],
+    fmt: Annotated[str, typer.Option(help="Formats, comma-separated: tflite, onnx, coreml.")] = "tflite",
+    precision: Annotated[str, typer.Option(help="Weight precisions, comma-separated: fp32, fp16.")] = "fp32",
+    width: Width = None,
+    depth: Depth = None,
+    resolution: Resolution = None,
+    phi: Phi = None,
+    classes: Classes = None,
+    input: Input = None,
+    weights: Weights = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")] = Path("artifacts"),
+    converter: Annotated[str, typer.Option(help="TFLite converter: default (ours) or litert-torch.")] = "default",
+    image_input: Annotated[bool, typer.Option("--image-input", help="CoreML: take an image, not a tensor.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Convert even when a cached file is valid.")] = False,
+    json: Json = False,
+) -> None:
+    """Convert networks to checked files.
+
+    Every file is run and compared with PyTorch before it is put in place; a second call finds it cached.
+    """
+    from edgebench import exporting, plan
+    from edgebench.report import output as show
+    from edgebench.report import rows, tables
+
+    specs = plan.export_specs(
+        listed(fmt, "format", plan.FORMATS),
+        listed(precision, "precision", plan.PRECISIONS),
+        converter=converter,
+        image_input=image_input,
+    )
+    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input)
+    cells = plan.cells(model, arguments, specs)
+    with show.progress() as report:
+        done = exporting.run(cells, output, weights=weights, force=force, on_progress=report)
+    if json:
+        show.json([rows.export(outcome) for outcome in done])
+    else:
+        show.table(tables.exports(done))
+    exporting.check(done)

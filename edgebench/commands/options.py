@@ -1,0 +1,39 @@
+"""Options that several commands share, and their parsing."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgebench.errors import UsageError, unknown
+
+Width = Annotated[float | None, typer.Option(help="Width multiplier: scales channels.")]
+Depth = Annotated[float | None, typer.Option(help="Depth multiplier: scales block repeats.")]
+Resolution = Annotated[int | None, typer.Option(help="Input height and width in pixels.")]
+Phi = Annotated[float | None, typer.Option(help="Compound coefficient: sets width, depth and resolution together.")]
+Classes = Annotated[int | None, typer.Option(help="Number of output classes.")]
+Input = Annotated[str | None, typer.Option("--input", help="Input of your own network, such as 3x224x224.")]
+Weights = Annotated[Path | None, typer.Option(help="Weights to load: .pth (tensors only) or .safetensors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Threads = Annotated[int, typer.Option(help="Threads of the runtime.")]
+Device = Annotated[str, typer.Option(help="Device profile; see `edgebench devices`.")]
+
+
+def listed(text: str | None, kind: str, choices: Iterable[str]) -> tuple[str, ...]:
+    """Splits a comma-separated option; raises UsageError for an unknown or empty entry."""
+    if text is None:
+        return ()
+    known = tuple(choices)
+    values = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
+    for value in values:
+        if value not in known:
+            raise unknown(kind, value, known)
+    return values
+
+
+def positive(value: int, option: str) -> int:
+    """Returns `value`, or raises UsageError when it is below one."""
+    if value < 1:
+        raise UsageError(f"{option} is {value}; it must be 1 or more")
+    return value

@@ -1,0 +1,61 @@
+"""`edgebench profile`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgebench.commands.options import (
+    Classes,
+    Depth,
+    Device,
+    Input,
+    Json,
+    Phi,
+    Resolution,
+    Threads,
+    Weights,
+    Width,
+    listed,
+    positive,
+)
+
+
+def profile(
+    model: Annotated[list[str] | None, typer.Argument(help="Networks, or .onnx and .tflite files.")] = None,
+    device: Device = "host",
+    fmt: Annotated[str | None, typer.Option(help="Formats, comma-separated; default: all the device has.")] = None,
+    precision: Annotated[str, typer.Option(help="Precisions, comma-separated: fp32, fp16.")] = "fp32",
+    threads: Threads = 1,
+    quick: Annotated[bool, typer.Option("--quick", help="3 processes of 1 s each; no p95, no p99.")] = False,
+    width: Width = None,
+    depth: Depth = None,
+    resolution: Resolution = None,
+    phi: Phi = None,
+    classes: Classes = None,
+    input: Input = None,
+    weights: Weights = None,
+    results: Annotated[Path, typer.Option(help="Folder that every row is appended to.")] = Path("results"),
+    json: Json = False,
+) -> None:
+    """Measure here, or estimate on a device.
+
+    Without a model: mobilenetv1, mobilenetv2, efficientnet_lite0 and efficientnet_b0. Every row is appended to the
+    results folder as it ends.
+    """
+    from edgebench import models, plan, profiles, profiling
+    from edgebench.report import output, rows, tables
+
+    target = profiles.load(device)
+    formats = listed(fmt, "format", plan.FORMATS) or plan.default_formats(target)
+    specs = plan.export_specs(formats, listed(precision, "precision", plan.PRECISIONS))
+    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input)
+    cells = plan.cells(model or models.FOCUS, arguments, specs)
+    scenario = profiling.scenario(quick=quick, threads=positive(threads, "--threads"))
+    with output.progress() as report:
+        done = profiling.run(cells, target, scenario, results, weights=weights, on_progress=report)
+    if json:
+        output.json([rows.profile(result) for result in done])
+    else:
+        output.blocks(*tables.profile(done, target))
+    profiling.check(done)

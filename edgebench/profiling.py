@@ -1,0 +1,175 @@
+"""Runs the cells of a profile: measured where the device is at hand, estimated where it is not.
+
+Every result is appended to the results folder as its cell ends, so an interrupt loses at most the running cell.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgebench.errors import DeviceError, JobError
+from edgebench.exporting import prepare
+from edgebench.plan import Cell, OnProgress, Step, silent
+from edgebench.records import (
+    QUICK,
+    Artifact,
+    Estimate,
+    ExportSpec,
+    Measurement,
+    ModelSpec,
+    Result,
+    Scenario,
+    Status,
+    identity,
+)
+
+if TYPE_CHECKING:
+    from edgebench.graph import Graph
+    from edgebench.profiles import DeviceProfile
+
+
+def scenario(*, quick: bool = False, threads: int = 1) -> Scenario:
+    """The full scenario of the methodology, or the quick one, at `threads` threads."""
+    from msgspec.structs import replace
+
+    return replace(QUICK if quick else Scenario(), threads=threads)
+
+
+def run(
+    cells: Sequence[Cell],
+    device: DeviceProfile,
+    scenario: Scenario,
+    results: Path,
+    *,
+    weights: Path | None = None,
+    on_progress: OnProgress = silent,
+) -> list[Result]:
+    """Profiles every cell and returns one result each, in order; each is also in `results`/<device>/ by then.
+
+    Raises UsageError before anything runs when `results` cannot be written to.
+    """
+    from edgebench import store
+
+    folder = results / device.name
+    store.check_writable(folder)
+    artifacts = prepare(cells, cache_folder() / "artifacts", weights=weights)
+    done: list[Result] = []
+    for number, cell in enumerate(cells):
+
+        def report(detail: str, number: int = number, title: str = cell.title) -> None:
+            on_progress(Step(number, len(cells), title, detail))
+
+        report("preparing")
+        result = _Job(cell, device, scenario, weights, report).run(next(artifacts))
+        store.append(folder, result)
+        done.append(result)
+    return done
+
+
+def cache_folder() -> Path:
+    """The user's cache folder for edgebench, by the XDG convention."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgebench"
+
+
+class _Job:
+    """One cell on its way from a checked file to a result."""
+
+    def __init__(
+        self, cell: Cell, device: DeviceProfile, scenario: Scenario, weights: Path | None, report: Callable[[str], None]
+    ) -> None:
+        from edgebench.runtimes import FORMATS
+
+        self.cell = cell
+        self.device = device
+        self.scenario = scenario
+        self.weights = weights
+        self.report = report
+        self.runtime = FORMATS[cell.export.format]
+
+    def run(self, artifact: Artifact | JobError) -> Result:
+        """Measures or estimates; a failure becomes a result that says so."""
+        if isinstance(artifact, JobError):
+            return self._without_numbers("failed", str(artifact))
+        try:
+            return self._measure(artifact) if self.device.name == "host" else self._estimate(artifact)
+        except JobError as error:
+            return self._without_numbers("failed", str(error), artifact)
+
+    def _measure(self, artifact: Artifact) -> Result:
+        from edgebench.measure import measure, unavailable
+
+        reason = unavailable(self.runtime)
+        if reason is not None:
+            return self._without_numbers("skipped", reason, artifact)
+        return measure(artifact, self.runtime, self.scenario, device=self.device.name, on_progress=self.report)
+
+    def _estimate(self, artifact: Artifact) -> Result:
+        from msgspec.structs import replace
+
+        from edgebench.estimate import estimate
+
+        graph = _graph(artifact.model, self.weights)
+        found = estimate(graph, self.device, spec=artifact.model, export=artifact.export, threads=self.scenario.threads)
+        return replace(
+            found,
+            artifact_sha256=artifact.sha256,
+            size_bytes=artifact.size_bytes,
+            parameters=artifact.parameters,
+            parity=artifact.parity,
+        )
+
+    def _without_numbers(self, status: Status, error: str, artifact: Artifact | None = None) -> Result:
+        """A result for a cell that has no latency: what is known of the file, and why there is no number."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        model = artifact.model if artifact else self.cell.model or _file_spec(self.cell)
+        export: ExportSpec = artifact.export if artifact else self.cell.export
+        common: dict[str, Any] = {
+            "id": identity(model, export, self.device.name, self.runtime, self.scenario, now),
+            "time": now,
+            "model": model,
+            "export": export,
+            "device": self.device.name,
+            "runtime": self.runtime,
+            "artifact_sha256": artifact.sha256 if artifact else None,
+            "size_bytes": artifact.size_bytes if artifact else None,
+            "parameters": artifact.parameters if artifact else None,
+            "macs": artifact.macs if artifact else None,
+            "parity": artifact.parity if artifact else None,
+            "status": status,
+            "error": error,
+        }
+        if self.device.name == "host":
+            return Measurement(**common, runtime_version="", scenario=self.scenario)
+        return Estimate(**common, threads=self.scenario.threads)
+
+
+def _file_spec(cell: Cell) -> ModelSpec:
+    return ModelSpec(name=cell.file.stem if cell.file else "unknown", family="file")
+
+
+def _graph(spec: ModelSpec, weights: Path | None) -> Graph:
+    """The network's graph: from its block table without torch, or captured from a user's own module."""
+    if spec.family == "file":
+        raise DeviceError(
+            f"an estimate needs the network's graph, and {spec.name} is only a file: name the network instead, "
+            "or measure the file with --device host"
+        )
+    if spec.family == "user":
+        from edgebench.graph.capture import capture
+        from edgebench.models.build import build
+
+        return capture(build(spec, weights=weights), spec.input_shape)
+    from edgebench.graph.sketch import sketch
+
+    return sketch(spec)
+
+
+def check(results: Sequence[Result]) -> None:
+    """Raises DeviceError when any cell failed, so that the command exits with 4 after it has shown all rows."""
+    failed = [f"{result.model.name} {result.export.format}" for result in results if result.status == "failed"]
+    if failed:
+        raise DeviceError(f"{len(failed)} of {len(results)} cells failed: {', '.join(failed)}")

@@ -1,0 +1,76 @@
+"""Where edgebench prints: results to standard output, progress and warnings to standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edgebench.plan import Step
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def json(value: Any) -> None:
+    """Prints `value` as one indented JSON document; NaN and infinity cannot occur, msgspec writes them as null."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def table(block: RenderableType) -> None:
+    """Prints one table."""
+    blocks(block)
+
+
+def blocks(*parts: RenderableType) -> None:
+    """Prints renderables one under the other. A pipe or file gets wide lines, so that no column is cut."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    for part in parts:
+        console.print(part)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[Step], None]]:
+    """Yields a callback that shows each Step as a Rich progress line on standard error.
+
+    Without a terminal each cell is one plain line, so that a CI log shows where a long run is.
+    """
+    if not sys.stderr.isatty():
+        yield _plain_lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[detail]}", style="dim"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("starting", total=None, detail="")
+
+        def show(step: Step) -> None:
+            shown.update(task, description=step.title, completed=step.done, total=step.total, detail=step.detail)
+
+        yield show
+
+
+def _plain_lines() -> Callable[[Step], None]:
+    seen = ""
+
+    def show(step: Step) -> None:
+        nonlocal seen
+        if step.title != seen:
+            seen = step.title
+            print(f"[{min(step.done + 1, step.total)}/{step.total}] {step.title}", file=sys.stderr, flush=True)
+
+    return show

@@ -1,0 +1,113 @@
+"""Records as flat rows for `--json`: base units, fixed keys, null where a number is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edgebench.records import Estimate, Measurement, ModelSpec, Parity, Result
+
+if TYPE_CHECKING:
+    from edgebench.exporting import Outcome
+    from edgebench.profiles import DeviceProfile
+
+_LATENCY = ("median", "low", "high", "p90", "p95", "p99")
+
+
+def profile(result: Result) -> dict[str, Any]:
+    """One profile row; keys as the README documents them."""
+    return {
+        **_point(result.model),
+        "format": result.export.format,
+        "precision": result.export.precision,
+        "device": result.device,
+        "runtime": result.runtime,
+        "threads": result.scenario.threads if isinstance(result, Measurement) else result.threads,
+        "provenance": result.provenance,
+        "latency_s": latency(result),
+        "first_s": _middle(result.first_s) if isinstance(result, Measurement) else None,
+        "load_s": _middle(result.load_s) if isinstance(result, Measurement) else None,
+        "peak_memory_bytes": result.peak_memory_bytes,
+        "size_bytes": result.size_bytes,
+        "parameters": result.parameters,
+        "macs": result.macs,
+        "parity": _parity(result.parity),
+        "warnings": list(result.warnings),
+        "status": result.status,
+        "error": result.error,
+    }
+
+
+def latency(result: Result) -> dict[str, float | None]:
+    """median, low, high, p90, p95, p99 in seconds; None for what the samples cannot carry."""
+    if isinstance(result, Estimate):
+        found = result.latency_s
+        values = (found.value, found.low, found.high) if found else (None, None, None)
+        return dict(zip(_LATENCY, (*values, None, None, None), strict=True))
+    if not result.latency_s:
+        return dict.fromkeys(_LATENCY)
+    from edgebench.measure.latency import summarize
+
+    summary = summarize(result.latency_s, quick=result.scenario.quick)
+    return {name: getattr(summary, name) for name in _LATENCY}
+
+
+def export(outcome: Outcome) -> dict[str, Any]:
+    """One export row; keys as the README documents them."""
+    artifact, cell = outcome.artifact, outcome.cell
+    model = artifact.model if artifact else cell.model
+    parity = artifact.parity if artifact else None
+    return {
+        **(_point(model) if model else {}),
+        "format": cell.export.format,
+        "precision": cell.export.precision,
+        "path": artifact.path if artifact else None,
+        "size_bytes": artifact.size_bytes if artifact else None,
+        "sha256": artifact.sha256 if artifact else None,
+        "max_abs_error": parity.max_abs_error if parity else None,
+        "relative_l2_error": parity.relative_l2_error if parity else None,
+        "convert_s": artifact.convert_s if artifact else None,
+        "cached": artifact.cached if artifact else False,
+        "status": "ok" if artifact else "failed",
+        "error": outcome.error,
+    }
+
+
+def device(profile: DeviceProfile) -> dict[str, Any]:
+    """One device: its facts, and for each runtime and precision whether it can be measured or estimated."""
+    from edgebench.profiles import capabilities
+
+    return {
+        "name": profile.name,
+        "title": profile.title,
+        "cpu": {
+            "core": profile.cpu.core,
+            "cores": profile.cpu.cores,
+            "clock_hz": profile.cpu.clock_hz,
+            "isa": profile.cpu.isa,
+        },
+        "memory_bytes": profile.memory_bytes,
+        "runtimes": capabilities(profile),
+        "sources": profile.sources,
+    }
+
+
+def _point(spec: ModelSpec) -> dict[str, Any]:
+    return {"model": spec.name, "width": spec.width, "depth": spec.depth, "resolution": spec.resolution}
+
+
+def _parity(parity: Parity | None) -> dict[str, Any] | None:
+    if parity is None:
+        return None
+    return {
+        "max_abs_error": parity.max_abs_error,
+        "range_error": parity.range_error,
+        "relative_l2_error": parity.relative_l2_error,
+        "passed": parity.passed,
+        "evaluated_by": parity.evaluated_by,
+    }
+
+
+def _middle(values: tuple[float, ...]) -> float | None:
+    from statistics import median
+
+    return median(values) if values else None

@@ -1,0 +1,246 @@
+"""Tables for people. Every number says whether it was measured, emulated or estimated, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from edgebench.records import Estimate, Measurement, ModelSpec, Parity, Result
+from edgebench.report import rows
+from edgebench.units import show_bytes, show_count, show_seconds
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from edgebench.diagnosis import Diagnosis
+    from edgebench.exporting import Outcome
+    from edgebench.models.summary import ModelSummary
+    from edgebench.profiles import DeviceProfile
+
+
+def _table(title: str | None, *columns: str, left: Sequence[str] = ()) -> Table:
+    """A plain table: the columns in `left` are text, all others numbers."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="left" if column in left else "right", overflow="fold")
+    return table
+
+
+def models(found: Sequence[ModelSummary]) -> Table:
+    """One row a network."""
+    table = _table(
+        None, "model", "family", "parameters", "MACs", "input", "classes", "activations", left=("model", "family")
+    )
+    for each in found:
+        table.add_row(
+            each.name,
+            each.family,
+            f"{each.parameters:,}",
+            show_count(each.macs),
+            f"{each.channels}x{each.resolution}x{each.resolution}",
+            str(each.classes),
+            show_bytes(each.activation_memory_bytes),
+        )
+    return table
+
+
+def exports(outcomes: Sequence[Outcome]) -> Table:
+    """One row an export; a failed one carries its sentence in the last column."""
+    table = _table(
+        None,
+        "model", "format", "precision", "size", "seconds", "max error / range", "rel. L2", "file",
+        left=("model", "format", "precision", "file"),
+    )  # fmt: skip
+    for outcome in outcomes:
+        artifact, cell = outcome.artifact, outcome.cell
+        name = cell.model.key if cell.model else ""
+        if artifact is None:
+            table.add_row(
+                name, cell.export.format, cell.export.precision, "-", "-", "-", "-", Text(f"FAILED: {outcome.error}")
+            )
+            continue
+        parity = artifact.parity
+        table.add_row(
+            name,
+            cell.export.format,
+            cell.export.precision,
+            show_bytes(artifact.size_bytes),
+            "cached" if artifact.cached else f"{artifact.convert_s or 0:.1f}",
+            f"{parity.range_error:.1e}" if parity else "-",
+            f"{parity.relative_l2_error:.1e}" if parity else "-",
+            Text(artifact.path),
+        )
+    return table
+
+
+def profile(results: Sequence[Result], device: DeviceProfile) -> list[RenderableType]:
+    """The profile table and, under it, what its columns mean, the warnings, and how to get a measured number."""
+    blocks: list[RenderableType] = [_profile_table(results, device), Text(_legend(results), style="dim")]
+    blocks += [Text(f"! {note}") for note in _notes(results)]
+    if any(isinstance(result, Estimate) for result in results):
+        blocks.append(
+            Text(
+                f"Estimated, not measured: to measure, run `edgebench profile` on the {device.title} itself "
+                "(there it is --device host).",
+                style="dim",
+            )
+        )
+    return blocks
+
+
+def _profile_table(results: Sequence[Result], device: DeviceProfile) -> Table:
+    table = _table(
+        f"{device.title} ({device.name})",
+        "model", "point", "format", "prec", "thr", "provenance", "p50", "interval", "p90", "first", "load",
+        "peak mem", "size", "params", "MACs", "parity",
+        left=("model", "point", "format", "prec", "provenance"),
+    )  # fmt: skip
+    for result in results:
+        row = rows.profile(result)
+        times = row["latency_s"]
+        interval = f"{_bare(times['low'])}-{show_seconds(times['high'])}" if times["high"] is not None else "-"
+        table.add_row(
+            result.model.name,
+            _point(result.model),
+            result.export.format,
+            result.export.precision,
+            str(row["threads"]),
+            result.provenance if result.status == "ok" else result.status.upper(),
+            show_seconds(times["median"]),
+            interval,
+            _refused(times["p90"], result),
+            show_seconds(row["first_s"]),
+            show_seconds(row["load_s"]),
+            show_bytes(result.peak_memory_bytes),
+            show_bytes(result.size_bytes),
+            show_count(result.parameters),
+            show_count(result.macs),
+            _parity(result.parity),
+        )
+    return table
+
+
+def _point(spec: ModelSpec) -> str:
+    """The scaling point, with width and depth only where they are not 1."""
+    parts = [f"w{spec.width:g}" if spec.width != 1 else "", f"d{spec.depth:g}" if spec.depth != 1 else ""]
+    return " ".join([part for part in parts if part] + [f"r{spec.resolution}"])
+
+
+def _bare(value: float | None) -> str:
+    return show_seconds(value).partition(" ")[0]
+
+
+def _refused(value: float | None, result: Result) -> str:
+    """A percentile, or the reason for its absence in two words."""
+    if value is not None or isinstance(result, Estimate) or not result.latency_s:
+        return show_seconds(value)
+    return "needs runs"
+
+
+def _parity(parity: Parity | None) -> str:
+    return "-" if parity is None else f"{parity.range_error:.0e}"
+
+
+def _legend(results: Sequence[Result]) -> str:
+    lines = []
+    if any(isinstance(result, Measurement) for result in results):
+        lines.append(
+            "measured: p50 is the median over fresh processes with its 95% interval; it covers copying the input in, "
+            "the inference, and reading the output. first: the first inference after load."
+        )
+    confidences = {
+        result.latency_s.confidence for result in results if isinstance(result, Estimate) and result.latency_s
+    }
+    lines += [
+        f"estimated: from the network's graph; the interval should hold the device's median in {value:.0%} of cases."
+        for value in sorted(confidences)
+    ]
+    lines.append(
+        "parity: largest error against PyTorch as a share of the output's range, with the file run on this machine."
+    )
+    return "\n".join(lines)
+
+
+def _notes(results: Sequence[Result]) -> list[str]:
+    """Warnings and errors, each once, with the rows that it concerns."""
+    concerned: dict[str, list[str]] = {}
+    for result in results:
+        name = f"{result.model.name} {result.export.format} {result.export.precision}"
+        for note in (*result.warnings, *([result.error] if result.error else [])):
+            concerned.setdefault(note, []).append(name)
+    everywhere = len(results) > 1
+    return [
+        note if everywhere and len(names) == len(results) else f"{', '.join(names)}: {note}"
+        for note, names in concerned.items()
+    ]
+
+
+def devices(found: Sequence[DeviceProfile]) -> Table:
+    """One row a device."""
+    from edgebench.profiles import capabilities
+
+    table = _table(
+        None, "name", "device", "cores", "clock", "memory", "estimates for",
+        left=("name", "device", "cores", "estimates for"),
+    )  # fmt: skip
+    for each in found:
+        estimated: dict[str, list[str]] = {}
+        for able in capabilities(each):
+            if able.estimated:
+                estimated.setdefault(f"{able.runtime} {able.precision}", []).append(str(able.threads))
+        table.add_row(
+            each.name,
+            each.title,
+            f"{each.cpu.cores}x {each.cpu.core}",
+            f"{each.cpu.clock_hz / 1e9:.2f} GHz" if each.cpu.clock_hz else "-",
+            _memory(each.memory_bytes),
+            ", ".join(f"{what} x{','.join(threads)}" for what, threads in estimated.items())
+            or ("measured here" if each.name == "host" else "nothing: no calibration"),
+        )
+    return table
+
+
+def _memory(value: int | None) -> str:
+    """A device's RAM, which is sold in powers of two."""
+    return "-" if value is None else f"{value / 2**30:.3g} GiB"
+
+
+def device(profile: DeviceProfile) -> list[RenderableType]:
+    """One device in full: facts, what can be measured or estimated, sources."""
+    from edgebench.profiles import capabilities
+
+    facts = _table(f"{profile.title} ({profile.name})", "", "", left=("",))
+    facts.show_header = False
+    clock = f"{profile.cpu.clock_hz / 1e9:.2f} GHz" if profile.cpu.clock_hz else "unknown"
+    facts.add_row("cpu", f"{profile.cpu.cores}x {profile.cpu.core}, {clock}, {profile.cpu.isa}")
+    facts.add_row("memory", _memory(profile.memory_bytes))
+    able = _table("Runtimes", "runtime", "precision", "threads", "measured", "estimated", "median error",
+                  left=("runtime", "precision", "measured", "estimated"))  # fmt: skip
+    for each in capabilities(profile):
+        able.add_row(
+            each.runtime,
+            each.precision,
+            str(each.threads),
+            "yes" if each.measured else "no",
+            "yes" if each.estimated else "no",
+            f"{each.error:.0%}" if each.error is not None else "-",
+        )
+    sources = _table("Sources", "field", "source", left=("field", "source"))
+    for source in profile.sources:
+        sources.add_row(source.field, Text(source.source))
+    return [facts, Text(), able, Text(), sources]
+
+
+def diagnosis(found: Diagnosis) -> list[RenderableType]:
+    """The doctor's tables: packages, commands, disturbances."""
+    packages = _table("Installed", "package", "version", "for", left=("package", "version", "for"))
+    for package in found.packages:
+        packages.add_row(package.name, package.version or f"missing: {package.install}", package.purpose)
+    commands = _table("Commands", "command", "here", left=("command", "here"))
+    for ability in found.abilities:
+        commands.add_row(ability.command, ability.here)
+    disturbances = [Text("! " + line) for line in found.disturbances] or [Text("Nothing that would disturb timings.")]
+    return [packages, Text(), commands, Text(), Text("Timing", style="bold"), *disturbances]
