@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import fx, nn
-from torch.export import ExportedProgram
 
 from edgebench.errors import ExportError
+from edgebench.garbage import collection_paused
 from edgebench.graph.capture_call import Call, Converter, aten_name, bind, location, refusal
 from edgebench.graph.capture_elementwise import ELEMENTWISE
 from edgebench.graph.capture_layers import LAYERS
@@ -23,9 +24,13 @@ from edgebench.graph.capture_shapes import SHAPES
 from edgebench.graph.fold import mark_flattened
 from edgebench.graph.operators import Graph, Input, Operator
 
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
 CONVERTERS: dict[str, Converter] = LAYERS | ELEMENTWISE | SHAPES
 
 
+@collection_paused()
 def capture(module: nn.Module, input_shape: Sequence[int]) -> Graph:
     """Returns the Graph of `module` (in evaluation) for one image of `input_shape`, (1, C, H, W).
 

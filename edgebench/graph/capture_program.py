@@ -6,16 +6,17 @@ import contextlib
 import io
 import logging
 from collections.abc import Callable, Iterator
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import torch
 from torch import fx, nn
-from torch.export import ExportedProgram
-from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from edgebench.errors import ExportError
 from edgebench.graph.capture_call import aten_name, bind, refusal
 from edgebench.graph.operators import Shape
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 # Calls that hand on their first argument once the network is in evaluation.
 IDENTITIES: Final = frozenset(
@@ -35,6 +36,8 @@ def export_program(module: nn.Module, shape: Shape) -> ExportedProgram:
 
     Raises ExportError when the network is in training mode, and where torch.export cannot follow it.
     """
+    from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+
     if module.training:
         raise ExportError(f"the network {type(module).__name__} is in training mode: call its eval() first")
     try:
