@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
 
 import edgebench
 from edgebench.export import manifest
-from edgebench.export.formats import FORMATS
+from edgebench.export.formats import installed_version, packages
 from edgebench.records import Artifact, ExportSpec, ModelSpec, identity
 
 SOURCES = ("models", "graph", "export", "runtimes")
@@ -33,14 +32,8 @@ def key(spec: ModelSpec, export: ExportSpec, weights_sha256: str | None, seed: i
 
 
 def tool_versions(export: ExportSpec) -> dict[str, str]:
-    """Returns package -> version for what writes and checks the format; packages that are absent are left out.
-
-    Reads the installed metadata and imports none of them.
-    """
-    packages = FORMATS[export.format].packages
-    if export.converter != "default":
-        packages = (*packages, export.converter)
-    found = {name: _version(name) for name in packages}
+    """Returns package -> version for what writes and checks the format; imports none of them."""
+    found = {name: installed_version(name) for name in packages(export)}
     return {"edgebench": edgebench.__version__} | {name: text for name, text in found.items() if text}
 
 
@@ -50,13 +43,6 @@ def find(file: Path, wanted: str) -> Artifact | None:
     if artifact is None or artifact.cache_key != wanted:
         return None
     return msgspec.structs.replace(artifact, cached=True)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 @cache

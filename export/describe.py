@@ -15,9 +15,12 @@ from edgebench.errors import EdgebenchError
 from edgebench.export import cache, manifest
 from edgebench.export.examples import Array, example_pixels, normalise, to_native
 from edgebench.export.network import Conversion, Network
+from edgebench.export.quiet import Noise, quiet
 from edgebench.export.verify import Run, verify, verify_batch
 from edgebench.records import Artifact, ExportSpec, Layout, Parity
 from edgebench.runtimes import FORMATS, RUNTIMES
+
+NOISE = Noise(native=("INFO: Created TensorFlow Lite XNNPACK delegate for CPU",))
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Engine:
 def describe(network: Network, export: ExportSpec, file: Path, conversion: Conversion) -> Artifact:
     """Returns the Artifact of `file`. Raises ExportError when the file does not compute what the network computes."""
     with one_thread():
-        engine = _engine(export, file, conversion)
+        with quiet(NOISE):
+            engine = _engine(export, file, conversion)
         parity = _parity(network, export, engine)
     macs, warnings = _macs(network)
     return Artifact(

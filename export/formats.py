@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 
-from edgebench.errors import UsageError, unknown
+from edgebench.errors import MissingPackage, UsageError, unknown
 from edgebench.records import ExportSpec, Precision
 from edgebench.registry import Registry
 
+EXTRAS = {"tflite": "tflite", "onnx": "onnx", "coreml": "coreml", "litert-torch": "oracle"}
 EXPORTERS = Registry(
     "format",
     {
@@ -16,7 +18,7 @@ EXPORTERS = Registry(
         "coreml": "edgebench.export.coreml:convert",
         "torch": "edgebench.export.torch_program:convert",
     },
-    extras={"tflite": "tflite", "onnx": "onnx", "coreml": "coreml"},
+    extras=EXTRAS,
 )
 
 
@@ -40,8 +42,8 @@ FORMATS = {
 }
 
 
-def check(spec: ExportSpec) -> Format:
-    """Returns the spec's format. Raises UsageError for a combination that no exporter writes."""
+def check(spec: ExportSpec) -> None:
+    """Raises UsageError for a combination that no exporter writes, MissingPackage for a package that it needs."""
     form = FORMATS[spec.format]
     if spec.precision not in form.precisions:
         raise unknown(f"precision for {spec.format}", spec.precision, form.precisions)
@@ -49,4 +51,21 @@ def check(spec: ExportSpec) -> Format:
         raise unknown(f"converter for {spec.format}", spec.converter, form.converters)
     if spec.image_input and spec.format != "coreml":
         raise UsageError(f"an image as input exists in coreml only, not in {spec.format}: leave image_input out")
-    return form
+    for package in packages(spec):
+        if installed_version(package) is None:
+            extra = EXTRAS.get(package, EXTRAS.get(spec.format, "all"))
+            raise MissingPackage(package, extra, f"export to {spec.format}")
+
+
+def packages(spec: ExportSpec) -> tuple[str, ...]:
+    """Returns the packages that write and check the spec's file."""
+    own = FORMATS[spec.format].packages
+    return own if spec.converter == "default" else (*own, spec.converter)
+
+
+def installed_version(package: str) -> str | None:
+    """Returns a package's version from the installed metadata, without importing it; None where it is absent."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

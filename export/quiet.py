@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr
 from dataclasses import dataclass, field
+from tempfile import TemporaryFile
 from typing import TextIO
+
+DESCRIPTOR = 2  # standard error
 
 
 @dataclass(frozen=True)
@@ -22,12 +26,13 @@ class Noise:
     """Patterns (regular expressions, matched from the start) of messages that say nothing to the user.
 
     `logs` maps a logger's name to the pattern of its messages; `warnings` are warnings' messages; `lines` are lines
-    on standard error.
+    on Python's standard error; `native` are lines that compiled code writes to file descriptor 2 itself.
     """
 
     logs: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
+    native: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -38,6 +43,8 @@ def quiet(noise: Noise) -> Iterator[None]:
             stack.enter_context(_unlogged(logging.getLogger(name), re.compile(pattern)))
         if noise.lines:
             stack.enter_context(_unprinted(re.compile("|".join(noise.lines))))
+        if noise.native:
+            stack.enter_context(_unwritten(re.compile("|".join(noise.native))))
         stack.enter_context(warnings.catch_warnings())
         for message in noise.warnings:
             warnings.filterwarnings("ignore", message)
@@ -65,6 +72,25 @@ def _unprinted(pattern: re.Pattern[str]) -> Iterator[None]:
             yield
         finally:
             lines.close_line()
+
+
+@contextmanager
+def _unwritten(pattern: re.Pattern[str]) -> Iterator[None]:
+    """Holds what is written to file descriptor 2, and passes it on at the end without the lines that match."""
+    sys.stderr.flush()
+    kept = os.dup(DESCRIPTOR)
+    with TemporaryFile() as held:
+        os.dup2(held.fileno(), DESCRIPTOR)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, DESCRIPTOR)
+            os.close(kept)
+            held.seek(0)
+            for line in held:
+                if pattern.match(line.decode(errors="replace")) is None:
+                    os.write(DESCRIPTOR, line)
 
 
 class _Lines(io.TextIOBase):

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import torch
 
-from edgebench.errors import ExportError, UsageError
-from edgebench.export import describe, pipeline
+from edgebench.errors import ExportError, MissingPackage, UsageError
+from edgebench.export import describe, formats, pipeline
 from edgebench.export.manifest import content_sha256
+from edgebench.export.network import Network
 from edgebench.export.pipeline import export_model, export_models, file_name, one_sentence
 from edgebench.records import Artifact, ExportSpec, ModelSpec
 
@@ -126,6 +128,35 @@ def test_combination_that_nobody_writes_is_refused_before_any_work(spec, export,
     with pytest.raises(UsageError, match=message):
         export_model(spec, export, tmp_path)
     assert builds == []
+
+
+@pytest.mark.parametrize(
+    ("export", "absent", "message"),
+    [
+        (
+            ExportSpec(format="coreml"),
+            "coremltools",
+            r"needs the package coremltools: pip install 'edgebench\[coreml\]'",
+        ),
+        (ExportSpec(converter="litert-torch"), "litert-torch", r"pip install 'edgebench\[oracle\]'"),
+    ],
+)
+def test_missing_package_is_named_before_any_work(spec, export, absent, message, builds, tmp_path, monkeypatch):
+    monkeypatch.setattr(formats, "installed_version", lambda package: None if package == absent else "1")
+    with pytest.raises(MissingPackage, match=message):
+        export_model(spec, export, tmp_path)
+    assert builds == []
+
+
+def test_network_with_two_outputs_is_refused(spec, torch_program, tmp_path, monkeypatch):
+    class Two(torch.nn.Module):
+        def forward(self, x):
+            return x.mean((2, 3)), x.amax((2, 3))
+
+    monkeypatch.setattr(pipeline, "_build", lambda *given: Network(spec, Two().eval()))
+    with pytest.raises(ExportError, match="small returns a tuple: only networks with one tensor as output"):
+        export_model(spec, torch_program, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_folder_that_is_a_file_is_refused(spec, torch_program, builds, tmp_path):

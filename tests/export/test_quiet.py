@@ -1,4 +1,5 @@
 import logging
+import os
 import sys
 import warnings
 
@@ -21,6 +22,14 @@ def test_rest_of_a_line_passes_when_the_block_fails(capsys):
         sys.stderr.write("half a line")
         raise ValueError
     assert capsys.readouterr().err == "half a line"
+
+
+def test_known_lines_of_compiled_code_are_dropped_and_others_pass(capfd):
+    with quiet(Noise(native=("known",))):
+        os.write(2, b"known\nnew\n")
+        os.write(2, b"\xff no text")
+    os.write(2, b"\nafterwards")
+    assert capfd.readouterr().err == "new\n\ufffd no text\nafterwards"
 
 
 def test_known_log_records_are_dropped_inside_the_block_only(caplog):
