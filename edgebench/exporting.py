@@ -58,6 +58,8 @@ def prepare(
     """
     from edgebench.export.pipeline import export_models, load_artifact
 
+    if weights is not None and not weights.is_file():
+        raise UsageError(f"there is no weights file {weights}")
     for model, group in groupby(cells, key=lambda cell: cell.model):
         if model is None:
             yield from (load_artifact(cell.file) for cell in group if cell.file is not None)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from edgebench.errors import DeviceError, JobError
 from edgebench.exporting import prepare
@@ -57,6 +58,7 @@ def run(
     folder = results / device.name
     store.check_writable(folder)
     artifacts = prepare(cells, cache_folder() / "artifacts", weights=weights)
+    run_id = uuid4().hex[:8]
     done: list[Result] = []
     for number, cell in enumerate(cells):
 
@@ -65,7 +67,7 @@ def run(
 
         report("preparing")
         result = _Job(cell, device, scenario, weights, report).run(next(artifacts))
-        store.append(folder, result)
+        store.append(folder, result, run=run_id)
         done.append(result)
     return done
 

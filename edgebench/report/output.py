@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -40,11 +40,19 @@ def blocks(*parts: RenderableType) -> None:
 def progress() -> Iterator[Callable[[Step], None]]:
     """Yields a callback that shows each Step as a Rich progress line on standard error.
 
-    Without a terminal each cell is one plain line, so that a CI log shows where a long run is.
+    Without a terminal each cell is one plain line, so that a CI log shows where a long run is. An interrupt is
+    answered by one sentence before it goes on to end the command.
     """
-    if not sys.stderr.isatty():
-        yield _plain_lines()
-        return
+    try:
+        with _rich_lines() if sys.stderr.isatty() else nullcontext(_plain_lines()) as show:
+            yield show
+    except KeyboardInterrupt:
+        print("edgebench: interrupted; every finished cell is kept", file=sys.stderr)
+        raise
+
+
+@contextmanager
+def _rich_lines() -> Iterator[Callable[[Step], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
