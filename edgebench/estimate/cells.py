@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 from statistics import median
 
 import numpy as np
 
 from edgebench.estimate.form import Features, Floats, Machine, features, machine_of
 from edgebench.estimate.reference import Row, networks, published
-from edgebench.profiles import load
+from edgebench.profiles import DeviceProfile, load
 
 Key = tuple[str, str, str, int]
 
@@ -40,7 +41,7 @@ class Cell:
     def pool(self) -> tuple[str, str, str, bool]:
         """Cells whose kernels are alike share a pool: runtime, precision, instruction set, one thread or several."""
         device, runtime, precision, threads = self.key
-        return (runtime, precision, load(device).cpu.isa[:3], threads > 1 and runtime == "ncnn")
+        return (runtime, precision, _profile(device).cpu.isa[:3], threads > 1 and runtime == "ncnn")
 
     @property
     def log_latency(self) -> Floats:
@@ -71,10 +72,15 @@ def pools(found: Collection[Cell]) -> list[list[Cell]]:
     return [grouped[pool] for pool in sorted(grouped)]
 
 
+@cache
+def _profile(device: str) -> DeviceProfile:
+    return load(device)
+
+
 def _observation(key: Key, name: str, rows: list[Row]) -> Observation:
     device, runtime, precision, _ = key
     network = networks()[name]
-    facts = machine_of(load(device), rows[0].clock_hz)
+    facts = machine_of(_profile(device), rows[0].clock_hz)
     works = network.works(runtime)
     return Observation(
         network=name,

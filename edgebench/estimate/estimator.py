@@ -48,9 +48,9 @@ def estimate(graph: Graph, device: DeviceProfile, *, spec: ModelSpec, export: Ex
     if not 1 <= threads <= device.cpu.cores:
         raise UsageError(f"{threads} threads on {device.name}: give 1 to {device.cpu.cores}, its number of cores")
     runtime = RUNTIME_OF[export.format]
-    calibration = _calibration(device, runtime, export.precision, threads)
+    calibration = calibration_for(device, runtime, export.precision, threads)
     latency: Interval | None = None
-    warnings: tuple[str, ...] = (_missing(device, runtime, export, threads),)
+    warnings: tuple[str, ...] = (missing(device, runtime, export, threads),)
     if calibration is not None:
         latency, warnings = _latency(graph, device, calibration)
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -71,8 +71,11 @@ def estimate(graph: Graph, device: DeviceProfile, *, spec: ModelSpec, export: Ex
     )
 
 
-def _calibration(device: DeviceProfile, runtime: str, precision: str, threads: int) -> Calibration | None:
-    # LiteRT unpacks half-precision weights when it loads a file, so inference is the fp32 one.
+def calibration_for(device: DeviceProfile, runtime: str, precision: str, threads: int) -> Calibration | None:
+    """The calibration that a file of `precision` is estimated with, or None.
+
+    LiteRT unpacks half-precision weights when it loads a file, so its inference is the fp32 one.
+    """
     computed = "fp32" if (runtime, precision) == ("litert", "fp16") else precision
     return device.calibration(runtime, computed, threads)
 
@@ -117,7 +120,8 @@ def _unseen(found: Features, machine: Machine, calibration: Calibration) -> str:
     return _WORDS[max(excess, key=lambda term: excess[term])]
 
 
-def _missing(device: DeviceProfile, runtime: str, export: ExportSpec, threads: int) -> str:
+def missing(device: DeviceProfile, runtime: str, export: ExportSpec, threads: int) -> str:
+    """The sentence that says which calibration is missing, which there are, and how to get a number."""
     sentence = f"no calibration for {runtime} {export.precision} with {_threads(threads)} on {device.name}"
     others = sorted(f"{c.runtime} {c.precision} with {_threads(c.threads)}" for c in device.calibrations)
     have = f"; there is one for {', '.join(others)}" if others else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from edgebench.graph.cost import count
 from edgebench.graph.memory import plan_arena
@@ -14,35 +14,53 @@ _FILE_OVERHEAD: Final = 400  # bytes an operator: names, shapes, quantisation
 
 
 @dataclass(frozen=True)
-class Runtime:
-    """How a runtime holds a network: bytes of its own, and bytes a weight beyond the file that it keeps mapped.
+class RuntimeMemory:
+    """How a runtime holds a network: its own bytes, and copies of the weights beside the file that it keeps mapped.
 
-    Fitted to peak memory of the zoo on an x86-64 Linux host (tests/benchmarks/estimate_memory.py); what a runtime
-    allocates is the same code on another processor, but no board has confirmed it.
+    A copy of a half-precision weight takes 4 bytes, since both runtimes compute in fp32.
     """
 
     base_bytes: float
-    packed: dict[str, float]
+    copies: float
+    dense_copies: float
 
 
+# From peak memory of seven zoo networks on an x86-64 Linux machine, LiteRT 2.3 and onnxruntime 1.31, one thread
+# (tests/benchmarks/estimate_memory.py). Another processor runs the same allocations; no board has confirmed it.
 _RUNTIMES: Final = {
-    "litert": Runtime(6e6, {"fp32": 4.0, "fp16": 4.0, "int8": 1.0}),
-    "onnxruntime": Runtime(12e6, {"fp32": 4.0, "fp16": 4.0, "int8": 1.0}),
-    "ncnn": Runtime(6e6, {"fp32": 4.0, "fp16": 2.0, "int8": 1.0}),
-    "torch": Runtime(30e6, {"fp32": 0.0, "fp16": 0.0, "int8": 0.0}),
+    "litert": RuntimeMemory(7e6, copies=1.0, dense_copies=1.0),
+    "onnxruntime": RuntimeMemory(11e6, copies=1.9, dense_copies=0.65),
 }
 
 
 def file_bytes(graph: Graph, precision: str) -> int:
     """Size of the network's file: its weights at `precision`, and some hundred bytes an operator."""
-    return round(count(graph).weight_count * _STORED[precision]) + _FILE_OVERHEAD * len(graph.operators)
+    return int(round(file_size(count(graph).weight_count, len(graph.operators), precision)))
+
+
+def file_size(weights: Any, operators: Any, precision: str) -> Any:
+    """`file_bytes` from counts, which may be arrays with one entry a network; unrounded."""
+    return weights * _STORED[precision] + _FILE_OVERHEAD * operators
 
 
 def peak_memory_bytes(graph: Graph, runtime: str, precision: str) -> int | None:
     """Peak memory above an idle process: file, packed weights, activation arena, the runtime's own. None if unknown."""
+    cost = count(graph)
+    dense = sum(operator.weights for operator in cost.operators if operator.kind == "dense")
+    held = memory_size(cost.weight_count, dense, runtime, precision)
+    if held is None:
+        return None
+    return int(round(held)) + plan_arena(graph, element_bytes(precision)).peak_bytes + file_bytes(graph, precision)
+
+
+def memory_size(weights: Any, dense: Any, runtime: str, precision: str) -> Any:
+    """What `runtime` holds beside the arena and the mapped file, from counts that may be arrays. None if unknown."""
     known = _RUNTIMES.get(runtime)
     if known is None:
         return None
-    arena = plan_arena(graph, element_bytes=1 if precision == "int8" else 4).peak_bytes
-    packed = count(graph).weight_count * known.packed[precision]
-    return round(known.base_bytes + packed + arena) + file_bytes(graph, precision)
+    return known.base_bytes + element_bytes(precision) * ((weights - dense) * known.copies + dense * known.dense_copies)
+
+
+def element_bytes(precision: str) -> int:
+    """Bytes of an activation: both runtimes compute in fp32 unless the network is quantised."""
+    return 1 if precision == "int8" else 4

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from edgebench.errors import UsageError
-from edgebench.estimate.work import Work
+from edgebench.estimate.work import Kind, Work
 from edgebench.profiles import DeviceProfile
 
 Floats = npt.NDArray[np.float64]
@@ -60,6 +60,23 @@ class Machine:
     clock_hz: float
     copy_bytes_per_s: float
     cache_bytes: float
+
+
+class Quantities(Protocol):
+    """What a kernel has to do, as Work says it; each quantity is a number, or an array with one entry a network."""
+
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def reads(self) -> Any: ...
+    @property
+    def writes(self) -> Any: ...
+    @property
+    def macs(self) -> Any: ...
+    @property
+    def weights(self) -> Any: ...
+    @property
+    def columns(self) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -102,6 +119,18 @@ def latency_s(found: Features, machine: Machine, constants: Mapping[str, float])
     return float(np.sum(norm(compute, traffic)) + len(compute) * call)
 
 
+def kernel_s(work: Quantities, precision: str, machine: Machine, constants: Mapping[str, float]) -> Floats:
+    """Returns the seconds of one kernel, as `latency_s` adds them up; arrays in `work` give an array."""
+    compute = sum(_weighted(COMPUTE, _compute(work), constants)) / machine.clock_hz
+    moved = _traffic(work, ELEMENT_BYTES[precision], machine.cache_bytes)
+    traffic = sum(_weighted(TRAFFIC, moved, constants)) / (2 * machine.copy_bytes_per_s)
+    return norm(compute, traffic) + constants.get(OPERATOR, 0.0) / machine.clock_hz
+
+
+def _weighted(terms: Sequence[str], units: Sequence[Any], constants: Mapping[str, float]) -> list[Any]:
+    return [constants[term] * unit for term, unit in zip(terms, units, strict=True) if constants.get(term)]
+
+
 def shares(per_unit: Features, machine: Machine, constants: Mapping[str, float]) -> dict[str, float]:
     """Each term's share of the time, before compute and traffic overlap; `per_unit` is in seconds."""
     parts = dict(zip(COMPUTE, per_unit.compute.sum(0).tolist(), strict=True))
@@ -124,8 +153,8 @@ def _vector(terms: Sequence[str], constants: Mapping[str, float]) -> Floats:
     return np.array([constants.get(term, 0.0) for term in terms])
 
 
-def _compute(work: Work) -> list[float]:
-    units = dict.fromkeys(COMPUTE, 0.0)
+def _compute(work: Quantities) -> list[Any]:
+    units: dict[str, Any] = dict.fromkeys(COMPUTE, 0.0)
     io = work.reads + work.writes
     match work.kind:
         case "gemm":
@@ -141,10 +170,10 @@ def _compute(work: Work) -> list[float]:
     return list(units.values())
 
 
-def _traffic(work: Work, element: float, cache_bytes: float) -> tuple[float, float]:
+def _traffic(work: Quantities, element: float, cache_bytes: float) -> tuple[Any, Any]:
     if work.kind == "dense":
         return (work.weights * element, 0.0)
     if work.kind in CALIBRATION_ONLY:
         return (0.0, 0.0)
-    spilled = max(0.0, (work.reads + work.writes) * element - cache_bytes)
+    spilled = np.maximum(0.0, (work.reads + work.writes) * element - cache_bytes)
     return (0.0, work.weights * element + spilled)

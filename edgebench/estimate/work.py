@@ -55,11 +55,15 @@ class Work:
 
 def works(graph: Graph, runtime: str) -> list[Work]:
     """Returns the kernels that `runtime` runs for `graph`, in execution order."""
-    found: list[Work] = []
+    return [work for _, work in named_works(graph, runtime)]
+
+
+def named_works(graph: Graph, runtime: str) -> Iterator[tuple[str, Work]]:
+    """Yields the kernels of `works`, each with the name of the operator that needs it."""
     for operator in graph.operators:
         reads = sum(producer.elements for producer in graph.producers(operator))
-        found += _operator(operator, reads, runtime)
-    return found
+        for work in _operator(operator, reads, runtime):
+            yield operator.name, work
 
 
 def convolution(conv: Conv, reads: int, runtime: str) -> Work:

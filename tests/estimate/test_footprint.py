@@ -1,0 +1,34 @@
+"""Bytes in a file and in memory."""
+
+import pytest
+
+from edgebench.estimate.footprint import file_bytes, peak_memory_bytes
+from edgebench.graph.sketch import sketch
+from edgebench.models import resolve
+
+
+# Peak resident megabytes above the imported engine, measured on x86-64 Linux by tests/benchmarks/estimate_memory.py.
+@pytest.mark.parametrize(
+    ("name", "runtime", "measured"),
+    [
+        ("mobilenetv2", "litert", 40.3),
+        ("efficientnet_b0", "litert", 59.1),
+        ("alexnet", "litert", 511.0),
+        ("mobilenetv2", "onnxruntime", 49.6),
+        ("resnet18", "onnxruntime", 169.4),
+        ("alexnet", "onnxruntime", 443.9),
+    ],
+)
+def test_peak_memory_is_near_what_was_measured_here(name: str, runtime: str, measured: float) -> None:
+    found = peak_memory_bytes(sketch(resolve(name)), runtime, "fp32")
+    assert found is not None and found / 1e6 == pytest.approx(measured, rel=0.15)
+
+
+def test_a_file_is_its_weights_and_little_else() -> None:
+    graph = sketch(resolve("mobilenetv2"))
+    assert file_bytes(graph, "fp32") == pytest.approx(14.0e6, rel=0.01)
+    assert file_bytes(graph, "int8") == pytest.approx(3.5e6, rel=0.02)
+
+
+def test_an_unmeasured_runtime_has_no_figure() -> None:
+    assert peak_memory_bytes(sketch(resolve("lenet5")), "ncnn", "fp32") is None

@@ -1,0 +1,72 @@
+"""The form: units, monotonicity, and the roof that is the larger of two times."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgebench.errors import UsageError
+from edgebench.estimate.form import COMPUTE, OPERATOR, TERMS, Machine, features, latency_s, machine_of, norm, shares
+from edgebench.estimate.work import Work
+from edgebench.profiles import Cpu, DeviceProfile
+
+MACHINE = Machine(clock_hz=1e9, copy_bytes_per_s=1e9, cache_bytes=1e6)
+CONSTANTS = dict.fromkeys(TERMS, 1.0)
+
+
+def _seconds(work: Work, precision: str = "fp32", machine: Machine = MACHINE, **constants: float) -> float:
+    return latency_s(features([work], precision, machine.cache_bytes), machine, constants)
+
+
+def test_cycles_become_seconds_by_the_clock() -> None:
+    assert _seconds(Work("gemm", 0, 0, macs=10**6), gemm=0.25) == pytest.approx(0.25e-3)
+    assert _seconds(Work("gemm", 0, 0, macs=10**6), machine=dataclasses.replace(MACHINE, clock_hz=2e9), gemm=0.25) == (
+        pytest.approx(0.125e-3)
+    )
+
+
+def test_dense_weights_stream_at_twice_the_copy_rate() -> None:
+    assert _seconds(Work("dense", 1, 1, macs=10**6, weights=10**6), dense_traffic=1.0) == pytest.approx(4e6 / 2e9)
+    assert _seconds(Work("dense", 1, 1, macs=10**6, weights=10**6), "int8", dense_traffic=1.0) == (
+        pytest.approx(1e6 / 2e9)
+    )
+
+
+def test_only_activations_beyond_the_cache_are_traffic() -> None:
+    assert _seconds(Work("elementwise", 100_000, 100_000), traffic=1.0) == 0
+    assert _seconds(Work("elementwise", 200_000, 200_000), traffic=1.0) == pytest.approx((1.6e6 - 1e6) / 2e9)
+
+
+def test_a_kernel_call_costs_its_cycles() -> None:
+    assert _seconds(Work("elementwise", 1, 1), **{OPERATOR: 5000.0}) == pytest.approx(5e-6)
+
+
+@given(st.floats(0, 1e3), st.floats(0, 1e3))
+def test_the_norm_is_about_the_larger_time(compute: float, traffic: float) -> None:
+    (found,) = norm(np.array([compute]), np.array([traffic]))
+    assert max(compute, traffic) <= found * (1 + 1e-12)
+    assert found <= max(compute, traffic) * 2 ** (1 / 6) * (1 + 1e-12)
+
+
+@given(st.lists(st.sampled_from(["gemm", "depthwise", "elementwise", "dense"]), min_size=1, max_size=5), st.data())
+def test_more_of_anything_never_takes_less_time(kinds: list[str], data: st.DataObject) -> None:
+    number = st.integers(0, 10**8)
+    kernels = [Work(kind, *(data.draw(number) for _ in range(5))) for kind in kinds]  # type: ignore[arg-type]
+    more = [*kernels[:-1], dataclasses.replace(kernels[-1], weights=kernels[-1].weights + 10**6), kernels[0]]
+    one, other = (latency_s(features(each, "fp32", 1e6), MACHINE, CONSTANTS) for each in (kernels, more))
+    assert 0 < one < other
+
+
+def test_shares_add_up_to_one() -> None:
+    kernels = [Work("gemm", 10, 10, 1000, 100, 50), Work("dense", 10, 10, 100, 100)]
+    found = shares(features(kernels, "fp32", 1e6).seconds(MACHINE), MACHINE, CONSTANTS)
+    assert sum(found.values()) == pytest.approx(1)
+    assert set(found) == set(TERMS) and len(COMPUTE) < len(TERMS)
+
+
+def test_a_profile_without_the_facts_is_refused() -> None:
+    bare = DeviceProfile(name="bare", title="Bare", cpu=Cpu(soc="S", core="C", cores=1, isa="armv8-a"))
+    with pytest.raises(UsageError, match="bare lacks cpu"):
+        machine_of(bare)

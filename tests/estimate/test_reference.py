@@ -1,0 +1,47 @@
+"""The shipped rows and networks are whole, and the networks' counts are the published ones."""
+
+import pytest
+
+from edgebench import profiles
+from edgebench.estimate.form import ELEMENT_BYTES
+from edgebench.estimate.reference import networks, published
+
+
+def test_every_row_names_a_network_a_device_and_a_source() -> None:
+    known = set(profiles.names())
+    for row in published():
+        assert row.network in networks()
+        assert row.device in known
+        assert row.latency_s > 0 and row.threads >= 1 and row.precision in ELEMENT_BYTES
+        assert row.source
+
+
+def test_every_network_is_used_and_states_its_source() -> None:
+    used = {row.network for row in published()}
+    assert used == set(networks())
+    assert all(network.source and network.lines for network in networks().values())
+
+
+# Multiply-accumulates in millions, and where they are stated.
+@pytest.mark.parametrize(
+    ("name", "stated", "tolerance"),
+    [
+        ("mobilenet_v1", 569, 0.005),  # Howard et al., 2017, table 4
+        ("mobilenet_v3_small", 56, 0.03),  # Howard et al., 2019, table 3
+        ("ssdlite_mobilenet_v2", 800, 0.08),  # Sandler et al., 2018, table 6
+        ("ncnn/mobilenet", 569, 0.005),
+        ("ncnn/efficientnet_b0", 390, 0.02),  # Tan & Le, 2019, table 2
+        ("ncnn/shufflenet_v2", 146, 0.02),  # Ma et al., 2018, table 8
+        ("ncnn/vgg16", 15470, 0.001),  # torchvision
+        ("ncnn/regnety_400m", 400, 0.02),  # Radosavovic et al., 2020
+    ],
+)
+def test_counts_are_the_papers(name: str, stated: float, tolerance: float) -> None:
+    macs = sum(work.macs for work in networks()[name].works("litert")) / 1e6
+    assert macs == pytest.approx(stated, rel=tolerance)
+
+
+def test_rows_with_a_clock_of_their_own_say_so() -> None:
+    clocks = {(row.device, row.runtime): row.clock_hz for row in published()}
+    assert clocks[("rpi4", "litert")] == 1.5e9  # board revision 1.2, before the 1.8 GHz stepping
+    assert clocks[("rpi4", "ncnn")] is None
