@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from edgebench.errors import EdgebenchError
 from edgebench.export import cache, manifest
@@ -19,6 +16,7 @@ from edgebench.export.quiet import Noise, quiet
 from edgebench.export.verify import Run, verify, verify_batch
 from edgebench.records import Artifact, ExportSpec, Layout, Parity
 from edgebench.runtimes import FORMATS, RUNTIMES
+from edgebench.threads import one_thread
 
 NOISE = Noise(native=("INFO: Created TensorFlow Lite XNNPACK delegate for CPU",))
 
@@ -61,17 +59,6 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
         warnings=(*conversion.warnings, *warnings),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Keeps torch to one thread: sums then have one order on every machine, and a busy core delays nothing."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:

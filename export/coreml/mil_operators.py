@@ -131,6 +131,12 @@ def clip(arguments: Arguments) -> Tensor:
     return torch.clamp(arguments["x"], float(arguments["alpha"]), float(arguments["beta"]))
 
 
+def thresholded_relu(arguments: Arguments) -> Tensor:
+    """thresholded_relu: x where it is at least alpha, else 0."""
+    x: Tensor = arguments["x"]
+    return torch.where(x >= float(arguments.get("alpha", 1.0)), x, 0)
+
+
 def hard_sigmoid(arguments: Arguments) -> Tensor:
     """sigmoid_hard: min(max(alpha * x + beta, 0), 1)."""
     slope, offset = float(arguments.get("alpha", 0.2)), float(arguments.get("beta", 0.5))
@@ -275,5 +281,6 @@ OPERATORS: dict[str, Compute] = {
     "squeeze": squeeze,
     "sub": binary(torch.sub),
     "tanh": unary(torch.tanh),
+    "thresholded_relu": thresholded_relu,
     "transpose": transpose,
 }

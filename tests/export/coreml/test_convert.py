@@ -9,8 +9,8 @@ import torch
 from edgebench.errors import ExportError, UsageError
 from edgebench.export.coreml import convert
 from edgebench.export.coreml.evaluate import load_package
-from edgebench.export.network import Network
 from edgebench.export.examples import example_pixels, normalise
+from edgebench.export.network import Network
 from edgebench.records import ExportSpec
 
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"

@@ -144,6 +144,7 @@ CASES = {
     "silu": ("silu", {"x": X}, lambda: X / (1 + (-X).exp())),
     "sqrt": ("sqrt", {"x": X.abs()}, lambda: X.abs() ** 0.5),
     "square": ("square", {"x": X}, lambda: X**2),
+    "thresholded_relu": ("thresholded_relu", {"x": X, "alpha": -0.5}, lambda: functional.threshold(X, -0.5, 0)),
     "tanh": ("tanh", {"x": X}, lambda: 1 - 2 / ((2 * X).exp() + 1)),
 }
 

@@ -157,7 +157,7 @@ def test_missing_file_is_refused(tmp_path):
         load_artifact(tmp_path / "net.onnx")
 
 
-def refused_or_read(path: Path, content: bytes) -> None:
+def check_refused_or_read(path: Path, content: bytes) -> None:
     """Anything but an Artifact or a UsageError fails the test that calls this."""
     path.write_bytes(content)
     try:
@@ -175,7 +175,7 @@ FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCh
 @given(content=st.binary(max_size=300), marked=st.booleans())
 @FUZZ
 def test_random_bytes_are_refused(tmp_path, form, content, marked):
-    refused_or_read(tmp_path / f"net.{form}", b"\x1c\0\0\0TFL3" + content if marked else content)
+    check_refused_or_read(tmp_path / f"net.{form}", b"\x1c\0\0\0TFL3" + content if marked else content)
 
 
 @pytest.mark.parametrize("form", ["onnx", "tflite"])
@@ -185,7 +185,7 @@ def test_damaged_file_is_refused_or_read(tmp_path, files, form, data):
     content = bytearray(files[form].read_bytes())
     for position in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=8)):
         content[position] = data.draw(st.integers(0, 255))
-    refused_or_read(tmp_path / f"net.{form}", bytes(content))
+    check_refused_or_read(tmp_path / f"net.{form}", bytes(content))
 
 
 @pytest.mark.parametrize("form", ["onnx", "tflite"])
