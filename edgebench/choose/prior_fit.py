@@ -1,0 +1,230 @@
+"""Fits the accuracy prior to the shipped rows: `python -m edgebench.choose.prior_fit` writes data/prior.json anew.
+
+For maintainers, after data/accuracy.csv or data/int8.csv have changed. A test fits again and compares.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from edgebench.choose.bases import BASES, Base
+from edgebench.choose.prior import AXES, CONFIDENCE, Drop, Floats, LeftOut, Mask, Prior, Saturation, latent
+from edgebench.choose.prior import logit as to_logit
+from edgebench.choose.prior import percent as to_percent
+
+_LONE_PAIR: Final = 1.0  # points, the half range where one published pair cannot tell one
+_START: Final = ((0.6, 0.8), (0.3, 1.0), (0.5, 1.0))
+_LIMITS: Final = ((0.0, 0.05), (6.0, 5.0))
+# Designs that are left out together, since they are one another's variants.
+_RELATED: Final = {"efficientnet_lite": "efficientnet", "resnet_basic": "resnet", "resnet_bottleneck": "resnet"}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The published results as columns; `group` is (design, recipe)."""
+
+    kin: tuple[str, ...]
+    recipe: tuple[str, ...]
+    width: Floats
+    depth: Floats
+    resolution: Floats
+    top1: Floats
+
+    @property
+    def group(self) -> list[tuple[str, str]]:
+        """The (design, recipe) of each row."""
+        return list(zip(self.kin, self.recipe, strict=True))
+
+    @property
+    def point(self) -> list[tuple[str, float, float, float]]:
+        """What was trained, whatever the recipe."""
+        axes = (self.width.round(4).tolist(), self.depth.round(4).tolist(), self.resolution.tolist())
+        return list(zip(self.kin, *axes, strict=True))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The constants that one fit found."""
+
+    saturations: dict[str, Saturation]
+    offsets: dict[tuple[str, str], float]
+
+    def level(self, rows: Rows) -> Floats:
+        """The latent part of each row."""
+        return latent(self.saturations, rows.width, rows.depth, rows.resolution)
+
+
+def read() -> Rows:
+    """Reads the shipped rows and turns each point into the real width and depth of its network."""
+    table = list(csv.DictReader(_text("accuracy.csv").splitlines()))
+    return Rows(
+        kin=tuple(row["kin"] for row in table),
+        recipe=tuple(row["recipe"] for row in table),
+        width=np.array([_width(row) for row in table]),
+        depth=np.array([_depth(row) for row in table]),
+        resolution=np.array([float(row["resolution"]) for row in table]),
+        top1=np.array([float(row["top1"]) for row in table]),
+    )
+
+
+def fit(rows: Rows, kept: Mask | None = None) -> Fit:
+    """Least squares in logit over the `kept` rows; the offsets are solved for exactly inside it."""
+    from scipy.optimize import least_squares
+
+    kept = np.ones(len(rows.kin), dtype=bool) if kept is None else kept
+    groups = [group for group, keep in zip(rows.group, kept, strict=True) if keep]
+    names = sorted(set(groups))
+    member = np.array([[group == name for name in names] for group in groups], dtype=float)
+    axes = (rows.width[kept], rows.depth[kept], rows.resolution[kept])
+    wanted = to_logit(rows.top1[kept])
+
+    def offsets(constants: Floats) -> tuple[Floats, Floats]:
+        wanting = wanted - latent(_saturations(constants), *axes)
+        solved: Floats = np.linalg.lstsq(member, wanting, rcond=None)[0]
+        return solved, wanting - member @ solved
+
+    def rest(constants: Floats) -> Floats:
+        return offsets(constants)[1]
+
+    low, high = (np.tile(limit, len(AXES)) for limit in _LIMITS)
+    found = least_squares(rest, np.ravel(_START), bounds=(low, high)).x
+    solved = offsets(found)[0]
+    return Fit(_saturations(found), dict(zip(names, map(float, solved), strict=True)))
+
+
+def compute() -> Prior:
+    """Fits everything that data/prior.json holds."""
+    rows = read()
+    whole = fit(rows)
+    by_point, within = _left_out(rows, rows.point, _own_offset)
+    by_design, transfer = _left_out(rows, [_RELATED.get(kin, kin) for kin in rows.kin], _anchored)
+    return Prior(
+        saturations=whole.saturations,
+        offsets=_nested(whole.offsets),
+        ranges=_ranges(rows, np.ones(len(rows.kin), dtype=bool)),
+        own={kin: _ranges(rows, np.array([each == kin for each in rows.kin])) for kin in sorted(set(rows.kin))},
+        within=within,
+        transfer=max(within, transfer),
+        int8=_drops(),
+        left_out_point=by_point,
+        left_out_design=by_design,
+    )
+
+
+def write(path: Path) -> None:
+    """Writes the constants to `path`, under a temporary name first."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(compute()), indent=1) + b"\n")
+    temporary.replace(path)
+
+
+Predict = Callable[[Fit, Rows, Mask], Floats]
+
+
+def _left_out(rows: Rows, labels: Iterable[object], predict: Predict) -> tuple[list[LeftOut], float]:
+    """Errors when all rows of one label are left out in turn, and the 90% quantile of |error| in logit."""
+    marks = list(labels)
+    predicted = np.full(len(marks), np.nan)
+    for label in dict.fromkeys(marks):
+        left = np.array([mark == label for mark in marks])
+        predicted[left] = predict(fit(rows, ~left), rows, left)
+    miss = np.abs(predicted - to_logit(rows.top1))
+    points = np.abs(to_percent(predicted) - rows.top1)
+    table = []
+    for kin, recipe in sorted(set(rows.group)):
+        here = np.array([group == (kin, recipe) for group in rows.group]) & ~np.isnan(points)
+        if here.any():
+            mean, worst = round(float(points[here].mean()), 3), round(float(points[here].max()), 3)
+            table.append(LeftOut(kin=kin, recipe=recipe, rows=int(here.sum()), mean=mean, worst=worst))
+    return table, round(float(np.nanquantile(miss, CONFIDENCE)), 5)
+
+
+def _own_offset(found: Fit, rows: Rows, left: Mask) -> Floats:
+    """Left-out points of a group that others keep in the fit: its offset is known."""
+    offsets = np.array([found.offsets.get(group, np.nan) for group in rows.group])
+    predicted: Floats = (found.level(rows) + offsets)[left]
+    return predicted
+
+
+def _anchored(found: Fit, rows: Rows, left: Mask) -> Floats:
+    """Left-out designs: the offset is that of the group's row nearest to width 1, depth 1 and 224 pixels."""
+    level = found.level(rows)
+    rest = to_logit(rows.top1) - level
+    distance = np.abs(np.log(rows.width)) + np.abs(np.log(rows.depth)) + np.abs(np.log(rows.resolution / 224))
+    predicted = np.full(len(rows.kin), np.nan)
+    for group in {group for group, out in zip(rows.group, left, strict=True) if out}:
+        here = np.array([each == group for each in rows.group])
+        anchor = np.flatnonzero(here)[np.argmin(distance[here])]
+        predicted[here] = level[here] + rest[anchor]
+        predicted[anchor] = np.nan
+    return predicted[left]
+
+
+def _saturations(constants: Floats) -> dict[str, Saturation]:
+    pairs = np.reshape(constants, (len(AXES), 2))
+    return {
+        axis: Saturation(amplitude=float(pair[0]), exponent=float(pair[1]))
+        for axis, pair in zip(AXES, pairs, strict=True)
+    }
+
+
+def _ranges(rows: Rows, kept: Mask) -> dict[str, tuple[float, float]]:
+    values = {"width": rows.width[kept], "depth": rows.depth[kept], "resolution": rows.resolution[kept]}
+    return {axis: (float(value.min()), float(value.max())) for axis, value in values.items()}
+
+
+def _nested(offsets: Mapping[tuple[str, str], float]) -> dict[str, dict[str, float]]:
+    nested: dict[str, dict[str, float]] = {}
+    for (kin, recipe), value in offsets.items():
+        nested.setdefault(kin, {})[recipe] = value
+    return nested
+
+
+def _drops() -> dict[str, Drop]:
+    lost: dict[str, list[float]] = {}
+    for row in csv.DictReader(_text("int8.csv").splitlines()):
+        lost.setdefault(row["kin"], []).append(float(row["float_top1"]) - float(row["int8_top1"]))
+    return {
+        kin: Drop(
+            points=round(median(each), 3),
+            half_range=round((max(each) - min(each)) / 2, 3) if len(each) > 1 else _LONE_PAIR,
+            rows=len(each),
+        )
+        for kin, each in sorted(lost.items())
+    }
+
+
+def _width(row: Mapping[str, str]) -> float:
+    return float(row["width"]) if row["rounding"] == "none" else _base(row["kin"]).real_width(float(row["width"]))
+
+
+def _depth(row: Mapping[str, str]) -> float:
+    depth, rounding = float(row["depth"]), row["rounding"]
+    if rounding == "none":
+        return depth
+    base = _base(row["kin"])
+    if rounding == "nearest":  # as timm rounds TinyNet's repeats
+        return sum(max(1, round(count * depth)) for count in base.blocks) / base.unit_blocks
+    return base.real_depth(depth)
+
+
+def _base(kin: str) -> Base:
+    """The smallest base of a design: the one whose depth counts as 1."""
+    return next(base for base in BASES.values() if base.kin == kin)
+
+
+def _text(name: str) -> str:
+    return files(__package__).joinpath("data", name).read_text("utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(__file__).with_name("data") / "prior.json")

@@ -1,0 +1,284 @@
+"""What every network of a grid costs, from a few sketches instead of one a network.
+
+Width sets channels, resolution sets pixels, depth sets copies of a stage's second block. Each quantity of a kernel
+(elements read and written, multiply-accumulates, weights) is therefore a product of a function of the width and a
+function of the resolution, and a network's total a sum over kernels times their copies. One sketch a width and one a
+resolution give all of them; the formulas stay those of the estimator and the memory planner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from edgebench.choose.arena import Indices, Ints, Lifetimes, peak_bytes
+from edgebench.choose.bases import Base
+from edgebench.estimate.form import Floats, Machine, kernel_s
+from edgebench.estimate.work import Kind, Work, named_works
+from edgebench.graph.memory import ALIGNMENT, lifetimes
+from edgebench.graph.operators import Graph
+from edgebench.graph.sketch import sketch
+from edgebench.models import resolve
+from edgebench.profiles import Calibration
+
+_TEMPLATE_DEPTH: Final = 1.01  # repeats round up: every stage that is not fixed has at least two blocks
+_QUANTITIES: Final = ("reads", "writes", "macs", "weights", "columns")
+_WEIGHTS: Final = _QUANTITIES.index("weights")
+_CHUNK: Final = 2048  # (width, resolution) pairs at a time
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The widths, depths and resolutions of one base; a point is three indices into them."""
+
+    base: Base
+    widths: tuple[float, ...]
+    depths: tuple[float, ...]
+    resolutions: tuple[int, ...]
+
+    @cached_property
+    def repeats(self) -> tuple[tuple[int, ...], ...]:
+        """Blocks of each stage, one entry a depth."""
+        return tuple(self.base.repeats(depth) for depth in self.depths)
+
+    def draw(self, width: float, depth: float, resolution: int) -> Graph:
+        """The graph of one point."""
+        return sketch(resolve(self.base.name, width=width, depth=depth, resolution=resolution))
+
+
+@dataclass(frozen=True)
+class Points:
+    """Networks of a grid: indices of their width, depth and resolution, one entry a network."""
+
+    width: Indices
+    depth: Indices
+    resolution: Indices
+
+    def __len__(self) -> int:
+        return len(self.width)
+
+    def at(self, chosen: Indices) -> Points:
+        """The points at the given positions."""
+        return Points(self.width[chosen], self.depth[chosen], self.resolution[chosen])
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Exact counts of each network: multiply-accumulates, stored weights (those of dense layers apart), operators."""
+
+    macs: Ints
+    weights: Ints
+    dense_weights: Ints
+    operators: Ints
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One kernel's work over many networks; a Work whose quantities are arrays (estimate.form.Quantities)."""
+
+    kind: Kind
+    reads: Floats
+    writes: Floats
+    macs: Floats
+    weights: Floats
+    columns: Floats
+
+
+class Table:
+    """The costs of a grid's networks. Every method takes Points and returns one entry a point."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        samples = [grid.draw(width, _TEMPLATE_DEPTH, grid.resolutions[0]) for width in grid.widths]
+        skeletons: dict[tuple[tuple[str, str], ...], list[int]] = {}
+        for index, graph in enumerate(samples):
+            skeletons.setdefault(tuple((each.name, each.kind) for each in graph.operators), []).append(index)
+        self._slabs = [_Slab(grid, members, [samples[index] for index in members]) for members in skeletons.values()]
+
+    def counts(self, points: Points) -> Counts:
+        """Exact counts."""
+        found = np.zeros((4, len(points)), dtype=np.int64)
+        for slab, here in self._parts(points):
+            found[:, here] = slab.counts(points.at(here))
+        return Counts(*found)
+
+    def latency_s(self, points: Points, calibration: Calibration, machine: Machine) -> Floats:
+        """Latency in seconds, as estimate.estimate finds it."""
+        found = np.zeros(len(points))
+        for slab, here in self._parts(points):
+            found[here] = slab.latency_s(points.at(here), calibration, machine)
+        return found
+
+    def arena_bytes(self, points: Points, element_bytes: int) -> Ints:
+        """Planned activation memory, as graph.memory.plan_arena finds it."""
+        found = np.zeros(len(points), dtype=np.int64)
+        for slab, here in self._parts(points):
+            found[here] = slab.arena_bytes(points.at(here), element_bytes)
+        return found
+
+    def _parts(self, points: Points) -> Iterator[tuple[_Slab, Indices]]:
+        for slab in self._slabs:
+            here = np.flatnonzero(np.isin(points.width, slab.members))
+            if len(here):
+                yield slab, here
+
+
+class _Slab:
+    """The widths of a grid at which the networks have the same operators: rounding can make or unmake a shortcut."""
+
+    def __init__(self, grid: Grid, members: Sequence[int], by_width: Sequence[Graph]) -> None:
+        self.grid = grid
+        self.members = np.array(members)
+        self._width = grid.widths[members[0]]
+        self._row = np.zeros(len(grid.widths), dtype=np.intp)
+        self._row[self.members] = np.arange(len(members))
+        self._by_width = by_width
+        self._by_resolution = [grid.draw(self._width, _TEMPLATE_DEPTH, each) for each in grid.resolutions]
+        template = grid.base.repeats(_TEMPLATE_DEPTH)
+        self._places = [grid.base.place(each.name, template) for each in by_width[0].operators]
+        self._by_runtime: dict[str, _Kernels] = {}
+
+    def counts(self, points: Points) -> Ints:
+        """(4, points): the fields of Counts."""
+        kernels = self._kernels("litert")
+        dense = np.array([kind == "dense" for kind in kernels.kinds])
+        drawn = self._copies(np.arange(len(self._places))).sum(1)[points.depth]
+        macs = self._totals(points, kernels, lambda rows, columns: kernels.amounts("macs", rows, columns))
+        weights = self._totals(points, kernels, lambda rows, _: kernels.by_width[_WEIGHTS][rows])
+        dense_weights = self._totals(points, kernels, lambda rows, _: kernels.by_width[_WEIGHTS][rows] * dense)
+        return np.rint([macs, weights, dense_weights, drawn]).astype(np.int64)
+
+    def latency_s(self, points: Points, calibration: Calibration, machine: Machine) -> Floats:
+        """One entry a point."""
+        kernels = self._kernels(calibration.runtime)
+
+        def seconds(rows: Indices, columns: Indices) -> Floats:
+            amounts = [kernels.amounts(name, rows, columns) for name in _QUANTITIES]
+            found = np.empty((len(rows), len(kernels.kinds)))
+            for index, kind in enumerate(kernels.kinds):
+                work = Kernel(kind, *(amount[:, index] for amount in amounts))
+                found[:, index] = kernel_s(work, calibration.precision, machine, calibration.constants)
+            return found
+
+        return self._totals(points, kernels, seconds)
+
+    def _totals(self, points: Points, kernels: _Kernels, value: Callable[[Indices, Indices], Floats]) -> Floats:
+        """Sums `value` over each point's kernels; it is asked once for each pair of a width and a resolution."""
+        copies = self._copies(kernels.operators).T
+        pairs, inverse = _pairs(self._row[points.width], points.resolution)
+        chunks = [pairs[at : at + _CHUNK].T for at in range(0, len(pairs), _CHUNK)]
+        found = np.concatenate([value(rows, columns) @ copies for rows, columns in chunks])
+        result: Floats = found[inverse, points.depth]
+        return result
+
+    def arena_bytes(self, points: Points, element_bytes: int) -> Ints:
+        """One entry a point. A third and later copy of a block repeats the second's buffers, bottlenecks excepted."""
+        most = np.inf if self.grid.base.bottleneck else 2
+        shapes = [tuple(min(count, most) for count in repeats) for repeats in self.grid.repeats]
+        found = np.zeros(len(points), dtype=np.int64)
+        for shape in {shapes[depth] for depth in np.unique(points.depth)}:
+            alike = [index for index, each in enumerate(shapes) if each == shape]
+            here = np.flatnonzero(np.isin(points.depth, alike))
+            pairs, inverse = _pairs(self._row[points.width[here]], points.resolution[here])
+            found[here] = self._arenas(pairs, self.grid.depths[alike[0]], element_bytes)[inverse]
+        return found
+
+    def _arenas(self, pairs: Indices, depth: float, element_bytes: int) -> Ints:
+        """Arenas at one depth for (row, resolution) pairs."""
+        columns, first, last = self._buffers(depth)
+        elements = self._elements[0][pairs[:, 0]][:, columns] * self._elements[1][pairs[:, 1]][:, columns]
+        sizes = np.rint(elements).astype(np.int64) * element_bytes
+        return peak_bytes(-(-sizes // ALIGNMENT) * ALIGNMENT, Lifetimes(first, last))
+
+    def _buffers(self, depth: float) -> tuple[Indices, Ints, Ints]:
+        """The buffers at a depth: the template's operator that sets each one's size, and its first and last use."""
+        repeats = self.grid.base.repeats(depth)
+        names = (each.name for each in self._by_width[0].operators)
+        column = {_key(place, name): index for index, (place, name) in enumerate(zip(self._places, names, strict=True))}
+        found = []
+        for buffer in lifetimes(self.grid.draw(self._width, depth, self.grid.resolutions[0])):
+            places = [self.grid.base.place(name, repeats) for name in buffer.tensors]
+            if self.grid.base.bottleneck or any(place is None or place[1] < 2 for place in places):
+                found.append((buffer.first, buffer.last, column[_key(places[0], buffer.tensors[0])]))
+        first, last, columns = np.array(sorted(found)).T
+        return columns, first, last
+
+    def _copies(self, operators: Indices) -> Floats:
+        """(depths, operators): how often each of the template's operators occurs."""
+        table = np.ones((len(self.grid.depths), len(operators)))
+        for column, operator in enumerate(operators):
+            place = self._places[operator]
+            if place is not None and place[1] > 0:
+                table[:, column] = [repeats[place[0]] - 1 if place[1] == 1 else 0 for repeats in self.grid.repeats]
+        return table
+
+    @cached_property
+    def _elements(self) -> tuple[Floats, Floats]:
+        """Elements of every operator's output: by width, and by resolution over that at the first resolution."""
+        by_width = np.array([[each.elements for each in graph.operators] for graph in self._by_width], dtype=float)
+        by_resolution = np.array([[each.elements for each in graph.operators] for graph in self._by_resolution])
+        return by_width, by_resolution / by_resolution[0]
+
+    def _kernels(self, runtime: str) -> _Kernels:
+        if runtime not in self._by_runtime:
+            self._by_runtime[runtime] = self._sampled(runtime)
+        return self._by_runtime[runtime]
+
+    def _sampled(self, runtime: str) -> _Kernels:
+        named = list(named_works(self._by_width[0], runtime))
+        index = {each.name: number for number, each in enumerate(self._by_width[0].operators)}
+        operators = np.array([index[name] for name, _ in named])
+        kept = np.array([place is None or place[1] < 2 for place in (self._places[each] for each in operators)])
+        by_resolution = _quantities(self._by_resolution, runtime)[:, :, kept]
+        at_first = np.broadcast_to(by_resolution[:, :1, :], by_resolution.shape)
+        return _Kernels(
+            kinds=[work.kind for (_, work), keep in zip(named, kept, strict=True) if keep],
+            operators=operators[kept],
+            by_width=_quantities(self._by_width, runtime)[:, :, kept],
+            by_resolution=np.divide(by_resolution, at_first, out=np.ones_like(by_resolution), where=at_first > 0),
+        )
+
+
+@dataclass(frozen=True)
+class _Kernels:
+    """A slab's kernels: kinds, indices of the operators that need them, and their quantities.
+
+    `by_width` is (quantities, widths, kernels) at the first resolution, `by_resolution` (quantities, resolutions,
+    kernels) the factor by which another resolution changes them.
+    """
+
+    kinds: list[Kind]
+    operators: Indices
+    by_width: Floats
+    by_resolution: Floats
+
+    def amounts(self, name: str, rows: Indices, columns: Indices) -> Floats:
+        """(pairs, kernels): one quantity at pairs of a width and a resolution."""
+        index = _QUANTITIES.index(name)
+        result: Floats = self.by_width[index][rows] * self.by_resolution[index][columns]
+        return result
+
+
+def _quantities(graphs: Sequence[Graph], runtime: str) -> Floats:
+    """(quantities, graphs, kernels)."""
+    found = [[_amounts(work) for _, work in named_works(graph, runtime)] for graph in graphs]
+    return np.moveaxis(np.array(found, dtype=float), 2, 0)
+
+
+def _amounts(work: Work) -> tuple[int, ...]:
+    return tuple(getattr(work, name) for name in _QUANTITIES)
+
+
+def _key(place: tuple[int, int, str] | None, name: str) -> object:
+    """What an operator is called in every network of the slab: the third and later copies go by the second's name."""
+    return name if place is None else (place[0], min(place[1], 1), place[2])
+
+
+def _pairs(rows: Indices, columns: Indices) -> tuple[Indices, Indices]:
+    """The different (row, column) pairs, and which of them each point is."""
+    codes, inverse = np.unique(rows * (1 << 32) + columns, return_inverse=True)
+    return np.stack([codes >> 32, codes & 0xFFFFFFFF], axis=1), inverse

@@ -1,0 +1,77 @@
+"""The vectorised costs against one-network sketches, counts, plans and estimates."""
+
+import numpy as np
+import pytest
+
+from edgebench.choose.arena import Lifetimes, peak_bytes
+from edgebench.choose.bases import BASES
+from edgebench.choose.table import Grid, Points, Table
+from edgebench.estimate import estimate
+from edgebench.estimate.estimator import calibration_for
+from edgebench.estimate.form import machine_of
+from edgebench.graph.cost import count
+from edgebench.graph.memory import lifetimes, plan_arena
+from edgebench.graph.sketch import sketch
+from edgebench.models import resolve
+from edgebench.profiles import load
+from edgebench.records import ExportSpec
+
+RPI4 = load("rpi4")
+
+
+def random_points(name: str, seed: int, number: int) -> tuple[Grid, Points]:
+    rng = np.random.default_rng(seed)
+    grid = Grid(
+        BASES[name],
+        tuple(np.round(rng.uniform(0.15, 2.2, 8), 3)),
+        tuple(rng.uniform(0.2, 3.1, 6)),
+        tuple(map(int, rng.integers(64, 500, 8))),
+    )
+    sizes = (len(grid.widths), len(grid.depths), len(grid.resolutions))
+    return grid, Points(*(rng.integers(0, size, number) for size in sizes))
+
+
+@pytest.mark.parametrize("name", ["mobilenetv1", "mobilenetv2", "efficientnet", "efficientnet_lite", "resnet50"])
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_random_candidates_cost_what_the_one_network_estimate_says(name: str, precision: str) -> None:
+    grid, points = random_points(name, seed=7, number=30)
+    table, export = Table(grid), ExportSpec(precision=precision)
+    counts = table.counts(points)
+    calibration = calibration_for(RPI4, "litert", precision, 1)
+    latency = table.latency_s(points, calibration, machine_of(RPI4))
+    arena = table.arena_bytes(points, element_bytes=4)
+    for index, (width, depth, resolution) in enumerate(zip(points.width, points.depth, points.resolution, strict=True)):
+        spec = resolve(
+            name, width=grid.widths[width], depth=grid.depths[depth], resolution=grid.resolutions[resolution]
+        )
+        graph = sketch(spec)
+        alone = estimate(graph, RPI4, spec=spec, export=export)
+        assert counts.macs[index] == count(graph).macs
+        assert counts.weights[index] == count(graph).weight_count
+        assert counts.operators[index] == len(graph.operators)
+        assert latency[index] == pytest.approx(alone.latency_s.value, rel=1e-9)
+        assert arena[index] == pytest.approx(plan_arena(graph).peak_bytes, rel=1e-3)
+
+
+def test_published_points_are_in_the_table_as_they_are_in_the_zoo() -> None:
+    names = [f"efficientnet_b{size}" for size in range(5)]
+    specs = [resolve(name) for name in names]
+    grid = Grid(
+        BASES["efficientnet"],
+        tuple(spec.width for spec in specs),
+        tuple(spec.depth for spec in specs),
+        tuple(spec.resolution for spec in specs),
+    )
+    every = np.arange(len(names))
+    counts = Table(grid).counts(Points(every, every, every))
+    assert counts.macs.tolist() == [count(sketch(spec)).macs for spec in specs]
+
+
+@pytest.mark.parametrize("name", ["googlenet", "resnet50", "efficientnet_b0", "mobilenetv2"])
+def test_the_arena_of_any_network_is_that_of_the_planner(name: str) -> None:
+    """Googlenet's branches make the placing of buffers harder than any stage of repeated blocks does."""
+    graph = sketch(resolve(name))
+    buffers = sorted(lifetimes(graph), key=lambda buffer: buffer.first)
+    sizes = np.array([[buffer.size_bytes for buffer in buffers]])
+    live = Lifetimes(np.array([b.first for b in buffers]), np.array([b.last for b in buffers]))
+    assert peak_bytes(sizes, live).tolist() == [plan_arena(graph).peak_bytes]
