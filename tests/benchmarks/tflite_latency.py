@@ -1,0 +1,85 @@
+"""Latency of our TFLite files, fp32 and fp16, and of litert-torch's where that is installed.
+
+usage: python tests/benchmarks/tflite_latency.py [MODEL ...]      default: the focus set
+
+One thread. The files take turns, a few runs each, so that whatever disturbs the machine disturbs all of them; ratios
+are those of the medians. Loading takes its turns too, since a runtime unpacks fp16 weights then.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from edgebench import models
+from edgebench.export import tflite
+from edgebench.export.network import Network
+from edgebench.models.build import build
+from edgebench.records import ExportSpec
+from edgebench.runtimes import litert
+
+TURNS, RUNS = 40, 5
+
+
+def main() -> None:
+    print(f"{'model':<20} {'file':<14} {'MB':>6} {'operators':>9} {'load ms':>8} {'run ms':>7} {'ratio':>6}")
+    for name in sys.argv[1:] or models.FOCUS:
+        with tempfile.TemporaryDirectory() as folder:
+            show(name, files(name, Path(folder)))
+
+
+def files(name: str, folder: Path) -> dict[str, tuple[Path, int]]:
+    """Writes every kind of file; gives its path and number of operators."""
+    spec = models.resolve(name)
+    network = Network(spec, build(spec))
+    kinds = {"fp32": ExportSpec(), "fp16": ExportSpec(precision="fp16")}
+    if importlib.util.find_spec("litert_torch"):
+        kinds["litert-torch"] = ExportSpec(converter="litert-torch")
+    made = {}
+    for kind, export in kinds.items():
+        path = folder / f"{kind}.tflite"
+        made[kind] = (path, sum(tflite.convert(network, export, path).operators.values()))
+    return made
+
+
+def show(name: str, made: dict[str, tuple[Path, int]]) -> None:
+    times = interleaved([path for path, _ in made.values()])
+    base = median(times[0])
+    for (kind, (path, operators)), runs in zip(made.items(), times, strict=True):
+        load_s = median(load(path)[1] for _ in range(5))
+        print(
+            f"{name:<20} {kind:<14} {path.stat().st_size / 1e6:6.2f} {operators:9d} {load_s * 1e3:8.1f} "
+            f"{median(runs) * 1e3:7.2f} {median(runs) / base:6.3f}"
+        )
+
+
+def load(path: Path) -> tuple[litert.LiteRTSession, float]:
+    start = time.perf_counter()
+    session = litert.load(str(path))
+    return session, time.perf_counter() - start
+
+
+def interleaved(paths: list[Path], turns: int = TURNS, runs: int = RUNS) -> list[list[float]]:
+    """Seconds of every run, file by file."""
+    sessions = [load(path)[0] for path in paths]
+    x = np.random.default_rng(0).standard_normal(sessions[0].inputs[0]["shape"], dtype=np.float32)
+    times: list[list[float]] = [[] for _ in sessions]
+    for turn in range(turns + 2):
+        for session, seconds in zip(sessions, times, strict=True):
+            for _ in range(runs):
+                start = time.perf_counter()
+                session.run(x)
+                seconds.append(time.perf_counter() - start)
+            if turn < 2:
+                seconds.clear()  # warm-up
+    return times
+
+
+if __name__ == "__main__":
+    main()
