@@ -1,0 +1,177 @@
+"""Compares two sets of results, cell by cell and metric by metric."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from edgebench.compare.cells import Pair, newest, pairs
+from edgebench.compare.differences import differences
+from edgebench.compare.metrics import CONDITIONS, METRICS, Metric, Reading
+from edgebench.compare.outcome import conclude
+from edgebench.compare.records import Comparison, ComparisonReport, Difference, GeometricMean
+from edgebench.compare.statistics import geometric_mean
+from edgebench.compare.thresholds import DEFAULT, Threshold
+from edgebench.compare.verdicts import Judgement
+from edgebench.errors import unknown
+from edgebench.records import Measurement, Result
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to compare: from which change on it counts, which metrics decide, and which differences are intended.
+
+    `metrics` empty leaves each metric its own default. `allowed` holds names of CONDITIONS.
+    """
+
+    threshold: Threshold = field(default_factory=lambda: Threshold(DEFAULT))
+    metrics: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.metrics:
+            if name not in METRICS:
+                raise unknown("metric", name, METRICS)
+        for name in self.allowed:
+            if name not in CONDITIONS:
+                raise unknown("condition for --allow", name, CONDITIONS)
+
+    def decides(self, metric: Metric) -> bool:
+        """Whether a metric takes part in the exit code."""
+        return metric.name in self.metrics if self.metrics else metric.decides
+
+
+def compare(
+    base: Sequence[Result],
+    new: Sequence[Result],
+    settings: Settings,
+    *,
+    names: tuple[str, str] = ("base", "new"),
+    confirm: Sequence[Result] = (),
+    notes: Sequence[str] = (),
+) -> ComparisonReport:
+    """Compares the newest results of each cell.
+
+    `confirm` holds a second run of `new`: where the first says slower, the second decides. Raises UsageError when the
+    sides have no file in common.
+    """
+    rows = tuple(row for pair in pairs(base, new, names) for row in _rows(pair, settings))
+    if confirm:
+        again = compare(base, confirm, settings, names=names)
+        rows = tuple(_confirmed(row, again.comparisons) for row in rows)
+    return ComparisonReport(
+        base_name=names[0],
+        new_name=names[1],
+        comparisons=rows,
+        geometric_means=tuple(_geometric_means(rows)),
+        notes=(*notes, *_older(base, new, names)),
+    )
+
+
+def check(report: ComparisonReport) -> None:
+    """Raises Regression (exit code 1) or Inconclusive (3), naming the rows that are to blame, when there are any."""
+    failing, undecided = (
+        [f"{row.cell.label} {row.metric or row.verdict}: {row.reason}" for row in rows]
+        for rows in (report.failing, report.undecided)
+    )
+    conclude("comparisons", len(report.comparisons), failing, undecided)
+
+
+def _rows(pair: Pair, settings: Settings) -> Iterator[Comparison]:
+    """The comparisons of one cell: one a metric, or one that says why there are none."""
+    base, new = pair.base, pair.new
+    if new is not None and new.status == "failed":
+        yield Comparison(cell=pair.cell, verdict="failed", reason=new.error or "failed without a message")
+    elif new is None or new.status == "skipped":
+        if base is not None and base.status not in ("skipped", "failed"):
+            reason = (new.error if new else None) or "the baseline has it, the new results do not"
+            yield Comparison(cell=pair.cell, verdict="missing", reason=reason)
+    elif base is None or base.status in ("skipped", "failed"):
+        reason = f"the baseline {base.status}: {base.error}" if base else "not in the baseline"
+        yield Comparison(cell=pair.cell, verdict="new", reason=reason)
+    elif "invalid" in (base.status, new.status):
+        side, result = ("new", new) if new.status == "invalid" else ("baseline's", base)
+        reason = f"the {side} run is invalid: {result.error or 'no reason was stored'}"
+        yield Comparison(cell=pair.cell, verdict="inconclusive", reason=reason)
+    else:
+        found = differences(base, new)
+        for metric in METRICS.values():
+            yield from _row(pair, metric, (base, new), found, settings)
+
+
+def _row(
+    pair: Pair, metric: Metric, results: tuple[Result, Result], found: tuple[Difference, ...], settings: Settings
+) -> Iterator[Comparison]:
+    base, new = metric.read(results[0]), metric.read(results[1])
+    if base is None:
+        return
+    judgement = _judge(metric, base, new, found, settings, settings.threshold.of(pair.cell.device))
+    yield Comparison(
+        cell=pair.cell,
+        metric=metric.name,
+        unit=metric.unit,
+        provenance=results[1].provenance,
+        base=base.value,
+        new=new.value if new else None,
+        processes=(len(base.values), len(new.values) if new else 0),
+        threshold=metric.threshold or settings.threshold.share,
+        decides=settings.decides(metric),
+        differences=found,
+        details=_details(metric, *results),
+        **vars(judgement),
+    )
+
+
+def _judge(
+    metric: Metric,
+    base: Reading,
+    new: Reading | None,
+    found: tuple[Difference, ...],
+    settings: Settings,
+    threshold: float,
+) -> Judgement:
+    if new is None:
+        return Judgement("missing", f"the baseline has {metric.title}, the new result does not")
+    blocking = [each for each in found if each.decisive and each.name in metric.needs - set(settings.allowed)]
+    if blocking:
+        return Judgement("inconclusive", "not comparable: " + "; ".join(map(str, blocking)))
+    return metric.judge(base, new, threshold)
+
+
+def _details(metric: Metric, base: Result, new: Result) -> tuple[str, ...]:
+    """How each class of instructions changed, the largest change first."""
+    if metric.name != "instructions" or not (isinstance(base, Measurement) and isinstance(new, Measurement)):
+        return ()
+    names = [name for name in {**base.counts, **new.counts} if name not in ("instructions", "timed_every")]
+    changes = [(name, base.counts.get(name, 0), new.counts.get(name, 0)) for name in names]
+    changes.sort(key=lambda change: -abs(change[2] - change[1]))
+    return tuple(f"{name}: {here:,} -> {there:,} ({there - here:+,})" for name, here, there in changes if here != there)
+
+
+def _confirmed(row: Comparison, again: Sequence[Comparison]) -> Comparison:
+    """The row after a second run of the same cell; only a noisy metric can change its mind."""
+    if row.verdict != "slower" or row.p is None:
+        return row
+    second = next((other for other in again if (other.cell, other.metric) == (row.cell, row.metric)), None)
+    if second is None or second.p is None:
+        return replace(row, reason=f"{row.reason}; no second run of it")
+    if second.verdict == "slower":
+        return replace(row, reason=f"{row.reason}; a second run confirms it ({second.ratio:.3f})")
+    return replace(second, reason=f"{second.reason}; a first run said slower ({row.ratio:.3f}), which did not repeat")
+
+
+def _geometric_means(rows: Sequence[Comparison]) -> Iterator[GeometricMean]:
+    for name in METRICS:
+        ratios = [row.ratio for row in rows if row.metric == name and row.ratio]
+        mean = geometric_mean(ratios)
+        if mean is not None:
+            yield GeometricMean(metric=name, ratio=mean, cells=len(ratios))
+
+
+def _older(base: Sequence[Result], new: Sequence[Result], names: tuple[str, str]) -> Iterator[str]:
+    for side, name in ((base, names[0]), (new, names[1])):
+        count = len(side) - len(newest(side))
+        if count:
+            yield f"{name} holds {count} older result{'s' * (count > 1)} of the same cells; the newest were compared"

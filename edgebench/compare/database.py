@@ -1,0 +1,149 @@
+"""All stored results as one SQL table, read by DuckDB straight from the JSON lines; nothing is imported or copied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from edgebench.errors import MissingPackage, UsageError
+
+if TYPE_CHECKING:
+    import duckdb
+
+# What DuckDB may keep in memory; more goes to its temporary files.
+MEMORY: Final = "300MB"
+
+# The fields of a stored line that the table is made of. `latency_s` stays JSON: samples by process of a measurement,
+# an interval of an estimate.
+_FIELDS: Final = {
+    "kind": "VARCHAR",
+    "schema": "INTEGER",
+    "id": "VARCHAR",
+    "time": "VARCHAR",
+    "model": "STRUCT(name VARCHAR, family VARCHAR, width DOUBLE, depth DOUBLE, resolution INTEGER)",
+    "export": "STRUCT(format VARCHAR, precision VARCHAR)",
+    "device": "VARCHAR",
+    "runtime": "VARCHAR",
+    "runtime_version": "VARCHAR",
+    "provenance": "VARCHAR",
+    "threads": "INTEGER",
+    "scenario": "STRUCT(threads INTEGER)",
+    "latency_s": "JSON",
+    "load_s": "DOUBLE[]",
+    "first_s": "DOUBLE[]",
+    "memory_bytes": "MAP(VARCHAR, BIGINT)",
+    "peak_memory_bytes": "BIGINT",
+    "artifact_sha256": "VARCHAR",
+    "size_bytes": "BIGINT",
+    "parameters": "BIGINT",
+    "macs": "BIGINT",
+    "counts": "MAP(VARCHAR, BIGINT)",
+    "environment": 'STRUCT("commit" VARCHAR, machine VARCHAR, cpu VARCHAR)',
+    "status": "VARCHAR",
+    "error": "VARCHAR",
+}
+
+_SAMPLES: Final = "try_cast(latency_s AS DOUBLE[][])"
+_ESTIMATE: Final = "try_cast(latency_s->>'value' AS DOUBLE)"
+_P10: Final = "list_aggregate(one, 'quantile_cont', 0.1)"
+
+# The columns of the table `results`: name and expression, in base units. latency_s is the median of the process
+# medians (or the estimate), latency_p10_s the median of the processes' 10th percentiles: what `compare` judges.
+_COLUMNS: Final = {
+    "time": "timezone('UTC', try_cast(time AS TIMESTAMPTZ))",
+    "model": "model.name",
+    "family": "model.family",
+    "width": "model.width",
+    "depth": "model.depth",
+    "resolution": "model.resolution",
+    "format": "export.format",
+    "precision": "export.precision",
+    "device": "device",
+    "runtime": "runtime",
+    "runtime_version": "runtime_version",
+    "threads": "coalesce(threads, scenario.threads)",
+    "provenance": "provenance",
+    "latency_s": f"coalesce(list_median(list_transform({_SAMPLES}, lambda one: list_median(one))), {_ESTIMATE})",
+    "latency_p10_s": f"coalesce(list_median(list_transform({_SAMPLES}, lambda one: {_P10})), {_ESTIMATE})",
+    "processes": f"len({_SAMPLES})",
+    "first_s": "list_median(first_s)",
+    "load_s": "list_median(load_s)",
+    "peak_memory_bytes": "coalesce(peak_memory_bytes, greatest(memory_bytes['load'], memory_bytes['first'], "
+    "memory_bytes['steady']) - memory_bytes['baseline'])",
+    "size_bytes": "size_bytes",
+    "parameters": "parameters",
+    "macs": "macs",
+    "instructions": "counts['instructions']",
+    "artifact_sha256": "artifact_sha256",
+    "commit": 'environment."commit"',
+    "machine": "environment.machine",
+    "cpu": "environment.cpu",
+    "status": "status",
+    "error": "error",
+    "id": "id",
+    "schema": '"schema"',
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a query returned: column names and rows."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+def connect(folder: Path) -> duckdb.DuckDBPyConnection:
+    """Opens an in-memory database whose table `results` is every record under `folder`, read as it is asked for.
+
+    Lines that are no records (such as one that was cut off) are rows without a `schema`. Raises MissingPackage without
+    DuckDB, UsageError when there are no results.
+    """
+    try:
+        import duckdb
+    except ModuleNotFoundError as error:
+        raise MissingPackage("duckdb", "history", "reading the history") from error
+    files = sorted(folder.rglob("*.jsonl")) if folder.is_dir() else [folder] if folder.exists() else []
+    if not files:
+        raise UsageError(f"{folder} holds no results: `edgebench profile` writes them, as .jsonl files")
+    connection = duckdb.connect(config={"memory_limit": MEMORY})
+    connection.execute(_view(files))
+    return connection
+
+
+def query(folder: Path, sql: str) -> Answer:
+    """Runs one SQL statement over the table `results`; UsageError says what is wrong with it."""
+    if not sql.strip():
+        raise UsageError(
+            "the query is empty: write for example SELECT model, min(latency_s) FROM results GROUP BY model"
+        )
+    return run(connect(folder), sql)
+
+
+def run(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] = ()) -> Answer:
+    """Runs one statement. Raises UsageError with DuckDB's own reason."""
+    import duckdb
+
+    try:
+        found = connection.execute(sql, list(parameters))
+        return Answer(tuple(column[0] for column in found.description), tuple(found.fetchall()))
+    except duckdb.Error as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"the query failed: {reason}. The table is `results`: {', '.join(_COLUMNS)}") from error
+
+
+def _view(files: Sequence[Path]) -> str:
+    names = ", ".join(_text(str(file)) for file in files)
+    fields = ", ".join(f'"{name}": {_text(kind)}' for name, kind in _FIELDS.items())
+    columns = ",\n".join(f'{expression} AS "{name}"' for name, expression in _COLUMNS.items())
+    return (
+        f"CREATE VIEW results AS SELECT\n{columns}\nFROM read_json([{names}], "
+        f"format='newline_delimited', ignore_errors=true, columns={{{fields}}})"
+    )
+
+
+def _text(value: str) -> str:
+    """A SQL string literal."""
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,182 @@
+"""Holds results against budgets: over, below the band, within, or too uncertain to say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from edgebench.compare.budgets import Band, Budget, Waiver
+from edgebench.compare.cells import newest
+from edgebench.compare.metrics import METRICS
+from edgebench.compare.outcome import conclude
+from edgebench.compare.records import Cell
+from edgebench.measure.latency import summarize
+from edgebench.records import SCHEMA, Estimate, Interval, Measurement, Record, Result
+
+GateVerdict = Literal["within", "over", "below", "inconclusive", "missing", "failed", "waived"]
+
+
+class Gate(Record, frozen=True, kw_only=True):
+    """One budget's metric against one result. `value` has its bounds `low` and `high`; `least` and `most` are allowed.
+
+    All in base units. A missing result has no cell; a bound that is not set is None.
+    """
+
+    budget: str
+    cell: Cell | None = None
+    metric: str
+    unit: str
+    provenance: str = ""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    least: float | None = None
+    most: float | None = None
+    verdict: GateVerdict
+    reason: str
+
+
+class GateReport(Record, frozen=True, kw_only=True):
+    """All budgets of a file against a set of results."""
+
+    schema: int = SCHEMA
+    budgets_name: str
+    results_name: str
+    gates: tuple[Gate, ...]
+
+    @property
+    def failing(self) -> tuple[Gate, ...]:
+        """The rows that are outside their budget, failed or missing."""
+        return tuple(gate for gate in self.gates if gate.verdict in ("over", "below", "missing", "failed"))
+
+    @property
+    def undecided(self) -> tuple[Gate, ...]:
+        """The rows whose interval holds a bound of the budget."""
+        return tuple(gate for gate in self.gates if gate.verdict == "inconclusive")
+
+    @property
+    def exit_code(self) -> int:
+        """1 with an exceeded budget, else 3 with an undecided one, else 0."""
+        return 1 if self.failing else 3 if self.undecided else 0
+
+
+def gate(
+    results: Sequence[Result],
+    budgets: Sequence[Budget],
+    waivers: Sequence[Waiver],
+    *,
+    names: tuple[str, str] = ("budgets", "results"),
+) -> GateReport:
+    """Holds the newest result of every cell against each budget that matches it; a budget without one is missing."""
+    cells = newest(results)
+    rows = [row for budget in budgets for row in _gates(budget, cells, waivers)]
+    return GateReport(budgets_name=names[0], results_name=names[1], gates=tuple(rows))
+
+
+def check(report: GateReport) -> None:
+    """Raises Regression (exit code 1) or Inconclusive (3) when a budget is not kept, or cannot be said to be."""
+    failing, undecided = (
+        [f"{row.budget} {row.metric}: {row.reason}" for row in rows] for rows in (report.failing, report.undecided)
+    )
+    conclude("budgets", len(report.gates), failing, undecided)
+
+
+def _gates(budget: Budget, cells: Mapping[Cell, Result], waivers: Sequence[Waiver]) -> Iterator[Gate]:
+    """The rows of one budget: each of its metrics against each result that it matches."""
+    matching = {cell: result for cell, result in cells.items() if _matches(budget, cell, result)}
+    for metric, band in budget.bands.items():
+        rows = [_row(budget, metric, band, cell, result) for cell, result in matching.items()]
+        missing = _verdict_only(budget, metric, band, "missing", "there is no result for it")
+        waiver = next((each for each in waivers if _waives(each, budget, metric)), None)
+        yield from (_waived(row, waiver) for row in rows or [missing])
+
+
+def _matches(budget: Budget, cell: Cell, result: Result) -> bool:
+    return budget.model in (result.model.name, result.model.key) and all(
+        wanted in (None, found)
+        for wanted, found in (
+            (budget.device, result.device),
+            (budget.format, result.export.format),
+            (budget.precision, result.export.precision),
+            (budget.runtime, result.runtime),
+            (budget.threads, cell.threads),
+        )
+    )
+
+
+def _row(budget: Budget, metric: str, band: Band, cell: Cell, result: Result) -> Gate:
+    if result.status == "failed":
+        return _verdict_only(budget, metric, band, "failed", result.error or "failed without a message", cell)
+    if result.status == "invalid":
+        return _verdict_only(budget, metric, band, "inconclusive", f"the run is invalid: {result.error}", cell)
+    found = _value(result, metric) if result.status == "ok" else None
+    if found is None:
+        why = result.error or f"the result has no {METRICS[metric].title}"
+        return _verdict_only(budget, metric, band, "missing", why, cell)
+    verdict, reason = _judge(found, band)
+    plain = _verdict_only(budget, metric, band, verdict, reason, cell)
+    return msgspec.structs.replace(
+        plain, value=found.value, low=found.low, high=found.high, provenance=result.provenance
+    )
+
+
+def _verdict_only(
+    budget: Budget, metric: str, band: Band, verdict: GateVerdict, reason: str, cell: Cell | None = None
+) -> Gate:
+    return Gate(
+        budget=budget.label,
+        cell=cell,
+        metric=metric,
+        unit=METRICS[metric].unit,
+        least=band.low or None,
+        most=band.high if band.high != math.inf else None,
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def _judge(found: Interval, band: Band) -> tuple[GateVerdict, str]:
+    """Outside only when the whole interval is, within only when the whole interval is."""
+    if found.low > band.high:
+        return "over", f"{found.value / band.high - 1:.1%} over the budget"
+    if found.high < band.low:
+        return "below", f"{1 - found.value / band.low:.1%} below the band: set the new, lower budget"
+    if band.low <= found.low and found.high <= band.high:
+        return "within", ""
+    return "inconclusive", "the interval holds a bound of the budget: measure more processes, or on a quieter machine"
+
+
+def _value(result: Result, metric: str) -> Interval | None:
+    """The headline value with its interval; exact values and lone processes have none, so both bounds are the value."""
+    if metric in ("latency", "first", "load") and isinstance(result, Measurement):
+        return _times(result, metric)
+    if metric == "latency" and isinstance(result, Estimate):
+        return result.latency_s
+    reading = METRICS[metric].read(result)
+    return Interval(value=reading.value, low=reading.value, high=reading.value, confidence=1) if reading else None
+
+
+def _times(result: Measurement, metric: str) -> Interval | None:
+    """The median over processes, as `edgebench profile` prints it; a lone process that was timed bounds nothing."""
+    samples = result.latency_s if metric == "latency" else tuple((x,) for x in getattr(result, f"{metric}_s"))
+    if not samples:
+        return None
+    found = summarize(samples)
+    if found.low is not None and found.high is not None:
+        return Interval(value=found.median, low=found.low, high=found.high)
+    low, high = (0.0, math.inf) if result.provenance == "measured" else (found.median, found.median)
+    return Interval(value=found.median, low=low, high=high)
+
+
+def _waives(waiver: Waiver, budget: Budget, metric: str) -> bool:
+    return (waiver.device, waiver.model, waiver.metric) == (budget.device, budget.model, metric)
+
+
+def _waived(row: Gate, waiver: Waiver | None) -> Gate:
+    if waiver is None or row.verdict not in ("over", "below", "missing", "failed"):
+        return row
+    reason = f"{row.verdict} ({row.reason}), waived until {waiver.until}: {waiver.reason}"
+    return msgspec.structs.replace(row, verdict="waived", reason=reason)

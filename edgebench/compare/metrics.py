@@ -1,0 +1,142 @@
+"""What is compared: how each metric is read from a result, judged, and worded. Lower is better for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from edgebench.compare.statistics import Array, process_values
+from edgebench.compare.verdicts import Judgement, judge_exact, judge_gate, judge_processes
+from edgebench.records import Measurement, Result
+
+# What must be equal on both sides before a metric may be judged. A file's size and its outputs do not depend on where
+# it ran; its instruction count depends on the device's CPU only, and changes of runtime or file are what it explains.
+CONDITIONS: Final = (
+    "provenance",
+    "device",
+    "machine",
+    "runtime",
+    "runtime version",
+    "threads",
+    "artifact",
+    "calibration",
+)
+EVERYTHING: Final = frozenset(CONDITIONS)
+NOTHING: Final[frozenset[str]] = frozenset()
+
+# Resident memory comes in pages and allocator arenas of up to this size.
+MEMORY_FLOOR_BYTES: Final = 2**20
+INSTRUCTIONS_THRESHOLD: Final = 0.001
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A metric of one result: `values`, one a process where it is noisy; `exact` when it carries no noise.
+
+    `passed` is False for an error above its gate.
+    """
+
+    values: Array
+    exact: bool
+    passed: bool = True
+
+    @property
+    def value(self) -> float:
+        """The number that stands for it in a table."""
+        return float(np.median(self.values))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One row of METRICS. `threshold` replaces the user's where it is set; changes within `floor` never count."""
+
+    name: str
+    title: str
+    unit: str
+    worse: str
+    better: str
+    read: Callable[[Result], Reading | None]
+    needs: frozenset[str] = EVERYTHING
+    threshold: float | None = None
+    floor: float = 0.0
+    decides: bool = True
+
+    def judge(self, base: Reading, new: Reading, threshold: float) -> Judgement:
+        """The verdict on two readings at `threshold`, or at the metric's own."""
+        limit = self.threshold or threshold
+        if self.name == "parity":
+            return judge_gate(base.value, new.value, base.passed, new.passed)
+        if base.exact or new.exact:
+            return judge_exact(base.value, new.value, limit, self.floor)
+        return judge_processes(base.values, new.values, limit)
+
+
+def _exact(value: float | None) -> Reading | None:
+    return None if value is None else Reading(np.array([value], dtype=np.float64), exact=True)
+
+
+def _each(values: tuple[float, ...], result: Result) -> Reading | None:
+    """One value a process. Emulated times are counts times a constant, so they carry no noise."""
+    if not values:
+        return None
+    return Reading(np.array(values, dtype=np.float64), exact=result.provenance != "measured")
+
+
+def _latency(result: Result) -> Reading | None:
+    if isinstance(result, Measurement):
+        return _each(tuple(process_values(result.latency_s).tolist()), result)
+    return _exact(result.latency_s.value if result.latency_s else None)
+
+
+def _first(result: Result) -> Reading | None:
+    return _each(result.first_s, result) if isinstance(result, Measurement) else None
+
+
+def _load(result: Result) -> Reading | None:
+    return _each(result.load_s, result) if isinstance(result, Measurement) else None
+
+
+def _memory(result: Result) -> Reading | None:
+    return _exact(result.peak_memory_bytes)
+
+
+def _size(result: Result) -> Reading | None:
+    return _exact(result.size_bytes)
+
+
+def _parity(result: Result) -> Reading | None:
+    if result.parity is None:
+        return None
+    return Reading(np.array([result.parity.relative_l2_error]), exact=True, passed=result.parity.passed)
+
+
+def _instructions(result: Result) -> Reading | None:
+    return _exact(result.counts.get("instructions")) if isinstance(result, Measurement) else None
+
+
+# load and first vary by tens of percent between processes of one file, so they are shown but do not decide unless
+# `--metric` names them.
+METRICS: Final[dict[str, Metric]] = {
+    metric.name: metric
+    for metric in (
+        Metric("latency", "latency (p10 of a process)", "s", "slower", "faster", _latency),
+        Metric("first", "first inference", "s", "slower", "faster", _first, decides=False),
+        Metric("load", "load", "s", "slower", "faster", _load, decides=False),
+        Metric("memory", "peak memory", "B", "larger", "smaller", _memory, floor=MEMORY_FLOOR_BYTES),
+        Metric("size", "size", "B", "larger", "smaller", _size, needs=NOTHING),
+        Metric("parity", "parity error", "1", "worse", "better", _parity, needs=NOTHING),
+        Metric(
+            "instructions",
+            "instructions",
+            "1",
+            "more",
+            "fewer",
+            _instructions,
+            needs=frozenset({"provenance", "device", "runtime", "threads"}),
+            threshold=INSTRUCTIONS_THRESHOLD,
+        ),
+    )
+}

@@ -1,0 +1,84 @@
+"""The one place where comparing touches a clock: fresh processes of a file on a target, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+from typing import cast
+
+from msgspec.structs import replace
+
+from edgebench.compare.ab import Side
+from edgebench.errors import DeviceError, UsageError, unknown
+from edgebench.records import Artifact, ExportSpec, Format, Scenario
+from edgebench.runtimes import FORMATS, RUNTIMES, unavailable
+from edgebench.targets import Job, Raised, Samples, Target
+
+
+def open_artifact(name: str, form: str) -> Artifact:
+    """The file that `name` is, or the network of that name in format `form`, exported with seed 0 or found exported.
+
+    Raises UsageError for a name that is neither, and for an unknown format.
+    """
+    from edgebench.export.pipeline import export_model, load_artifact
+    from edgebench.models import resolve
+    from edgebench.profiling import cache_folder
+
+    if Path(name).suffix:
+        return load_artifact(Path(name))
+    if form not in FORMATS:
+        raise unknown("format", form, FORMATS)
+    return export_model(resolve(name), ExportSpec(format=cast(Format, form)), cache_folder() / "artifacts")
+
+
+def runtime_for(artifact: Artifact, asked: str | None) -> str:
+    """The runtime to run a file with. UsageError when it does not run that format, or not on this machine."""
+    runs = FORMATS[artifact.export.format]
+    runtime = RUNTIMES.resolve(asked) if asked else runs
+    if runtime not in (runs, "fake"):
+        raise UsageError(f"runtime {runtime} does not run {artifact.export.format} files; {runs} does")
+    if reason := unavailable(runtime):
+        raise UsageError(reason)
+    return runtime
+
+
+def check_here(device: str) -> None:
+    """Raises UsageError for a device on which nothing can be run from here."""
+    if device != "host":
+        raise UsageError(
+            f"nothing can be timed on {device} from here: install edgebench on the {device} itself and run this "
+            "there, where it is --device host"
+        )
+
+
+def run_on(target: Target, jobs: dict[Side, Job]) -> Callable[[Side], Sequence[float]]:
+    """Returns a function that runs one fresh process of a side on `target` and returns its samples in seconds.
+
+    It raises DeviceError, in one sentence, when the process fails.
+    """
+    numbers = count()
+
+    def run(side: Side) -> Sequence[float]:
+        job = replace(jobs[side], process=next(numbers))
+        with closing(target.run(job)) as events:
+            for event in events:
+                if isinstance(event, Raised):
+                    raise DeviceError(f"{job.runtime} raised {event.type} on {job.artifact}: {event.message}")
+                if isinstance(event, Samples):
+                    return tuple(ns / 1e9 for ns in event.ns)
+        raise DeviceError(f"{job.runtime} ended without samples of {job.artifact}")
+
+    return run
+
+
+def jobs(base: Path, new: Path, runtime: str | None, scenario: Scenario) -> dict[Side, Job]:
+    """The jobs of both sides. Raises UsageError for a file that cannot be run here."""
+    from edgebench.export.pipeline import load_artifact
+
+    sides: dict[Side, Path] = {"base": base, "new": new}
+    return {
+        side: Job(runtime=runtime_for(load_artifact(path), runtime), artifact=str(path), scenario=scenario)
+        for side, path in sides.items()
+    }

@@ -1,0 +1,88 @@
+"""Where the two sides of a comparison come from: a file, a folder, or a git revision of either."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edgebench import store
+from edgebench.errors import UsageError
+from edgebench.records import Estimate, Result
+
+OnWarning = Callable[[str], None]
+
+
+def load(source: str, *, on_warning: OnWarning) -> list[Result]:
+    """Reads the results that `source` names: a path, or `revision:path` as git writes it (main:results/baseline).
+
+    Raises UsageError when there is nothing to read, no such revision, no result in it, or a time that is not above 0.
+    """
+    path = Path(source)
+    found = store.read(path, on_warning=on_warning) if path.exists() else _from_git(source, on_warning)
+    if not found:
+        raise UsageError(f"{source} holds no results: `edgebench profile` writes them, as .jsonl files")
+    for result in found:
+        _check_times(result, source)
+    return found
+
+
+def _from_git(source: str, on_warning: OnWarning) -> list[Result]:
+    revision, colon, path = source.partition(":")
+    if not colon:
+        raise UsageError(
+            f"there is no file or folder {source}: name one, or a git revision of one such as main:results/baseline"
+        )
+    commit = _git(
+        "rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}",
+        refusal=f"there is no git revision '{revision}' here: see `git branch --all` (a shallow clone may lack it)",
+    )  # fmt: skip
+    found: list[Result] = []
+    for name in _tracked(commit.decode().strip(), path, source):
+        content = _git("cat-file", "blob", f"{commit.decode().strip()}:{name}", refusal=f"git cannot read {name}")
+        found.extend(store.parse(content, f"{revision}:{name}", on_warning))
+    return found
+
+
+def _tracked(commit: str, path: str, source: str) -> list[str]:
+    """The .jsonl files under `path`, which counts from the top of the repository, as in git's own revision:path."""
+    listing = _git(
+        "ls-tree", "-r", "-z", "--full-tree", "--name-only", commit, "--", path.rstrip("/") or ".",
+        refusal=f"git cannot list {source}",
+    )  # fmt: skip
+    names = [name for name in listing.decode().split("\0") if name.endswith(".jsonl")]
+    if not names:
+        raise UsageError(f"{source}: git has no .jsonl file of that name; the path counts from the repository's top")
+    return sorted(names)
+
+
+def _git(*arguments: str, refusal: str) -> bytes:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, check=False)
+    except FileNotFoundError as error:
+        raise UsageError(f"{refusal} (git is not installed)") from error
+    if done.returncode:
+        reason = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise UsageError(f"{refusal} ({reason[0].removeprefix('fatal: ')})" if reason else refusal)
+    return done.stdout
+
+
+def _check_times(result: Result, source: str) -> None:
+    for name, times in _times(result):
+        for seconds in times:
+            if not (math.isfinite(seconds) and seconds > 0):
+                raise UsageError(
+                    f"{source}: record {result.id} has {name} of {seconds:g} s, and times are above zero: "
+                    "the file was not written by edgebench, or was changed; measure again"
+                )
+
+
+def _times(result: Result) -> Sequence[tuple[str, Sequence[float]]]:
+    if isinstance(result, Estimate):
+        return [("a latency", (result.latency_s.value,))] if result.latency_s else []
+    return [
+        *(("a latency", process) for process in result.latency_s),
+        ("a load time", result.load_s),
+        ("a first inference", result.first_s),
+    ]

@@ -1,0 +1,109 @@
+"""Comparisons, gates and A/B answers in every format that a terminal or a CI system reads: one file a format."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from edgebench.registry import Registry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edgebench.compare.ab import AbReport, Limits, OnPair
+    from edgebench.compare.gating import GateReport
+    from edgebench.compare.records import ComparisonReport
+    from edgebench.compare.thresholds import Noise
+    from edgebench.records import Interval
+    from edgebench.report.comparison.sheet import Sheet
+
+    Judged = ComparisonReport | GateReport | AbReport
+
+_HERE: Final = "edgebench.report.comparison"
+FORMATS: Final = Registry(
+    "format",
+    {
+        "table": f"{_HERE}.table:plain",
+        "markdown": f"{_HERE}.markdown:markdown",
+        "json": f"{_HERE}.json:json",
+        "junit": f"{_HERE}.junit:junit",
+        "github": f"{_HERE}.github:github",
+        "benchmark-action": f"{_HERE}.json:benchmark_action",
+    },
+)
+
+# Formats of the record itself; all others are made from its sheet.
+_OF_RECORD: Final = ("json", "benchmark-action")
+
+
+def render(report: Judged, form: str) -> str:
+    """The report as text in one of FORMATS.
+
+    Raises UsageError for an unknown format, and for benchmark-action of anything but a comparison.
+    """
+    from edgebench.report.comparison.build import sheet
+
+    form = FORMATS.resolve(form)
+    subject: Any = report if form in _OF_RECORD else sheet(report)
+    text: str = FORMATS.load(form)(subject)
+    return text
+
+
+def show(report: Judged, form: str) -> None:
+    """Prints the report to standard output; a table with colours where that is a terminal."""
+    from edgebench.report.comparison.build import sheet
+
+    if FORMATS.resolve(form) == "table":
+        show_sheet(sheet(report))
+    else:
+        print(render(report, form), end="")
+
+
+def show_sheet(shown: Sheet) -> None:
+    """Prints a sheet as a table."""
+    from edgebench.report import output
+    from edgebench.report.comparison.table import table
+
+    output.blocks(*table(shown))
+
+
+def show_noise(noise: Noise, path: Path) -> None:
+    """Prints what was learned of a device's noise."""
+    print(
+        f"{noise.device} can honestly report slowdowns of {noise.threshold} and more: {noise.compared} comparisons of "
+        f"one file with itself, over {noise.processes} processes that varied by {noise.between_processes}, all "
+        f"stayed below it.\nWritten to {path}; use it as --fail-on {path}"
+    )
+
+
+def warn(sentence: str) -> None:
+    """Prints a warning to standard error."""
+    print(f"edgebench: {sentence}", file=sys.stderr)
+
+
+@contextmanager
+def telling(title: str) -> Iterator[Callable[[str], None]]:
+    """Yields a callback that shows what is being done under one title, on standard error."""
+    from edgebench.plan import Step
+    from edgebench.report import output
+
+    with output.progress() as report:
+        yield lambda detail: report(Step(0, 1, title, detail))
+
+
+@contextmanager
+def following(limits: Limits) -> Iterator[OnPair]:
+    """Yields a callback for an A/B run that shows pairs, seconds and the ratio so far, on standard error."""
+    from edgebench.compare.sequential import least_pairs
+    from edgebench.plan import Step
+    from edgebench.report import output
+
+    def show_pair(pairs: int, elapsed_s: float, ratio: Interval) -> None:
+        known = f"{ratio.low:.3f} to {ratio.high:.3f}" if pairs >= least_pairs(limits.alpha) else "no interval yet"
+        title = f"pair {pairs}: new/base {ratio.value:.3f} ({known})"
+        report(Step(min(int(elapsed_s), int(limits.time_s)), int(limits.time_s), title, "seconds at most"))
+
+    with output.progress() as report:
+        yield show_pair

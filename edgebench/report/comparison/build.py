@@ -1,0 +1,179 @@
+"""Reports of edgebench.compare as sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgebench.compare.ab import AbReport
+from edgebench.compare.differences import explain
+from edgebench.compare.gating import Gate, GateReport
+from edgebench.compare.metrics import METRICS
+from edgebench.compare.records import Comparison, ComparisonReport, Difference
+from edgebench.compare.verdicts import percent
+from edgebench.report.comparison.sheet import Line, Outcome, Sheet
+from edgebench.units import show_bytes, show_seconds
+
+_OUTCOMES: dict[str, Outcome] = {
+    "slower": "fail", "missing": "fail", "failed": "fail", "over": "fail", "below": "fail",
+    "inconclusive": "undecided", "faster": "better", "same": "pass", "within": "pass", "new": "info", "waived": "info",
+}  # fmt: skip
+
+
+def sheet(report: ComparisonReport | GateReport | AbReport) -> Sheet:
+    """The report as a table without a format."""
+    if isinstance(report, GateReport):
+        return gates(report)
+    return ab(report) if isinstance(report, AbReport) else comparison(report)
+
+
+def comparison(report: ComparisonReport) -> Sheet:
+    """One line a cell and metric. Metrics that do not decide are marked, and neither fail nor stay open."""
+    return Sheet(
+        title=f"{report.new_name} against {report.base_name}",
+        columns=("model", "file", "where", "metric", "base", "new", "new/base", "95% interval", "verdict"),
+        numbers=frozenset({"base", "new", "new/base", "95% interval"}),
+        lines=tuple(_comparison_line(row) for row in report.comparisons),
+        notes=(*_means(report), *_machine_notes(report), *report.notes),
+    )
+
+
+def gates(report: GateReport) -> Sheet:
+    """One line a budget, metric and result."""
+    return Sheet(
+        title=f"{report.results_name} against {report.budgets_name}",
+        columns=("budget", "metric", "provenance", "value", "interval", "allowed", "verdict"),
+        numbers=frozenset({"value", "interval", "allowed"}),
+        lines=tuple(_gate_line(row) for row in report.gates),
+    )
+
+
+def ab(report: AbReport) -> Sheet:
+    """One line: the ratio after the last pair."""
+    ratio, pairs = report.ratio, len(report.path)
+    line = Line(
+        name=report.new_name,
+        aspect="latency",
+        texts=(
+            report.base_name,
+            report.new_name,
+            str(pairs),
+            f"{report.elapsed_s:.0f} s",
+            f"{ratio.value:.3f}",
+            _span(ratio.low, ratio.high, "ratio"),
+            report.verdict,
+        ),
+        outcome=_OUTCOMES[report.verdict],
+        verdict=report.verdict,
+        reason=report.reason,
+    )
+    interval = f"{percent(ratio.confidence)} interval"
+    return Sheet(
+        title=f"{report.new_name} against {report.base_name}, in turn",
+        columns=("base", "new", "pairs", "time", "new/base", interval, "verdict"),
+        numbers=frozenset({"pairs", "time", "new/base", interval}),
+        lines=(line,),
+        notes=("The interval is valid however often it was looked at.",),
+    )
+
+
+def differences(report: ComparisonReport) -> Sheet:
+    """Every difference between the two sides, once, with what it does to a timing."""
+    seen: dict[Difference, int] = {}
+    cells = {row.cell: row.differences for row in report.comparisons if row.differences}
+    for found in cells.values():
+        for difference in found:
+            seen[difference] = seen.get(difference, 0) + 1
+    return Sheet(
+        title=f"What differs between {report.base_name} and {report.new_name}",
+        columns=("what", "base", "new", "cells", "weight", "what it does"),
+        numbers=frozenset({"cells"}),
+        lines=tuple(_difference_line(each, count) for each, count in seen.items()),
+        notes=() if seen else ("Nothing that the results tell of their environments differs.",),
+    )
+
+
+def _difference_line(difference: Difference, cells: int) -> Line:
+    weight = "decisive" if difference.decisive else "minor"
+    texts = (difference.name, difference.base, difference.new, str(cells), weight, explain(difference))
+    outcome: Outcome = "undecided" if difference.decisive else "info"
+    return Line(difference.name, "", texts, outcome, weight, explain(difference))
+
+
+def _comparison_line(row: Comparison) -> Line:
+    cell = row.cell
+    where = f"{cell.device} {cell.runtime} x{cell.threads}" + (f" batch {cell.batch}" if cell.batch != 1 else "")
+    if row.provenance not in ("", "measured"):
+        where += f" ({row.provenance})"
+    verdict = wording(row)
+    texts = (
+        cell.model,
+        cell.export,
+        where,
+        METRICS[row.metric].title if row.metric else "-",
+        show(row.base, row.unit),
+        show(row.new, row.unit),
+        "-" if row.ratio is None else f"{row.ratio:.3f}",
+        "-" if row.low is None or row.high is None else _span(row.low, row.high, "ratio"),
+        verdict,
+    )
+    return Line(
+        name=cell.label,
+        aspect=row.metric,
+        texts=texts,
+        outcome=_OUTCOMES[row.verdict] if row.decides else "info",
+        verdict=verdict,
+        reason=row.reason,
+        details=row.details,
+    )
+
+
+def wording(row: Comparison) -> str:
+    """The verdict in the metric's own word: a file is not slower but larger."""
+    metric = METRICS.get(row.metric)
+    words = {"slower": metric.worse, "faster": metric.better} if metric else {}
+    return words.get(row.verdict, row.verdict) + ("" if row.decides else " (shown only)")
+
+
+def _gate_line(row: Gate) -> Line:
+    bounded = row.low is not None and row.high is not None and row.low < row.high
+    interval = _span(row.low, row.high, row.unit) if bounded else "-"
+    name = row.cell.label if row.cell else row.budget
+    texts = (name, row.metric, row.provenance, show(row.value, row.unit), interval, _allowed(row), row.verdict)
+    return Line(name, row.metric, texts, _OUTCOMES[row.verdict], row.verdict, row.reason)
+
+
+def _allowed(row: Gate) -> str:
+    least = f"{show(row.least, row.unit)} to " if row.least is not None else "up to "
+    return least + (show(row.most, row.unit) if row.most is not None else "any")
+
+
+def _means(report: ComparisonReport) -> Iterator[str]:
+    if report.geometric_means:
+        parts = (f"{each.metric} {each.ratio:.3f} ({each.cells})" for each in report.geometric_means)
+        yield f"Geometric mean of new/base (cells): {', '.join(parts)}"
+
+
+def _machine_notes(report: ComparisonReport) -> Iterator[str]:
+    decisive = dict.fromkeys(
+        str(difference) for row in report.comparisons for difference in row.differences if difference.decisive
+    )
+    yield from (f"The two sides differ: {each}" for each in decisive)
+    if any(row.differences for row in report.comparisons):
+        yield "All differences of the environments, and what they do: --why"
+
+
+def show(value: float | None, unit: str) -> str:
+    """A value in base units as people read it."""
+    if value is None:
+        return "-"
+    if unit == "s":
+        return show_seconds(value)
+    if unit == "B":
+        return show_bytes(value)
+    return f"{value:,.0f}" if value >= 1 else f"{value:.2g}"
+
+
+def _span(low: float | None, high: float | None, unit: str) -> str:
+    if unit == "ratio":
+        return f"{low:.3f} to {high:.3f}"
+    return f"{show(low, unit)} to {show(high, unit)}"

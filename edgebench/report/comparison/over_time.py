@@ -1,0 +1,123 @@
+"""Histories and answers to queries, as a table, as Markdown or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import numpy as np
+
+from edgebench.compare.database import Answer
+from edgebench.compare.history import Change, History, Point, Series
+from edgebench.errors import unknown
+from edgebench.report.comparison import show_sheet
+from edgebench.report.comparison.json import json
+from edgebench.report.comparison.markdown import markdown
+from edgebench.report.comparison.sheet import Line, Sheet
+from edgebench.units import show_seconds
+
+FORMATS: Final = ("table", "markdown", "json")
+
+_BARS: Final = "▁▂▃▄▅▆▇█"
+_TREND_WIDTH: Final = 40
+
+
+def check_format(form: str) -> str:
+    """Returns `form`; UsageError when it is none of FORMATS."""
+    if form not in FORMATS:
+        raise unknown("format", form, FORMATS)
+    return form
+
+
+def show(found: History, form: str) -> None:
+    """Prints a history."""
+    if form == "json":
+        print(json(found), end="")
+    else:
+        _print(history(found), form)
+
+
+def show_answer(answer: Answer, form: str) -> None:
+    """Prints the rows of a query."""
+    if form == "json":
+        print(json([dict(zip(answer.columns, row, strict=True)) for row in answer.rows]), end="")
+    else:
+        _print(rows(answer), form)
+
+
+def _print(sheet: Sheet, form: str) -> None:
+    if form == "markdown":
+        print(markdown(sheet), end="")
+    else:
+        show_sheet(sheet)
+
+
+def history(found: History) -> Sheet:
+    """One line a level: since when, by which commit, how many results, how fast, and against the level before."""
+    unread = f"{found.unreadable} stored lines could not be read and were left out"
+    return Sheet(
+        title="Latency over time (p10 of a process)",
+        columns=("series", "since", "commit", "results", "latency", "change", "verdict"),
+        numbers=frozenset({"results", "latency", "change"}),
+        lines=tuple(line for series in found.series for line in _levels(series)),
+        notes=(*(note for series in found.series for note in _notes(series)), *([unread] if found.unreadable else [])),
+    )
+
+
+def rows(answer: Answer) -> Sheet:
+    """The rows of a query, unjudged."""
+    lines = tuple(Line("", "", tuple(map(_text, row)), "info", "rows", "") for row in answer.rows)
+    columns = range(len(answer.columns))
+    numeric = {answer.columns[i] for i in columns if all(isinstance(row[i], int | float) for row in answer.rows)}
+    return Sheet(title="", columns=answer.columns, numbers=frozenset(numeric), lines=lines)
+
+
+def _levels(series: Series) -> Iterator[Line]:
+    counts = [change.results_before for change in series.changes]
+    first = series.changes[0].before_s if series.changes else float(np.median([p.latency_s for p in series.points]))
+    yield _line(series, series.points[0], counts[0] if counts else len(series.points), first, None)
+    for change in series.changes:
+        yield _line(series, change.first, change.results_after, change.after_s, change)
+
+
+def _line(series: Series, point: Point, count: int, latency_s: float, change: Change | None) -> Line:
+    verdict = "start" if change is None else "slower" if change.ratio > 1 else "faster"
+    name = f"{series.name}" + ("" if series.provenance == "measured" else f", {series.provenance}")
+    moved = "-" if change is None else f"{change.ratio - 1:+.1%}"
+    texts = (name, _day(point.time), _short(point.commit), str(count), show_seconds(latency_s), moved, verdict)
+    reason = "" if change is None else f"{moved} since {_day(point.time)}, commit {_short(point.commit)}"
+    return Line(series.name, _day(point.time), texts, "info" if change is None else "pass", verdict, reason)
+
+
+def _notes(series: Series) -> Iterator[str]:
+    yield f"{series.name}: {_trend(series.points)}"
+    bad = series.first_bad
+    if bad is not None:
+        commits = f"first bad commit {_short(bad.first.commit)}, last good {_short(bad.last_before.commit)}"
+        also = f"; with it changed {', '.join(bad.also_changed)}" if bad.also_changed else ""
+        yield f"{series.name}: {commits}{also}"
+
+
+def _trend(points: Sequence[Point]) -> str:
+    """The medians of up to 40 stretches as bars, from the fastest to the slowest."""
+    values = np.array([point.latency_s for point in points])
+    medians = np.array([np.median(part) for part in np.array_split(values, min(_TREND_WIDTH, len(values)))])
+    span = medians.max() - medians.min()
+    steps = np.zeros(len(medians)) if span == 0 else (medians - medians.min()) / span
+    bars = "".join(_BARS[round(step * (len(_BARS) - 1))] for step in steps)
+    return f"{bars} {show_seconds(float(medians.min()))} to {show_seconds(float(medians.max()))}"
+
+
+def _day(time: datetime) -> str:
+    return time.strftime("%Y-%m-%d %H:%M")
+
+
+def _short(commit: str | None) -> str:
+    return commit[:12] if commit else "-"
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,47 @@
+"""The table for a terminal."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edgebench.report.comparison.sheet import Sheet
+
+_STYLES = {"fail": "bold red", "undecided": "yellow", "better": "green", "pass": "", "info": "dim"}
+
+
+def table(sheet: Sheet) -> list[RenderableType]:
+    """The sheet as Rich renderables: the table, the summary, a reason for each line that asks for one, the notes."""
+    shown = Table(title=_text(sheet.title), title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in sheet.columns:
+        shown.add_column(column, justify="right" if column in sheet.numbers else "left", overflow="fold")
+    for line in sheet.lines:
+        *texts, verdict = line.texts
+        shown.add_row(*map(_text, texts), Text(verdict, style=_STYLES[line.outcome]))
+    notes = (Text(note, style="dim") for note in sheet.notes)
+    return [shown, Text(sheet.summary, style="bold"), *_reasons(sheet), *notes]
+
+
+def plain(sheet: Sheet) -> str:
+    """The same as text without colours, in lines of up to 200 columns, so that no column is cut."""
+    file = io.StringIO()
+    console = Console(width=200, color_system=None, file=file)
+    for part in table(sheet):
+        console.print(part)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def _reasons(sheet: Sheet) -> Iterator[Text]:
+    for line in sheet.sorted_lines:
+        if line.outcome in ("fail", "undecided") and line.reason:
+            yield _text(f"! {line.title}: {line.reason}")
+            yield from (_text(f"    {detail}") for detail in line.details)
+
+
+def _text(text: str) -> Text:
+    """Text without the control characters that a terminal would act upon."""
+    return Text("".join(letter if letter.isprintable() else "\ufffd" for letter in text))

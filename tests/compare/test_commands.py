@@ -1,0 +1,151 @@
+"""The commands of edgebench/commands/compare.py, called as the command line calls them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgebench.commands import compare as commands
+from edgebench.compare import ab, noise, processes, thresholds
+from edgebench.errors import Inconclusive, Regression, UsageError
+from edgebench.records import Artifact, ExportSpec, Measurement, ModelSpec
+from edgebench.targets import Job
+
+Measured = Callable[..., Measurement]
+Stored = Callable[..., Path]
+Captured = pytest.CaptureFixture[str]
+
+
+def test_compare_prints_the_table_and_passes(measured: Measured, stored: Stored, capsys: Captured) -> None:
+    commands.compare(str(stored("base", measured())), str(stored("new", measured(seed=1))))
+    assert "4 same" in capsys.readouterr().out
+
+
+def test_compare_prints_before_it_fails(measured: Measured, stored: Stored, capsys: Captured) -> None:
+    base, new = stored("base", measured()), stored("new", measured(seed=1, middle=0.0077))
+    with pytest.raises(Regression):
+        commands.compare(str(base), str(new), format="json")
+    assert json.loads(capsys.readouterr().out)["comparisons"][0]["verdict"] == "slower"
+    commands.compare(str(base), str(new), fail_on="20%")
+    commands.compare(str(base), str(new), metric="size, parity")
+
+
+def test_compare_explains_and_allows(measured: Measured, stored: Stored, capsys: Captured) -> None:
+    base, new = stored("base", measured()), stored("new", measured(seed=1, artifact_sha256="b" * 64))
+    with pytest.raises(Inconclusive):
+        commands.compare(str(base), str(new), why=True)
+    assert "another model file was run" in capsys.readouterr().out
+    commands.compare(str(base), str(new), allow="artifact")
+
+
+def test_compare_takes_a_confirming_run_and_tells_of_torn_lines(
+    measured: Measured, stored: Stored, capsys: Captured
+) -> None:
+    base, new = stored("base", measured()), stored("new", measured(seed=1, middle=0.0077))
+    with next(base.rglob("*.jsonl")).open("ab") as file:
+        file.write(b'{"kind":"meas')
+    commands.compare(str(base), str(new), confirm=str(stored("again", measured(seed=2))))
+    out = capsys.readouterr().out
+    assert "did not repeat" not in out, "what passes needs no reason"
+    assert "was cut off" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"format": "xml"}, "unknown format 'xml'"),
+        ({"metric": "speed"}, "unknown metric 'speed'"),
+        ({"allow": "everything"}, "unknown difference 'everything'"),
+        ({"fail_on": "5"}, "'5' is not a percentage"),
+        ({"confirm": "nowhere"}, "there is no file or folder nowhere"),
+    ],
+)
+def test_compare_refuses(options: dict[str, str], sentence: str, measured: Measured, stored: Stored) -> None:
+    folder = str(stored("base", measured()))
+    with pytest.raises(UsageError, match=sentence):
+        commands.compare(folder, folder, **options)  # type: ignore[arg-type]
+
+
+def test_gate_reads_budgets(measured: Measured, stored: Stored, tmp_path: Path, capsys: Captured) -> None:
+    budgets = tmp_path / "budgets.toml"
+    budgets.write_text('[[budget]]\ndevice = "host"\nmodel = "mobilenetv2"\nlatency = "8ms"\n')
+    results = str(stored("results", measured()))
+    commands.gate(results, budgets=budgets)
+    assert "1 within" in capsys.readouterr().out
+    budgets.write_text(budgets.read_text().replace("8ms", "6ms"))
+    with pytest.raises(Regression, match="over the budget"):
+        commands.gate(results, budgets=budgets, format="github")
+    assert "::error title=edgebench%3A over::" in capsys.readouterr().out
+
+
+@pytest.fixture
+def fake_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Files of the fake engine, which are opened in place of model files."""
+
+    def artifact(name: object, form: str = "") -> Artifact:
+        spec = ModelSpec(name=Path(str(name)).stem, family="fake")
+        return Artifact(
+            model=spec, export=ExportSpec(), path=str(name), sha256="0", size_bytes=1, inputs=(), outputs=()
+        )
+
+    def jobs(base: Path, new: Path, runtime: str | None, scenario: object) -> dict[str, Job]:
+        return {
+            side: Job(runtime=processes.runtime_for(artifact(path), runtime), artifact=str(path), scenario=ab.SCENARIO)
+            for side, path in (("base", base), ("new", new))
+        }
+
+    def make(name: str, **behaviour: object) -> Path:
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(behaviour))
+        return path
+
+    monkeypatch.setattr(processes, "jobs", jobs)
+    monkeypatch.setattr(processes, "open_artifact", artifact)
+    return make
+
+
+def test_ab_runs_processes_and_fails_on_a_slowdown(fake_files: Callable[..., Path], capsys: Captured) -> None:
+    base = fake_files("base", latency_s=[0.01], process_noise=0.005)
+    new = fake_files("new", latency_s=[0.012], process_noise=0.005, seed=1)
+    with pytest.raises(Regression, match="more than 5% above the baseline"):
+        commands.ab(base, new, runtime="fake", format="json")
+    told = capsys.readouterr()
+    assert json.loads(told.out)["verdict"] == "slower"
+    assert "pair 1: new/base 1.19" in told.err and "no interval yet" in told.err
+
+
+def test_ab_ends_at_its_time_limit(fake_files: Callable[..., Path], capsys: Captured) -> None:
+    base = fake_files("base", latency_s=[0.01])
+    with pytest.raises(Inconclusive, match="give it more time"):
+        commands.ab(base, base, runtime="fake", time_limit="1ms")
+    with pytest.raises(UsageError, match="nothing can be timed on rpi4 from here"):
+        commands.ab(base, base, runtime="fake", device="rpi4")
+    with pytest.raises(UsageError, match="'180' is not a duration"):
+        commands.ab(base, base, runtime="fake", time_limit="180")
+
+
+def test_noise_writes_what_fail_on_reads(
+    fake_files: Callable[..., Path],
+    measured: Measured,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Captured,
+) -> None:
+    monkeypatch.setattr(noise, "measure", lambda *arguments, **options: measured(processes=40))
+    path = tmp_path / "noise.toml"
+    commands.noise(str(fake_files("file")), runtime="fake", processes=40, output=path)
+    assert f"use it as --fail-on {path}" in capsys.readouterr().out
+    assert thresholds.parse(str(path)).of("host") >= noise.LEAST
+    with pytest.raises(UsageError, match="39 processes are too few"):
+        commands.noise(processes=39)
+
+
+def test_history_and_query(measured: Measured, stored: Stored, capsys: Captured) -> None:
+    folder = stored("results", measured(), measured(seed=1))
+    commands.history("mobilenetv2", device="host", results=folder)
+    assert "Latency over time" in capsys.readouterr().out
+    commands.query("SELECT count(*) AS results FROM results", results=folder, format="json")
+    assert json.loads(capsys.readouterr().out) == [{"results": 2}]
+    with pytest.raises(UsageError, match="unknown format 'junit'"):
+        commands.history(results=folder, format="junit")
