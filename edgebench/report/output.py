@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
 from edgebench.plan import Step
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
 
 def json(value: Any) -> None:
@@ -27,13 +27,17 @@ def table(block: RenderableType) -> None:
 
 def blocks(*parts: RenderableType) -> None:
     """Prints renderables one under the other. A pipe or file gets wide lines, so that no column is cut."""
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
+    console = wide_console(sys.stdout)
     for part in parts:
         console.print(part)
+
+
+def wide_console(file: TextIO) -> Console:
+    """A console on `file` that prints square brackets as they are: names come from users and files."""
+    from rich.console import Console
+
+    width = None if file.isatty() else 200
+    return Console(file=file, width=width, markup=False, highlight=False)
 
 
 @contextmanager

@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+
+from edgebench import plan, profiles
+from edgebench.errors import UsageError
+
+
+def test_specs_are_every_combination_in_order() -> None:
+    specs = plan.export_specs(["tflite", "onnx"], ["fp32", "fp16"])
+    assert [spec.key for spec in specs] == ["tflite-fp32", "tflite-fp16", "onnx-fp32", "onnx-fp16"]
+
+
+def test_a_converter_is_for_tflite_and_an_image_input_for_coreml() -> None:
+    specs = plan.export_specs(["tflite", "coreml"], ["fp32"], converter="litert-torch", image_input=True)
+    assert [spec.key for spec in specs] == ["tflite-fp32-litert-torch", "coreml-fp32-image"]
+
+
+def test_a_precision_that_a_format_cannot_be_written_in_is_refused() -> None:
+    with pytest.raises(UsageError, match="torch cannot be written in fp16"):
+        plan.export_specs(["torch"], ["fp16"])
+
+
+def test_cells_resolve_every_name_before_anything_runs() -> None:
+    specs = plan.export_specs(["tflite"], ["fp32"])
+    with pytest.raises(UsageError, match="unknown model"):
+        plan.cells(["mobilenetv2", "nothing_like_it_at_all"], plan.ModelArguments(), specs)
+
+
+def test_a_ready_file_is_one_cell(tmp_path: Path) -> None:
+    file = tmp_path / "net.onnx"
+    file.write_bytes(b"")
+    [cell] = plan.cells([str(file)], plan.ModelArguments(), plan.export_specs(["tflite"], ["fp32", "fp16"]))
+    assert cell.file == file and cell.export.format == "onnx"
+
+
+def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "net.pt2").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"give an \.onnx or \.tflite"):
+        plan.cells([str(tmp_path / "net.pt2")], plan.ModelArguments(), [])
+
+
+def test_default_formats_are_what_the_device_is_calibrated_for() -> None:
+    assert plan.default_formats(profiles.load("host")) == plan.HOST_FORMATS
+    assert "tflite" in plan.default_formats(profiles.load("rpi4"))
+
+
+def test_input_sets_channels_height_and_width() -> None:
+    spec = plan.ModelArguments(input_text="1x32x32").resolve("lenet5")
+    assert spec.input_shape == (1, 1, 32, 32)
