@@ -35,7 +35,8 @@ _RUNTIMES: Final = {
 
 def file_bytes(graph: Graph, precision: str) -> int:
     """Size of the network's file: its weights at `precision`, and some hundred bytes an operator."""
-    return round(file_size(count(graph).weight_count, len(graph.operators), precision))
+    size: int = round(file_size(count(graph).weight_count, len(graph.operators), precision))
+    return size
 
 
 def file_size(weights: Any, operators: Any, precision: str) -> Any:
@@ -50,7 +51,8 @@ def peak_memory_bytes(graph: Graph, runtime: str, precision: str) -> int | None:
     held = memory_size(cost.weight_count, dense, runtime, precision)
     if held is None:
         return None
-    return round(held) + plan_arena(graph, element_bytes(precision)).peak_bytes + file_bytes(graph, precision)
+    beside: int = round(held)
+    return beside + plan_arena(graph, element_bytes(precision)).peak_bytes + file_bytes(graph, precision)
 
 
 def memory_size(weights: Any, dense: Any, runtime: str, precision: str) -> Any:
