@@ -64,7 +64,8 @@ def toml(calibration: Calibration) -> str:
         f"networks = {calibration.networks}",
         f"seen = {{ {_pairs(calibration.seen)} }}",
         f"error = {{ median = {_number(error.median)}, worst = {_number(error.worst)}, "
-        f"coverage = {_number(error.coverage)}, kendall_tau = {_number(error.kendall_tau)} }}",
+        f"coverage = {_number(error.coverage)}, kendall_tau = {_number(error.kendall_tau)}, "
+        f"new_design = {_number(error.new_design)} }}",
         f"sources = [{_strings(calibration.sources)}]",
     ]
     return "\n".join(lines + ([f'note = "{calibration.note}"'] if calibration.note else []))
@@ -123,9 +124,7 @@ def _note(cell: Cell) -> str:
         notes.append(f"the rows ran at {shown} GHz; computing is scaled to {stated / 1e9:g} GHz")
     if families(cell) < DESIGNS:
         designs = " and ".join(sorted({each.family for each in cell.observations}))
-        notes.append(
-            f"rows of {designs} only: error and interval are those of left-out designs elsewhere on this runtime"
-        )
+        notes.append(f"rows of {designs} only: the interval is that of left-out designs elsewhere on this runtime")
     return "; ".join(notes)
 
 

@@ -23,6 +23,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     coverage: float
     interval: float
     kendall_tau: float
+    new_design: float
     note: str
 
 
@@ -42,6 +43,7 @@ def table(device: str | None = None) -> list[Line]:
             coverage=each.error.coverage,
             interval=math.exp(each.spread),
             kendall_tau=each.error.kendall_tau,
+            new_design=each.error.new_design,
             note=each.note,
         )
         for profile in profiles

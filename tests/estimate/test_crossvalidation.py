@@ -49,7 +49,9 @@ def test_a_cell_of_one_design_is_judged_by_others_and_covers_its_own(narrow: Cel
     assert spread(narrow, own, {}, [0.1, 0.2]) == pytest.approx(0.3)
     assert spread(narrow, dict.fromkeys(own, 0.01), {}, [0.1, 0.2]) == pytest.approx(0.2)
     found = summary(narrow, dict.fromkeys(own, 0.01), {}, [0.1, 0.2])
-    assert found.median == pytest.approx(np.median(np.expm1([0.1, 0.2])))
+    assert found.median == pytest.approx(np.expm1(0.01))
+    assert found.new_design == pytest.approx(np.median(np.expm1([0.1, 0.2])))
+    assert found.expected == found.new_design
     assert found.kendall_tau == pytest.approx(1)
 
 
