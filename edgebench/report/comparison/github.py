@@ -10,14 +10,15 @@ _LEVELS = {"fail": "error", "undecided": "warning", "better": "notice"}
 def github(sheet: Sheet) -> str:
     """One annotation a line that says something, and one that sums up."""
     commands = [
-        _command(_LEVELS[line.outcome], f"edgebench: {line.verdict}", f"{line.title}: {line.reason}")
+        command(_LEVELS[line.outcome], f"edgebench: {line.verdict}", f"{line.title}: {line.reason}")
         for line in sheet.sorted_lines
         if line.outcome in _LEVELS
     ]
-    return "\n".join([*commands, _command("notice", "edgebench", f"{sheet.title}: {sheet.summary}")]) + "\n"
+    return "\n".join([*commands, command("notice", "edgebench", f"{sheet.title}: {sheet.summary}")]) + "\n"
 
 
-def _command(level: str, title: str, message: str) -> str:
+def command(level: str, title: str, message: str) -> str:
+    """One workflow command: an annotation of that level (error, warning, notice)."""
     return f"::{level} title={_property(title)}::{_data(message)}"
 
 
