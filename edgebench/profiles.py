@@ -127,7 +127,7 @@ class DeviceProfile(_Part, frozen=True, kw_only=True, rename={"memory_bytes": "m
 
 
 class Capability(_Part, frozen=True, kw_only=True):
-    """What can be said of one runtime, precision and thread count on a device. `error` is the median error to expect."""
+    """What can be said of a runtime, precision and thread count on a device. `error` is the median one to expect."""
 
     runtime: str
     precision: Precision

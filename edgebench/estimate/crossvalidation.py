@@ -65,11 +65,12 @@ def spread(cell: Cell, own: Mapping[str, float], unseen: Mapping[str, float], sh
     """Half-width of the 90% interval of ln(published / estimate).
 
     `own` are the cell's errors with networks left out, `unseen` with whole families left out. Where the cell has too
-    few families to judge by, `shared` holds such errors from other cells, and the interval covers `own` as well.
+    few families to judge by, `shared` holds such errors from other cells, and the interval covers all that is known of it.
     """
     if families(cell) >= ENOUGH:
         return quantile(list(unseen.values()))
-    return max(quantile(shared), max((abs(error) for error in own.values()), default=0.0))
+    known = [*own.values(), *(unseen.values() if families(cell) >= DESIGNS else ())]
+    return max([quantile(shared), *(abs(error) for error in known)])
 
 
 def summary(cell: Cell, own: Mapping[str, float], unseen: Mapping[str, float], shared: Sequence[float]) -> LeaveOneOut:

@@ -133,7 +133,8 @@ def _origin(calibration: Calibration) -> str:
     return (
         f"{calibration.rows} published latencies of {calibration.networks} networks with {calibration.runtime} "
         f"{calibration.precision} and {_threads(calibration.threads)}; on a network left out the estimate is off by "
-        f"{error.median:.0%} (median), {error.worst:.0%} (worst), on a design left out by {error.new_design:.0%} (median)"
+        f"{error.median:.0%} (median), {error.worst:.0%} (worst); on a whole design left out by "
+        f"{error.new_design:.0%} (median)"
     )
 
 

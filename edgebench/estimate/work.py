@@ -7,7 +7,7 @@ of stride 1 by Winograd's method, and edgebench's TFLite writer takes local resp
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -58,9 +58,11 @@ def works(graph: Graph, runtime: str) -> list[Work]:
     return [work for _, work in named_works(graph, runtime)]
 
 
-def named_works(graph: Graph, runtime: str) -> Iterator[tuple[str, Work]]:
-    """Yields the kernels of `works`, each with the name of the operator that needs it."""
+def named_works(graph: Graph, runtime: str, only: Container[str] | None = None) -> Iterator[tuple[str, Work]]:
+    """Yields the kernels of `works`, each with the name of the operator that needs it; `only` those operators' if given."""
     for operator in graph.operators:
+        if only is not None and operator.name not in only:
+            continue
         reads = sum(producer.elements for producer in graph.producers(operator))
         for work in _operator(operator, reads, runtime):
             yield operator.name, work
