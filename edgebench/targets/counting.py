@@ -23,7 +23,7 @@ SOURCES: Final = Path(__file__).parent / "icount"
 COMPILERS: Final = ("cc", "gcc", "clang")
 NEWEST_QEMU: Final = 8  # version 9 took the inline add away that the plugin counts with
 
-# The names in icount.c: every instruction belongs to exactly one class, so that their sum is "instructions".
+# The names in icount/icount.c: every instruction belongs to exactly one class, so that their sum is "instructions".
 TOTAL: Final = "instructions"
 CLASSES: Final = (
     "scalar",
@@ -66,13 +66,13 @@ def _check_qemu(bundle: Bundle) -> None:
 
 
 def compile_plugin(library: Path) -> None:
-    """Compiles icount.c into `library`. Raises DeviceError without a compiler, or with the compiler's own words."""
+    """Compiles icount/*.c into `library`. Raises DeviceError without a compiler, or with the compiler's own words."""
     compiler = os.environ.get("CC") or next(filter(shutil.which, COMPILERS), None)
     if compiler is None:
         raise DeviceError("counting instructions needs a C compiler: apt install gcc")
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         fresh = Path(folder) / "icount.so"
-        command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(fresh), str(SOURCES / "icount.c")]
+        command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(fresh), *map(str, sorted(SOURCES.glob("*.c")))]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError as error:
@@ -87,19 +87,22 @@ def options(library: Path, output: Path) -> list[str]:
     return ["-plugin", f"{str(library).replace(',', ',,')},out={str(output).replace(',', ',,')}"]
 
 
-def read(output: Path) -> list[Counts]:
-    """The counts of each inference, from the plugin's lines: one before and one after each.
+def read(output: Path, runs: int) -> list[Counts]:
+    """The counts of the last `runs` inferences, from the plugin's lines: one before and one after each.
 
-    Raises DeviceError for a file that is not the plugin's, such as an empty one.
+    Raises DeviceError for a file that is not the plugin's, and for one with fewer inferences.
     """
     try:
         marks: list[Counts] = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
         steps = [{name: after[name] - before[name] for name in (TOTAL, *CLASSES)} for before, after in pairwise(marks)]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DeviceError(f"the counting plugin wrote something else than counts: {error}") from error
-    if not steps:
-        raise DeviceError("the counting plugin saw no inference: does this QEMU load plugins?")
-    return steps[::2]
+    inferences = steps[::2]
+    if len(inferences) < runs:
+        raise DeviceError(
+            f"the counting plugin saw {len(inferences)} inferences and not {runs}: set up the bundle again"
+        )
+    return inferences[-runs:]
 
 
 def typical(inferences: list[Counts]) -> Counts:

@@ -14,6 +14,7 @@
  *
  * Exact for one thread. With several, adds of one block can be lost: they are not atomic.
  */
+#include "classes.h"
 #include "qemu_plugin_api.h"
 
 #include <inttypes.h>
@@ -23,186 +24,16 @@
 #include <string.h>
 
 #define MARK 0x5eed0
+#define LONGEST_X86 15
 #define GETPRIORITY_AARCH64 141
 #define GETPRIORITY_X86_64 140
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
-enum kind {
-    SCALAR,         /* integer arithmetic, logic, moves */
-    BRANCH,
-    LOAD,           /* into general registers, prefetches, atomics */
-    STORE,
-    VECTOR_LOAD,    /* into SIMD and floating-point registers */
-    VECTOR_STORE,
-    FLOAT_FMA,      /* fused multiply-add, vector and scalar */
-    FLOAT_OTHER,
-    VECTOR_INTEGER, /* also permutes and moves of vectors */
-    VECTOR_MULTIPLY, /* integer multiply and multiply-add */
-    DOT_PRODUCT,    /* sdot, udot, matrix multiply; vpmaddubsw and the like */
-    SYSTEM,
-    KINDS
-};
-
 static const char *const NAMES[KINDS] = {
-    "scalar",       "branch",    "load",        "store",          "vector_load",     "vector_store",
-    "float_fma",    "float_other", "vector_integer", "vector_multiply", "dot_product", "system",
+    "scalar",    "branch",      "load",           "store",           "vector_load", "vector_store",
+    "float_fma", "float_other", "vector_integer", "vector_multiply", "dot_product", "system",
 };
-
-/* ---- A64: encodings from the Arm Architecture Reference Manual, C4.1; the first row that matches decides ---- */
-
-struct encoding {
-    uint32_t mask, value;
-    enum kind kind;
-};
-
-static const struct encoding A64[] = {
-    {0x1c000000, 0x10000000, SCALAR}, /* data processing, immediate */
-    {0x0e000000, 0x0a000000, SCALAR}, /* data processing, register */
-    {0xfe000000, 0xd4000000, SYSTEM}, /* exceptions, hints, barriers, system registers */
-    {0x1c000000, 0x14000000, BRANCH},
-
-    {0xbe400000, 0x0c000000, VECTOR_STORE}, /* st1 to st4 */
-    {0xbe400000, 0x0c400000, VECTOR_LOAD},  /* ld1 to ld4, ld1r */
-    {0x3f400000, 0x08000000, STORE},        /* exclusive, ordered */
-    {0x3f400000, 0x08400000, LOAD},
-    {0x3fc00000, 0x19000000, STORE}, /* stlur */
-    {0x3f000000, 0x19000000, LOAD},  /* ldapur */
-    {0x3f000000, 0x18000000, LOAD},  /* literal */
-    {0x3f000000, 0x1c000000, VECTOR_LOAD},
-    {0x3e400000, 0x28000000, STORE}, /* pair */
-    {0x3e400000, 0x28400000, LOAD},
-    {0x3e400000, 0x2c000000, VECTOR_STORE},
-    {0x3e400000, 0x2c400000, VECTOR_LOAD},
-    {0x3f200c00, 0x38200000, LOAD},  /* atomics: they load, and store as well */
-    {0x3ec00000, 0x38000000, STORE}, /* register: opc 00 stores, the others load or prefetch */
-    {0x3e000000, 0x38000000, LOAD},
-    {0x3e400000, 0x3c000000, VECTOR_STORE},
-    {0x3e400000, 0x3c400000, VECTOR_LOAD},
-
-    {0x5f000000, 0x1f000000, FLOAT_FMA},   /* fmadd, fmsub, fnmadd, fnmsub */
-    {0x5f000000, 0x1e000000, FLOAT_OTHER}, /* the other scalar ones, conversions, fmov */
-
-    {0xbf20fc00, 0x0e20cc00, FLOAT_FMA}, /* fmla, fmls */
-    {0xbf60fc00, 0x0e400c00, FLOAT_FMA}, /* fmla, fmls, half precision */
-    {0xbf20fc00, 0x0e20ec00, FLOAT_FMA}, /* fmlal, fmlsl */
-    {0xbf20fc00, 0x2e20cc00, FLOAT_FMA}, /* fmlal2, fmlsl2 */
-    {0xaf80b400, 0x0f801000, FLOAT_FMA}, /* fmla, fmls by element */
-    {0xafc0b400, 0x0f001000, FLOAT_FMA}, /* the same, half precision */
-    {0xbfc0b400, 0x0f800000, FLOAT_FMA}, /* fmlal, fmlsl by element */
-    {0xbfc0b400, 0x2f808000, FLOAT_FMA}, /* fmlal2, fmlsl2 by element */
-
-    {0x9fe0fc00, 0x0e809400, DOT_PRODUCT}, /* sdot, udot */
-    {0xbfe0fc00, 0x0e809c00, DOT_PRODUCT}, /* usdot */
-    {0x9fc0f400, 0x0f80e000, DOT_PRODUCT}, /* sdot, udot by element */
-    {0xbf40f400, 0x0f00f000, DOT_PRODUCT}, /* usdot, sudot by element */
-    {0x9fe0f400, 0x0e80a400, DOT_PRODUCT}, /* smmla, ummla, usmmla */
-
-    {0x8f20c400, 0x0e20c400, FLOAT_OTHER},     /* three alike, float */
-    {0x8f60c400, 0x0e400400, FLOAT_OTHER},     /* three alike, half precision */
-    {0x8f3fcc00, 0x0e20c800, FLOAT_OTHER},     /* two registers: comparisons with 0, fabs, fneg */
-    {0x8f3f8c00, 0x0e218800, FLOAT_OTHER},     /* two registers: roundings, conversions, estimates, fsqrt */
-    {0x8f3fec00, 0x0e216800, FLOAT_OTHER},     /* fcvtn, fcvtl, fcvtxn */
-    {0x8f3fcc00, 0x0e30c800, FLOAT_OTHER},     /* across lanes: fmaxv and the like */
-    {0x8f7e0c00, 0x0e780800, FLOAT_OTHER},     /* two registers, half precision */
-    {0x8f00f400, 0x0f009000, FLOAT_OTHER},     /* fmul, fmulx by element */
-
-    {0x8f20f400, 0x0e209400, VECTOR_MULTIPLY}, /* mul, mla, mls, pmul */
-    {0x8f20fc00, 0x0e20b400, VECTOR_MULTIPLY}, /* sqdmulh, sqrdmulh */
-    {0xaf20f400, 0x2e008400, VECTOR_MULTIPLY}, /* sqrdmlah, sqrdmlsh */
-    {0x8f208c00, 0x0e208000, VECTOR_MULTIPLY}, /* smull, smlal, smlsl, sqdmull and their like */
-    {0x8f000400, 0x0f000000, VECTOR_MULTIPLY}, /* the other multiplications by element */
-
-    {0x0e000000, 0x0e000000, VECTOR_INTEGER}, /* the rest of SIMD: integers, logic, shifts, permutes, moves */
-};
-
-/* Exported, so that the table can be checked against a disassembler without QEMU. */
-QEMU_PLUGIN_EXPORT int icount_kind_a64(uint32_t word)
-{
-    for (size_t row = 0; row < sizeof A64 / sizeof *A64; row++)
-        if ((word & A64[row].mask) == A64[row].value)
-            return A64[row].kind;
-    return SYSTEM; /* SVE, SME and what is not allocated */
-}
-
-/* ---- x86-64: by the name that QEMU's disassembler gives, in AT&T syntax; an instruction that computes on memory
-   counts as what it computes, so loads and stores are the moves ---- */
-
-static bool starts(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
-static bool starts_with_any(const char *text, const char *const *prefixes)
-{
-    for (; *prefixes; prefixes++)
-        if (starts(text, *prefixes))
-            return true;
-    return false;
-}
-
-/* Moves and other traffic: the last operand is the destination in AT&T syntax, and memory has parentheses or none of
-   the registers' percent signs. */
-static enum kind kind_of_move(const char *operands, bool vector)
-{
-    const char *memory = strchr(operands, '(');
-    if (memory == NULL)
-        return vector ? VECTOR_INTEGER : SCALAR;
-    bool stores = strrchr(operands, ')')[1] == '\0';
-    if (vector)
-        return stores ? VECTOR_STORE : VECTOR_LOAD;
-    return stores ? STORE : LOAD;
-}
-
-static bool is_float(const char *name, size_t length)
-{
-    static const char *const arithmetic[] = {"add", "sub", "mul", "div", "sqrt", "max", "min", "cmp", "rcp", "rsqrt",
-                                             "round", "hadd", "ucomi", "comi", "cvt", "dpp", "and", "or", "xor", NULL};
-    const char *suffix = length > 2 ? name + length - 2 : "";
-    bool floats = starts(suffix, "ps") || starts(suffix, "pd") || starts(suffix, "ss") || starts(suffix, "sd");
-    return (floats || starts(name, "cvt")) && starts_with_any(name, arithmetic);
-}
-
-static enum kind kind_of_vector(const char *name, size_t length, const char *operands)
-{
-    static const char *const fused[] = {"fmadd", "fmsub", "fnmadd", "fnmsub", "fmaddsub", "fmsubadd", NULL};
-    static const char *const dot[] = {"pdpbusd", "pdpwssd", "pmaddubsw", "pmaddwd", NULL};
-    static const char *const moves[] = {"mov", "lddqu", "broadcast", "pbroadcast", "maskmov", NULL};
-    if (starts_with_any(name, fused))
-        return FLOAT_FMA;
-    if (starts_with_any(name, dot))
-        return DOT_PRODUCT;
-    if (starts(name, "pmul"))
-        return VECTOR_MULTIPLY;
-    if (starts_with_any(name, moves))
-        return kind_of_move(operands, true);
-    return is_float(name, length) ? FLOAT_OTHER : VECTOR_INTEGER;
-}
-
-/* Exported for the same reason as icount_kind_a64. */
-QEMU_PLUGIN_EXPORT int icount_kind_x86(const char *text)
-{
-    static const char *const branches[] = {"j", "call", "ret", "bnd", "loop", NULL};
-    static const char *const system[] = {"syscall", "cpuid", "xgetbv", "fence", "lfence", "mfence", "sfence", "rdtsc",
-                                         NULL};
-    char name[24] = "";
-    size_t length = strcspn(text, " \t");
-    snprintf(name, sizeof name, "%.*s", (int)length, text);
-    const char *operands = text + length;
-    if (strstr(operands, "%xmm") || strstr(operands, "%ymm") || strstr(operands, "%zmm"))
-        return name[0] == 'v' ? kind_of_vector(name + 1, length - 1, operands) : kind_of_vector(name, length, operands);
-    if (starts_with_any(name, branches))
-        return BRANCH;
-    if (starts_with_any(name, system))
-        return SYSTEM;
-    if (starts(name, "push"))
-        return STORE;
-    if (starts(name, "pop") && !starts(name, "popcnt"))
-        return LOAD;
-    return starts(name, "mov") ? kind_of_move(operands, false) : SCALAR;
-}
-
-/* ---- counting ---- */
 
 struct block {
     uint64_t executed; /* QEMU's generated code adds one each time the block starts */
@@ -216,17 +47,45 @@ static pthread_mutex_t blocks_lock = PTHREAD_MUTEX_INITIALIZER;
 static FILE *out;
 static bool x86;
 
+/* Jumps and calls by a displacement: jo to jg, call, jmp. No two of them are alike, so remembering does not help. */
+static bool is_near_branch(const uint8_t *bytes)
+{
+    uint8_t first = bytes[0];
+    return first == 0xe8 || first == 0xe9 || first == 0xeb || first >> 4 == 0x7 || (first == 0x0f && bytes[1] >> 4 == 0x8);
+}
+
+/* Disassembling takes three quarters of the time until it is remembered; the same few instructions come again and
+   again, and their bytes alone decide. Called with the lock held. */
+static enum kind kind_x86(const struct qemu_plugin_insn *instruction)
+{
+    static struct known {
+        uint8_t size, kind, bytes[LONGEST_X86];
+    } known[1 << 16];
+    const uint8_t *bytes = qemu_plugin_insn_data(instruction);
+    size_t size = qemu_plugin_insn_size(instruction);
+    if (is_near_branch(bytes))
+        return BRANCH;
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (size_t index = 0; index < size; index++)
+        hash = (hash ^ bytes[index]) * 16777619u;
+    struct known *entry = &known[(hash ^ hash >> 16) & 0xffff];
+    if (size > LONGEST_X86 || entry->size != size || memcmp(entry->bytes, bytes, size) != 0) {
+        char *text = qemu_plugin_insn_disas(instruction);
+        entry->kind = text ? icount_kind_x86(text) : SYSTEM;
+        entry->size = size > LONGEST_X86 ? 0 : size;
+        memcpy(entry->bytes, bytes, entry->size);
+        free(text);
+    }
+    return entry->kind;
+}
+
 static enum kind kind_of(const struct qemu_plugin_insn *instruction)
 {
-    if (!x86) {
-        uint32_t word;
-        memcpy(&word, qemu_plugin_insn_data(instruction), sizeof word);
-        return icount_kind_a64(word);
-    }
-    char *text = qemu_plugin_insn_disas(instruction);
-    enum kind kind = text ? icount_kind_x86(text) : SYSTEM;
-    free(text);
-    return kind;
+    if (x86)
+        return kind_x86(instruction);
+    uint32_t word;
+    memcpy(&word, qemu_plugin_insn_data(instruction), sizeof word);
+    return icount_kind_a64(word);
 }
 
 static void on_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *translated)
@@ -238,9 +97,9 @@ static void on_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *translated
         exit(EXIT_FAILURE); /* a lost block would be a wrong count */
     }
     block->size = qemu_plugin_tb_n_insns(translated);
+    pthread_mutex_lock(&blocks_lock);
     for (uint32_t index = 0; index < block->size; index++)
         block->kinds[kind_of(qemu_plugin_tb_get_insn(translated, index))]++;
-    pthread_mutex_lock(&blocks_lock);
     block->next = blocks;
     blocks = block;
     pthread_mutex_unlock(&blocks_lock);
@@ -279,7 +138,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
         fprintf(stderr, "icount: counts aarch64 and x86_64, not %s\n", info->target_name);
         return -1;
     }
-    if (argc != 1 || !starts(argv[0], "out=") || (out = fopen(argv[0] + 4, "w")) == NULL) {
+    if (argc != 1 || strncmp(argv[0], "out=", 4) != 0 || (out = fopen(argv[0] + 4, "w")) == NULL) {
         fputs("icount: needs the one argument out=FILE, a file that can be written\n", stderr);
         return -1;
     }
