@@ -65,7 +65,7 @@ def spread(cell: Cell, own: Mapping[str, float], unseen: Mapping[str, float], sh
     """Half-width of the 90% interval of ln(published / estimate).
 
     `own` are the cell's errors with networks left out, `unseen` with whole families left out. Where the cell has too
-    few families to judge by, `shared` holds such errors from other cells, and the interval covers all that is known of it.
+    few families to judge by, `shared` holds such errors from other cells, and the interval covers all of its own too.
     """
     if families(cell) >= ENOUGH:
         return quantile(list(unseen.values()))

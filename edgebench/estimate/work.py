@@ -59,7 +59,7 @@ def works(graph: Graph, runtime: str) -> list[Work]:
 
 
 def named_works(graph: Graph, runtime: str, only: Container[str] | None = None) -> Iterator[tuple[str, Work]]:
-    """Yields the kernels of `works`, each with the name of the operator that needs it; `only` those operators' if given."""
+    """Yields the kernels of `works`, each with the name of its operator; `only` those operators' if given."""
     for operator in graph.operators:
         if only is not None and operator.name not in only:
             continue
