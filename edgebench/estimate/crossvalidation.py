@@ -65,12 +65,12 @@ def spread(cell: Cell, own: Mapping[str, float], unseen: Mapping[str, float], sh
     """Half-width of the 90% interval of ln(published / estimate).
 
     `own` are the cell's errors with networks left out, `unseen` with whole families left out. Where the cell has too
-    few families to judge by, `shared` holds such errors from other cells, and the interval covers all of its own too.
+    few families to judge by, `shared` holds such errors from other cells, and the interval covers its own as well.
     """
     if families(cell) >= ENOUGH:
         return quantile(list(unseen.values()))
-    known = [*own.values(), *(unseen.values() if families(cell) >= DESIGNS else ())]
-    return max([quantile(shared), *(abs(error) for error in known)])
+    known: list[float] = [*own.values(), *(unseen.values() if families(cell) >= DESIGNS else ())]
+    return max(quantile(shared), quantile(known))
 
 
 def summary(cell: Cell, own: Mapping[str, float], unseen: Mapping[str, float], shared: Sequence[float]) -> LeaveOneOut:
