@@ -17,6 +17,7 @@ from edgebench.errors import EdgebenchError, ExportError, JobError
 from edgebench.export import cache as made
 from edgebench.export import formats, manifest
 from edgebench.export.staging import publish, staging
+from edgebench.garbage import collection_paused
 from edgebench.records import Artifact, ExportSpec, ModelSpec
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ def _export(network: Network, export: ExportSpec, target: Path, key: str) -> Art
     with staging(target.parent) as folder:
         file = folder / target.name
         start = time.perf_counter()
-        conversion: Conversion = convert(network, export, file)
+        with collection_paused():
+            conversion: Conversion = convert(network, export, file)
         convert_s = time.perf_counter() - start
         artifact = describe(network, export, file, conversion)
         artifact = msgspec.structs.replace(artifact, path=str(target), convert_s=convert_s, cache_key=key)

@@ -71,6 +71,7 @@ def _export(network: str, form: str, converter: str) -> dict[str, float]:
     from edgebench.export.describe import describe
     from edgebench.export.formats import EXPORTERS, FORMATS
     from edgebench.export.network import Network
+    from edgebench.garbage import collection_paused
     from edgebench.models.build import build
     from edgebench.records import ExportSpec
 
@@ -79,7 +80,8 @@ def _export(network: str, form: str, converter: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"net{FORMATS[form].suffix}"
         begun = time.perf_counter()
-        conversion = EXPORTERS.load(form)(built, export, file)
+        with collection_paused():
+            conversion = EXPORTERS.load(form)(built, export, file)
         converted, convert_peak = time.perf_counter(), _peak_bytes()
         describe(built, export, file, conversion)
         ended = time.perf_counter()
