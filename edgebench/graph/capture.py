@@ -79,9 +79,12 @@ class _Walk:
     def _name(self, node: fx.Node) -> str:
         """The module's path, as whoever reads the file or an estimate knows it; the call's name behind a second one."""
         path = location(node)[0]
-        if path and path not in self.operators:
-            return path
-        return f"{path}.{node.name}" if path else node.name
+        name = path or node.name
+        if name in self.operators:
+            name = f"{path}.{node.name}"
+        while name in self.operators:
+            name += "_"
+        return name
 
     def _keep(self, node: fx.Node, operator: Operator) -> None:
         self.operators[operator.name] = operator

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Calls that hand on their first argument once the network is in evaluation.
 IDENTITIES: Final = frozenset(
-    {"alias", "clone", "contiguous", "detach", "dropout", "dropout2d", "feature_dropout", "identity", "lift_fresh_copy"}
+    {"alias", "clone", "contiguous", "detach", "dropout", "feature_dropout", "lift_fresh_copy"}
 )
 
 # torch.nn.functional.local_response_norm of a 4-D input, from its last call back to its first.

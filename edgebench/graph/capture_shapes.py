@@ -71,6 +71,11 @@ def expand(call: Call) -> Operator:
     return call.operand()
 
 
+def cast_to_float32(call: Call) -> Operator:
+    """aten.to and type_as: every covered tensor is float32 already, and a call that makes another type is refused."""
+    return call.operand()
+
+
 def _subsample(call: Call, source: Operator, stride: Pair) -> Operator:
     """Two slices, one an axis, become one operator."""
     if isinstance(source, Subsample) and call.read_only_here():
@@ -89,6 +94,8 @@ SHAPES: Final[dict[str, Converter]] = {
     "reshape": reshape,
     "slice": slice_rows,
     "squeeze": reshape,
+    "to": cast_to_float32,
+    "type_as": cast_to_float32,
     "unsqueeze": reshape,
     "view": reshape,
 }

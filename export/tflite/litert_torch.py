@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -29,7 +31,8 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     images = [0] if output.ndim == 4 else None
     module = package.to_channel_last_io(network.module, args=[0], outputs=images).eval()
     _, channels, height, width = network.spec.input_shape
-    package.convert(module, (torch.zeros(1, height, width, channels),)).export(str(path))
+    with redirect_stdout(sys.stderr):  # it prints its progress, and standard output is the user's
+        package.convert(module, (torch.zeros(1, height, width, channels),)).export(str(path))
     return _describe(path)
 
 

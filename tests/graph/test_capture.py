@@ -186,6 +186,10 @@ def test_dropout_and_identity_vanish():
     assert only(layers).inputs == ("input",)
 
 
+def test_casts_to_float32_vanish():
+    assert kinds(lambda x, conv: conv(x.float().type_as(x).to("cpu")), nn.Conv2d(8, 4, 1)) == ["conv"]
+
+
 @pytest.mark.parametrize(
     ("pool", "expected"),
     [
@@ -305,6 +309,21 @@ def test_a_module_that_is_called_twice_gives_two_operators():
     first, second = body(Twice())
     assert (first.module, second.module) == ("conv", "conv")
     assert second.inputs == (first.name,) != (second.name,)
+
+
+def test_names_are_unique_whatever_modules_are_called():
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.input, self.conv2d, self.add = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.add(self.conv2d(self.input(x)))
+            return F.conv2d(x, self.add.weight) + x
+
+    found = body(Named())
+    assert [operator.kind for operator in found] == ["conv", "conv", "conv", "conv", "add"]
+    assert len({"input", *(operator.name for operator in found)}) == 6
 
 
 @pytest.mark.parametrize(
