@@ -120,7 +120,8 @@ class _Build:
     def fetch_packages(self) -> None:
         """The guest's Debian packages and the host's QEMU, with all they depend on."""
         architectures = list(dict.fromkeys((GUEST, self.host.architecture)))
-        apt = debian.Apt(self.work / "downloads", debian.sources(self.host, architectures), architectures)
+        downloads = self.work / "downloads"
+        apt = debian.Apt(downloads, debian.debian_sources(self.host, downloads / "keyring"), architectures)
         apt.update()
         self.packages = apt.fetch([f"{name}:{GUEST}" for name in GUEST_PACKAGES])
         self.own_packages = apt.fetch([f"{name}:{self.host.architecture}" for name in HOST_PACKAGES])
@@ -135,7 +136,7 @@ class _Build:
         pythons = (self.work / "root" / "usr" / "bin").glob("python3.*")
         self.python = next((path.name for path in pythons), "")
         if not self.python:
-            raise DeviceError(f"the packages of {self.host.family} {self.host.codename} hold no Python for the guest")
+            raise DeviceError(f"the packages of Debian {debian.RELEASE} hold no Python for the guest")
 
     def fetch_wheels(self) -> None:
         """The wheels for the guest's Python and architecture, by pip."""

@@ -55,7 +55,7 @@ SITE_WITHOUT: Final = (
 ENGINES: Final = ("numpy", "onnxruntime", "ai_edge_litert.interpreter", "ncnn")
 
 VERSION: Final = f"{REVISION}-" + identity(
-    debian.DEBIAN_RELEASE, GUEST_PACKAGES, HOST_PACKAGES, WHEELS, WITHOUT, GUEST_WITHOUT, SITE_WITHOUT
+    debian.RELEASE, GUEST_PACKAGES, HOST_PACKAGES, WHEELS, WITHOUT, GUEST_WITHOUT, SITE_WITHOUT
 )
 
 
@@ -95,12 +95,10 @@ class Bundle:
 
     def qemu(self, machine: str) -> list[str]:
         """The start of a command that runs a program of `machine` ("aarch64", "x86_64"); QEMU has its own libraries."""
-        host = self.folder / "host"
-        loader = next((host / "usr").glob("lib*/ld-linux-*.so.*"), None)
-        program = str(host / "usr" / "bin" / f"qemu-{machine}")
-        if loader is None:  # a QEMU that is linked statically
-            return [program]
-        return [str(loader), "--library-path", ":".join(map(str, (host / "usr" / "lib").glob("*-linux-gnu"))), program]
+        host = self.folder / "host" / "usr"
+        loader = next(host.glob("lib*/ld-linux-*.so.*"))
+        libraries = ":".join(map(str, (host / "lib").glob("*-linux-gnu")))
+        return [str(loader), "--library-path", libraries, str(host / "bin" / f"qemu-{machine}")]
 
     def guest(self, device: DeviceProfile, *options: str) -> list[str]:
         """The start of a command that runs the guest's Python on `device`'s CPU; `options` go to QEMU.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import statistics
 import subprocess
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 SOURCES: Final = Path(__file__).parent / "icount"
 COMPILERS: Final = ("cc", "gcc", "clang")
-NEWEST_QEMU: Final = 8  # version 9 took the inline add away that the plugin counts with
 
 # The names in icount/icount.c: every instruction belongs to exactly one class, so that their sum is "instructions".
 TOTAL: Final = "instructions"
@@ -49,20 +47,8 @@ def plugin(bundle: Bundle) -> Path:
     name = identity([path.read_text("utf-8") for path in sources])
     library = bundle.folder / "host" / f"icount-{name}.so"
     if not library.is_file():
-        _check_qemu(bundle)
         compile_plugin(library)
     return library
-
-
-def _check_qemu(bundle: Bundle) -> None:
-    """Refuses a QEMU without plugins, as all are that are linked statically, and one with the later interface."""
-    shown = subprocess.run([*bundle.qemu("aarch64"), "-h"], capture_output=True, text=True, check=False).stdout
-    version = re.match(r"\d+", bundle.contents.qemu)
-    if "-plugin" not in shown or (version and int(version[0]) > NEWEST_QEMU):
-        raise DeviceError(
-            f"counting instructions needs a QEMU of version 6 to {NEWEST_QEMU} that loads plugins, and the bundle has "
-            f"{bundle.contents.qemu}: set it up on Debian, or in a container of it"
-        )
 
 
 def compile_plugin(library: Path) -> None:

@@ -17,14 +17,17 @@ from typing import Final
 
 from edgebench.errors import DeviceError, UsageError
 
-# On Debian everything comes from this release, whichever the host's own is: its QEMU is the last that is linked
-# dynamically, so that it can load a plugin, and one guest for everybody makes counts comparable.
-DEBIAN_RELEASE: Final = "bookworm"
-DEBIAN_ALIASES: Final = ("stable", "testing", "unstable", "sid")
+# Everything comes from this release of Debian, whichever the host's own is: its QEMU is the last that is linked
+# dynamically, so that it can load a plugin (Ubuntu's cannot), and one guest for everybody makes counts comparable.
+RELEASE: Final = "bookworm"
+ALIASES: Final = ("stable", "testing", "unstable", "sid")
 
-# Ubuntu keeps the architectures that are not x86 on another server.
-UBUNTU_PORTS: Final = "http://ports.ubuntu.com/ubuntu-ports"
-UBUNTU_X86: Final = ("amd64", "i386")
+# Where Debian is to be had on Ubuntu and its like, whose own packages hold the keys to it.
+MIRRORS: Final = {
+    "http://deb.debian.org/debian": f"{RELEASE} {RELEASE}-updates",
+    "http://deb.debian.org/debian-security": f"{RELEASE}-security",
+}
+KEYRING: Final = "debian-archive-keyring"
 
 POCKETS: Final = ("", "-updates", "-security")
 COMPONENTS: Final = ("main", "universe")
@@ -35,7 +38,7 @@ Stanza = dict[str, str]
 
 @dataclass(frozen=True)
 class Host:
-    """The distribution of this machine: "debian" or "ubuntu", its release's name, and its architecture as dpkg says."""
+    """The distribution of this machine ("debian", or one made from it), its release's name, and dpkg's architecture."""
 
     family: str
     codename: str
@@ -43,7 +46,7 @@ class Host:
 
 
 def host(os_release: Path = Path("/etc/os-release")) -> Host:
-    """What this machine runs. Raises UsageError where there is no apt-get, no dpkg, or another family."""
+    """What this machine runs. Raises UsageError where there is no apt-get or dpkg, and on other systems."""
     for tool in ("apt-get", "dpkg-deb", "dpkg"):
         if shutil.which(tool) is None:
             raise UsageError(
@@ -52,16 +55,15 @@ def host(os_release: Path = Path("/etc/os-release")) -> Host:
             )
     facts = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', os_release.read_text("utf-8"), re.MULTILINE))
     families = [facts.get("ID", ""), *facts.get("ID_LIKE", "").split()]
-    family = next((name for name in families if name in ("ubuntu", "debian")), None)
     codename = facts.get("UBUNTU_CODENAME") or facts.get("DEBIAN_CODENAME") or facts.get("VERSION_CODENAME")
-    if family is None or codename is None:
+    if not {"debian", "ubuntu"} & set(families) or codename is None:
         raise UsageError(f"setting up an emulated device needs Debian or Ubuntu; {os_release} names neither")
     found = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True)
-    return Host(family, codename, found.stdout.strip())
+    return Host(families[0], codename, found.stdout.strip())
 
 
-def sources(host: Host, architectures: Iterable[str], folder: Path = Path("/etc/apt")) -> list[Stanza]:
-    """The host's own mirrors as deb822 stanzas, narrowed to its distribution, for the wanted architectures.
+def sources(host: Host, folder: Path = Path("/etc/apt")) -> list[Stanza]:
+    """The host's own mirrors as deb822 stanzas, narrowed to its distribution; on Debian, to RELEASE there.
 
     Raises UsageError when the host's sources name none of its distribution's suites.
     """
@@ -71,10 +73,27 @@ def sources(host: Host, architectures: Iterable[str], folder: Path = Path("/etc/
         if path.is_file() and path.suffix in (".list", ".sources"):
             text = path.read_text("utf-8", "replace")
             parsed = deb822(text) if path.suffix == ".sources" else one_line(text)
-            found += [each for stanza in parsed for each in narrowed(stanza, host, architectures)]
+            found += [own for stanza in parsed if (own := narrowed(stanza, host))]
     if not found:
         raise UsageError(f"{folder} names no mirror of {host.family} {host.codename}; add one to sources.list")
     return found
+
+
+def debian_sources(host: Host, folder: Path) -> list[Stanza]:
+    """Where RELEASE is to be had: on Debian the host's mirrors, elsewhere Debian's, with the host's copy of its keys.
+
+    What that takes is downloaded into `folder`. Raises UsageError as `sources` does, and DeviceError.
+    """
+    own = sources(host)
+    if host.family == "debian":
+        return own
+    apt = Apt(folder, own, [host.architecture])
+    apt.update()
+    shutil.rmtree(folder / "keys", ignore_errors=True)
+    unpack(apt.fetch([KEYRING]), folder / "keys")
+    key = str(folder / "keys" / "usr" / "share" / "keyrings" / f"{KEYRING}.gpg")
+    common = {"Types": "deb", "Components": "main", "Signed-By": key}
+    return [{"URIs": uri, "Suites": suites, **common} for uri, suites in MIRRORS.items()]
 
 
 def deb822(text: str) -> Iterator[Stanza]:
@@ -97,42 +116,25 @@ def one_line(text: str) -> Iterator[Stanza]:
         yield stanza | {"Uris": uri, "Suites": suite, "Components": components.strip()}
 
 
-def narrowed(stanza: Stanza, host: Host, architectures: Iterable[str]) -> Iterator[Stanza]:
-    """`stanza` for each place that serves the wanted architectures; nothing for another archive than the host's own."""
+def narrowed(stanza: Stanza, host: Host) -> Stanza | None:
+    """What a stanza offers of the host's own distribution, or None for another archive."""
     suites = [suite for name in stanza.get("Suites", "").split() if (suite := _suite(name, host))]
     components = [name for name in stanza.get("Components", "").split() if name in COMPONENTS]
     uris = [uri for uri in stanza.get("Uris", "").split() if not uri.startswith("cdrom:")]
     if not (suites and components and uris):
-        return
+        return None
     kept = {name: stanza[name] for name in KEPT_FIELDS if name in stanza}
-    for place, served in _places(uris, host, architectures).items():
-        yield {
-            "Types": "deb",
-            "URIs": place,
-            "Suites": " ".join(dict.fromkeys(suites)),
-            "Components": " ".join(components),
-            "Architectures": " ".join(served),
-            **kept,
-        }
+    texts = {"URIs": uris, "Suites": dict.fromkeys(suites), "Components": components}
+    return {"Types": "deb", **{name: " ".join(words) for name, words in texts.items()}, **kept}
 
 
 def _suite(name: str, host: Host) -> str | None:
     """The suite to read in place of the host's `name`, or None when that is not one of its distribution's own."""
-    aliases = (host.codename, *(DEBIAN_ALIASES if host.family == "debian" else ()))
-    for alias in aliases:
+    debian = host.family == "debian"
+    for alias in (host.codename, *(ALIASES if debian else ())):
         if name.startswith(alias) and name.removeprefix(alias) in POCKETS:
-            return (DEBIAN_RELEASE if host.family == "debian" else alias) + name.removeprefix(alias)
+            return (RELEASE if debian else alias) + name.removeprefix(alias)
     return None
-
-
-def _places(uris: list[str], host: Host, architectures: Iterable[str]) -> dict[str, list[str]]:
-    """URIs -> the architectures served there."""
-    own = " ".join(uris)
-    places: dict[str, list[str]] = {}
-    for architecture in architectures:
-        moved = host.family == "ubuntu" and (architecture in UBUNTU_X86) != (host.architecture in UBUNTU_X86)
-        places.setdefault(UBUNTU_PORTS if moved else own, []).append(architecture)
-    return places
 
 
 class Apt:
@@ -144,7 +146,11 @@ class Apt:
         for part in ("state/lists/partial", "cache/archives/partial"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         (folder / "status").touch()
-        text = "\n\n".join("\n".join(f"{name}: {value}" for name, value in stanza.items()) for stanza in stanzas)
+        served = " ".join(architectures)
+        text = "\n\n".join(
+            "\n".join(f"{name}: {value}" for name, value in {**stanza, "Architectures": served}.items())
+            for stanza in stanzas
+        )
         (folder / "own.sources").write_text(text + "\n", "utf-8")
         self._configuration.write_text(_configuration(folder, architectures), "utf-8")
 

@@ -1,6 +1,7 @@
 """Which mirrors a private apt is given, and what it says when it cannot work."""
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -56,47 +57,58 @@ def written(folder: Path, name: str, text: str) -> Path:
 
 def test_debian_hosts_of_any_release_get_the_same_guest(tmp_path: Path) -> None:
     written(tmp_path, "debian.sources", DEBIAN_SOURCES)
-    assert debian.sources(TRIXIE, ["arm64", "amd64"], tmp_path) == [
+    assert debian.sources(TRIXIE, tmp_path) == [
         {
             "Types": "deb",
             "URIs": "http://deb.debian.org/debian",
             "Suites": "bookworm bookworm-updates",
             "Components": "main",
-            "Architectures": "arm64 amd64",
             "Signed-By": "\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n mQINBF",
         }
     ]
 
 
-def test_ubuntu_hosts_get_arm_from_ports(tmp_path: Path) -> None:
-    (tmp_path / "sources.list").write_text(UBUNTU_LIST)
-    found = debian.sources(NOBLE, ["arm64", "amd64"], tmp_path)
-    assert [(each["URIs"], each["Suites"], each["Architectures"]) for each in found] == [
-        (debian.UBUNTU_PORTS, "noble", "arm64"),
-        ("http://archive.ubuntu.com/ubuntu", "noble", "amd64"),
-        (debian.UBUNTU_PORTS, "noble-security", "arm64"),
-        ("http://security.ubuntu.com/ubuntu", "noble-security", "amd64"),
-    ]
-    assert found[0]["Components"] == "main universe"
-    assert found[2]["Signed-By"] == "/k.gpg"
-
-
-def test_an_arm_host_keeps_its_own_mirror(tmp_path: Path) -> None:
-    (tmp_path / "sources.list").write_text("deb http://ports.ubuntu.com/ubuntu-ports noble main\n")
-    (found,) = debian.sources(Host("ubuntu", "noble", "arm64"), ["arm64"], tmp_path)
-    assert (found["URIs"], found["Architectures"]) == ("http://ports.ubuntu.com/ubuntu-ports", "arm64")
-
-
 def test_a_stable_alias_is_debians_own(tmp_path: Path) -> None:
     (tmp_path / "sources.list").write_text("deb http://mirror/debian stable main\ndeb http://x stable-foo main\n")
-    (found,) = debian.sources(BOOKWORM, ["arm64"], tmp_path)
+    (found,) = debian.sources(BOOKWORM, tmp_path)
     assert (found["URIs"], found["Suites"]) == ("http://mirror/debian", "bookworm")
+
+
+def test_ubuntus_own_archive_is_told_from_others(tmp_path: Path) -> None:
+    (tmp_path / "sources.list").write_text(UBUNTU_LIST)
+    found = debian.sources(NOBLE, tmp_path)
+    assert [(each["URIs"], each["Suites"], each["Components"], each.get("Signed-By")) for each in found] == [
+        ("http://archive.ubuntu.com/ubuntu", "noble", "main universe", None),
+        ("http://security.ubuntu.com/ubuntu", "noble-security", "main universe", "/k.gpg"),
+    ]
+
+
+def test_ubuntu_hosts_get_debian_by_the_keys_that_ubuntu_signs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[str] = []
+
+    class NoNetwork(debian.Apt):
+        def update(self) -> None:
+            fetched.append((tmp_path / "own.sources").read_text())
+
+        def fetch(self, packages: Sequence[str]) -> list[Path]:
+            fetched.extend(packages)
+            return []
+
+    monkeypatch.setattr(debian, "Apt", NoNetwork)
+    monkeypatch.setattr(debian, "sources", lambda host: [{"Types": "deb", "URIs": "http://archive.ubuntu.com/ubuntu"}])
+    found = debian.debian_sources(NOBLE, tmp_path)
+    assert "http://archive.ubuntu.com/ubuntu\nArchitectures: amd64" in fetched[0]
+    assert fetched[1] == "debian-archive-keyring"
+    assert [each["URIs"] for each in found] == list(debian.MIRRORS)
+    for each in found:
+        assert each["Signed-By"].startswith(str(tmp_path))
+        assert "Trusted" not in each
 
 
 def test_no_mirror_of_ones_own_is_told(tmp_path: Path) -> None:
     written(tmp_path, "other.sources", "Types: deb\nURIs: http://x\nSuites: nodistro\nComponents: main\n")
     with pytest.raises(UsageError, match="names no mirror of debian bookworm; add one"):
-        debian.sources(BOOKWORM, ["arm64"], tmp_path)
+        debian.sources(BOOKWORM, tmp_path)
 
 
 @given(text=st.text(max_size=300))
@@ -108,7 +120,7 @@ def test_any_text_is_read_as_sources_or_not(text: str) -> None:
 OS_RELEASE = {
     'ID=debian\nVERSION_CODENAME=trixie\nPRETTY_NAME="Debian 13"\n': ("debian", "trixie"),
     "ID=ubuntu\nID_LIKE=debian\nVERSION_CODENAME=noble\nUBUNTU_CODENAME=noble\n": ("ubuntu", "noble"),
-    'ID=linuxmint\nID_LIKE="ubuntu debian"\nVERSION_CODENAME=wilma\nUBUNTU_CODENAME=noble\n': ("ubuntu", "noble"),
+    'ID=linuxmint\nID_LIKE="ubuntu debian"\nVERSION_CODENAME=wilma\nUBUNTU_CODENAME=noble\n': ("linuxmint", "noble"),
 }
 
 
