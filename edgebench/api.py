@@ -80,6 +80,7 @@ def profile(
     format: str | Sequence[str] = (),
     precision: str | Sequence[str] = "fp32",
     threads: int = 1,
+    via: str | None = None,
     quick: bool = False,
     width: float | None = None,
     depth: float | None = None,
@@ -109,6 +110,7 @@ def profile(
         target,
         profiling.scenario(quick=quick, threads=threads),
         Path(results),
+        way=profiling.way(target, via),
         weights=Path(weights) if weights else None,
         on_progress=on_progress or plan.silent,
     )

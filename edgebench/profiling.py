@@ -9,10 +9,10 @@ import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from uuid import uuid4
 
-from edgebench.errors import DeviceError, JobError
+from edgebench.errors import DeviceError, JobError, UsageError, unknown
 from edgebench.exporting import prepare
 from edgebench.plan import Cell, OnProgress, Step, silent
 from edgebench.records import (
@@ -33,11 +33,36 @@ if TYPE_CHECKING:
     from edgebench.profiles import DeviceProfile
 
 
+Way = Literal["measure", "estimate", "emulate", "count"]
+VIA = ("local", "emulator")
+
+
 def scenario(*, quick: bool = False, threads: int = 1) -> Scenario:
     """The full scenario of the methodology, or the quick one, at `threads` threads."""
     from msgspec.structs import replace
 
     return replace(QUICK if quick else Scenario(), threads=threads)
+
+
+def way(device: DeviceProfile, via: str | None = None, *, counts: bool = False) -> Way:
+    """How `device` is profiled: measured when it is this machine, else estimated, unless `via` or `counts` say so.
+
+    Raises UsageError for a `via` that does not exist or does not fit the device.
+    """
+    if via is not None and via not in VIA:
+        raise unknown("way to a device (--via)", via, VIA)
+    here = device.name == "host"
+    if counts and not here:
+        raise UsageError(f"--counts is for --device host; with --device {device.name} use --via emulator, which counts")
+    if counts:
+        return "count"
+    if via == "local" and not here:
+        raise UsageError(f"--via local measures this machine, which is --device host and not {device.name}")
+    if via == "emulator":
+        if here:
+            raise UsageError("--via emulator is for another device; to count this machine's instructions use --counts")
+        return "emulate"
+    return "measure" if here else "estimate"
 
 
 def run(
@@ -46,6 +71,7 @@ def run(
     scenario: Scenario,
     results: Path,
     *,
+    way: Way,
     weights: Path | None = None,
     on_progress: OnProgress = silent,
 ) -> list[Result]:
@@ -66,7 +92,7 @@ def run(
             on_progress(Step(number, len(cells), title, detail))
 
         report("preparing")
-        result = _Job(cell, device, scenario, weights, report).run(next(artifacts))
+        result = _Job(cell, device, scenario, way, weights, report).run(next(artifacts))
         store.append(folder, result, run=run_id)
         done.append(result)
     return done
@@ -81,13 +107,20 @@ class _Job:
     """One cell on its way from a checked file to a result."""
 
     def __init__(
-        self, cell: Cell, device: DeviceProfile, scenario: Scenario, weights: Path | None, report: Callable[[str], None]
+        self,
+        cell: Cell,
+        device: DeviceProfile,
+        scenario: Scenario,
+        way: Way,
+        weights: Path | None,
+        report: Callable[[str], None],
     ) -> None:
         from edgebench.runtimes import FORMATS
 
         self.cell = cell
         self.device = device
         self.scenario = scenario
+        self.way = way
         self.weights = weights
         self.report = report
         self.runtime = FORMATS[cell.export.format]
@@ -97,7 +130,7 @@ class _Job:
         if isinstance(artifact, JobError):
             return self._without_numbers("failed", str(artifact))
         try:
-            return self._measure(artifact) if self.device.name == "host" else self._estimate(artifact)
+            return self._WAYS[self.way](self, artifact)
         except JobError as error:
             return self._without_numbers("failed", str(error), artifact)
 
@@ -124,6 +157,23 @@ class _Job:
             parity=artifact.parity,
         )
 
+    def _emulate(self, artifact: Artifact) -> Result:
+        from edgebench.targets.emulator import emulate
+
+        return emulate(artifact, self.device, on_progress=self.report)
+
+    def _count(self, artifact: Artifact) -> Result:
+        from edgebench.targets.emulator import count_host
+
+        return count_host(artifact, on_progress=self.report)
+
+    _WAYS: ClassVar[dict[Way, Callable[[_Job, Artifact], Result]]] = {
+        "measure": _measure,
+        "estimate": _estimate,
+        "emulate": _emulate,
+        "count": _count,
+    }
+
     def _without_numbers(self, status: Status, error: str, artifact: Artifact | None = None) -> Result:
         """A result for a cell that has no latency: what is known of the file, and why there is no number."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -144,7 +194,7 @@ class _Job:
             "status": status,
             "error": error,
         }
-        if self.device.name == "host":
+        if self.way != "estimate":
             return Measurement(**common, runtime_version="", scenario=self.scenario)
         return Estimate(**common, threads=self.scenario.threads)
 

@@ -27,6 +27,12 @@ def profile(
     fmt: Annotated[str | None, typer.Option(help="Formats, comma-separated; default: all the device has.")] = None,
     precision: Annotated[str, typer.Option(help="Precisions, comma-separated: fp32, fp16.")] = "fp32",
     threads: Threads = 1,
+    via: Annotated[
+        str | None, typer.Option(help="How to reach the device: local or emulator; default: local on the host.")
+    ] = None,
+    counts: Annotated[
+        bool, typer.Option("--counts", help="Host: count executed instructions instead of time.")
+    ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="3 processes of 1 s each; no p95, no p99.")] = False,
     width: Width = None,
     depth: Depth = None,
@@ -52,8 +58,9 @@ def profile(
     arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input)
     cells = plan.cells(model or models.FOCUS, arguments, specs)
     scenario = profiling.scenario(quick=quick, threads=positive(threads, "--threads"))
+    way = profiling.way(target, via, counts=counts)
     with output.progress() as report:
-        done = profiling.run(cells, target, scenario, results, weights=weights, on_progress=report)
+        done = profiling.run(cells, target, scenario, results, way=way, weights=weights, on_progress=report)
     if json:
         output.json([rows.profile(result) for result in done])
     else:
