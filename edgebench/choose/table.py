@@ -8,9 +8,10 @@ resolution give all of them; the formulas stay those of the estimator and the me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from edgebench.choose.arena import Indices, Ints, Lifetimes, peak_bytes
 from edgebench.choose.bases import Base
 from edgebench.estimate.form import Floats, Machine, kernel_s
-from edgebench.estimate.work import Kind, Work, named_works
+from edgebench.estimate.work import Kind, named_works
 from edgebench.graph.memory import ALIGNMENT, lifetimes
 from edgebench.graph.operators import Graph
 from edgebench.graph.sketch import sketch
@@ -97,7 +98,16 @@ class Table:
         skeletons: dict[tuple[tuple[str, str], ...], list[int]] = {}
         for index, graph in enumerate(samples):
             skeletons.setdefault(tuple((each.name, each.kind) for each in graph.operators), []).append(index)
-        self._slabs = [_Slab(grid, members, [samples[index] for index in members]) for members in skeletons.values()]
+        by_resolution: list[Graph] = []
+        self._slabs = []
+        # The skeleton with most operators usually holds those of the others, whose pixels are then known too.
+        for names, members in sorted(skeletons.items(), key=lambda item: -len(item[0])):
+            if not by_resolution or not {name for name, _ in names} <= {
+                each.name for each in by_resolution[0].operators
+            }:
+                width = grid.widths[members[0]]
+                by_resolution = [grid.draw(width, _TEMPLATE_DEPTH, each) for each in grid.resolutions]
+            self._slabs.append(_Slab(grid, members, [samples[index] for index in members], by_resolution))
 
     def counts(self, points: Points) -> Counts:
         """Exact counts."""
@@ -128,16 +138,21 @@ class Table:
 
 
 class _Slab:
-    """The widths of a grid at which the networks have the same operators: rounding can make or unmake a shortcut."""
+    """The widths of a grid at which the networks have the same operators: rounding can make or unmake a shortcut.
 
-    def __init__(self, grid: Grid, members: Sequence[int], by_width: Sequence[Graph]) -> None:
+    `by_width` are graphs at the first resolution, `by_resolution` at some one width; they may hold further operators.
+    """
+
+    def __init__(
+        self, grid: Grid, members: Sequence[int], by_width: Sequence[Graph], by_resolution: Sequence[Graph]
+    ) -> None:
         self.grid = grid
         self.members = np.array(members)
         self._width = grid.widths[members[0]]
         self._row = np.zeros(len(grid.widths), dtype=np.intp)
         self._row[self.members] = np.arange(len(members))
         self._by_width = by_width
-        self._by_resolution = [grid.draw(self._width, _TEMPLATE_DEPTH, each) for each in grid.resolutions]
+        self._by_resolution = by_resolution
         template = grid.base.repeats(_TEMPLATE_DEPTH)
         self._places = [grid.base.place(each.name, template) for each in by_width[0].operators]
         self._by_runtime: dict[str, _Kernels] = {}
@@ -220,7 +235,8 @@ class _Slab:
     def _elements(self) -> tuple[Floats, Floats]:
         """Elements of every operator's output: by width, and by resolution over that at the first resolution."""
         by_width = np.array([[each.elements for each in graph.operators] for graph in self._by_width], dtype=float)
-        by_resolution = np.array([[each.elements for each in graph.operators] for graph in self._by_resolution])
+        names = [each.name for each in self._by_width[0].operators]
+        by_resolution = np.array([[graph[name].elements for name in names] for graph in self._by_resolution])
         return by_width, by_resolution / by_resolution[0]
 
     def _kernels(self, runtime: str) -> _Kernels:
@@ -229,16 +245,16 @@ class _Slab:
         return self._by_runtime[runtime]
 
     def _sampled(self, runtime: str) -> _Kernels:
-        named = list(named_works(self._by_width[0], runtime))
-        index = {each.name: number for number, each in enumerate(self._by_width[0].operators)}
-        operators = np.array([index[name] for name, _ in named])
-        kept = np.array([place is None or place[1] < 2 for place in (self._places[each] for each in operators)])
-        by_resolution = _quantities(self._by_resolution, runtime)[:, :, kept]
+        drawn = self._by_width[0].operators
+        kept = [place is None or place[1] < 2 for place in self._places]
+        index = {each.name: number for number, each in enumerate(drawn) if kept[number]}
+        named = list(named_works(self._by_width[0], runtime, index))
+        by_resolution = _quantities(self._by_resolution, runtime, index)
         at_first = np.broadcast_to(by_resolution[:, :1, :], by_resolution.shape)
         return _Kernels(
-            kinds=[work.kind for (_, work), keep in zip(named, kept, strict=True) if keep],
-            operators=operators[kept],
-            by_width=_quantities(self._by_width, runtime)[:, :, kept],
+            kinds=[work.kind for _, work in named],
+            operators=np.array([index[name] for name, _ in named]),
+            by_width=_quantities(self._by_width, runtime, index),
             by_resolution=np.divide(by_resolution, at_first, out=np.ones_like(by_resolution), where=at_first > 0),
         )
 
@@ -263,14 +279,13 @@ class _Kernels:
         return result
 
 
-def _quantities(graphs: Sequence[Graph], runtime: str) -> Floats:
-    """(quantities, graphs, kernels)."""
-    found = [[_amounts(work) for _, work in named_works(graph, runtime)] for graph in graphs]
+def _quantities(graphs: Sequence[Graph], runtime: str, names: Container[str]) -> Floats:
+    """(quantities, graphs, kernels) of the operators in `names`."""
+    found = [[_amounts(work) for _, work in named_works(graph, runtime, names)] for graph in graphs]
     return np.moveaxis(np.array(found, dtype=float), 2, 0)
 
 
-def _amounts(work: Work) -> tuple[int, ...]:
-    return tuple(getattr(work, name) for name in _QUANTITIES)
+_amounts: Final = attrgetter(*_QUANTITIES)
 
 
 def _key(place: tuple[int, int, str] | None, name: str) -> object:

@@ -1,0 +1,75 @@
+"""The answer's records: what was chosen, from what, and why everything else lost."""
+
+from __future__ import annotations
+
+from edgebench.choose.budget import Budget
+from edgebench.records import SCHEMA, ExportSpec, Interval, ModelSpec, Parity, Provenance, Record
+
+
+class Point(Record, frozen=True, kw_only=True):
+    """One network as one file, run with so many threads, and what it gives and takes.
+
+    `accuracy` is the expected top-1 in percent, never measured here; `extrapolated` when no published row reaches so
+    far. `origin` is a published network's name, or the place on a compound line, or "". `path` is the exported file.
+    """
+
+    model: ModelSpec
+    export: ExportSpec
+    threads: int
+    origin: str = ""
+    accuracy: Interval
+    extrapolated: bool = False
+    latency_s: Interval
+    provenance: Provenance = "estimated"
+    peak_memory_bytes: int
+    memory_provenance: Provenance = "estimated"
+    size_bytes: int
+    macs: int
+    path: str | None = None
+    sha256: str | None = None
+    parity: Parity | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Rejected(Record, frozen=True, kw_only=True):
+    """A point that somebody might have expected, and the reasons why it lost, most telling first."""
+
+    point: Point
+    reasons: tuple[str, ...]
+
+
+class Headroom(Record, frozen=True, kw_only=True):
+    """How much of a limit is left: `left` is the share of `limit` that `value` does not use."""
+
+    name: str
+    limit: float
+    value: float
+    left: float
+
+
+class Choice(Record, frozen=True, kw_only=True):
+    """The chosen point and its reasons.
+
+    `ties` are points whose accuracy differs by less than the prior can tell (prior.TIE) and that take less time;
+    `upgrade` is the fastest network that is better by more than a tie, whatever limit it breaks. `frontier` holds the
+    points that no other beats in accuracy, latency and memory at once, fastest first, within the limits and beyond.
+    """
+
+    schema: int = SCHEMA
+    id: str
+    time: str
+    device: str
+    family: str
+    budget: Budget
+    recipes: dict[str, str]
+    picked: Point
+    confirmed: tuple[Point, ...] = ()
+    ties: tuple[Point, ...] = ()
+    upgrade: Point | None = None
+    frontier: tuple[Point, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    headroom: tuple[Headroom, ...] = ()
+    candidates: int
+    search_s: float
+    calibrated_on: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()

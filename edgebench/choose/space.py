@@ -1,0 +1,171 @@
+"""The networks to choose from: a free grid, the compound line, and the published points, each network once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from edgebench.choose.bases import Base
+from edgebench.choose.table import Grid, Points
+from edgebench.errors import UsageError
+from edgebench.models import family_of, names, plan_of, resolve
+from edgebench.models.scaling import ALPHA, BETA, GAMMA
+
+_WIDTH_STEP: Final = 0.05
+_RESOLUTION_STEP: Final = 16
+_COMPOUND_STEP: Final = 8  # pixels, as models.scaling.compound rounds
+_BUDGET_FACTOR: Final = 2.0  # alpha * beta^2 * gamma^2: a step of phi doubles the MACs
+_TOLERANCE: Final = 0.1
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How far the free grid reaches: nominal widths and depths, and resolutions in pixels."""
+
+    width: tuple[float, float] = (0.25, 2.2)
+    depth: tuple[float, float] = (0.5, 3.1)
+    resolution: tuple[int, int] = (96, 608)
+
+
+WITHIN_PRIOR: Final = Extent()
+"""What published accuracies cover; see prior.Prior.ranges."""
+BEYOND_PRIOR: Final = Extent(width=(0.1, 3.0), depth=(0.25, 4.0), resolution=(64, 800))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A compound line: depth alpha^phi, width beta^phi, resolution gamma^phi (Tan and Le, 2019, equation 3).
+
+    Raises UsageError unless each is at least 1 and alpha * beta^2 * gamma^2 is about 2.
+    """
+
+    alpha: float = ALPHA
+    beta: float = BETA
+    gamma: float = GAMMA
+
+    def __post_init__(self) -> None:
+        product = self.alpha * self.beta**2 * self.gamma**2
+        if min(self.alpha, self.beta, self.gamma) < 1 or abs(product / _BUDGET_FACTOR - 1) > _TOLERANCE:
+            raise UsageError(
+                f"alpha {self.alpha:g}, beta {self.beta:g}, gamma {self.gamma:g} are no compound line: each must be "
+                f"at least 1 and alpha * beta^2 * gamma^2 (here {product:.3g}) within 10% of 2"
+            )
+
+    def point(self, phi: float, resolution: int) -> tuple[float, float, int]:
+        """(width, depth, resolution) at `phi`, which may be negative, from a base of `resolution`."""
+        pixels = max(_COMPOUND_STEP, int(resolution * self.gamma**phi / _COMPOUND_STEP + 0.5) * _COMPOUND_STEP)
+        return self.beta**phi, self.alpha**phi, pixels
+
+
+PHIS: Final = tuple(np.arange(-4, 7.01, 0.25).tolist())
+
+
+@dataclass(frozen=True)
+class Space:
+    """Different networks of one base. `origin` names the points that somebody would ask for by name.
+
+    `published` are positions of points as their authors published them, by name.
+    """
+
+    grid: Grid
+    points: Points
+    origin: dict[int, str]
+    published: dict[str, int]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+def space(base: Base, *, extent: Extent = WITHIN_PRIOR, lines: Sequence[Line] = (Line(),)) -> Space:
+    """Returns every network of the free grid, of the compound lines and of the published points, each once."""
+    named = _published(base)
+    wanted = dict(named)
+    default = resolve(base.name)
+    if base.deepens:
+        for line in lines:
+            for phi in PHIS:
+                wanted.setdefault(f"phi {phi:+g} of {_title(line)}", line.point(phi, default.resolution))
+    allowed = {name: point for name, point in wanted.items() if name in named or _within(point, extent)}
+    # Published values come first, so that a network that they share with others goes by them.
+    first = list(zip(*named.values(), strict=True))
+    widths = _Axis(first[0], _grid(*extent.width, _WIDTH_STEP), _network_at(base))
+    depths = _Axis(first[1], _breakpoints(base, extent), base.repeats)
+    resolutions = _Axis(first[2], _resolutions(base, extent), lambda pixels: pixels)
+    placed = [(widths.place(w), depths.place(d), resolutions.place(r)) for w, d, r in allowed.values()]
+    grid = Grid(base, tuple(widths.values), tuple(depths.values), tuple(map(int, resolutions.values)))
+    free = np.array([each.ravel() for each in np.meshgrid(widths.free, depths.free, resolutions.free, indexing="ij")])
+    points = np.unique(np.concatenate([free.T, np.array(placed)]), axis=0)
+    position = {tuple(point): index for index, point in enumerate(points.tolist())}
+    origin = {position[place]: name for name, place in reversed(list(zip(allowed, placed, strict=True)))}
+    published = {name: position[place] for name, place in zip(allowed, placed, strict=True) if name in named}
+    return Space(grid, Points(*points.T), origin, published)
+
+
+@dataclass
+class _Axis:
+    """Values of one axis without two that make the same network; the first of equals stays."""
+
+    first: Sequence[float]
+    regular: Sequence[float]
+    key: Callable[[float], Hashable]
+    values: list[float] = field(default_factory=list)
+    free: list[int] = field(default_factory=list)
+    _seen: dict[Hashable, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for value in self.first:
+            self.place(value)
+        self.free = sorted({self.place(value) for value in self.regular})
+
+    def place(self, value: float) -> int:
+        """The index of the value, or of one that makes the same network."""
+        index = self._seen.setdefault(self.key(value), len(self.values))
+        if index == len(self.values):
+            self.values.append(value)
+        return index
+
+
+def _network_at(base: Base) -> Callable[[float], Hashable]:
+    return lambda width: plan_of(resolve(base.name, width=width))
+
+
+def _published(base: Base) -> dict[str, tuple[float, float, int]]:
+    """The family's members that are points of this base. A ResNet is a base of its own."""
+    family = family_of(resolve(base.name)).name
+    members = [base.name] if base.name in names() else [name for name in names() if resolve(name).family == family]
+    specs = [resolve(name) for name in members]
+    return {spec.name: (spec.width, spec.depth, spec.resolution) for spec in specs}
+
+
+def _breakpoints(base: Base, extent: Extent) -> list[float]:
+    """The largest depths that give each combination of repeats: repeats round up, so those are whole over `blocks`."""
+    if not base.deepens:
+        return [1.0]
+    low, high = extent.depth
+    scaled = {count for stage, count in enumerate(base.blocks) if stage not in base.fixed}
+    found = {step / count for count in scaled for step in range(1, math.floor(high * count) + 1)}
+    return sorted({1.0, *(round(depth, 6) for depth in found if low <= depth <= high)})
+
+
+def _resolutions(base: Base, extent: Extent) -> list[float]:
+    """Multiples of 16 from the network's smallest resolution on: fewer pixels would waste a stride."""
+    minimum = family_of(resolve(base.name)).members[base.name].minimum
+    low, high = extent.resolution
+    return [pixels for pixels in range(low, high + 1, _RESOLUTION_STEP) if pixels >= minimum]
+
+
+def _grid(low: float, high: float, step: float) -> list[float]:
+    return [round(low + step * index, 6) for index in range(round((high - low) / step) + 1)]
+
+
+def _within(point: tuple[float, float, int], extent: Extent) -> bool:
+    limits: Iterable[tuple[float, float]] = (extent.width, extent.depth, extent.resolution)
+    return all(low <= value <= high for value, (low, high) in zip(point, limits, strict=True))
+
+
+def _title(line: Line) -> str:
+    return f"{line.alpha:.3g}/{line.beta:.3g}/{line.gamma:.3g}"

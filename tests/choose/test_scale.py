@@ -1,0 +1,137 @@
+"""`scale` without confirmation: the pick, its reasons, and bad input."""
+
+import msgspec
+import numpy as np
+import pytest
+from pytest import MonkeyPatch
+
+import edgebench.choose.prior as prior
+from edgebench.choose import Choice, scale
+from edgebench.choose.bases import bases
+from edgebench.choose.pool import Variant, pool
+from edgebench.choose.space import WITHIN_PRIOR
+from edgebench.errors import Regression, UsageError
+from edgebench.estimate import estimate
+from edgebench.graph.sketch import sketch
+from edgebench.profiles import load
+from edgebench.records import ExportSpec
+
+
+def test_the_pick_is_the_best_that_keeps_the_limits(choice: Choice) -> None:
+    columns = pool(bases("mobilenetv2"), [Variant(ExportSpec(), 1)], load("rpi4"), extent=WITHIN_PRIOR).columns
+    fits = (columns.latency <= 0.05) & (columns.memory <= 64e6)
+    assert choice.picked.accuracy.value == pytest.approx(columns.accuracy[fits].max())
+    assert choice.candidates == len(columns) > 10_000
+
+
+def test_the_picks_numbers_are_the_one_network_estimate(choice: Choice) -> None:
+    picked = choice.picked
+    alone = estimate(sketch(picked.model), load("rpi4"), spec=picked.model, export=picked.export)
+    assert picked.latency_s == alone.latency_s
+    assert picked.peak_memory_bytes == alone.peak_memory_bytes
+    assert picked.size_bytes == alone.size_bytes
+
+
+def test_ties_are_within_a_point_and_cost_less(choice: Choice) -> None:
+    assert choice.ties
+    for tie in choice.ties:
+        assert 0 <= choice.picked.accuracy.value - tie.accuracy.value < prior.TIE
+        cheaper = (tie.latency_s.value < choice.picked.latency_s.value) or (
+            tie.peak_memory_bytes < choice.picked.peak_memory_bytes
+        )
+        assert cheaper
+
+
+def test_the_upgrade_is_better_by_more_than_a_tie_and_breaks_the_limit(choice: Choice) -> None:
+    assert choice.upgrade is not None
+    assert choice.upgrade.accuracy.value >= choice.picked.accuracy.value + prior.TIE
+    assert choice.upgrade.latency_s.value > 0.05
+
+
+def test_every_loser_has_a_reason_that_holds(choice: Choice) -> None:
+    published = [each for each in choice.rejected if each.point.origin == "mobilenetv2"]
+    assert published[0].reasons[0].startswith("latency")
+    for each in choice.rejected:
+        if "over --max-latency" in each.reasons[0]:
+            assert each.point.latency_s.value > 0.05
+        else:
+            assert each.point.accuracy.value <= choice.picked.accuracy.value + 1e-9
+
+
+def test_the_frontier_is_ordered_and_holds_the_pick(choice: Choice) -> None:
+    latencies = [point.latency_s.value for point in choice.frontier]
+    assert latencies == sorted(latencies)
+    assert choice.picked.model in [point.model for point in choice.frontier]
+
+
+def test_headroom_adds_up(choice: Choice) -> None:
+    assert {each.name for each in choice.headroom} == {"latency", "memory"}
+    for each in choice.headroom:
+        assert each.left == pytest.approx(1 - each.value / each.limit)
+        assert each.left >= 0
+
+
+def test_the_record_survives_json(choice: Choice) -> None:
+    assert msgspec.json.decode(msgspec.json.encode(choice), type=Choice) == choice
+
+
+def test_more_threads_and_formats_are_further_axes() -> None:
+    several = scale(
+        "rpi4", "mobilenetv1", max_latency="20ms", threads=[1, 4], precision=["fp32", "int8"], confirmed=False
+    )
+    assert several.picked.threads == 4
+    alone = scale("rpi4", "mobilenetv1", max_latency="20ms", confirmed=False)
+    assert several.candidates == 4 * alone.candidates
+    assert several.picked.accuracy.value >= alone.picked.accuracy.value
+
+
+def test_beyond_the_prior_only_when_asked_and_marked() -> None:
+    with pytest.raises(Regression, match="no network fits"):
+        scale("rpi4", "mobilenetv2", max_latency="3ms", confirmed=False)
+    far = scale("rpi4", "mobilenetv2", max_latency="3ms", confirmed=False, extrapolate=True)
+    assert far.picked.extrapolated
+    assert any("guess" in warning for warning in far.warnings)
+
+
+def test_resnets_are_chosen_among_their_depths() -> None:
+    found = scale("rpi4", "resnet", max_latency="400ms", confirmed=False)
+    assert found.picked.model.name.startswith("resnet")
+    assert {"resnet18", "resnet50", "resnet152"} <= {each.point.origin for each in found.rejected}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"device": "rpi44"}, "did you mean rpi4"),
+        ({"family": "mobilnet"}, "unknown family"),
+        ({"format": "onxx"}, "unknown format"),
+        ({"precision": "fp64"}, "unknown precision"),
+        ({"threads": 9}, "give 1 to 4"),
+        ({"threads": 0}, "give 1 to 4"),
+        ({"recipe": "magic"}, "unknown recipe"),
+        ({"format": "onnx"}, "no calibration for onnxruntime fp32 with 1 thread on rpi4; there is one for"),
+        ({"device": "host"}, "no calibration"),
+        ({"precision": "int8", "confirmed": True}, "cannot be written"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments: dict[str, object], message: str) -> None:
+    given = {"device": "rpi4", "family": "mobilenetv1", "max_latency": "50ms", "confirmed": False} | arguments
+    if message == "cannot be written" and "int8" in _writable():
+        pytest.skip("int8 can be written now")
+    with pytest.raises(UsageError, match=message) as caught:
+        scale(**given)
+    assert "\n" not in str(caught.value)
+
+
+def _writable() -> tuple[str, ...]:
+    from edgebench import plan
+
+    return plan.WRITABLE["tflite"]
+
+
+def test_int8_without_a_published_drop_is_refused(monkeypatch: MonkeyPatch) -> None:
+    bare = msgspec.structs.replace(prior.load(), int8={})
+    monkeypatch.setattr(prior, "load", lambda: bare)
+    one = np.ones(1)
+    with pytest.raises(UsageError, match="no published int8"):
+        prior.accuracy("mobilenetv1", one, one, one * 224, precision="int8")
