@@ -262,5 +262,6 @@ def test_a_missing_compiler_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_plugins_own_licence_is_in_its_files() -> None:
-    for path in counting.SOURCES.iterdir():
+    assert "GNU GENERAL PUBLIC LICENSE" in (counting.SOURCES / "COPYING").read_text()
+    for path in counting.SOURCES.glob("*.[ch]"):
         assert "SPDX-License-Identifier: GPL-2.0-or-later" in path.read_text()
