@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -13,7 +14,7 @@ from edgebench.report import rows
 from edgebench.units import show_bytes, show_count, show_seconds
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from edgebench.diagnosis import Diagnosis
     from edgebench.exporting import Outcome
@@ -25,7 +26,8 @@ def _table(title: str | None, *columns: str, left: Sequence[str] = ()) -> Table:
     """A plain table: the columns in `left` are text, all others numbers."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, justify="left" if column in left else "right", overflow="fold")
+        numeric = column not in left
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
     return table
 
 
@@ -78,7 +80,10 @@ def exports(outcomes: Sequence[Outcome]) -> Table:
 
 def profile(results: Sequence[Result], device: DeviceProfile) -> list[RenderableType]:
     """The profile table and, under it, what its columns mean, the warnings, and how to get a measured number."""
-    blocks: list[RenderableType] = [_profile_table(results, device), Text(_legend(results), style="dim")]
+    blocks: list[RenderableType] = [
+        _Profile(f"{device.title} ({device.name})", [_profile_row(result) for result in results]),
+        Text(_legend(results), style="dim"),
+    ]
     blocks += [Text(f"! {note}") for note in _notes(results)]
     if any(isinstance(result, Estimate) for result in results):
         blocks.append(
@@ -91,36 +96,61 @@ def profile(results: Sequence[Result], device: DeviceProfile) -> list[Renderable
     return blocks
 
 
-def _profile_table(results: Sequence[Result], device: DeviceProfile) -> Table:
-    table = _table(
-        f"{device.title} ({device.name})",
-        "model", "point", "format", "prec", "thr", "provenance", "p50", "interval", "p90", "first", "load",
-        "peak mem", "size", "params", "MACs", "parity",
-        left=("model", "point", "format", "prec", "provenance"),
-    )  # fmt: skip
-    for result in results:
-        row = rows.profile(result)
-        times = row["latency_s"]
-        interval = f"{_bare(times['low'])}-{show_seconds(times['high'])}" if times["high"] is not None else "-"
-        table.add_row(
-            result.model.name,
-            _point(result.model),
-            result.export.format,
-            result.export.precision,
-            str(row["threads"]),
-            result.provenance if result.status == "ok" else result.status.upper(),
-            show_seconds(times["median"]),
-            interval,
-            _refused(times["p90"], result),
-            show_seconds(row["first_s"]),
-            show_seconds(row["load_s"]),
-            show_bytes(result.peak_memory_bytes),
-            show_bytes(result.size_bytes),
-            show_count(result.parameters),
-            show_count(result.macs),
-            _parity(result.parity),
-        )
-    return table
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Profile:
+    """The profile table: one where the terminal is wide enough, else one of the timings and one of the files."""
+
+    title: str
+    cells: Sequence[Row]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        times = [name for name in _TIMES if any(row[name] != "-" for row in self.cells)]
+        whole = self._table(self.title, [*_IDENTITY, *times, *_FILE])
+        if console.measure(whole, options=options.update_width(1000)).maximum <= options.max_width:
+            yield whole
+            return
+        yield self._table(self.title, [*_IDENTITY, *times])
+        yield Text()
+        yield self._table(None, [*_IDENTITY, *_FILE])
+
+    def _table(self, title: str | None, columns: Sequence[str]) -> Table:
+        table = _table(title, *columns, left=("model", "point", "format", "prec", "provenance"))
+        for row in self.cells:
+            table.add_row(*(row[column] for column in columns))
+        return table
+
+
+_IDENTITY = ("model", "point", "format", "prec", "thr")
+_TIMES = ("provenance", "p50", "interval", "p90", "first", "load", "peak mem", "instr")
+_FILE = ("size", "params", "MACs", "parity")
+
+
+def _profile_row(result: Result) -> Row:
+    row = rows.profile(result)
+    times = row["latency_s"]
+    instructions = result.counts.get("instructions") if isinstance(result, Measurement) else None
+    return {
+        "model": result.model.name,
+        "point": _point(result.model),
+        "format": result.export.format,
+        "prec": result.export.precision,
+        "thr": str(row["threads"]),
+        "provenance": result.provenance if result.status == "ok" else result.status.upper(),
+        "p50": show_seconds(times["median"]),
+        "interval": f"{_bare(times['low'])}-{show_seconds(times['high'])}" if times["high"] is not None else "-",
+        "p90": _refused(times["p90"], result),
+        "first": show_seconds(row["first_s"]),
+        "load": show_seconds(row["load_s"]),
+        "peak mem": show_bytes(result.peak_memory_bytes),
+        "instr": show_count(instructions),
+        "size": show_bytes(result.size_bytes),
+        "params": show_count(result.parameters),
+        "MACs": show_count(result.macs),
+        "parity": _parity(result.parity),
+    }
 
 
 def _point(spec: ModelSpec) -> str:
@@ -146,7 +176,13 @@ def _parity(parity: Parity | None) -> str:
 
 def _legend(results: Sequence[Result]) -> str:
     lines = []
-    if any(isinstance(result, Measurement) for result in results):
+    if any(result.provenance == "emulated" for result in results):
+        lines.append(
+            "emulated: the device's own runtime under QEMU. instr (executed instructions of one inference) and peak "
+            "mem are counted, not estimated; parity is against this machine. An emulator's clock means nothing, so no "
+            "time is given."
+        )
+    if any(result.provenance == "measured" for result in results):
         lines.append(
             "measured: p50 is the median over fresh processes with its 95% interval; it covers copying the input in, "
             "the inference, and reading the output. first: the first inference after load."
