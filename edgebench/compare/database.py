@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from edgebench.errors import MissingPackage, UsageError
 
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 # What DuckDB may keep in memory; more goes to its temporary files.
 MEMORY: Final = "300MB"
 
-# The fields of a stored line that the table is made of. `latency_s` stays JSON: samples by process of a measurement,
-# an interval of an estimate.
+# The fields of a stored line that the table is made of, but for `latency_s`, whose type depends on the kind of record.
 _FIELDS: Final = {
     "kind": "VARCHAR",
     "schema": "INTEGER",
@@ -30,7 +29,6 @@ _FIELDS: Final = {
     "provenance": "VARCHAR",
     "threads": "INTEGER",
     "scenario": "STRUCT(threads INTEGER)",
-    "latency_s": "JSON",
     "load_s": "DOUBLE[]",
     "first_s": "DOUBLE[]",
     "memory_bytes": "MAP(VARCHAR, BIGINT)",
@@ -45,12 +43,7 @@ _FIELDS: Final = {
     "error": "VARCHAR",
 }
 
-_SAMPLES: Final = "try_cast(latency_s AS DOUBLE[][])"
-_ESTIMATE: Final = "try_cast(latency_s->>'value' AS DOUBLE)"
-_P10: Final = "list_aggregate(one, 'quantile_cont', 0.1)"
-
-# The columns of the table `results`: name and expression, in base units. latency_s is the median of the process
-# medians (or the estimate), latency_p10_s the median of the processes' 10th percentiles: what `compare` judges.
+# The columns of the table `results`: name and expression, in base units. Those of _latency come between.
 _COLUMNS: Final = {
     "time": "timezone('UTC', try_cast(time AS TIMESTAMPTZ))",
     "model": "model.name",
@@ -65,9 +58,6 @@ _COLUMNS: Final = {
     "runtime_version": "runtime_version",
     "threads": "coalesce(threads, scenario.threads)",
     "provenance": "provenance",
-    "latency_s": f"coalesce(list_median(list_transform({_SAMPLES}, lambda one: list_median(one))), {_ESTIMATE})",
-    "latency_p10_s": f"coalesce(list_median(list_transform({_SAMPLES}, lambda one: {_P10})), {_ESTIMATE})",
-    "processes": f"len({_SAMPLES})",
     "first_s": "list_median(first_s)",
     "load_s": "list_median(load_s)",
     "peak_memory_bytes": "coalesce(peak_memory_bytes, greatest(memory_bytes['load'], memory_bytes['first'], "
@@ -83,8 +73,33 @@ _COLUMNS: Final = {
     "status": "status",
     "error": "error",
     "id": "id",
+    "kind": "kind",
     "schema": '"schema"',
+    "file": "filename",
 }
+
+# How `latency_s` is read: the samples by process of a measurement, the interval of an estimate, or either of them,
+# which takes DuckDB half as long again.
+Latency = Literal["samples", "interval", "either"]
+_LATENCY_TYPES: Final[dict[Latency, str]] = {
+    "samples": "DOUBLE[][]",
+    "interval": "STRUCT(value DOUBLE)",
+    "either": "JSON",
+}
+
+
+def _latency(kind: Latency) -> dict[str, str]:
+    """latency_s, the median of the process medians; latency_p10_s, that of their 10th percentiles, which `compare`
+    judges; and the number of processes. Both latencies are the estimate of an estimate."""
+    if kind == "interval":
+        return {"latency_s": "latency_s.value", "latency_p10_s": "latency_s.value", "processes": "NULL::BIGINT"}
+    samples = "latency_s" if kind == "samples" else "try_cast(latency_s AS DOUBLE[][])"
+    each = {"latency_s": "list_median(one)", "latency_p10_s": "list_aggregate(one, 'quantile_cont', 0.1)"}
+    values = {name: f"list_median(list_transform({samples}, lambda one: {value}))" for name, value in each.items()}
+    if kind == "either":
+        estimate = "try_cast(latency_s->>'value' AS DOUBLE)"
+        values = {name: f"coalesce({expression}, {estimate})" for name, expression in values.items()}
+    return {**values, "processes": f"len({samples})"}
 
 
 @dataclass(frozen=True)
@@ -95,22 +110,28 @@ class Answer:
     rows: tuple[tuple[Any, ...], ...]
 
 
-def connect(folder: Path) -> duckdb.DuckDBPyConnection:
-    """Opens an in-memory database whose table `results` is every record under `folder`, read as it is asked for.
+def connect(files: Sequence[Path], latency: Latency) -> duckdb.DuckDBPyConnection:
+    """Opens an in-memory database whose table `results` is every record of the files, read as it is asked for.
 
     Lines that are no records (such as one that was cut off) are rows without a `schema`. Raises MissingPackage without
-    DuckDB, UsageError when there are no results.
+    DuckDB.
     """
     try:
         import duckdb
     except ModuleNotFoundError as error:
         raise MissingPackage("duckdb", "history", "reading the history") from error
+    connection = duckdb.connect(config={"memory_limit": MEMORY})
+    connection.execute("SET enable_progress_bar = false")
+    connection.execute(_view(files, latency))
+    return connection
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The result files under a folder, or the file itself; UsageError when there are none."""
     files = sorted(folder.rglob("*.jsonl")) if folder.is_dir() else [folder] if folder.exists() else []
     if not files:
         raise UsageError(f"{folder} holds no results: `edgebench profile` writes them, as .jsonl files")
-    connection = duckdb.connect(config={"memory_limit": MEMORY})
-    connection.execute(_view(files))
-    return connection
+    return files
 
 
 def query(folder: Path, sql: str) -> Answer:
@@ -119,7 +140,7 @@ def query(folder: Path, sql: str) -> Answer:
         raise UsageError(
             "the query is empty: write for example SELECT model, min(latency_s) FROM results GROUP BY model"
         )
-    return run(connect(folder), sql)
+    return run(connect(files_of(folder), "either"), sql)
 
 
 def run(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] = ()) -> Answer:
@@ -131,15 +152,18 @@ def run(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[An
         return Answer(tuple(column[0] for column in found.description), tuple(found.fetchall()))
     except duckdb.Error as error:
         reason = " ".join(str(error).split())
-        raise UsageError(f"the query failed: {reason}. The table is `results`: {', '.join(_COLUMNS)}") from error
+        raise UsageError(
+            f"the query failed: {reason}. The table is `results`: {', '.join([*_COLUMNS, *_latency('either')])}"
+        ) from error
 
 
-def _view(files: Sequence[Path]) -> str:
+def _view(files: Sequence[Path], latency: Latency) -> str:
     names = ", ".join(_text(str(file)) for file in files)
-    fields = ", ".join(f'"{name}": {_text(kind)}' for name, kind in _FIELDS.items())
-    columns = ",\n".join(f'{expression} AS "{name}"' for name, expression in _COLUMNS.items())
+    typed = {**_FIELDS, "latency_s": _LATENCY_TYPES[latency]}
+    fields = ", ".join(f'"{name}": {_text(kind)}' for name, kind in typed.items())
+    columns = ",\n".join(f'{expression} AS "{name}"' for name, expression in {**_COLUMNS, **_latency(latency)}.items())
     return (
-        f"CREATE VIEW results AS SELECT\n{columns}\nFROM read_json([{names}], "
+        f"CREATE VIEW results AS SELECT\n{columns}\nFROM read_json([{names}], filename=true, "
         f"format='newline_delimited', ignore_errors=true, columns={{{fields}}})"
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from edgebench.compare import database
 from edgebench.compare.statistics import Array
 from edgebench.errors import MissingPackage, UsageError, unknown
 from edgebench.records import SCHEMA, Record
-
-if TYPE_CHECKING:
-    import duckdb
 
 # A change needs this many results on either side of it: fewer are an incident, not a new level.
 LEAST_RESULTS: Final = 3
@@ -39,7 +36,7 @@ _SERIES: Final = (
     "provenance",
 )
 _POINT: Final = ("time", "processes", "commit", "runtime_version", "machine", "artifact_sha256", "id")
-_COLUMNS: Final = (*_SERIES, *_POINT, "latency_p10_s", "status", "schema")
+_COLUMNS: Final = (*_SERIES, *_POINT, "latency_p10_s", "status", "schema", "kind", "file")
 
 
 class Point(Record, frozen=True, kw_only=True):
@@ -95,13 +92,12 @@ def history(folder: Path, model: str | None, *, device: str | None = None, thres
 
     Raises UsageError when there is none, or one of a newer schema; MissingPackage without DuckDB or ruptures.
     """
-    connection = database.connect(folder)
-    rows = _rows(connection, {"model": model, "device": device})
+    rows = _rows(folder, {"model": model, "device": device})
     known = [row for row in rows if row["schema"] is not None]
     _check_schema(known)
     good = [row for row in known if row["status"] == "ok" and _positive(row["latency_p10_s"]) and row["time"]]
     if not good:
-        raise _nothing(connection, folder, model, device)
+        raise _nothing(folder, model, device)
     grouped: dict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)
     for row in good:
         grouped[tuple(row[name] for name in _SERIES)].append(row)
@@ -159,13 +155,28 @@ def _merged(logs: Array, starts: list[int], least: float) -> list[int]:
     return starts
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, wanted: Mapping[str, str | None]) -> list[dict[str, Any]]:
-    """The lines that match, and those that could not be read. One plain condition a column is pushed into the scan."""
+def _rows(folder: Path, wanted: Mapping[str, str | None]) -> list[dict[str, Any]]:
+    """The lines that match, in time order, and those that could not be read.
+
+    The files are read for measurements first, and those that hold estimates once more for these.
+    """
     asked = {column: value for column, value in wanted.items() if value is not None}
     matching = " AND ".join(f"{column} = ?" for column in asked) or "TRUE"
+    values = tuple(asked.values())
+    rows = _select(database.files_of(folder), "samples", f'({matching}) OR "schema" IS NULL', values)
+    estimated = sorted({Path(row["file"]) for row in rows if row["kind"] == "estimate"})
+    if not estimated:
+        return rows
+    others = [row for row in rows if row["kind"] != "estimate"]
+    return [*others, *_select(estimated, "interval", f"({matching}) AND kind = 'estimate'", values)]
+
+
+def _select(
+    files: Sequence[Path], latency: database.Latency, condition: str, values: tuple[str, ...]
+) -> list[dict[str, Any]]:
     columns = ", ".join(f'"{name}"' for name in _COLUMNS)
-    sql = f'SELECT {columns} FROM results WHERE ({matching}) OR "schema" IS NULL ORDER BY time'
-    answer = database.run(connection, sql, tuple(asked.values()))
+    sql = f"SELECT {columns} FROM results WHERE {condition} ORDER BY time"
+    answer = database.run(database.connect(files, latency), sql, values)
     return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
 
 
@@ -221,9 +232,9 @@ def _check_schema(rows: Iterable[Mapping[str, Any]]) -> None:
         )
 
 
-def _nothing(connection: duckdb.DuckDBPyConnection, folder: Path, model: str | None, device: str | None) -> UsageError:
+def _nothing(folder: Path, model: str | None, device: str | None) -> UsageError:
     """The error for a model or device that no stored result has."""
-    answer = database.run(connection, "SELECT DISTINCT model, device FROM results WHERE status = 'ok'")
+    answer = database.query(folder, "SELECT DISTINCT model, device FROM results WHERE status = 'ok'")
     models, devices = ({row[column] for row in answer.rows if row[column]} for column in (0, 1))
     if model is not None and models and model not in models:
         return unknown("model in the history", model, models)
