@@ -92,9 +92,9 @@ def space(base: Base, *, extent: Extent = WITHIN_PRIOR, lines: Sequence[Line] = 
     allowed = {name: point for name, point in wanted.items() if name in named or _within(point, extent)}
     # Published values come first, so that a network that they share with others goes by them.
     first = list(zip(*named.values(), strict=True))
-    widths = _Axis(first[0], _grid(*extent.width, _WIDTH_STEP), _network_at(base))
-    depths = _Axis(first[1], _breakpoints(base, extent), base.repeats)
-    resolutions = _Axis(first[2], _resolutions(base, extent), lambda pixels: pixels)
+    widths = Axis(first[0], _grid(*extent.width, _WIDTH_STEP), network_at(base))
+    depths = Axis(first[1], _breakpoints(base, extent), base.repeats)
+    resolutions = Axis(first[2], _resolutions(base, extent), lambda pixels: pixels)
     placed = [(widths.place(w), depths.place(d), resolutions.place(r)) for w, d, r in allowed.values()]
     grid = Grid(base, tuple(widths.values), tuple(depths.values), tuple(map(int, resolutions.values)))
     free = np.array([each.ravel() for each in np.meshgrid(widths.free, depths.free, resolutions.free, indexing="ij")])
@@ -106,8 +106,11 @@ def space(base: Base, *, extent: Extent = WITHIN_PRIOR, lines: Sequence[Line] = 
 
 
 @dataclass
-class _Axis:
-    """Values of one axis without two that make the same network; the first of equals stays."""
+class Axis:
+    """Values of one axis without two that make the same network by `key`; the first of equals stays.
+
+    `free` are the indices of the `regular` values.
+    """
 
     first: Sequence[float]
     regular: Sequence[float]
@@ -129,7 +132,8 @@ class _Axis:
         return index
 
 
-def _network_at(base: Base) -> Callable[[float], Hashable]:
+def network_at(base: Base) -> Callable[[float], Hashable]:
+    """What two widths share exactly when they make the same network."""
     return lambda width: plan_of(resolve(base.name, width=width))
 
 

@@ -1,0 +1,75 @@
+"""`edgebench scale`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgebench.commands.options import Json, listed, positive
+
+
+def scale(
+    device: Annotated[str, typer.Option(help="Device profile; see `edgebench devices`.")],
+    family: Annotated[
+        str, typer.Option(help="efficientnet, efficientnet_lite, mobilenetv1, mobilenetv2, resnet or all.")
+    ] = "all",
+    max_latency: Annotated[str | None, typer.Option(help="Longest inference, such as 50ms.")] = None,
+    max_memory: Annotated[str | None, typer.Option(help="Most peak memory, such as 64MB.")] = None,
+    max_size: Annotated[str | None, typer.Option(help="Largest file, such as 10MB.")] = None,
+    min_accuracy: Annotated[str | None, typer.Option(help="Least expected top-1 in percent, such as 70.")] = None,
+    fmt: Annotated[str, typer.Option(help="Formats to choose from, comma-separated.")] = "tflite",
+    precision: Annotated[str, typer.Option(help="Precisions to choose from, comma-separated.")] = "fp32",
+    threads: Annotated[str, typer.Option(help="Thread counts to choose from, comma-separated.")] = "1",
+    recipe: Annotated[str | None, typer.Option(help="Training whose published accuracies to expect.")] = None,
+    extrapolate: Annotated[
+        bool, typer.Option("--extrapolate", help="Let in networks beyond all published accuracies.")
+    ] = False,
+    confirm: Annotated[bool, typer.Option(help="Export, check and emulate or measure the best few.")] = True,
+    emulation: Annotated[bool, typer.Option(help="Emulate finalists where the emulator is set up.")] = True,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the files, the frontier and choice.json.")
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Folder that measurements are appended to.")] = Path("results"),
+    explain: Annotated[bool, typer.Option("--explain", help="Say why each other point lost.")] = False,
+    json: Json = False,
+) -> None:
+    """Choose the scaling point to ship on a device: the most accurate network within the limits."""
+    from edgebench import choose, plan
+    from edgebench.choose.scaling import PRECISIONS
+    from edgebench.report import choice as shown
+    from edgebench.report import output as out
+
+    with out.progress() as report:
+        chosen = choose.scale(
+            device,
+            family,
+            max_latency=max_latency,
+            max_memory=max_memory,
+            max_size=max_size,
+            min_accuracy=min_accuracy,
+            format=listed(fmt, "format", plan.FORMATS),
+            precision=listed(precision, "precision", PRECISIONS),
+            threads=_counts(threads),
+            recipe=recipe,
+            extrapolate=extrapolate,
+            confirmed=confirm,
+            emulation=emulation,
+            output=output,
+            results=results,
+            on_progress=report,
+        )
+    if output is not None:
+        shown.save(chosen, output)
+    if json:
+        out.json(chosen)
+    else:
+        out.blocks(*shown.summary(chosen), *(shown.explanation(chosen) if explain else ()))
+
+
+def _counts(text: str) -> list[int]:
+    from edgebench.errors import UsageError
+
+    try:
+        return [positive(int(part), "--threads") for part in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--threads '{text}' is not a list of numbers: write for example 1,4") from error

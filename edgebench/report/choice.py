@@ -1,0 +1,114 @@
+"""The answer of `edgebench scale` for people: the pick, its ties, what comes next; with `--explain` the reasons."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from edgebench.choose.budget import SHOW
+from edgebench.choose.reasons import compared
+from edgebench.choose.records import Choice, Point
+from edgebench.errors import MissingPackage, UsageError
+from edgebench.units import show_bytes, show_count, show_seconds
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_COLUMNS = ("", "network", "known as", "file", "thr", "top-1 (expected)", "latency", "peak mem", "size", "MACs")
+_TEXT = ("", "network", "known as", "file", "why")
+
+
+def summary(choice: Choice) -> list[RenderableType]:
+    """The pick with its ties and the next better one, the room that is left, and what to know."""
+    table = _table(f"{choice.family} on {choice.device}: best of {choice.candidates:,} networks", *_COLUMNS)
+    table.add_row(*_row("pick", choice.picked), style="bold")
+    for tie in choice.ties:
+        table.add_row(*_row("tie", tie))
+    if choice.upgrade is not None:
+        table.add_row(*_row("next", choice.upgrade), style="dim")
+    blocks: list[RenderableType] = [table, Text(_room(choice))]
+    blocks += [Text(f"tie: {tie.model.key} is {compared(tie, choice.picked)}") for tie in choice.ties]
+    if choice.upgrade is not None:
+        blocks.append(Text(f"next: {choice.upgrade.model.key} is {compared(choice.upgrade, choice.picked)}"))
+    if choice.picked.path:
+        blocks.append(Text(f"file: {choice.picked.path} (run and compared with PyTorch)"))
+    notes = dict.fromkeys((*choice.picked.warnings, *choice.warnings))
+    return [*blocks, *(Text(f"! {note}") for note in notes)]
+
+
+def explanation(choice: Choice) -> list[RenderableType]:
+    """Why each published network and each near miss lost, and the frontier that the pick was made from."""
+    lost = _table("Why the others lost", *_COLUMNS[1:], "why")
+    for each in choice.rejected:
+        lost.add_row(*_row("", each.point)[1:], "; ".join(each.reasons))
+    frontier = _table("Frontier: more accuracy takes more time or more memory", *_COLUMNS[1:])
+    for point in choice.frontier:
+        frontier.add_row(*_row("", point)[1:], style="bold" if point.model == choice.picked.model else "")
+    recipes = ", ".join(f"{kin}: {recipe}" for kin, recipe in choice.recipes.items())
+    return [
+        Text(),
+        lost,
+        Text(),
+        frontier,
+        Text(f"trainings that accuracies are expected from: {recipes}", style="dim"),
+    ]
+
+
+def _room(choice: Choice) -> str:
+    parts = [
+        f"{each.name} {SHOW[each.name](each.value)} of {SHOW[each.name](each.limit)} ({each.left:.0%} left)"
+        for each in choice.headroom
+    ]
+    return f"room: {', '.join(parts)}"
+
+
+def _row(mark: str, point: Point) -> Sequence[str]:
+    latency, accuracy = point.latency_s, point.accuracy
+    mark_of_guess = " extrapolated" if point.extrapolated else ""
+    return (
+        mark,
+        point.model.key,
+        point.origin or "-",
+        point.export.key,
+        str(point.threads),
+        f"{accuracy.value:.1f}% ({accuracy.low:.1f}-{accuracy.high:.1f}){mark_of_guess}",
+        f"{show_seconds(latency.value)} ({show_seconds(latency.low)}-{show_seconds(latency.high)}) {point.provenance}",
+        f"{show_bytes(point.peak_memory_bytes)} {point.memory_provenance}",
+        show_bytes(point.size_bytes),
+        show_count(point.macs),
+    )
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="left" if column in _TEXT else "right", overflow="fold")
+    return table
+
+
+def save(choice: Choice, folder: Path) -> list[Path]:
+    """Writes choice.json, frontier.png and frontier.svg into `folder`; without altair only the first, with a warning.
+
+    Raises UsageError when the folder cannot be written to.
+    """
+    import msgspec
+
+    from edgebench.report import choice_plot
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "choice.json"
+        temporary = path.with_suffix(".tmp")
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(choice), indent=2) + b"\n")
+        temporary.replace(path)
+        return [path, *choice_plot.save(choice, folder)]
+    except OSError as error:
+        raise UsageError(f"cannot write to {folder}: {error.strerror}; name another folder with -o") from error
+    except MissingPackage as error:
+        print(f"edgebench: no picture of the frontier: {error}", file=sys.stderr)
+        return [path]
