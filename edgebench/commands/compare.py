@@ -37,22 +37,22 @@ def compare(
     from edgebench.compare import compare as run
     from edgebench.compare.metrics import CONDITIONS, METRICS
     from edgebench.report import comparison
-    from edgebench.report.comparison import build
 
-    form = comparison.FORMATS.resolve(format)
+    form = comparison.check_format(format, why=why)
     decisive = listed(metric, "metric", METRICS)
     settings = Settings(thresholds.parse(fail_on), decisive, listed(allow, "difference", CONDITIONS))
     notes: list[str] = []
-    sides = [sources.load(each, on_warning=notes.append) if each else [] for each in (base, new, confirm)]
-    report = run(sides[0], sides[1], settings, names=(base, new), confirm=sides[2], notes=notes)
-    comparison.show(report, form)
-    if why:
-        comparison.show_sheet(build.differences(report))
+    before = sources.load(base, on_warning=notes.append)
+    after, again = (
+        sources.load(each, on_warning=notes.append, leave_out=base) if each else [] for each in (new, confirm)
+    )
+    report = run(before, after, settings, names=(base, new), confirm=again, notes=notes)
+    comparison.show(report, form, why=why)
     check(report)
 
 
 def gate(
-    results: Annotated[str, typer.Argument(help="File, folder, or git revision of one.")],
+    results: Annotated[str, typer.Argument(help="File, folder, or git revision of one.")] = "results",
     budgets: Annotated[Path, typer.Option(help="Budgets, a TOML file.")] = Path("budgets.toml"),
     format: Format = "table",
 ) -> None:

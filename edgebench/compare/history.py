@@ -95,7 +95,8 @@ def history(folder: Path, model: str | None, *, device: str | None = None, thres
     rows = _rows(folder, {"model": model, "device": device})
     known = [row for row in rows if row["schema"] is not None]
     _check_schema(known)
-    good = [row for row in known if row["status"] == "ok" and _positive(row["latency_p10_s"]) and row["time"]]
+    once = {row["id"]: row for row in known}.values()  # a baseline holds copies of results
+    good = [row for row in once if row["status"] == "ok" and _positive(row["latency_p10_s"]) and row["time"]]
     if not good:
         raise _nothing(folder, model, device)
     grouped: dict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)

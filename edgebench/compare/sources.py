@@ -14,18 +14,28 @@ from edgebench.records import Estimate, Result
 OnWarning = Callable[[str], None]
 
 
-def load(source: str, *, on_warning: OnWarning) -> list[Result]:
+def load(source: str, *, on_warning: OnWarning, leave_out: str = "") -> list[Result]:
     """Reads the results that `source` names: a path, or `revision:path` as git writes it (main:results/baseline).
 
-    Raises UsageError when there is nothing to read, no such revision, no result in it, or a time that is not above 0.
+    `leave_out` is the other side's path: where it lies inside `source`, as results/baseline does in results, it is not
+    read. Raises UsageError when there is nothing to read, no such revision, no result in it, or a time that is not
+    above 0.
     """
     path = Path(source)
-    found = store.read(path, on_warning=on_warning) if path.exists() else _from_git(source, on_warning)
+    found = _from_path(path, Path(leave_out), on_warning) if path.exists() else _from_git(source, on_warning)
     if not found:
         raise UsageError(f"{source} holds no results: `edgebench profile` writes them, as .jsonl files")
     for result in found:
         _check_times(result, source)
     return found
+
+
+def _from_path(path: Path, leave_out: Path, on_warning: OnWarning) -> list[Result]:
+    other = leave_out.resolve()
+    if path.is_file() or path.resolve() not in other.parents:
+        return store.read(path, on_warning=on_warning)
+    files = [file for file in sorted(path.rglob("*.jsonl")) if other not in (file.resolve(), *file.resolve().parents)]
+    return [result for file in files for result in store.read(file, on_warning=on_warning)]
 
 
 def _from_git(source: str, on_warning: OnWarning) -> list[Result]:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from edgebench.commands import compare as commands
 from edgebench.compare import ab, noise, processes, thresholds
@@ -59,12 +61,32 @@ def test_compare_takes_a_confirming_run_and_tells_of_torn_lines(
         ({"allow": "everything"}, "unknown difference 'everything'"),
         ({"fail_on": "5"}, "'5' is not a percentage"),
         ({"confirm": "nowhere"}, "there is no file or folder nowhere"),
+        ({"format": "junit", "why": True}, "--why goes with table and markdown"),
     ],
 )
-def test_compare_refuses(options: dict[str, str], sentence: str, measured: Measured, stored: Stored) -> None:
+def test_compare_refuses(options: dict[str, object], sentence: str, measured: Measured, stored: Stored) -> None:
     folder = str(stored("base", measured()))
     with pytest.raises(UsageError, match=sentence):
         commands.compare(folder, folder, **options)  # type: ignore[arg-type]
+
+
+def test_a_baseline_inside_the_results_is_not_taken_for_new(measured: Measured, stored: Stored) -> None:
+    results = stored("results", measured("mobilenetv2", seed=1))
+    baseline = stored("results/baseline", measured("mobilenetv1"), measured("mobilenetv2"))
+    with pytest.raises(Regression, match=r"mobilenetv1.* missing"):
+        commands.compare(str(baseline), str(results))
+
+
+def test_the_command_line_reads_every_option(measured: Measured, stored: Stored) -> None:
+    app = typer.Typer()
+    for name in ("compare", "gate", "ab", "noise", "history", "query"):
+        app.command(name)(getattr(commands, name))
+    runner, base = CliRunner(), str(stored("base", measured()))
+    options = ["--fail-on", "5%", "--metric", "latency", "--allow", "artifact", "--confirm", base, "--why"]
+    done = runner.invoke(app, ["compare", base, base, *options, "--format", "markdown"], catch_exceptions=False)
+    assert done.exit_code == 0 and "Nothing that the results tell" in done.output
+    for name in ("compare", "gate", "ab", "noise", "history", "query"):
+        assert runner.invoke(app, [name, "--help"]).exit_code == 0
 
 
 def test_gate_reads_budgets(measured: Measured, stored: Stored, tmp_path: Path, capsys: Captured) -> None:

@@ -74,6 +74,12 @@ def test_failed_results_torn_lines_and_impossible_times_are_left_out(measured: M
     assert found.unreadable == 1
 
 
+def test_copies_in_a_baseline_count_once(measured: Measured, stored: Stored) -> None:
+    stored("results/baseline", measured())
+    found = history.history(stored("results", measured(), measured(seed=1)), "mobilenetv2")
+    assert [len(series.points) for series in found.series] == [2]
+
+
 @pytest.mark.parametrize(
     ("model", "device", "sentence"),
     [

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from edgebench.compare.records import ComparisonReport
+from edgebench.errors import UsageError
 from edgebench.registry import Registry
 
 if TYPE_CHECKING:
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 
     from edgebench.compare.ab import AbReport, Limits, OnPair
     from edgebench.compare.gating import GateReport
-    from edgebench.compare.records import ComparisonReport
     from edgebench.compare.thresholds import Noise
     from edgebench.records import Interval
     from edgebench.report.comparison.sheet import Sheet
@@ -37,6 +38,9 @@ FORMATS: Final = Registry(
 # Formats of the record itself; all others are made from its sheet.
 _OF_RECORD: Final = ("json", "benchmark-action")
 
+# Formats that can hold a second table.
+_EXPLAINING: Final = ("table", "markdown")
+
 
 def render(report: Judged, form: str) -> str:
     """The report as text in one of FORMATS.
@@ -51,22 +55,39 @@ def render(report: Judged, form: str) -> str:
     return text
 
 
-def show(report: Judged, form: str) -> None:
-    """Prints the report to standard output; a table with colours where that is a terminal."""
-    from edgebench.report.comparison.build import sheet
+def check_format(form: str, *, why: bool = False) -> str:
+    """Returns the format's own spelling. Raises UsageError when it is unknown, or cannot hold what --why adds."""
+    form = FORMATS.resolve(form)
+    if why and form not in _EXPLAINING:
+        raise UsageError(f"--why goes with {' and '.join(_EXPLAINING)}; json holds the differences in any case")
+    return form
 
-    if FORMATS.resolve(form) == "table":
-        show_sheet(sheet(report))
-    else:
+
+def show(report: Judged, form: str, *, why: bool = False) -> None:
+    """Prints the report to standard output, a table with colours where that is a terminal.
+
+    `why` adds the differences between the environments of a comparison.
+    """
+    from edgebench.report.comparison import build
+
+    if form not in _EXPLAINING:
         print(render(report, form), end="")
+        return
+    show_sheet(build.sheet(report), form)
+    if why and isinstance(report, ComparisonReport):
+        show_sheet(build.differences(report), form)
 
 
-def show_sheet(shown: Sheet) -> None:
-    """Prints a sheet as a table."""
+def show_sheet(shown: Sheet, form: str) -> None:
+    """Prints a sheet as a table or as Markdown."""
     from edgebench.report import output
+    from edgebench.report.comparison.markdown import markdown
     from edgebench.report.comparison.table import table
 
-    output.blocks(*table(shown))
+    if form == "markdown":
+        print(markdown(shown), end="")
+    else:
+        output.blocks(*table(shown))
 
 
 def show_noise(noise: Noise, path: Path) -> None:

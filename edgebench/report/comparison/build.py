@@ -34,6 +34,7 @@ def comparison(report: ComparisonReport) -> Sheet:
         numbers=frozenset({"base", "new", "new/base", "95% interval"}),
         lines=tuple(_comparison_line(row) for row in report.comparisons),
         notes=(*_means(report), *_machine_notes(report), *report.notes),
+        grouped=3,
     )
 
 
@@ -96,7 +97,7 @@ def _difference_line(difference: Difference, cells: int) -> Line:
     weight = "decisive" if difference.decisive else "minor"
     texts = (difference.name, difference.base, difference.new, str(cells), weight, explain(difference))
     outcome: Outcome = "undecided" if difference.decisive else "info"
-    return Line(difference.name, "", texts, outcome, weight, explain(difference))
+    return Line(difference.name, "", texts, outcome, weight, "")
 
 
 def _comparison_line(row: Comparison) -> Line:
@@ -105,6 +106,7 @@ def _comparison_line(row: Comparison) -> Line:
     if row.provenance not in ("", "measured"):
         where += f" ({row.provenance})"
     verdict = wording(row)
+    shown = verdict if row.decides else f"{verdict} (shown only)"
     texts = (
         cell.model,
         cell.export,
@@ -114,7 +116,7 @@ def _comparison_line(row: Comparison) -> Line:
         show(row.new, row.unit),
         "-" if row.ratio is None else f"{row.ratio:.3f}",
         "-" if row.low is None or row.high is None else _span(row.low, row.high, "ratio"),
-        verdict,
+        shown,
     )
     return Line(
         name=cell.label,
@@ -124,6 +126,7 @@ def _comparison_line(row: Comparison) -> Line:
         verdict=verdict,
         reason=row.reason,
         details=row.details,
+        counted=row.decides,
     )
 
 
@@ -131,7 +134,7 @@ def wording(row: Comparison) -> str:
     """The verdict in the metric's own word: a file is not slower but larger."""
     metric = METRICS.get(row.metric)
     words = {"slower": metric.worse, "faster": metric.better} if metric else {}
-    return words.get(row.verdict, row.verdict) + ("" if row.decides else " (shown only)")
+    return words.get(row.verdict, row.verdict)
 
 
 def _gate_line(row: Gate) -> Line:

@@ -34,7 +34,7 @@ def _table(sheet: Sheet, lines: Sequence[Line]) -> str:
 
 
 def _reasons(lines: Iterable[Line]) -> Iterable[str]:
-    for line in lines:
+    for line in filter(lambda line: line.reason, lines):
         yield f"- {escape(line.title)}: {escape(line.reason)}"
         yield from (f"  - {escape(detail)}" for detail in line.details)
 

@@ -13,7 +13,6 @@ from edgebench.compare.history import Change, History, Point, Series
 from edgebench.errors import unknown
 from edgebench.report.comparison import show_sheet
 from edgebench.report.comparison.json import json
-from edgebench.report.comparison.markdown import markdown
 from edgebench.report.comparison.sheet import Line, Sheet
 from edgebench.units import show_seconds
 
@@ -35,7 +34,7 @@ def show(found: History, form: str) -> None:
     if form == "json":
         print(json(found), end="")
     else:
-        _print(history(found), form)
+        show_sheet(history(found), form)
 
 
 def show_answer(answer: Answer, form: str) -> None:
@@ -43,14 +42,7 @@ def show_answer(answer: Answer, form: str) -> None:
     if form == "json":
         print(json([dict(zip(answer.columns, row, strict=True)) for row in answer.rows]), end="")
     else:
-        _print(rows(answer), form)
-
-
-def _print(sheet: Sheet, form: str) -> None:
-    if form == "markdown":
-        print(markdown(sheet), end="")
-    else:
-        show_sheet(sheet)
+        show_sheet(rows(answer), form)
 
 
 def history(found: History) -> Sheet:

@@ -13,7 +13,10 @@ ORDER: tuple[Outcome, ...] = ("fail", "undecided", "better", "pass", "info")
 
 @dataclass(frozen=True)
 class Line:
-    """One judged thing. `name` is what is judged, `aspect` its metric; `texts` are the columns of the sheet."""
+    """One judged thing. `name` is what is judged, `aspect` its metric; `texts` are the columns of the sheet.
+
+    A line that is not `counted` is only shown.
+    """
 
     name: str
     aspect: str
@@ -22,6 +25,7 @@ class Line:
     verdict: str
     reason: str
     details: tuple[str, ...] = ()
+    counted: bool = True
 
     @property
     def title(self) -> str:
@@ -31,13 +35,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Sheet:
-    """What every format is made from. `numbers` are the columns that hold numbers; `notes` stand under the table."""
+    """What every format is made from. `numbers` are the columns that hold numbers; `notes` stand under the table.
+
+    The first `grouped` columns say what a line is about, and need not be repeated under one another.
+    """
 
     title: str
     columns: tuple[str, ...]
     numbers: frozenset[str]
     lines: tuple[Line, ...]
     notes: tuple[str, ...] = ()
+    grouped: int = 0
 
     @property
     def sorted_lines(self) -> tuple[Line, ...]:
@@ -48,6 +56,6 @@ class Sheet:
     def summary(self) -> str:
         """1 slower, 2 inconclusive, 9 same."""
         counts: dict[str, int] = {}
-        for line in self.sorted_lines:
+        for line in filter(lambda line: line.counted, self.sorted_lines):
             counts[line.verdict] = counts.get(line.verdict, 0) + 1
         return ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "nothing to judge"

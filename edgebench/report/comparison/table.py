@@ -19,8 +19,11 @@ def table(sheet: Sheet) -> list[RenderableType]:
     shown = Table(title=_text(sheet.title), title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in sheet.columns:
         shown.add_column(column, justify="right" if column in sheet.numbers else "left", overflow="fold")
+    above: tuple[str, ...] = ()
     for line in sheet.lines:
-        *texts, verdict = line.texts
+        about = line.texts[: sheet.grouped]
+        *texts, verdict = (*(about if about != above else ("",) * len(about)), *line.texts[sheet.grouped :])
+        above = about
         shown.add_row(*map(_text, texts), Text(verdict, style=_STYLES[line.outcome]))
     notes = (Text(note, style="dim") for note in sheet.notes)
     return [shown, Text(sheet.summary, style="bold"), *_reasons(sheet), *notes]
