@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from statistics import median
+
+from msgspec.structs import replace
 
 from edgebench.records import OperatorProfile, OperatorTime
 
@@ -34,14 +38,22 @@ class OperatorRow:
 
 
 def ranked(profile: OperatorProfile) -> list[OperatorRow]:
-    """The operators, the slowest first."""
-    times = [(median(operator.time_s), operator) for operator in profile.operators if operator.time_s]
+    """The operators, the slowest first; of those that share a name, the later ones get a number."""
+    times = [(median(operator.time_s), operator) for operator in _told_apart(profile.operators) if operator.time_s]
     times.sort(key=lambda pair: -pair[0])
     total = sum(time for time, _ in times) or 1.0
     cumulative = accumulate(time / total for time, _ in times)
     return [
         _row(operator, time, total, upto, profile) for (time, operator), upto in zip(times, cumulative, strict=True)
     ]
+
+
+def _told_apart(operators: Iterable[OperatorTime]) -> Iterator[OperatorTime]:
+    seen: Counter[str] = Counter()
+    for operator in operators:
+        seen[operator.name] += 1
+        count = seen[operator.name]
+        yield operator if count == 1 else replace(operator, name=f"{operator.name} ({count})")
 
 
 def _row(

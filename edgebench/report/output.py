@@ -12,6 +12,8 @@ import msgspec
 from edgebench.plan import Step
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console, RenderableType
 
 
@@ -30,6 +32,16 @@ def blocks(*parts: RenderableType) -> None:
     console = wide_console(sys.stdout)
     for part in parts:
         console.print(part)
+
+
+def warn(sentence: str) -> None:
+    """Prints a warning to standard error."""
+    print(f"edgebench: {sentence}", file=sys.stderr)
+
+
+def wrote(path: Path) -> None:
+    """Says where a file is."""
+    print(f"wrote {path}")
 
 
 def wide_console(file: TextIO) -> Console:

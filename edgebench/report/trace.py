@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from edgebench.errors import UsageError
 from edgebench.records import OperatorProfile, OperatorTime
+from edgebench.report import files
 
 MICROSECONDS = 1e6
 PROCESS, THREAD = 1, 1
@@ -31,15 +31,9 @@ def chrome_trace(profile: OperatorProfile, title: str) -> dict[str, Any]:
     return {"traceEvents": events, "displayTimeUnit": "ms"}
 
 
-def write(path: Path, trace: dict[str, Any]) -> None:
-    """Writes a trace under a temporary name, then renames it. Raises UsageError where that is not possible."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(msgspec.json.encode(trace))
-        partial.replace(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {(error.strerror or type(error).__name__).lower()}") from error
+def write(path: Path, profile: OperatorProfile, title: str) -> None:
+    """Writes the trace of a profile. Raises UsageError where that is not possible."""
+    files.write(path, msgspec.json.encode(chrome_trace(profile, title)))
 
 
 def _operators(profile: OperatorProfile, run: int, begin_s: float) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,55 @@
+"""The JavaScript of Vega, Vega-Lite and vega-embed, as vl-convert bundles it: one text without any request."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from edgebench.errors import MissingPackage
+
+SNIPPET = "window.vegaEmbed = vegaEmbed;"
+
+
+def vega_library() -> str:
+    """Returns the bundle, which sets window.vegaEmbed. Bundling takes over a second, so it is kept in the user's cache.
+
+    Raises MissingPackage without vl-convert.
+    """
+    kept = _kept()
+    try:
+        return kept.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        bundle = _bundle()
+    _keep(kept, bundle)
+    return bundle
+
+
+def _bundle() -> str:
+    import vl_convert
+
+    text: str = vl_convert.javascript_bundle(SNIPPET)
+    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _kept() -> Path:
+    """Where the bundle of this version of vl-convert is kept."""
+    try:
+        name = version("vl-convert-python")
+    except PackageNotFoundError as error:
+        raise MissingPackage("vl-convert-python", "report", "the report's plots") from error
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    marker = hashlib.sha256(SNIPPET.encode()).hexdigest()[:8]
+    return Path(base) / "edgebench" / f"vega-{name}-{marker}.js"
+
+
+def _keep(path: Path, bundle: str) -> None:
+    """Writes under a temporary name first; a cache that cannot be written is only slower."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(bundle, "utf-8")
+        partial.replace(path)
+    except OSError:
+        return

@@ -1,0 +1,172 @@
+"""The report's plots as PNG or SVG files, for papers and READMEs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from edgebench.errors import MissingPackage, UsageError, unknown
+from edgebench.records import Measurement, Result
+from edgebench.report import accuracy, files, levels, operator_rows, overview, samples, stored
+from edgebench.report.stored import Key, Point, Stored
+from edgebench.report.theme import Look
+
+if TYPE_CHECKING:
+    from edgebench.report.plots import Chart
+
+KINDS: Final = ("pareto", "latency", "spread", "operators", "history")
+LOOKS: Final = ("light", "dark")
+SUFFIXES: Final = (".png", ".svg")
+MOST_SERIES: Final = 10
+NAMED: Final = 5
+SCALE: Final = 2.0  # pixels of a PNG a point: sharp in print and on dense screens
+
+Series = list[tuple[Key, list[Point]]]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which cells to draw; None takes any. `model` is a network's name, or a whole key (mobilenetv2-w1-d1-r224)."""
+
+    model: str | None = None
+    device: str | None = None
+    format: str | None = None
+    precision: str | None = None
+
+    def fits(self, key: Key) -> bool:
+        """Whether a series is wanted."""
+        form, precision, *_ = key.cell.export.split("-")
+        return (
+            self.model in (None, key.cell.model, key.cell.model.partition("-w")[0])
+            and self.device in (None, key.cell.device)
+            and self.format in (None, form)
+            and self.precision in (None, precision)
+        )
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What to draw, and how."""
+
+    kind: str
+    wanted: Wanted = Wanted()
+    y: str | None = None
+    accuracies: Path | None = None
+    latency_budget_s: float | None = None
+    look: Look = "light"
+
+
+def write_plot(source: str, output: Path, picture: Picture, *, on_warning: Callable[[str], None]) -> None:
+    """Draws one plot of the results that `source` names into `output`, whose suffix is .png or .svg.
+
+    Raises UsageError for another suffix, an unknown kind, or a choice of cells that does not fit the kind, and
+    MissingPackage without the extra `report`.
+    """
+    if output.suffix not in SUFFIXES:
+        raise UsageError(
+            f"a plot is written as {' or '.join(SUFFIXES)}, not '{output.suffix}': name such a file with -o"
+        )
+    if picture.kind not in KINDS:
+        raise unknown("kind of plot", picture.kind, KINDS)
+    found = stored.load(source, on_warning=on_warning)
+    files.write(output, _drawn(draw(found, picture), output.suffix))
+
+
+def draw(found: Stored, picture: Picture) -> Chart:
+    """The chart of some stored results, such as for a notebook; raises as `write_plot` does."""
+    if picture.look not in LOOKS:
+        raise unknown("look", picture.look, LOOKS)
+    series = [(key, points) for key, points in found.series.items() if picture.wanted.fits(key)]
+    if not series:
+        raise UsageError(f"no stored result fits; there are: {_named(list(found.series))}")
+    if picture.kind == "pareto":
+        return _pareto(found, series, picture)
+    if picture.kind == "history":
+        return _history(series, picture.look)
+    return _of_one(found, series, picture)
+
+
+def _pareto(found: Stored, series: Series, picture: Picture) -> Chart:
+    from edgebench.report import plots
+
+    known = accuracy.read(picture.accuracies) if picture.accuracies else accuracy.Accuracies()
+    y = picture.y or ("accuracy" if known.rows else "size")
+    if y not in plots.TRADES:
+        raise unknown("quantity against latency", y, plots.TRADES)
+    results = [found.read(points[-1]) for _, points in series]
+    good = [result for result in results if result.status == "ok"]
+    table = [overview.row(result, 1, known) for result in good]
+    rows = overview.points(table, [result.model.family for result in good])
+    budgets = [{"latency_s": picture.latency_budget_s}] if picture.latency_budget_s else []
+    return plots.pareto(rows, y=y, budgets=budgets, look=picture.look)
+
+
+def _history(series: Series, look: Look) -> Chart:
+    from edgebench.report import plots
+
+    past = [(key, points) for key, points in series if len(levels.usable(points)) >= levels.LEAST_POINTS]
+    if not 0 < len(past) <= MOST_SERIES:
+        raise UsageError(
+            f"{len(past)} series with a past fit, and a plot of history shows 1 to {MOST_SERIES}: choose with --model,"
+            f" --device, --format or --precision among {_named([key for key, _ in past or series])}"
+        )
+    points = [row for key, stored_points in past for row in levels.points(key.label, stored_points)]
+    steps = [row for key, stored_points in past for row in levels.levels(key.label, stored_points)[0]]
+    return plots.history(points, steps, look=look)
+
+
+def _of_one(found: Stored, series: Series, picture: Picture) -> Chart:
+    """A plot of one cell. Raises UsageError when several fit, or none has what the plot shows."""
+    able = [
+        (key, result) for key, points in series for result in [found.read(points[-1])] if _has(picture.kind, result)
+    ]
+    if not able:
+        what = "operators; `edgebench profile --per-op` stores them" if picture.kind == "operators" else "samples"
+        raise UsageError(f"none of the results that fit holds {what}: {_named([key for key, _ in series])}")
+    if len(able) > 1:
+        raise UsageError(
+            f"{len(able)} cells fit, and this plot shows one: choose with --model, --device, --format or --precision"
+            f" among {_named([key for key, _ in able])}"
+        )
+    [(key, result)] = able
+    chart = _cell_chart(picture, result)
+    return chart.properties(title=key.label)
+
+
+def _has(kind: str, result: Result) -> bool:
+    if not isinstance(result, Measurement):
+        return False
+    return result.operators is not None if kind == "operators" else bool(result.latency_s)
+
+
+def _cell_chart(picture: Picture, result: Result) -> Chart:
+    from edgebench.report import plots
+
+    if not isinstance(result, Measurement):
+        raise UsageError("an estimate has neither samples nor operators")
+    if picture.kind == "operators" and result.operators is not None:
+        rows: Sequence[dict[str, Any]] = [vars(row) for row in operator_rows.ranked(result.operators)]
+        return plots.operators(rows, look=picture.look)
+    if picture.kind == "spread":
+        return plots.spread(samples.quantiles(result.latency_s), look=picture.look)
+    return plots.latency(samples.in_order(result.latency_s), samples.starts(result.latency_s), look=picture.look)
+
+
+def _drawn(chart: Chart, suffix: str) -> bytes:
+    from edgebench.report.plots import described
+
+    try:
+        import vl_convert
+    except ModuleNotFoundError as error:
+        raise MissingPackage("vl-convert-python", "report", "writing pictures") from error
+    if suffix == ".svg":
+        return vl_convert.vegalite_to_svg(described(chart)).encode()
+    image: bytes = vl_convert.vegalite_to_png(described(chart), scale=SCALE)
+    return image
+
+
+def _named(keys: Sequence[Key]) -> str:
+    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
+    return "; ".join(key.label for key in keys[:NAMED]) + more

@@ -1,0 +1,226 @@
+"""What a results folder holds, as the report needs it: an index of every record, and the newest of each cell in full.
+
+100,000 records with all their samples do not fit into memory, so the index keeps one short point a record, and a
+record is read again where its samples are needed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import msgspec
+
+from edgebench import store
+from edgebench.compare import sources
+from edgebench.compare.cells import cell_of
+from edgebench.compare.records import Cell
+from edgebench.compare.statistics import QUANTILE
+from edgebench.errors import UsageError
+from edgebench.records import SCHEMA, Provenance, Result, Status
+
+OnWarning = Callable[[str], None]
+Content = Path | bytes
+
+
+class Key(NamedTuple):
+    """A series of comparable results: a cell, and how its numbers came about."""
+
+    cell: Cell
+    provenance: Provenance
+
+    @property
+    def label(self) -> str:
+        """mobilenetv2-w1-d1-r224 tflite-fp32 on host (litert, 1 thread), measured."""
+        return f"{self.cell.label}, {self.provenance}"
+
+
+class Point(NamedTuple):
+    """One stored record. `latency_s` is the median over its processes of their 10th percentile, or its estimate."""
+
+    time_s: float
+    latency_s: float | None
+    status: Status
+    commit: str
+    file: int
+    offset: int
+    length: int
+
+
+class Stored:
+    """All records of one source: `series` in the order in which their cells first appear, points in time order."""
+
+    def __init__(self, contents: Sequence[tuple[str, Content]], on_warning: OnWarning) -> None:
+        self._contents = contents
+        self.series: dict[Key, list[Point]] = {}
+        self._keys: dict[tuple[object, ...], Key] = {}
+        for number, (name, content) in enumerate(contents):
+            self._index(number, name, content, on_warning)
+        for points in self.series.values():
+            points.sort()
+
+    @property
+    def count(self) -> int:
+        """How many records there are."""
+        return sum(map(len, self.series.values()))
+
+    def read(self, point: Point) -> Result:
+        """The record behind a point, in full."""
+        name, content = self._contents[point.file]
+        if isinstance(content, bytes):
+            line = content[point.offset : point.offset + point.length]
+        else:
+            with content.open("rb") as file:
+                file.seek(point.offset)
+                line = file.read(point.length)
+        for record in store.parse(line, name, _refuse):
+            return record
+        raise UsageError(f"{name} changed while it was read: run the command again")
+
+    def _index(self, number: int, name: str, content: Content, on_warning: OnWarning) -> None:
+        offset, torn = 0, False
+        for line in _lines(content):
+            try:
+                head = _decode(line)
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                torn = torn or bool(line.strip())
+            else:
+                self._add(head, Point(_epoch(head), _level(head, name), head.status, head.environment.commit or "",
+                                      number, offset, len(line)))  # fmt: skip
+            offset += len(line)
+        if torn:  # the store knows how to say what is wrong, and whether it may be skipped
+            data = content if isinstance(content, bytes) else content.read_bytes()
+            for _ in store.parse(data, name, on_warning):
+                continue
+
+    def _add(self, head: _Head, point: Point) -> None:
+        """Puts a point into its series; the bytes of the specs tell series apart before they are decoded."""
+        scenario = head.scenario or _Scenario(threads=head.threads)
+        text = (bytes(head.model), bytes(head.export), head.device, head.runtime, scenario.threads, scenario.batch,
+                head.provenance)  # fmt: skip
+        key = self._keys.get(text)
+        if key is None:
+            key = self._keys[text] = Key(cell_of(self.read(point)), head.provenance)
+        self.series.setdefault(key, []).append(point)
+
+
+def load(source: str, *, on_warning: OnWarning) -> Stored:
+    """Indexes what `source` names: a file, a folder, or a git revision of either, such as main:results/baseline.
+
+    Raises UsageError when there is nothing to read, no record in it, a foreign file, a record of a newer schema, or a
+    time that is not above zero.
+    """
+    path = Path(source)
+    if path.is_dir():
+        files = sorted(path.rglob("*.jsonl"))
+        contents: list[tuple[str, Content]] = [(str(file), file) for file in files]
+    elif path.exists():
+        contents = [(source, path)]
+    else:
+        records = sources.load(source, on_warning=on_warning)
+        contents = [(source, b"\n".join(map(msgspec.json.encode, records)))]
+    try:
+        found = Stored(contents, on_warning)
+    except OSError as error:
+        raise UsageError(f"cannot read results from {source}: {(error.strerror or str(error)).lower()}") from error
+    if not found.series:
+        raise UsageError(f"{source} holds no results: `edgebench profile` writes them, as .jsonl files")
+    return found
+
+
+class _Scenario(msgspec.Struct, frozen=True):
+    threads: int = 1
+    batch: int = 1
+
+
+class _Estimated(msgspec.Struct, frozen=True):
+    value: float
+
+
+class _Environment(msgspec.Struct, frozen=True):
+    commit: str | None = None
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """The part of a record that the index needs; the rest is skipped and not even decoded."""
+
+    kind: str
+    schema: int
+    time: str
+    model: msgspec.Raw
+    export: msgspec.Raw
+    device: str
+    runtime: str
+    provenance: Provenance
+    scenario: _Scenario | None = None
+    threads: int = 1
+    latency_s: list[list[float]] | _Estimated | None = None
+    environment: _Environment = _Environment()
+    status: Status = "ok"
+
+
+_decoder = msgspec.json.Decoder(_Head)
+
+
+def _lines(content: Content) -> Iterator[bytes]:
+    if isinstance(content, bytes):
+        yield from content.splitlines(keepends=True)
+        return
+    with content.open("rb") as file:
+        yield from file
+
+
+def _decode(line: bytes) -> _Head:
+    head = _decoder.decode(line)
+    if head.schema > SCHEMA:
+        raise msgspec.ValidationError("a newer schema")
+    return head
+
+
+def _epoch(head: _Head) -> float:
+    """Seconds since 1970; a time without a zone is UTC."""
+    try:
+        time = datetime.fromisoformat(head.time)
+    except ValueError as error:
+        raise UsageError(f"a record has the time '{head.time}', which is not an ISO 8601 time") from error
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+
+
+def _level(head: _Head, name: str) -> float | None:
+    """The median of the processes' 10th percentiles, or the estimate. Raises UsageError for one not above zero."""
+    if head.latency_s is None:
+        return None
+    if isinstance(head.latency_s, _Estimated):
+        return _checked(head.latency_s.value, head, name)
+    levels = []
+    for process in head.latency_s:
+        if process:
+            ordered = sorted(process)
+            _checked(ordered[0], head, name)
+            levels.append(quantile(ordered, QUANTILE))
+    return median(levels) if levels else None
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The quantile of sorted values by linear interpolation, as numpy's default."""
+    place = share * (len(ordered) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def _checked(value: float, head: _Head, name: str) -> float:
+    if not (math.isfinite(value) and value > 0):
+        raise UsageError(
+            f"{name}: a record of {head.time} has a latency of {value:g} s, and times are above zero: the file was"
+            " not written by edgebench, or was changed; measure again"
+        )
+    return value
+
+
+def _refuse(sentence: str) -> None:
+    raise UsageError(f"{sentence}: run the command again")
