@@ -30,6 +30,7 @@ def cell_of(result: Result) -> Cell:
         runtime=result.runtime,
         threads=threads(result),
         batch=result.scenario.batch if isinstance(result, Measurement) else 1,
+        provenance=result.provenance,
     )
 
 
@@ -55,8 +56,8 @@ def when(result: Result) -> datetime:
 def pairs(base: Sequence[Result], new: Sequence[Result], names: tuple[str, str]) -> list[Pair]:
     """Pairs the newest results of each cell, those of the base first.
 
-    A file that was measured with another device, runtime or thread count on either side is paired with its only
-    counterpart, so that the difference can be named. Raises UsageError when the sides have no file in common.
+    A file that one side has on another device, runtime or thread count, or measured in another way, is paired with its
+    only counterpart, so that the difference can be named. Raises UsageError when the sides have no file in common.
     """
     here, there = newest(base), newest(new)
     _check_shared(here, there, names)

@@ -17,7 +17,7 @@ _TOLERANCE: Final = {"load_1m": 0.5, "temperature_c": 5.0, "memory_bytes": 2**29
 _RELATIVE: Final = {"frequency_hz": 0.05, "frequency_max_hz": 0.01}
 
 # Told by a condition of its own already, or not a property of the machine.
-_TOLD: Final = ("machine", "threads", "engine version", "readings", "after ")
+_TOLD: Final = ("machine", "threads", "engine version", "readings", "after ", "counted")
 
 # What a difference does to a timing, and what to do about it; the start of a name decides.
 EXPLANATIONS: Final = {

@@ -85,13 +85,13 @@ def check(report: GateReport) -> None:
 
 
 def _gates(budget: Budget, cells: Mapping[Cell, Result], waivers: Sequence[Waiver]) -> Iterator[Gate]:
-    """The rows of one budget: each of its metrics against each result that it matches."""
+    """The rows of one budget: each of its metrics against each matching result that has it, else one of missing."""
     matching = {cell: result for cell, result in cells.items() if _matches(budget, cell, result)}
     for metric, band in budget.bands.items():
         rows = [_row(budget, metric, band, cell, result) for cell, result in matching.items()]
-        missing = _verdict_only(budget, metric, band, "missing", "there is no result for it")
+        missing = [*rows, _verdict_only(budget, metric, band, "missing", "there is no result for it")][:1]
         waiver = next((each for each in waivers if _waives(each, budget, metric)), None)
-        yield from (_waived(row, waiver) for row in rows or [missing])
+        yield from (_waived(row, waiver) for row in [row for row in rows if row.verdict != "missing"] or missing)
 
 
 def _matches(budget: Budget, cell: Cell, result: Result) -> bool:

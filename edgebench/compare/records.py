@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from edgebench.records import SCHEMA, Record
+from edgebench.records import SCHEMA, Provenance, Record
 
 Verdict = Literal["faster", "same", "slower", "inconclusive", "missing", "failed", "new"]
 
@@ -13,7 +13,8 @@ FAILING: tuple[Verdict, ...] = ("slower", "missing", "failed")
 
 
 class Cell(Record, frozen=True, kw_only=True):
-    """What is compared with its own kind: one file of one network on one device, runtime, thread count and batch.
+    """What is compared with its own kind: one file of one network on one device, runtime, thread count and batch, and
+    how its numbers came about.
 
     `model` and `export` are the keys of the specs: mobilenetv2-w1-d1-r224, tflite-fp32.
     """
@@ -24,13 +25,15 @@ class Cell(Record, frozen=True, kw_only=True):
     runtime: str
     threads: int
     batch: int = 1
+    provenance: Provenance = "measured"
 
     @property
     def label(self) -> str:
-        """mobilenetv2-w1-d1-r224 tflite-fp32 on host (litert, 1 thread)."""
+        """mobilenetv2-w1-d1-r224 tflite-fp32 on host (litert, 1 thread); also the batch and how, where not usual."""
         threads = f"{self.threads} thread" + ("s" if self.threads != 1 else "")
         batch = f", batch {self.batch}" if self.batch != 1 else ""
-        return f"{self.model} {self.export} on {self.device} ({self.runtime}, {threads}{batch})"
+        how = f", {self.provenance}" if self.provenance != "measured" else ""
+        return f"{self.model} {self.export} on {self.device} ({self.runtime}, {threads}{batch}{how})"
 
 
 class Difference(Record, frozen=True, kw_only=True):

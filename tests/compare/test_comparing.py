@@ -168,6 +168,25 @@ def test_a_measured_number_never_meets_an_estimate(measured: Measured, estimated
     assert "provenance: estimated, now measured" in rows(report)["latency"].reason
 
 
+def test_an_emulated_result_beside_an_estimate_meets_its_own_kind(
+    measured: Measured, estimated: Callable[..., Estimate]
+) -> None:
+    def counted(count: int) -> Measurement:
+        return measured(device="rpi4", provenance="emulated", latency_s=(), counts={"instructions": count})
+
+    report = compare([counted(10**8), estimated()], [estimated(), counted(10**8)], Settings())
+    assert {(row.metric, row.cell.provenance) for row in report.comparisons} >= {
+        ("instructions", "emulated"),
+        ("latency", "estimated"),
+    }
+    assert report.exit_code == 0
+
+
+def test_instructions_of_the_interpreter_do_not_fail_a_tiny_network(measured: Measured) -> None:
+    base, new = (measured(counts={"instructions": count}) for count in (1_000_000, 1_004_000))
+    assert rows(compare([base], [new], Settings()))["instructions"].verdict == "same"
+
+
 def test_instruction_counts_are_exact_and_explained_by_class(measured: Measured) -> None:
     def counted(total: int, loads: int, sha: str) -> Measurement:
         counts = {"instructions": total, "loads": loads, "branches": 1_000_000, "timed_every": 3}

@@ -79,6 +79,15 @@ def test_no_number_never_passes(changes: dict[str, object], verdict: str, measur
     assert only([measured(**changes)], budget()).verdict == verdict
 
 
+def test_what_one_result_lacks_another_may_have(measured: Measured, estimated: Callable[..., Estimate]) -> None:
+    counted = measured(device="rpi4", provenance="emulated", latency_s=(), counts={"instructions": 5})
+    skipped = measured(device="rpi4", export=ExportSpec(format="coreml"), status="skipped", error="not a Mac")
+    results = [counted, skipped, estimated()]
+    assert only(results, budget(high=0.1, device="rpi4")).provenance == "estimated"
+    assert only(results, budget("instructions", high=9, device="rpi4")).provenance == "emulated"
+    assert only([skipped], budget(high=0.1, device="rpi4")).reason == "not a Mac"
+
+
 def test_a_budget_narrows_by_format_precision_runtime_and_threads(measured: Measured) -> None:
     onnx = measured(seed=1, export=ExportSpec(format="onnx"), runtime="onnxruntime")
     assert len(gate([measured(), onnx], [budget()], []).gates) == 2

@@ -103,8 +103,8 @@ def _difference_line(difference: Difference, cells: int) -> Line:
 def _comparison_line(row: Comparison) -> Line:
     cell = row.cell
     where = f"{cell.device} {cell.runtime} x{cell.threads}" + (f" batch {cell.batch}" if cell.batch != 1 else "")
-    if row.provenance not in ("", "measured"):
-        where += f" ({row.provenance})"
+    if cell.provenance != "measured":
+        where += f" ({cell.provenance})"
     verdict = wording(row)
     shown = verdict if row.decides else f"{verdict} (shown only)"
     texts = (
