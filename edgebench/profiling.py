@@ -37,11 +37,12 @@ Way = Literal["measure", "estimate", "emulate", "count"]
 VIA = ("local", "emulator")
 
 
-def scenario(*, quick: bool = False, threads: int = 1) -> Scenario:
-    """The full scenario of the methodology, or the quick one, at `threads` threads."""
+def scenario(*, quick: bool = False, threads: int = 1, processes: int | None = None) -> Scenario:
+    """The full scenario of the methodology, or the quick one, at `threads` threads; `processes` replaces its number."""
     from msgspec.structs import replace
 
-    return replace(QUICK if quick else Scenario(), threads=threads)
+    chosen = QUICK if quick else Scenario()
+    return replace(chosen, threads=threads, processes=processes or chosen.processes)
 
 
 def way(device: DeviceProfile, via: str | None = None, *, counts: bool = False) -> Way:

@@ -34,6 +34,9 @@ def profile(
         bool, typer.Option("--counts", help="Host: count executed instructions instead of time.")
     ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="3 processes of 1 s each; no p95, no p99.")] = False,
+    processes: Annotated[
+        int | None, typer.Option(help="Fresh processes; default 5, --quick 3. A comparison needs 7, better 10.")
+    ] = None,
     width: Width = None,
     depth: Depth = None,
     resolution: Resolution = None,
@@ -57,7 +60,8 @@ def profile(
     specs = plan.export_specs(formats, listed(precision, "precision", plan.PRECISIONS))
     arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input)
     cells = plan.cells(model or models.FOCUS, arguments, specs)
-    scenario = profiling.scenario(quick=quick, threads=positive(threads, "--threads"))
+    count = processes if processes is None else positive(processes, "--processes")
+    scenario = profiling.scenario(quick=quick, threads=positive(threads, "--threads"), processes=count)
     way = profiling.way(target, via, counts=counts)
     with output.progress() as report:
         done = profiling.run(cells, target, scenario, results, way=way, weights=weights, on_progress=report)
