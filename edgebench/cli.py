@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from edgebench import __version__
-from edgebench.commands import compare, device, devices, doctor, export, models, profile
+from edgebench.commands import compare, device, devices, doctor, export, models, profile, report, scale
 from edgebench.errors import EdgebenchError
 
 # Rich's help pages double the start-up time, so help stays plain text.
@@ -46,12 +46,15 @@ app.command("export")(export.export)
 app.command("profile")(profile.profile)
 app.command("devices")(devices.devices)
 app.command("doctor")(doctor.doctor)
+app.command("scale")(scale.scale)
 app.command("compare")(compare.compare)
 app.command("gate")(compare.gate)
 app.command("ab")(compare.ab)
 app.command("noise")(compare.noise)
 app.command("history")(compare.history)
 app.command("query")(compare.query)
+app.command("report")(report.report)
+app.command("plot")(report.plot)
 app.add_typer(device.app)
 
 
