@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable
-from importlib import resources
-from importlib.resources.abc import Traversable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -18,7 +16,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from edgebench import host, units
+from edgebench import device_files, host, units
 from edgebench.errors import UsageError, unknown
 from edgebench.records import Precision
 
@@ -106,17 +104,27 @@ class Calibration(_Part, frozen=True, kw_only=True):
     note: str = ""
 
 
+class Reach(_Part, frozen=True, kw_only=True):
+    """How a measurement gets to a device: over SSH to an `address` such as "pi@raspberrypi.local", or through adb to a
+    phone's serial number. `python` is one on the device, with the runtimes; without it the bundle is sent there."""
+
+    via: Literal["ssh", "adb", "local"] | None = None
+    address: str | None = None
+    python: str | None = None
+
+
 class DeviceProfile(_Part, frozen=True, kw_only=True, rename={"memory_bytes": "memory"}):
     """A device: what it is, where that is known from, and what its latencies are estimated with.
 
-    `reach` says how a measurement gets there: "local" is this machine; None has no way yet, so only estimates.
+    `reach` says how a measurement gets there: "local" is this machine; None has no way yet, so only estimates unless
+    one is told.
     """
 
     name: str
     title: str
     cpu: Cpu
     memory_bytes: Count | None = None
-    reach: Literal["local"] | None = None
+    reach: Literal["local"] | Reach | None = None
     sources: tuple[Source, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
 
@@ -142,9 +150,10 @@ _RUNTIMES: Final[dict[str, tuple[str, tuple[Precision, ...]]]] = {
     "litert": ("ai_edge_litert", ("fp32", "fp16")),
     "onnxruntime": ("onnxruntime", ("fp32", "fp16")),
     "torch": ("torch", ("fp32",)),
+    "ncnn": ("ncnn", ("fp32", "fp16")),
 }
 _Cell = tuple[str, Precision, int]
-_REMOTE: Final = ("litert", "onnxruntime")
+_REMOTE: Final = ("litert", "onnxruntime", "ncnn")
 
 _QUANTITIES: Final[dict[str, Callable[[str], float]]] = {
     "clock": units.hertz,
@@ -157,13 +166,12 @@ _QUANTITIES: Final[dict[str, Callable[[str], float]]] = {
 
 
 def names() -> list[str]:
-    """The names of the shipped profiles, the host first; nothing is parsed."""
-    stems = sorted(entry.name[:-5] for entry in _folder().iterdir() if entry.name.endswith(".toml"))
-    return sorted(stems, key=lambda stem: stem != "host")
+    """The names of the shipped profiles and the user's own, the host first; nothing is parsed."""
+    return device_files.names()
 
 
 def load(name: str) -> DeviceProfile:
-    """Reads a shipped profile by name, or any profile by the path of its .toml file.
+    """Reads a profile by name, the user's own first, or any profile by the path of its .toml file.
 
     Raises UsageError for an unknown name (nearest names offered) and for a file that is not a valid profile, naming
     the file, the key and what belongs there.
@@ -175,7 +183,8 @@ def load(name: str) -> DeviceProfile:
         return parse(_text(path.read_bytes(), name), path.stem, name)
     if name not in names():
         raise unknown("device", name, names())
-    return parse(_folder().joinpath(f"{name}.toml").read_text("utf-8"), name, f"devices/{name}.toml")
+    data, file = device_files.find(name)
+    return parse(_text(data, file), name, file)
 
 
 def parse(text: str, stem: str, file: str) -> DeviceProfile:
@@ -224,10 +233,6 @@ def capabilities(profile: DeviceProfile) -> list[Capability]:
         )
         for (runtime, precision, threads), error in sorted((wanted | halves | found).items())
     ]
-
-
-def _folder() -> Traversable:
-    return resources.files("edgebench") / "devices"
 
 
 def _installed(package: str) -> bool:
@@ -283,7 +288,7 @@ def _explained(message: str) -> str:
 
 def _keys(path: str) -> tuple[str, ...]:
     """The keys that belong at msgspec's `path`, such as ".cpu.caches" or ".sources[...]"."""
-    parts = {".cpu.caches": Caches, ".cpu": Cpu, ".sources": Source, ".calibrations": Calibration}
+    parts = {".cpu.caches": Caches, ".cpu": Cpu, ".sources": Source, ".calibrations": Calibration, ".reach": Reach}
     part = next((part for prefix, part in parts.items() if path.startswith(prefix)), DeviceProfile)
     if path.endswith(".error"):
         part = LeaveOneOut

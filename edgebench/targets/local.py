@@ -67,7 +67,7 @@ class LocalTarget:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=_variables(job.scenario.threads, os.environ if self._variables is None else self._variables),
+                env=worker_variables(job.scenario.threads, os.environ if self._variables is None else self._variables),
                 start_new_session=True,  # Ctrl-C reaches the parent only, which then ends the child
             )
             try:
@@ -106,7 +106,7 @@ def _encode(job: Job) -> bytes:
     return msgspec.json.encode(values)
 
 
-def _variables(threads: int, base: Mapping[str, str]) -> dict[str, str]:
+def worker_variables(threads: int, base: Mapping[str, str]) -> dict[str, str]:
     """The environment of a worker: libraries that size their pools by OMP_NUM_THREADS keep to the scenario."""
     return {**base, "OMP_NUM_THREADS": str(threads), "ORT_DISABLE_TELEMETRY": "1", "PYTHONHASHSEED": "0"}
 
@@ -147,6 +147,11 @@ def _fate(child: subprocess.Popen[bytes]) -> str:
         code = child.wait(timeout=10)
     except subprocess.TimeoutExpired:
         return "closed its output but did not end"
+    return fate(code)
+
+
+def fate(code: int) -> str:
+    """How a process ended, by its exit code as subprocess gives it: negative for a signal."""
     if code >= 0:
         return f"ended with exit code {code}"
     name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"

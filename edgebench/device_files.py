@@ -1,0 +1,40 @@
+"""Where device profiles are found: the user's own first, then the shipped ones."""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+
+def names() -> list[str]:
+    """The names of all profiles, the host first; nothing is parsed."""
+    own = (path.stem for folder in user_folders() for path in folder.glob("*.toml"))
+    stems = sorted({*shipped_names(), *own})
+    return sorted(stems, key=lambda stem: stem != "host")
+
+
+def find(name: str) -> tuple[bytes, str]:
+    """The text of one of `names` and the path that messages call it by. Raises OSError."""
+    for folder in user_folders():
+        path = folder / f"{name}.toml"
+        if path.is_file():
+            return path.read_bytes(), str(path)
+    return _shipped().joinpath(f"{name}.toml").read_bytes(), f"devices/{name}.toml"
+
+
+def shipped_names() -> list[str]:
+    """The names of the profiles that come with edgebench."""
+    return sorted(entry.name[:-5] for entry in _shipped().iterdir() if entry.name.endswith(".toml"))
+
+
+def user_folders() -> tuple[Path, Path]:
+    """The folders of a user's own profiles: ./devices, and edgebench/devices in the configuration folder by the XDG
+    convention. A profile in the first overrides one in the second, and that one a shipped one."""
+    configuration = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return Path("devices"), configuration / "edgebench" / "devices"
+
+
+def _shipped() -> Traversable:
+    return resources.files("edgebench") / "devices"
