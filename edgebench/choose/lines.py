@@ -16,7 +16,7 @@ import numpy as np
 
 from edgebench.choose.bases import Base
 from edgebench.choose.pool import Variant, calibrated
-from edgebench.choose.prior import Floats, accuracy
+from edgebench.choose.prior import Floats, accuracy, load
 from edgebench.choose.space import Axis, Line, network_at
 from edgebench.choose.table import Grid, Points, Table
 from edgebench.errors import UsageError
@@ -34,7 +34,7 @@ ALONE: Final[Mapping[str, Line]] = {
 PAPER: Final = Line()
 
 _PARTS: Final = 10  # the search splits the doubling of cost in tenths among the three axes
-_STEP: Final = 0.05  # of phi
+_STEP: Final = 0.1  # of phi
 _REACH: Final = 2.2  # phi goes this many times beyond the log2 of the cost factor: latency is not MACs
 _SLACK: Final = 1.02  # a network may cost this much more than asked, since networks are whole
 
@@ -93,7 +93,8 @@ def _meet(base: Base, lines: Sequence[Line], factor: float, cost: Cost) -> dict[
     resolution = resolve(base.name).resolution
     end = _REACH * math.log2(factor)
     phis = np.linspace(0.0, end, round(abs(end) / _STEP) + 1).tolist()
-    wanted = [(_place(line, phi, resolution), index, phi) for index, line in enumerate(lines) for phi in phis]
+    met = [(_place(line, phi, resolution), index, phi) for index, line in enumerate(lines) for phi in phis]
+    wanted = [each for each in met if _known(base, each[0])]
     widths = Axis([1.0], sorted({point[0] for point, _, _ in wanted}), network_at(base))
     depths = Axis([1.0], [point[1] for point, _, _ in wanted], base.repeats)
     pixels = Axis([resolution], [point[2] for point, _, _ in wanted], lambda value: value)
@@ -102,12 +103,12 @@ def _meet(base: Base, lines: Sequence[Line], factor: float, cost: Cost) -> dict[
     points = Points(*np.array([(0, 0, 0), *places]).T)
     costs = cost(Table(grid), points)
     relative = costs[1:] / costs[0]
-    expected = accuracy(base.kin, *_real(grid, points))
+    expected = accuracy(base.kin, *_real(grid, points)).top1[1:]
     found: dict[int, Scaled] = {}
     for number, (point, index, phi) in enumerate(wanted):
-        inside = relative[number] <= factor * _SLACK and not expected.outside[number + 1]
-        if inside and (index not in found or relative[number] > found[index].cost):
-            found[index] = Scaled(lines[index], phi, *point, float(relative[number]), float(expected.top1[number + 1]))
+        cheap = relative[number] <= factor * _SLACK
+        if cheap and (index not in found or relative[number] > found[index].cost):
+            found[index] = Scaled(lines[index], phi, *point, float(relative[number]), float(expected[number]))
     return found
 
 
@@ -115,6 +116,13 @@ def _place(line: Line, phi: float, resolution: int) -> tuple[float, float, int]:
     """The line's point with its width in hundredths: finer ones are the same network, or nearly."""
     width, depth, pixels = line.point(phi, resolution)
     return round(width, 2), depth, pixels
+
+
+def _known(base: Base, point: tuple[float, float, int]) -> bool:
+    """Whether published accuracies reach as far."""
+    width, depth, pixels = point
+    real = {"width": base.real_width(width), "depth": base.real_depth(depth), "resolution": pixels}
+    return all(low <= real[axis] <= high for axis, (low, high) in load().ranges.items())
 
 
 def _real(grid: Grid, points: Points) -> tuple[Floats, Floats, Floats]:
