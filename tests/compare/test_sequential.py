@@ -59,9 +59,25 @@ def test_a_single_wild_pair_decides_nothing() -> None:
     assert found.value == pytest.approx(1.0, abs=0.01)
 
 
+def test_disturbed_pairs_do_not_hide_a_slowdown() -> None:
+    chance = np.random.default_rng(5)
+    x = math.log(1.1) + chance.normal(0, 0.02, 30) + (chance.random(30) < 0.2) * chance.normal(0, 0.5, 30)
+    found = sequential.interval([1.0] * len(x), np.exp(x).tolist())
+    assert 1.05 < found.low < 1.1 < found.high < 1.2
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_a_pair_at_most_doubles_the_evidence_and_costs_at_most_the_stake(seed: int) -> None:
+    path = sequential.evidence(np.random.default_rng(seed).standard_cauchy(40))
+    steps = np.diff(np.concatenate([[0.0], path]))
+    assert steps.max() <= math.log(2)
+    assert steps.min() >= math.log(1 - sequential.STAKES.max()) - 1e-9
+
+
 def test_fewer_pairs_than_the_least_decide_nothing_and_as_many_can() -> None:
     least = sequential.least_pairs(0.002)
-    assert least == 10
+    assert least == 12
     few = sequential.interval([1.0] * (least - 1), [2.0] * (least - 1))
     enough = sequential.interval([1.0] * (least + 1), [2.0] * (least + 1))
     assert few.low < 1 < enough.low
