@@ -125,7 +125,7 @@ def _instructions(result: Result) -> Reading | None:
 METRICS: Final[dict[str, Metric]] = {
     metric.name: metric
     for metric in (
-        Metric("latency", "latency (p10 of a process)", "s", "slower", "faster", _latency),
+        Metric("latency", "latency", "s", "slower", "faster", _latency),
         Metric("first", "first inference", "s", "slower", "faster", _first, decides=False),
         Metric("load", "load", "s", "slower", "faster", _load, decides=False),
         Metric("memory", "peak memory", "B", "larger", "smaller", _memory, floor=MEMORY_FLOOR_BYTES),

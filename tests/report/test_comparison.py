@@ -137,6 +137,7 @@ def test_the_table_words_verdicts_by_metric_and_gives_reasons() -> None:
     assert "! mobilenetv2-w1-d1-r224 tflite-fp32 on host (litert, 1 thread) latency: more than 5%" in text
     assert "    loads: 1 -> 2 (+1)" in text
     assert "Geometric mean of new/base (cells): latency 1.100 (1)" in text
+    assert "Latency: the 10th percentile of each process" in text
     assert "The two sides differ: machine: 1a2b, now 5e6f" in text and "--why" in text and "a note" in text
 
 
@@ -174,7 +175,7 @@ def test_github_annotates_failures_first_and_sums_up() -> None:
 def test_benchmark_action_lists_new_values_with_ranges() -> None:
     entries = json.loads(render(comparison(), "benchmark-action"))
     assert entries[0] == {
-        "name": "mobilenetv2-w1-d1-r224 tflite-fp32 on host (litert, 1 thread): latency (p10 of a process)",
+        "name": "mobilenetv2-w1-d1-r224 tflite-fp32 on host (litert, 1 thread): latency",
         "unit": "ms",
         "value": pytest.approx(7.7),
         "range": "± 0.14",
@@ -217,7 +218,7 @@ def test_a_hostile_name_stays_text(form: str) -> None:
     text = render(report, form)
     if form == "markdown":
         assert "<img" not in text and "`a`" not in text and "@everyone" not in text
-        known = ("|", "#", "**", "-", "  -", "<details>", "</details>", "Geo", "The", "All", "a note")
+        known = ("|", "#", "**", "-", "  -", "<details>", "</details>", "Geo", "Latency", "The", "All", "a note")
         assert all(line.startswith(known) for line in text.splitlines() if line)
     elif form == "table":
         assert "\x1b" not in text

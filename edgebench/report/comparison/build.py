@@ -9,6 +9,7 @@ from edgebench.compare.differences import explain
 from edgebench.compare.gating import Gate, GateReport
 from edgebench.compare.metrics import METRICS
 from edgebench.compare.records import Comparison, ComparisonReport, Difference
+from edgebench.compare.statistics import QUANTILE
 from edgebench.compare.verdicts import percent
 from edgebench.report.comparison.sheet import Line, Outcome, Sheet
 from edgebench.units import show_bytes, show_seconds
@@ -33,7 +34,7 @@ def comparison(report: ComparisonReport) -> Sheet:
         columns=("model", "file", "where", "metric", "base", "new", "new/base", "95% interval", "verdict"),
         numbers=frozenset({"base", "new", "new/base", "95% interval"}),
         lines=tuple(_comparison_line(row) for row in report.comparisons),
-        notes=(*_means(report), *_machine_notes(report), *report.notes),
+        notes=(*_statistic(report), *_means(report), *_machine_notes(report), *report.notes),
         grouped=3,
     )
 
@@ -148,6 +149,11 @@ def _gate_line(row: Gate) -> Line:
 def _allowed(row: Gate) -> str:
     least = f"{show(row.least, row.unit)} to " if row.least is not None else "up to "
     return least + (show(row.most, row.unit) if row.most is not None else "any")
+
+
+def _statistic(report: ComparisonReport) -> Iterator[str]:
+    if any(row.metric == "latency" and row.cell.provenance == "measured" for row in report.comparisons):
+        yield f"Latency: the {QUANTILE * 100:.0f}th percentile of each process, and the median over processes of these"
 
 
 def _means(report: ComparisonReport) -> Iterator[str]:
