@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from edgebench.errors import DeviceError, UsageError
 from edgebench.measure.profilers import PROFILERS
 from edgebench.measure.profilers.worker import Failure, Job
-from edgebench.records import Artifact, OperatorProfile
+from edgebench.records import Artifact, Measurement, OperatorProfile
 from edgebench.runtimes import FORMATS, unavailable
 
 RUNS = 50
@@ -44,6 +45,16 @@ def profile_operators(
     except subprocess.TimeoutExpired as error:
         raise DeviceError(f"{title} took longer than {patience_s:.0f} s, and was ended") from error
     return _answer(done, title)
+
+
+def with_operators(measurement: Measurement, artifact: Artifact) -> Measurement:
+    """The measurement with the times of its operators, from one more process; where there are none, with a warning."""
+    try:
+        found = profile_operators(artifact, measurement.runtime, measurement.scenario.threads)
+    except (UsageError, DeviceError) as error:
+        warning = f"the operators were not timed: {error}"
+        return replace(measurement, warnings=(*measurement.warnings, warning))
+    return replace(measurement, operators=found)
 
 
 def _check(artifact: Artifact, runtime: str) -> str:

@@ -39,6 +39,16 @@ def warn(sentence: str) -> None:
     print(f"edgebench: {sentence}", file=sys.stderr)
 
 
+def line(sentence: str) -> None:
+    """Prints one line to standard output."""
+    print(sentence)
+
+
+def told(report: Callable[[Step], None], title: str) -> Callable[[str], None]:
+    """A callback that shows sentences as the one step `title` on a progress line."""
+    return lambda detail: report(Step(0, 1, title, detail))
+
+
 def wrote(path: Path) -> None:
     """Says where a file is."""
     print(f"wrote {path}")

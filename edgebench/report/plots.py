@@ -247,7 +247,10 @@ def _layered(layers: list[alt.Chart], data: dict[str, list[Any]], look: Look, *,
 
 
 def described(chart: Chart) -> dict[str, Any]:
-    """The chart as Vega-Lite, its legends one under the other; Altair's schema does not know of that setting."""
-    found: dict[str, Any] = chart.to_dict()
+    """The chart as Vega-Lite, its legends one under the other; Altair's schema does not know of that setting.
+
+    Altair has validated each part as it was made; validating the whole again would take as long as drawing it.
+    """
+    found: dict[str, Any] = chart.to_dict(validate=False)
     found["config"]["legend"]["layout"] = {"top": {"direction": "vertical", "anchor": "start", "margin": 2}}
     return found

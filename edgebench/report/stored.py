@@ -199,18 +199,21 @@ def _level(head: _Head, name: str) -> float | None:
     levels = []
     for process in head.latency_s:
         if process:
-            ordered = sorted(process)
-            _checked(ordered[0], head, name)
-            levels.append(quantile(ordered, QUANTILE))
+            process.sort()
+            if not process[0] > 0:
+                _checked(process[0], head, name)
+            levels.append(quantile(process, QUANTILE))
     return median(levels) if levels else None
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
     """The quantile of sorted values by linear interpolation, as numpy's default."""
-    place = share * (len(ordered) - 1)
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+    last = len(ordered) - 1
+    place = share * last
+    below = int(place)
+    if below == last:
+        return ordered[last]
+    return ordered[below] + (ordered[below + 1] - ordered[below]) * (place - below)
 
 
 def _checked(value: float, head: _Head, name: str) -> float:

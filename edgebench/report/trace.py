@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -13,27 +13,31 @@ from edgebench.records import OperatorProfile, OperatorTime
 from edgebench.report import files
 
 MICROSECONDS = 1e6
-PROCESS, THREAD = 1, 1
+THREAD = 1
 
 
-def chrome_trace(profile: OperatorProfile, title: str) -> dict[str, Any]:
-    """The inferences one after the other on one track, each operator inside its inference.
+def chrome_trace(profiles: Mapping[str, OperatorProfile]) -> dict[str, Any]:
+    """One track a profile, by its title; on it the inferences one after the other, each operator inside its own.
 
     Operators whose engine does not tell when they began lie end to end. The format is Google's Trace Event Format,
     complete events ("X") in microseconds.
     """
-    names = [("process_name", title), ("thread_name", profile.method)]
-    events = [_name(what, name) for what, name in names]
+    tracks = (_track(title, profile, number) for number, (title, profile) in enumerate(profiles.items(), 1))
+    return {"traceEvents": [event for track in tracks for event in track], "displayTimeUnit": "ms"}
+
+
+def write(path: Path, profiles: Mapping[str, OperatorProfile]) -> None:
+    """Writes the trace of some profiles. Raises UsageError where that is not possible."""
+    files.write(path, msgspec.json.encode(chrome_trace(profiles)))
+
+
+def _track(title: str, profile: OperatorProfile, track: int) -> Iterator[dict[str, Any]]:
+    yield _name("process_name", title, track)
+    yield _name("thread_name", profile.method, track)
     begins = accumulate(profile.profiled_s, initial=0.0)
     for run, (begin_s, length_s) in enumerate(zip(begins, profile.profiled_s, strict=False)):
-        events.append(_event(f"inference {run + 1}", "inference", begin_s, length_s, {}))
-        events.extend(_operators(profile, run, begin_s))
-    return {"traceEvents": events, "displayTimeUnit": "ms"}
-
-
-def write(path: Path, profile: OperatorProfile, title: str) -> None:
-    """Writes the trace of a profile. Raises UsageError where that is not possible."""
-    files.write(path, msgspec.json.encode(chrome_trace(profile, title)))
+        yield _event(f"inference {run + 1}", "inference", begin_s, length_s, {}) | {"pid": track}
+        yield from (event | {"pid": track} for event in _operators(profile, run, begin_s))
 
 
 def _operators(profile: OperatorProfile, run: int, begin_s: float) -> Iterator[dict[str, Any]]:
@@ -55,11 +59,10 @@ def _event(name: str, category: str, start_s: float, length_s: float, arguments:
         "ph": "X",
         "ts": round(start_s * MICROSECONDS, 3),
         "dur": round(length_s * MICROSECONDS, 3),
-        "pid": PROCESS,
         "tid": THREAD,
         "args": arguments,
     }
 
 
-def _name(what: str, name: str) -> dict[str, Any]:
-    return {"name": what, "ph": "M", "pid": PROCESS, "tid": THREAD, "args": {"name": name}}
+def _name(what: str, name: str, track: int) -> dict[str, Any]:
+    return {"name": what, "ph": "M", "pid": track, "tid": THREAD, "args": {"name": name}}

@@ -12,8 +12,8 @@ import pytest
 
 from edgebench import models
 from edgebench.errors import DeviceError, UsageError
-from edgebench.measure.operators import profile_operators
-from edgebench.records import Artifact, ExportSpec, ModelSpec, OperatorProfile
+from edgebench.measure.operators import profile_operators, with_operators
+from edgebench.records import QUICK, Artifact, ExportSpec, Measurement, ModelSpec, OperatorProfile
 
 NEEDS = {"tflite": "ai_edge_litert", "onnx": "onnxruntime", "torch": "torch"}
 RUNTIMES = {"tflite": "litert", "onnx": "onnxruntime", "torch": "torch"}
@@ -132,6 +132,31 @@ def test_a_profile_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     path.write_text("x")
     with pytest.raises(DeviceError, match="took longer than 0 s"):
         profile_operators(_artifact(path, "onnx"), "onnxruntime", patience_s=0.01)
+
+
+def test_a_measurement_whose_operators_cannot_be_timed_says_why(tmp_path: Path) -> None:
+    measured = Measurement(
+        id="a", time="2026-11-30", model=ModelSpec(name="x", family="user"), export=ExportSpec(format="coreml"),
+        device="host", runtime="coreml", runtime_version="9.0", scenario=QUICK, warnings=("old",),
+    )  # fmt: skip
+    found = with_operators(measured, _artifact(tmp_path / "x.mlpackage", "coreml"))
+    assert found.operators is None
+    assert found.warnings[0] == "old"
+    assert found.warnings[1].startswith("the operators were not timed: unknown runtime with an operator profiler")
+
+
+@pytest.mark.parametrize("profiled", ["onnx"], indirect=True)
+def test_a_measurement_carries_its_operators_through_the_store(profiled: Profiled, tmp_path: Path) -> None:
+    from edgebench import store
+
+    artifact, profile = profiled
+    measured = Measurement(
+        id="a", time="2026-11-30", model=artifact.model, export=artifact.export, device="host", runtime="onnxruntime",
+        runtime_version="1", scenario=QUICK, operators=profile,
+    )  # fmt: skip
+    path = store.append(tmp_path, measured)
+    assert store.read(path) == [measured]
+    assert path.stat().st_size < 120_000
 
 
 def _node(name: str, start: int, length: int, **arguments: object) -> dict[str, object]:

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,15 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
     "--disable-extensions", "--mute-audio", "--remote-debugging-pipe",
 )  # fmt: skip
+# Chromium takes commands on descriptor 3 and answers on 4: moves two descriptors there and becomes Chromium.
+MOVE = """
+import os, sys
+from fcntl import F_DUPFD, fcntl
+high = [fcntl(int(number), F_DUPFD, 10) for number in sys.argv[1:3]]
+os.dup2(high[0], 3)
+os.dup2(high[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 KEYS = {"Enter": (13, "\r"), "Tab": (9, "\t"), " ": (32, " ")}
 
 
@@ -34,15 +44,14 @@ class Browser:
     def __init__(self, executable: str, profile: Path) -> None:
         child_reads, self._write = os.pipe()
         self._read, child_writes = os.pipe()
-        # Chromium takes commands on descriptor 3 and answers on 4; the shell moves them there.
-        command = f'exec "$@" 3<&{child_reads} 4>&{child_writes}'
         self._process = subprocess.Popen(
-            ["sh", "-c", command, "sh", executable, *FLAGS, f"--user-data-dir={profile}"],
+            [sys.executable, "-c", MOVE, str(child_reads), str(child_writes), executable, *FLAGS,
+             f"--user-data-dir={profile}"],
             pass_fds=(child_reads, child_writes),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-        )
+        )  # fmt: skip
         os.close(child_reads)
         os.close(child_writes)
         self._held = b""

@@ -87,7 +87,7 @@ def test_json_rows_have_every_operator() -> None:
 
 def test_a_trace_nests_the_operators_in_their_inference(tmp_path: Path) -> None:
     profile = made.operator_profile(count=5, runs=3)
-    trace.write(tmp_path / "deep" / "out.json", profile, "mobilenetv2 tflite")
+    trace.write(tmp_path / "deep" / "out.json", {"mobilenetv2 tflite": profile})
     document = json.loads((tmp_path / "deep" / "out.json").read_text())
     events = document["traceEvents"]
     assert {event["args"]["name"] for event in events if event["ph"] == "M"} == {"mobilenetv2 tflite", profile.method}
@@ -103,14 +103,21 @@ def test_a_trace_nests_the_operators_in_their_inference(tmp_path: Path) -> None:
         assert all(one["ts"] + one["dur"] <= other["ts"] + 0.01 for one, other in pairwise(inside))
 
 
+def test_every_profile_has_a_track_of_its_own() -> None:
+    events = trace.chrome_trace({"one": TWO, "two": TWO})["traceEvents"]
+    named = {event["pid"]: event["args"]["name"] for event in events if event["name"] == "process_name"}
+    assert named == {1: "one", 2: "two"}
+    assert [sum(event["pid"] == track for event in events) for track in (1, 2)] == [11, 11]
+
+
 def test_a_trace_keeps_the_starts_that_the_engine_told() -> None:
     told = OperatorTime(name="a", kind="Conv", time_s=(1e-3, 1e-3), start_s=(2e-3, 3e-3))
     profile = replace(TWO, operators=(told,), profiled_s=(5e-3, 5e-3))
-    starts = [event["ts"] for event in trace.chrome_trace(profile, "t")["traceEvents"] if event["name"] == "a"]
+    starts = [event["ts"] for event in trace.chrome_trace({"t": profile})["traceEvents"] if event["name"] == "a"]
     assert starts == [2000.0, 8000.0]
 
 
 def test_a_trace_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(UsageError, match=r"cannot write .*out.json: file exists"):
-        trace.write(tmp_path / "file" / "out.json", TWO, "t")
+        trace.write(tmp_path / "file" / "out.json", {"t": TWO})

@@ -93,6 +93,16 @@ def test_a_chart_of_hostile_names_holds_them_as_text(tmp_path: Path) -> None:
     assert "<script>" not in (tmp_path / "x.svg").read_text()
 
 
+@pytest.mark.parametrize("name", ["pareto", "latency", "spread", "operators", "history", "comparison"])
+@pytest.mark.parametrize("look", ["light", "dark", "page"])
+def test_every_chart_is_valid_vega_lite(name: str, look: str) -> None:
+    chart = getattr(plots, name)([], look=look)
+    described = plots.described(chart)
+    layout = described["config"]["legend"].pop("layout")
+    assert described == chart.to_dict(validate=True)
+    assert layout["top"]["direction"] == "vertical"
+
+
 def test_charts_for_notebooks_need_no_file() -> None:
     chart = plots.comparison(
         [{"label": "a", "metric": "latency", "ratio": 1.1, "low": 1.05, "high": 1.15, "verdict": "slower"}]

@@ -25,7 +25,7 @@ class Limits:
     rows: int = 20_000
     sample_cells: int = 60
     operator_cells: int = 60
-    history_cells: int = 150
+    history_cells: int = 60
     history_points: int = 20_000
     environments: int = 20
 

@@ -6,10 +6,17 @@ const drawn = new Map();
 
 const BAR_HEIGHT = 17;
 
-/** Draws a chart by name into an element; rows go to the datasets that it names. `bars` sets the height of bar charts. */
+/**
+ * Draws a chart by name into an element; rows go to the datasets that it names, the first of which must not be empty.
+ * `bars` sets the height of bar charts.
+ */
 async function draw(element, name, datasets, bars = 0) {
   drawn.get(element)?.finalize();
   drawn.delete(element);
+  if (!Object.values(datasets)[0].length) {
+    element.replaceChildren(make("p", { class: "quiet" }, "Nothing to draw."));
+    return;
+  }
   const described = structuredClone(charts[name]);
   described.datasets = { ...described.datasets, ...datasets };
   if (bars) described.height = BAR_HEIGHT * bars;

@@ -1,0 +1,73 @@
+"""`edgebench report` and `edgebench plot`, from their arguments to a file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from edgebench.commands import report as commands
+from edgebench.errors import UsageError
+
+sys.path.append(str(Path(__file__).parent.parent / "report"))
+
+import example_records as made
+
+pytest.importorskip("altair", reason="needs altair: pip install 'edgebench[report]'")
+pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install 'edgebench[report]'")
+
+app = typer.Typer()
+app.command("report")(commands.report)
+app.command("plot")(commands.plot)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return made.write(tmp_path / "results", [made.measurement(), made.estimate()])
+
+
+def run(*arguments: str) -> str:
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_report_takes_the_results_folder_and_writes_report_html(store: Path) -> None:
+    assert run("report") == "wrote report.html\n"
+    text = Path("report.html").read_text("utf-8")
+    assert text.startswith("<!doctype html>")
+    assert text.rstrip().endswith("</html>")
+
+
+def test_report_takes_budgets_accuracies_and_a_baseline(store: Path) -> None:
+    Path("accuracy.csv").write_text("model,top1\nmobilenetv2,72\n")
+    run("report", "results", "-o", "out/x.html", "--base", "results", "--accuracy", "accuracy.csv",
+        "--latency-budget", "50ms", "--memory-budget", "64MB")  # fmt: skip
+    text = Path("out/x.html").read_text("utf-8")
+    assert '"budgets":[{"latency_s":0.05,"memory_bytes":64000000}]' in text
+    assert '"base":"results"' in text
+
+
+def test_plot_writes_a_picture(store: Path) -> None:
+    assert run("plot", "results", "--kind", "latency", "--model", "mobilenetv2", "-o", "x.svg") == "wrote x.svg\n"
+    assert "<svg" in Path("x.svg").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("report", "nowhere"), "there is no file or folder nowhere"),
+        (("report", "results", "--latency-budget", "50"), "'50' is not a duration"),
+        (("report", "results", "--base", "no-such-revision:results"), "there is no git revision 'no-such-revision'"),
+        (("plot", "results", "-o", "x.gif"), "not '.gif'"),
+        (("plot", "results", "--look", "pink"), "unknown look 'pink'"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments: tuple[str, ...], sentence: str, store: Path) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        run(*arguments)
+    assert sorted(each.name for each in Path().iterdir()) == ["results"]
