@@ -66,7 +66,7 @@ def compare(
         new_name=names[1],
         comparisons=rows,
         geometric_means=tuple(_geometric_means(rows)),
-        notes=(*notes, *_older(base, new, names)),
+        notes=(*notes, *_older(base, new, names), *_elsewhere(new, settings.threshold)),
     )
 
 
@@ -175,3 +175,13 @@ def _older(base: Sequence[Result], new: Sequence[Result], names: tuple[str, str]
         count = len(side) - len(newest(side))
         if count:
             yield f"{name} holds {count} older result{'s' * (count > 1)} of the same cells; the newest were compared"
+
+
+def _elsewhere(new: Sequence[Result], threshold: Threshold) -> Iterator[str]:
+    """A note when the threshold was learned on another machine than the new results are from."""
+    machines = {result.environment.get("machine") for result in new if isinstance(result, Measurement)} - {None}
+    if threshold.machine is not None and machines - {threshold.machine}:
+        yield (
+            f"the noise file was learned on machine {threshold.machine}, the new results are from "
+            f"{', '.join(sorted(machines))}: run `edgebench noise` there too"
+        )

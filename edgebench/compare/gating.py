@@ -118,9 +118,8 @@ def _row(budget: Budget, metric: str, band: Band, cell: Cell, result: Result) ->
         return _verdict_only(budget, metric, band, "missing", why, cell)
     verdict, reason = _judge(found, band)
     plain = _verdict_only(budget, metric, band, verdict, reason, cell)
-    return msgspec.structs.replace(
-        plain, value=found.value, low=found.low, high=found.high, provenance=result.provenance
-    )
+    low, high = (found.low, found.high) if math.isfinite(found.high) else (None, None)
+    return msgspec.structs.replace(plain, value=found.value, low=low, high=high, provenance=result.provenance)
 
 
 def _verdict_only(

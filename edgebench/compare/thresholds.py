@@ -37,6 +37,7 @@ class Threshold:
 
     share: float
     device: str | None = None
+    machine: str | None = None
 
     def of(self, device: str) -> float:
         """The share for `device`; UsageError when it was learned on another."""
@@ -63,7 +64,7 @@ def parse(text: str | None) -> Threshold:
     if not text.endswith(".toml"):
         return Threshold(parse_percent(text))
     noise = read_noise(Path(text))
-    return Threshold(parse_percent(noise.threshold), noise.device)
+    return Threshold(parse_percent(noise.threshold), noise.device, noise.machine)
 
 
 def read_noise(path: Path) -> Noise:

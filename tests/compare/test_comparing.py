@@ -53,6 +53,15 @@ def test_the_threshold_decides_what_counts(measured: Measured) -> None:
     assert rows(compare(base, new, Settings(Threshold(0.02))))["latency"].verdict == "slower"
 
 
+def test_a_threshold_learned_on_another_machine_is_told(measured: Measured) -> None:
+    def notes(machine: str) -> tuple[str, ...]:
+        return compare([measured()], [measured(seed=1)], Settings(Threshold(0.05, "host", machine))).notes
+
+    assert notes("1a2b3c4d") == ()
+    (note,) = notes("ffffffff")
+    assert "learned on machine ffffffff, the new results are from 1a2b3c4d" in note
+
+
 def test_load_and_first_inference_decide_only_when_asked(measured: Measured) -> None:
     base, new = [measured()], [measured(seed=1, load_s=(0.2,) * 10)]
     report = compare(base, new, Settings())

@@ -7,6 +7,7 @@ from edgebench.compare.budgets import Band, Budget, Waiver
 from edgebench.compare.gating import Gate, check, gate
 from edgebench.errors import Inconclusive, Regression
 from edgebench.records import Estimate, ExportSpec, Measurement
+from edgebench.report.comparison import render
 
 Measured = Callable[..., Measurement]
 
@@ -53,7 +54,9 @@ def test_an_estimate_brings_its_own_interval(estimated: Callable[..., Estimate])
 
 def test_one_process_bounds_nothing_but_an_emulated_one_is_exact(measured: Measured) -> None:
     lone = measured(latency_s=((0.007,) * 50,))
-    assert only([lone], budget(high=0.1)).verdict == "inconclusive"
+    row = only([lone], budget(high=0.1))
+    assert (row.verdict, row.low, row.high) == ("inconclusive", None, None)
+    assert "inconclusive" in render(gate([lone], [budget(high=0.1)], []), "table")
     assert only([measured(latency_s=((0.007,),), provenance="emulated")], budget(high=0.1)).verdict == "within"
 
 
