@@ -179,7 +179,8 @@ def _older(base: Sequence[Result], new: Sequence[Result], names: tuple[str, str]
 
 def _elsewhere(new: Sequence[Result], threshold: Threshold) -> Iterator[str]:
     """A note when the threshold was learned on another machine than the new results are from."""
-    machines = {result.environment.get("machine") for result in new if isinstance(result, Measurement)} - {None}
+    found = (result.environment.get("machine") for result in new if isinstance(result, Measurement))
+    machines = {str(machine) for machine in found if machine}
     if threshold.machine is not None and machines - {threshold.machine}:
         yield (
             f"the noise file was learned on machine {threshold.machine}, the new results are from "
