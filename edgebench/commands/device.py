@@ -1,14 +1,17 @@
-"""`edgebench device`: emulated devices, set up and checked."""
+"""`edgebench device`: devices, emulated and connected: added, set up and checked."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgebench.commands.options import Json
+from edgebench.commands.options import Connect, Json, Python, Via
+
+if TYPE_CHECKING:
+    from edgebench.profiles import DeviceProfile
 
 app = typer.Typer(
     name="device",
-    help="Set up and check emulated devices: their own runtimes, on their CPU's model, on this machine.",
+    help="Add, set up and check devices: connected ones, and emulated ones with their own runtimes on this machine.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -34,17 +37,54 @@ def setup(name: Name, json: Json = False) -> None:
 
 
 @app.command("check")
-def check(name: Name, json: Json = False) -> None:
-    """Start an emulated device and import every runtime there."""
+def check(name: Name, via: Via = None, connect: Connect = None, python: Python = None, json: Json = False) -> None:
+    """Start a device, a connected one if it has an address, and import every runtime there."""
     from edgebench import profiles
     from edgebench.report import bundles, output
+
+    device = profiles.load(name)
+    if via != "emulator" and (via or connect or isinstance(device.reach, profiles.Reach)):
+        _check_connected(device, via, connect, python, json)
+        return
     from edgebench.targets import readiness
 
-    found = readiness.check(profiles.load(name))
+    found = readiness.check(device)
     if json:
         output.json(found)
     else:
         output.blocks(*bundles.check(found))
+
+
+def _check_connected(
+    device: "DeviceProfile", via: str | None, connect: str | None, python: str | None, json: bool
+) -> None:
+    from edgebench.report import boards, output
+    from edgebench.targets import checking
+
+    with output.progress() as report:
+        found = checking.check(device, via, connect, python, tell=output.told(report, device.name))
+    if json:
+        output.json(found)
+    else:
+        output.blocks(*boards.answer(found))
+
+
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="The new device's name.")],
+    connect: Connect = None,
+    via: Via = None,
+    python: Python = None,
+    here: Annotated[bool, typer.Option("--here", help="Write to ./devices, not to your configuration folder.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file of yours with that name.")] = False,
+) -> None:
+    """Add a connected device: it fills in its CPU, caches, memory and clock by itself."""
+    from edgebench.report import output
+    from edgebench.targets import adding
+
+    path, device = adding.add(name, adding.way(via, connect, python), here=here, force=force)
+    output.wrote(path)
+    output.line(f"{device.title}: {device.cpu.cores}x {device.cpu.core}. Go on with: edgebench device check {name}")
 
 
 @app.command("list")

@@ -17,6 +17,13 @@ Input = Annotated[str | None, typer.Option("--input", help="Input of your own ne
 Weights = Annotated[Path | None, typer.Option(help="Weights to load: .pth (tensors only) or .safetensors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Threads = Annotated[int, typer.Option(help="Threads of the runtime.")]
+Via = Annotated[str | None, typer.Option(help="How to get to the device: ssh, adb, emulator or local.")]
+Connect = Annotated[
+    str | None, typer.Option(help="Where it is: pi@host or pi@host:port for SSH, a serial number for adb.")
+]
+Python = Annotated[
+    str | None, typer.Option(help="A Python on the device that has the runtimes; without it, edgebench brings its own.")
+]
 Device = Annotated[str, typer.Option(help="Device profile; see `edgebench devices`.")]
 
 

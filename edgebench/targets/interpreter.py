@@ -89,15 +89,11 @@ def bundled(link: Link, board: Board, push: Callable[[str, dict[str, Path]], Non
     return found
 
 
-def bundle_interpreter(bundle: Bundle, home: str, wrapper: tuple[str, ...] = ()) -> Interpreter:
-    """The bundle's Python as it starts from the folder `home` on a device: by its own loader, with its own libraries.
-
-    `wrapper` is what starts the loader, such as an emulator.
-    """
+def bundle_interpreter(bundle: Bundle, home: str) -> Interpreter:
+    """The bundle's Python as it starts from the folder `home` on a device: with its own loader and libraries."""
     variables = {**bundle.variables, "PYTHONHOME": f"{home}/usr", "PYTHONPATH": f"{home}/site"}
     command = (
         *("env", "-i", *(f"{name}={value}" for name, value in variables.items())),
-        *wrapper,
         *(f"{home}/{LOADER}", "--library-path", f"{home}/{LIBRARIES}"),
         *(f"{home}/usr/bin/{bundle.contents.python}", "-S", "-s"),
     )

@@ -21,7 +21,7 @@ from edgebench.targets.local import DOING, WORKER, engine_file, fate, worker_var
 from edgebench.targets.lock import Lock
 from edgebench.targets.patience import WAITS_S, Gone, Patience, gone_for_now
 from edgebench.targets.push import NoRoom, Tell, fingerprint, push, tree_files
-from edgebench.targets.shell import ANSWER_S, Link, ask
+from edgebench.targets.shell import ANSWER_S, Answer, Link, ask
 
 LOAD_S: Final = 120.0  # beyond the scenario's own caps: importing, loading, the first inference
 MOST_LOST: Final = 2
@@ -111,6 +111,10 @@ class RemoteTarget:
         finally:
             if not whole or job.mode == "memory":  # the last of a cell; a failure is not kept either
                 self._ask("forget", {"cell": cell})
+
+    def python(self, *arguments: str) -> Answer:
+        """What the device's Python answers."""
+        return self._patiently(lambda: ask(self.link, RUN, *self._python.command, *arguments))
 
     def close(self) -> None:
         """Gives the lock back and ends the connection."""

@@ -33,6 +33,35 @@ def bundle(built_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bu
     yield built_bundle
 
 
+class ShellLink:
+    """This machine as a device behind no link at all; `program` is what carries a command line."""
+
+    name, home = "the board", ""
+
+    def __init__(self) -> None:
+        self.program = ["sh", "-c"]
+
+    def command(self, line: str) -> list[str]:
+        return [*self.program, line]
+
+    def complaint(self, stderr: str) -> None:
+        return None
+
+    def reset(self) -> None:
+        return None
+
+    def close(self) -> None:
+        return None
+
+
+@pytest.fixture
+def shell_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ShellLink:
+    for variable, folder in {"XDG_CACHE_HOME": "cache", "TMPDIR": "tmp"}.items():
+        (tmp_path / folder).mkdir()
+        monkeypatch.setenv(variable, str(tmp_path / folder))
+    return ShellLink()
+
+
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
     """Exports a network of the zoo once a session: exported("mobilenetv2", "onnx", resolution=96) -> Artifact."""
