@@ -14,6 +14,8 @@ PACKAGES: dict[str, tuple[str | None, str]] = {
     "onnxruntime": ("onnx", "running ONNX files"),
     "ai-edge-litert": ("tflite", "export to TFLite, running TFLite files"),
     "coremltools": ("coreml", "export to CoreML, evaluating packages"),
+    "pnnx": ("ncnn", "export to ncnn"),
+    "ncnn": ("ncnn", "checking and running ncnn files"),
     "litert-torch": ("oracle", "--converter litert-torch, the test oracle"),
 }
 
@@ -23,9 +25,11 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "export --fmt tflite --converter litert-torch": ("ai-edge-litert", "litert-torch"),
     "export --fmt onnx": ("onnx", "onnxscript", "onnxruntime"),
     "export --fmt coreml": ("coremltools",),
+    "export --fmt ncnn": ("pnnx", "ncnn"),
     "profile --device host (tflite)": ("ai-edge-litert",),
     "profile --device host (onnx)": ("onnxruntime",),
-    "profile --device rpi4": ("ai-edge-litert",),
+    "profile --device host (ncnn)": ("ncnn",),
+    "profile --device rpi4": ("ai-edge-litert", "pnnx", "ncnn"),
 }
 
 

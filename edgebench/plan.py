@@ -18,7 +18,7 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 # What `profile` takes when no format is named. On the host every runtime is measured; elsewhere the formats that
 # the device's profile is calibrated for (see `default_formats`).
-HOST_FORMATS = ("tflite", "onnx", "torch")
+HOST_FORMATS = ("tflite", "onnx", "torch", "ncnn")
 
 # Which precisions each format can be written in.
 WRITABLE: dict[str, tuple[str, ...]] = {
@@ -26,6 +26,7 @@ WRITABLE: dict[str, tuple[str, ...]] = {
     "onnx": ("fp32", "fp16"),
     "coreml": ("fp32", "fp16"),
     "torch": ("fp32",),
+    "ncnn": ("fp32", "fp16"),
 }
 
 CONVERTERS = ("default", "litert-torch")
@@ -118,7 +119,7 @@ def _writable(form: str, precision: str) -> Format:
 
 def is_file(name: str) -> bool:
     """Whether a positional argument names a ready model file rather than a network."""
-    return Path(name).suffix in (".onnx", ".tflite", ".mlpackage", ".pt2")
+    return Path(name).suffix in (".onnx", ".tflite", ".mlpackage", ".pt2", ".ncnn")
 
 
 def default_formats(device: DeviceProfile) -> tuple[str, ...]:

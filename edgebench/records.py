@@ -17,7 +17,7 @@ from msgspec import Meta
 
 SCHEMA = 1
 
-Format = Literal["tflite", "onnx", "coreml", "torch"]
+Format = Literal["tflite", "onnx", "coreml", "torch", "ncnn"]
 Precision = Literal["fp32", "fp16", "int8"]
 Provenance = Literal["measured", "emulated", "estimated"]
 Status = Literal["ok", "failed", "invalid", "skipped"]

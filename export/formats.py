@@ -9,7 +9,7 @@ from edgebench.errors import MissingPackage, UsageError, unknown
 from edgebench.records import ExportSpec, Precision
 from edgebench.registry import Registry
 
-EXTRAS = {"tflite": "tflite", "onnx": "onnx", "coreml": "coreml", "litert-torch": "oracle"}
+EXTRAS = {"tflite": "tflite", "onnx": "onnx", "coreml": "coreml", "ncnn": "ncnn", "litert-torch": "oracle"}
 EXPORTERS = Registry(
     "format",
     {
@@ -17,6 +17,7 @@ EXPORTERS = Registry(
         "onnx": "edgebench.export.onnx:convert",
         "coreml": "edgebench.export.coreml:convert",
         "torch": "edgebench.export.torch_program:convert",
+        "ncnn": "edgebench.export.ncnn:convert",
     },
     extras=EXTRAS,
 )
@@ -39,6 +40,7 @@ FORMATS = {
     "onnx": Format(".onnx", ("fp32", "fp16"), ("torch", "onnx", "onnxscript", "onnxruntime")),
     "coreml": Format(".mlpackage", ("fp32", "fp16"), ("torch", "coremltools")),
     "torch": Format(".pt2", ("fp32",), ("torch",)),
+    "ncnn": Format(".ncnn", ("fp32", "fp16"), ("torch", "pnnx", "ncnn")),
 }
 
 

@@ -13,7 +13,7 @@ from edgebench.estimate.work import works
 from edgebench.graph.cost import count
 from edgebench.graph.operators import Graph
 from edgebench.profiles import Calibration, DeviceProfile
-from edgebench.records import Estimate, ExportSpec, Interval, ModelSpec, identity
+from edgebench.records import Estimate, ExportSpec, Interval, ModelSpec, Precision, identity
 
 CONFIDENCE: Final = 0.9
 
@@ -71,13 +71,9 @@ def estimate(graph: Graph, device: DeviceProfile, *, spec: ModelSpec, export: Ex
     )
 
 
-def calibration_for(device: DeviceProfile, runtime: str, precision: str, threads: int) -> Calibration | None:
-    """The calibration that a file of `precision` is estimated with, or None.
-
-    LiteRT unpacks half-precision weights when it loads a file, so its inference is the fp32 one.
-    """
-    computed = "fp32" if (runtime, precision) == ("litert", "fp16") else precision
-    return device.calibration(runtime, computed, threads)
+def calibration_for(device: DeviceProfile, runtime: str, precision: Precision, threads: int) -> Calibration | None:
+    """The calibration that a file of `precision` is estimated with, or None."""
+    return device.calibration(runtime, device.computed_precision(runtime, precision), threads)
 
 
 def _latency(graph: Graph, device: DeviceProfile, calibration: Calibration) -> tuple[Interval, tuple[str, ...]]:

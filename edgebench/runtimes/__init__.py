@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "PACKAGES", "RUNTIMES", "Session", "install_hint", "unavailable"]
 
-EXTRAS = {"litert": "tflite", "onnxruntime": "onnx", "coreml": "coreml"}
+EXTRAS = {"litert": "tflite", "onnxruntime": "onnx", "coreml": "coreml", "ncnn": "ncnn"}
 RUNTIMES = Registry(
     "runtime",
     {
@@ -25,16 +25,23 @@ RUNTIMES = Registry(
         "onnxruntime": "edgebench.runtimes.onnxruntime:load",
         "torch": "edgebench.runtimes.torch_eager:load",
         "coreml": "edgebench.runtimes.coreml:load",
+        "ncnn": "edgebench.runtimes.ncnn:load",
         "fake": "edgebench.runtimes.fake:load",
     },
     extras=EXTRAS,
 )
 
 # The package that a runtime's engine comes in.
-PACKAGES = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime", "torch": "torch", "coreml": "coremltools"}
+PACKAGES = {
+    "litert": "ai_edge_litert",
+    "onnxruntime": "onnxruntime",
+    "torch": "torch",
+    "coreml": "coremltools",
+    "ncnn": "ncnn",
+}
 
 # Which runtime runs which format.
-FORMATS = {"tflite": "litert", "onnx": "onnxruntime", "coreml": "coreml", "torch": "torch"}
+FORMATS = {"tflite": "litert", "onnx": "onnxruntime", "coreml": "coreml", "torch": "torch", "ncnn": "ncnn"}
 
 
 def unavailable(runtime: str) -> str | None:

@@ -100,13 +100,13 @@ def test_telemetry_is_off_before_onnxruntime_is_imported() -> None:
     assert lines.index('os.environ["ORT_DISABLE_TELEMETRY"] = "1"') < lines.index("import onnxruntime")
 
 
-PORTABLE = [HERE / f"{name}.py" for name in ("litert", "onnxruntime", "fake")] + [Path(worker.__file__)]
+PORTABLE = [HERE / f"{name}.py" for name in ("litert", "onnxruntime", "ncnn", "fake")] + [Path(worker.__file__)]
 
 
 @pytest.mark.parametrize("path", PORTABLE, ids=lambda path: path.stem)
 def test_what_is_copied_to_a_device_stands_alone(path: Path) -> None:
     tree = ast.parse(path.read_text(), feature_version=(3, 9))
-    allowed = set(sys.stdlib_module_names) | {"numpy", "onnxruntime", "ai_edge_litert"}
+    allowed = set(sys.stdlib_module_names) | {"numpy", "onnxruntime", "ai_edge_litert", "ncnn"}
     for node in ast.walk(tree):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom):
