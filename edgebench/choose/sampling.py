@@ -7,6 +7,7 @@ every proposal is then a network that may be chosen.
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -96,7 +97,7 @@ def _parameters(
 
 def _optuna() -> ModuleType:
     try:
-        import optuna
+        optuna = importlib.import_module("optuna")
     except ModuleNotFoundError as error:
         raise MissingPackage("optuna", "search", "searching with measured accuracies") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -73,3 +73,33 @@ def _counts(text: str) -> list[int]:
         return [positive(int(part), "--threads") for part in text.split(",")]
     except ValueError as error:
         raise UsageError(f"--threads '{text}' is not a list of numbers: write for example 1,4") from error
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(help="Sweep file: [sweep] with models, devices and further axes.")],
+    jobs: Annotated[int, typer.Option(help="Processes on this machine.")] = 2,
+    ray: Annotated[str | None, typer.Option(help="Run on a Ray cluster: auto, or its address.")] = None,
+    results: Annotated[Path, typer.Option(help="Folder that every record is appended to.")] = Path("results"),
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed cells again.")] = False,
+    json: Json = False,
+) -> None:
+    """Run every missing cell of a sweep file; interrupted, it goes on where it was."""
+    from edgebench import profiling
+    from edgebench import sweep as sweeping
+    from edgebench.report import output as out
+    from edgebench.sweep.driver import Workers
+    from edgebench.sweep.local import LocalWorkers
+
+    cells = sweeping.read(file)
+    artifacts = profiling.cache_folder() / "artifacts"
+    workers: Workers = LocalWorkers(positive(jobs, "--jobs"), artifacts)
+    if ray is not None:
+        from edgebench.sweep.cluster import RayWorkers
+
+        workers = RayWorkers(ray, artifacts)
+    with out.progress() as report:
+        run = sweeping.run(cells, workers, results, retry_failed=retry_failed, on_progress=report)
+    if json:
+        out.json({"cells": len(cells), "run": run, "results": str(results)})
+    else:
+        typer.echo(f"{run} of {len(cells)} cells were missing and have been run; records are in {results}")

@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from edgebench.commands.scale import scale
+from edgebench.commands.scale import scale, sweep
 from edgebench.errors import EdgebenchError
 
 app = typer.Typer()
@@ -43,3 +43,15 @@ def test_bad_input_ends_with_the_right_code(arguments: list[str], code: int, mes
     assert isinstance(done.exception, EdgebenchError)
     assert done.exception.exit_code == code
     assert message in str(done.exception)
+
+
+def test_a_sweep_file_is_run_and_resumed(tmp_path: Path) -> None:
+    sweeping = typer.Typer()
+    sweeping.command()(sweep)
+    file = tmp_path / "sweep.toml"
+    file.write_text('[sweep]\nmodels = ["mobilenetv1"]\nwidths = [0.25, 0.5, 1.0]\ndevices = ["rpi4"]\n')
+    arguments = [str(file), "--jobs", "1", "--results", str(tmp_path / "results"), "--json"]
+    first = json.loads(CliRunner().invoke(sweeping, arguments).stdout)
+    again = json.loads(CliRunner().invoke(sweeping, arguments).stdout)
+    assert (first["cells"], first["run"], again["run"]) == (3, 3, 0)
+    assert len(list((tmp_path / "results" / "rpi4").glob("*.jsonl"))) == 1
