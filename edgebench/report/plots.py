@@ -105,17 +105,22 @@ def _budget_line(look: Look) -> alt.Chart:
 
 
 def latency(samples: Rows, starts: Rows = (), *, look: Look = "light") -> Chart:
-    """Every run in time order: a row is {"run", "process", "latency_s"}, a start {"run", "process"}.
+    """Every run in time order: rows and starts as `edgebench.report.samples` makes them.
 
-    Runs are numbered over all processes; the line is the median of 25 neighbouring runs of the same process.
+    A run beyond the frame is a triangle at its edge; the line is the median of 25 neighbouring runs of a process.
     """
-    runs = alt.Chart(alt.NamedData("samples")).transform_calculate(ms="datum.latency_s * 1000")
+    runs = alt.Chart(alt.NamedData("samples")).transform_calculate(
+        true="datum.latency_s * 1000", ms="(isValid(datum.edge_s) ? datum.edge_s : datum.latency_s) * 1000"
+    )
     x = alt.X("run:Q", title="run, in time order over all processes", scale=alt.Scale(nice=False))
     y = alt.Y("ms:Q", title="latency (ms)", scale=alt.Scale(zero=False))
     colour = alt.Color("process:N", title="process", sort=None)
-    dots = runs.mark_circle(size=9, opacity=0.45).encode(
+    beyond = "isValid(datum.edge_s)"
+    dots = runs.mark_point(filled=True, opacity=0.6).encode(
         x=x, y=y, color=colour,
-        tooltip=["process:N", "run:Q", alt.Tooltip("ms:Q", title="ms", format=".4~g")],
+        shape=alt.condition(beyond, alt.value("triangle-up"), alt.value("circle")),
+        size=alt.condition(beyond, alt.value(34), alt.value(12)),
+        tooltip=["process:N", "run:Q", alt.Tooltip("true:Q", title="ms", format=".4~g")],
     )  # fmt: skip
     middle = (
         runs.transform_window(sort=[alt.SortField("run")], groupby=["process"], frame=[-12, 12], middle="median(ms)")

@@ -9,24 +9,35 @@ from typing import Any
 
 from edgebench.measure.latency import drift, nearest_rank, variation
 from edgebench.records import Measurement
+from edgebench.units import show_seconds
 
 # Points that a plot of one cell draws at most: beyond it a browser gets slow and the dots run into one another.
 MOST_POINTS = 2400
 QUANTILES = 100
+# A run at hundreds of times the median is one dot, and must not flatten all others: the plot ends at this factor over
+# the slowest process's 95th percentile, and what is beyond it is drawn at its edge.
+FRAME = 1.3
 
 
 def in_order(latency_s: Sequence[Sequence[float]], most: int = MOST_POINTS) -> list[dict[str, Any]]:
-    """Rows {"run", "process", "latency_s"} in time order, runs numbered over all processes.
+    """Rows {"run", "process", "latency_s"} in time order, runs numbered over all processes; "edge_s" beyond the frame.
 
     Of more than `most` runs, each stretch of equally many gives its fastest, its median and its slowest run.
     """
+    edge = frame(latency_s)
     begins = accumulate(map(len, latency_s), initial=0)
     stretch = -(-3 * sum(map(len, latency_s)) // most)
     return [
         {"run": begin + run, "process": process, "latency_s": _short(samples[run])}
+        | ({"edge_s": _short(edge)} if samples[run] > edge else {})
         for process, (begin, samples) in enumerate(zip(begins, latency_s, strict=False), 1)
         for run in telling(samples, stretch)
     ]
+
+
+def frame(latency_s: Sequence[Sequence[float]]) -> float:
+    """The latency at which the plots of these samples end, in seconds."""
+    return FRAME * max(nearest_rank(sorted(samples), 95) for samples in latency_s if samples)
 
 
 def telling(samples: Sequence[float], stretch: int) -> Iterator[int]:
@@ -46,12 +57,15 @@ def starts(latency_s: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
 
 
 def quantiles(latency_s: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
-    """Rows {"process", "share", "latency_s"}: nearest-rank percentiles of each process over all its runs."""
+    """Rows {"process", "share", "latency_s"}: nearest-rank percentiles of each process, as far as the frame."""
+    edge = frame(latency_s)
     return [
-        {"process": process, "share": percent / QUANTILES, "latency_s": _short(nearest_rank(ordered, percent))}
+        {"process": process, "share": percent / QUANTILES, "latency_s": _short(value)}
         for process, samples in enumerate(latency_s, 1)
         for ordered in [sorted(samples)]
         for percent in range(QUANTILES + 1)
+        for value in [nearest_rank(ordered, percent)]
+        if value <= edge
     ]
 
 
@@ -78,13 +92,20 @@ def processes(result: Measurement) -> list[dict[str, Any]]:
     ]
 
 
-def note(latency_s: Sequence[Sequence[float]], most: int = MOST_POINTS) -> str:
-    """What a plot of these samples leaves out, or an empty text."""
+def notes(latency_s: Sequence[Sequence[float]], most: int = MOST_POINTS) -> list[str]:
+    """What a plot of these samples leaves out or moves, one sentence each."""
     count = sum(map(len, latency_s))
-    stretch = -(-3 * count // most)
-    if stretch <= 3:
-        return ""
-    return f"of each {stretch} of the {count:,} runs the fastest, the median and the slowest are drawn"
+    edge = frame(latency_s)
+    beyond = sum(run > edge for samples in latency_s for run in samples)
+    found = []
+    if (stretch := -(-3 * count // most)) > 3:
+        found.append(f"Of each {stretch} of the {count:,} runs the fastest, the median and the slowest are drawn.")
+    if beyond:
+        slowest = show_seconds(max(map(max, latency_s)))
+        found.append(
+            f"{beyond:,} runs beyond {show_seconds(edge)} stand at the upper edge; the slowest took {slowest}."
+        )
+    return found
 
 
 def _at(values: Sequence[float], number: int) -> float | None:

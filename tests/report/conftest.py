@@ -14,6 +14,14 @@ import browser as chromium
 import example_records
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is made once for all tests stays out of the user's cache, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def example_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with four networks, three formats, a past, a failure and estimates."""

@@ -28,14 +28,25 @@ def test_runs_are_numbered_over_all_processes() -> None:
     rows = samples.in_order(((0.1, 0.2), (0.3,)))
     assert [(row["process"], row["run"], row["latency_s"]) for row in rows] == [(1, 0, 0.1), (1, 1, 0.2), (2, 2, 0.3)]
     assert samples.starts(((0.1, 0.2), (0.3,))) == [{"run": 0, "process": 1}, {"run": 2, "process": 2}]
-    assert samples.note(((0.1, 0.2), (0.3,))) == ""
+    assert samples.notes(((0.1, 0.2), (0.3,))) == []
 
 
 def test_many_runs_are_thinned_and_the_note_says_how() -> None:
     latency = tuple(tuple(0.01 + run / 1e6 for run in range(3000)) for _ in range(4))
     rows = samples.in_order(latency)
     assert len(rows) <= samples.MOST_POINTS * 1.01
-    assert samples.note(latency) == "of each 15 of the 12,000 runs the fastest, the median and the slowest are drawn"
+    assert samples.notes(latency) == [
+        "Of each 15 of the 12,000 runs the fastest, the median and the slowest are drawn."
+    ]
+
+
+def test_a_run_of_hundreds_of_medians_stands_at_the_edge_and_is_told() -> None:
+    latency = ((0.010,) * 99 + (6.5,), (0.011,) * 100)
+    assert samples.frame(latency) == pytest.approx(1.3 * 0.011)
+    [outlier] = [row for row in samples.in_order(latency) if "edge_s" in row]
+    assert outlier == {"run": 99, "process": 1, "latency_s": 6.5, "edge_s": 0.0143}
+    assert samples.notes(latency) == ["1 runs beyond 14.3 ms stand at the upper edge; the slowest took 6.50 s."]
+    assert max(row["latency_s"] for row in samples.quantiles(latency)) == 0.011
 
 
 def test_quantiles_are_of_all_runs_and_span_them() -> None:

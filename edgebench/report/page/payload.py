@@ -163,7 +163,7 @@ def _samples(result: Measurement) -> dict[str, Any]:
         "starts": samples.starts(result.latency_s),
         "quantiles": samples.quantiles(result.latency_s),
         "processes": samples.processes(result),
-        "note": samples.note(result.latency_s),
+        "notes": samples.notes(result.latency_s),
     }
 
 

@@ -21,7 +21,7 @@ const WRITERS = {
   count: (value) => scaled(value, COUNTS, (small) => `${small}`),
   plain: (value) => (value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1) : WRITERS.rate(value)),
   rate: (value) => scaled(value, COUNTS, (small) => significant(small)),
-  share: (value) => (value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(0) : `${(value * 100).toFixed(1)}%`),
+  share: (value) => (value === 0 ? "0" : Math.abs(value) < 1e-3 ? value.toExponential(0) : `${(value * 100).toFixed(1)}%`),
   percent: (value) => `${(value * 100).toFixed(value < 0.1 ? 1 : 0)}%`,
   ratio: (value) => value.toFixed(3),
   number: (value) => value.toLocaleString("en-US"),

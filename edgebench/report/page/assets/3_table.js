@@ -4,22 +4,24 @@ const ORDER = new Intl.Collator("en", { numeric: true });
 const MOST_PRINTED = 1000;
 
 /**
- * Columns are {label, kind, help}; rows are arrays in their order. `cell(row, column)` may give an element instead of
- * the text. `chosen()` tells the row that is highlighted.
+ * Columns are {label, kind, help}; rows are arrays in their order. A column without any value is not shown.
+ * `cell(row, number)` may give an element instead of the text. `chosen()` tells the row that is highlighted.
  */
 class DataTable {
   constructor({ name, columns, rows, caption, cell, chosen = () => -1, size = 100, sizes = [50, 100, 500] }) {
     Object.assign(this, { name, columns, rows, cell, chosen, size });
+    const empty = (number) => rows.length && rows.every((row) => row[number] === null || row[number] === "");
+    this.places = columns.map((_, number) => number).filter((number) => !empty(number));
     this.shown = rows.map((_, row) => row);
     this.sorted = null;
     this.page = 0;
-    this.head = columns.map((column, number) => this.header(column, number));
+    this.head = new Map(this.places.map((number) => [number, this.header(columns[number], number)]));
     this.body = make("tbody");
     this.status = make("span", { role: "status" });
     this.previous = make("button", { type: "button", click: () => this.turn(-1) }, "Previous");
     this.next = make("button", { type: "button", click: () => this.turn(1) }, "Next");
     const table = make("table", {}, caption ? make("caption", {}, caption) : null,
-      make("thead", {}, make("tr", {}, ...this.head)), this.body);
+      make("thead", {}, make("tr", {}, ...this.head.values())), this.body);
     this.pager = make("div", { class: "pager" }, this.status, this.previous, this.next,
       picker("rows", sizes.map((count) => [String(count), String(count)]), String(size), (count) => this.resize(Number(count))));
     this.element = make("div", {},
@@ -38,8 +40,8 @@ class DataTable {
   sort(number) {
     const down = this.sorted?.number === number ? !this.sorted.down : false;
     this.sorted = { number, down };
-    this.head.forEach((head, each) => {
-      if (each === number) head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    this.head.forEach((head, place) => {
+      if (place === number) head.setAttribute("aria-sort", down ? "descending" : "ascending");
       else head.removeAttribute("aria-sort");
     });
     this.arrange();
@@ -100,7 +102,7 @@ class DataTable {
   }
 
   row(row) {
-    const cells = this.columns.map((column, number) => this.cell?.(row, number) ?? this.plain(row, number));
+    const cells = this.places.map((number) => this.cell?.(row, number) ?? this.plain(row, number));
     return make("tr", { class: this.chosen() === row ? "chosen" : null }, ...cells);
   }
 

@@ -92,7 +92,7 @@ function tradeRows() {
   return rows.slice(0, MOST_BUBBLES).map((row) => ({
     ...Object.fromEntries(data.columns.map((column, number) => [column.key, data.rows[row][number]])),
     family: data.families[row],
-    label: `${value(row, "model")} ${value(row, "point")}`,
+    label: ["model", "point", "format"].map((key) => value(row, key)).join(" "),
     over_memory: trade.memory !== null && value(row, "peak_memory_bytes") > trade.memory,
   }));
 }

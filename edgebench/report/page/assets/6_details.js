@@ -52,7 +52,7 @@ function showSamples(row) {
   const [order, spread] = [make("div", { class: "chart" }), make("div", { class: "chart" })];
   draw(order, "latency", { samples: held.samples, starts: held.starts });
   draw(spread, "spread", { quantiles: held.quantiles });
-  const about = "Every dot is a run, processes one after the other; a slope is drift, a step is a clock that fell. Warm-up runs are not stored; the first inference is in the table." + (held.note ? ` Here, ${held.note}.` : "");
+  const about = ["Every dot is a run, processes one after the other; a slope is drift, a step is a clock that fell. Warm-up runs are not stored; the first inference is in the table.", ...held.notes].join(" ");
   const pair = ([before, after], unit, name) => (before === null || after === null ? "" : `${(before / unit).toFixed(2)} ${name}, ${(after / unit).toFixed(2)} ${name}`);
   const rows = held.processes.map((each) => ({ ...each, clock: pair(each.frequency_hz, 1e9, "GHz"), heat: pair(each.temperature_c, 1, "\u00b0C") }));
   return [
