@@ -81,6 +81,8 @@ def profile(
     precision: str | Sequence[str] = "fp32",
     threads: int = 1,
     via: str | None = None,
+    connect: str | None = None,
+    python: str | None = None,
     quick: bool = False,
     width: float | None = None,
     depth: float | None = None,
@@ -110,7 +112,7 @@ def profile(
         target,
         profiling.scenario(quick=quick, threads=threads),
         Path(results),
-        way=profiling.way(target, via),
+        way=profiling.way(target, via, connect=connect, python=python),
         weights=Path(weights) if weights else None,
         on_progress=on_progress or plan.silent,
     )

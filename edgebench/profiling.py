@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -31,10 +33,21 @@ from edgebench.records import (
 if TYPE_CHECKING:
     from edgebench.graph import Graph
     from edgebench.profiles import DeviceProfile
+    from edgebench.targets import Target
 
 
-Way = Literal["measure", "estimate", "emulate", "count"]
-VIA = ("local", "emulator")
+Kind = Literal["measure", "estimate", "emulate", "count", "reach"]
+VIA = ("local", "emulator", "ssh", "adb", "estimate")
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a device is profiled; `via`, `connect` and `python` say how it is reached where it is not this machine."""
+
+    kind: Kind
+    via: str | None = None
+    connect: str | None = None
+    python: str | None = None
 
 
 def scenario(*, quick: bool = False, threads: int = 1, processes: int | None = None) -> Scenario:
@@ -45,25 +58,36 @@ def scenario(*, quick: bool = False, threads: int = 1, processes: int | None = N
     return replace(chosen, threads=threads, processes=processes or chosen.processes)
 
 
-def way(device: DeviceProfile, via: str | None = None, *, counts: bool = False) -> Way:
-    """How `device` is profiled: measured when it is this machine, else estimated, unless `via` or `counts` say so.
+def way(
+    device: DeviceProfile,
+    via: str | None = None,
+    *,
+    connect: str | None = None,
+    python: str | None = None,
+    counts: bool = False,
+) -> Way:
+    """How `device` is profiled: measured when it is this machine or has an address, else estimated.
 
-    Raises UsageError for a `via` that does not exist or does not fit the device.
+    `via`, `connect` and `counts` say otherwise. Raises UsageError for a `via` that does not exist or does not fit.
     """
     if via is not None and via not in VIA:
         raise unknown("way to a device (--via)", via, VIA)
     here = device.name == "host"
-    if counts and not here:
-        raise UsageError(f"--counts is for --device host; with --device {device.name} use --via emulator, which counts")
     if counts:
-        return "count"
-    if via == "local" and not here:
+        if not here or via is not None:
+            raise UsageError("--counts is for --device host alone; another device is counted by --via emulator")
+        return Way("count")
+    if here:
+        if via not in (None, "local") or connect:
+            raise UsageError("--device host is this machine: name another device with --device to reach one, or add it")
+        return Way("measure")
+    if via == "local":
         raise UsageError(f"--via local measures this machine, which is --device host and not {device.name}")
     if via == "emulator":
-        if here:
-            raise UsageError("--via emulator is for another device; to count this machine's instructions use --counts")
-        return "emulate"
-    return "measure" if here else "estimate"
+        return Way("emulate")
+    if via == "estimate" or (via is None and connect is None and device.reach is None):
+        return Way("estimate")
+    return Way("reach", via, connect, python)
 
 
 def run(
@@ -87,16 +111,26 @@ def run(
     artifacts = prepare(cells, cache_folder() / "artifacts", weights=weights)
     run_id = uuid4().hex[:8]
     done: list[Result] = []
-    for number, cell in enumerate(cells):
+    with _reached(device, way, lambda doing: on_progress(Step(0, len(cells), device.name, doing))) as target:
+        for number, cell in enumerate(cells):
 
-        def report(detail: str, number: int = number, title: str = cell.title) -> None:
-            on_progress(Step(number, len(cells), title, detail))
+            def report(detail: str, number: int = number, title: str = cell.title) -> None:
+                on_progress(Step(number, len(cells), title, detail))
 
-        report("preparing")
-        result = _Job(cell, device, scenario, way, weights, report).run(next(artifacts))
-        store.append(folder, result, run=run_id)
-        done.append(result)
+            report("preparing")
+            result = _Job(cell, device, scenario, way, target, weights, report).run(next(artifacts))
+            store.append(folder, result, run=run_id)
+            done.append(result)
     return done
+
+
+def _reached(device: DeviceProfile, way: Way, tell: Callable[[str], None]) -> AbstractContextManager[Target | None]:
+    """One connection for all cells of a device that is reached, so that nobody else measures on it in between."""
+    if way.kind != "reach":
+        return nullcontext()
+    from edgebench.targets.reaching import reach
+
+    return reach(device, way.via, way.connect, way.python, tell=tell)
 
 
 def cache_folder() -> Path:
@@ -113,6 +147,7 @@ class _Job:
         device: DeviceProfile,
         scenario: Scenario,
         way: Way,
+        target: Target | None,
         weights: Path | None,
         report: Callable[[str], None],
     ) -> None:
@@ -122,6 +157,7 @@ class _Job:
         self.device = device
         self.scenario = scenario
         self.way = way
+        self.target = target
         self.weights = weights
         self.report = report
         self.runtime = FORMATS[cell.export.format]
@@ -131,7 +167,7 @@ class _Job:
         if isinstance(artifact, JobError):
             return self._without_numbers("failed", str(artifact))
         try:
-            return self._WAYS[self.way](self, artifact)
+            return self._WAYS[self.way.kind](self, artifact)
         except JobError as error:
             return self._without_numbers("failed", str(error), artifact)
 
@@ -168,11 +204,28 @@ class _Job:
 
         return count_host(artifact, on_progress=self.report)
 
-    _WAYS: ClassVar[dict[Way, Callable[[_Job, Artifact], Result]]] = {
+    def _reach(self, artifact: Artifact) -> Result:
+        from edgebench.targets.reaching import measure_there
+
+        if self.target is None:
+            raise DeviceError(f"{self.device.name} is not connected")
+        graph = None if artifact.model.family == "file" else _graph(artifact.model, self.weights)
+        return measure_there(
+            artifact,
+            self.runtime,
+            self.scenario,
+            target=self.target,
+            device=self.device.name,
+            graph=graph,
+            tell=self.report,
+        )
+
+    _WAYS: ClassVar[dict[Kind, Callable[[_Job, Artifact], Result]]] = {
         "measure": _measure,
         "estimate": _estimate,
         "emulate": _emulate,
         "count": _count,
+        "reach": _reach,
     }
 
     def _without_numbers(self, status: Status, error: str, artifact: Artifact | None = None) -> Result:
@@ -195,7 +248,7 @@ class _Job:
             "status": status,
             "error": error,
         }
-        if self.way != "estimate":
+        if self.way.kind != "estimate":
             return Measurement(**common, runtime_version="", scenario=self.scenario)
         return Estimate(**common, threads=self.scenario.threads)
 

@@ -7,11 +7,13 @@ import typer
 
 from edgebench.commands.options import (
     Classes,
+    Connect,
     Depth,
     Device,
     Input,
     Json,
     Phi,
+    Python,
     Resolution,
     Threads,
     Weights,
@@ -28,8 +30,10 @@ def profile(
     precision: Annotated[str, typer.Option(help="Precisions, comma-separated: fp32, fp16.")] = "fp32",
     threads: Threads = 1,
     via: Annotated[
-        str | None, typer.Option(help="How to reach the device: local or emulator; default: local on the host.")
+        str | None, typer.Option(help="ssh, adb, emulator, estimate or local; default: what the device's profile says.")
     ] = None,
+    connect: Connect = None,
+    python: Python = None,
     counts: Annotated[
         bool, typer.Option("--counts", help="Host: count executed instructions instead of time.")
     ] = False,
@@ -62,7 +66,7 @@ def profile(
     cells = plan.cells(model or models.FOCUS, arguments, specs)
     count = processes if processes is None else positive(processes, "--processes")
     scenario = profiling.scenario(quick=quick, threads=positive(threads, "--threads"), processes=count)
-    way = profiling.way(target, via, counts=counts)
+    way = profiling.way(target, via, connect=connect, python=python, counts=counts)
     with output.progress() as report:
         done = profiling.run(cells, target, scenario, results, way=way, weights=weights, on_progress=report)
     if json:
