@@ -2,16 +2,27 @@
 
 import os
 from collections.abc import Generator
-from typing import Any
+from typing import TypeVar
 
 import pytest
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    report = yield
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _failed_where_nothing_may_be_missing((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _failed_where_nothing_may_be_missing((yield))
+
+
+def _failed_where_nothing_may_be_missing(report: Report) -> Report:
     if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         if "needs" in reason or "could not import" in reason:
