@@ -26,7 +26,7 @@ class Describer:
         columns = self.pool.columns
         spec, variant = self.pool.spec(index), self.pool.variant(index)
         found = estimate(sketch(spec), self.device, spec=spec, export=variant.export, threads=variant.threads)
-        if found.latency_s is None or found.peak_memory_bytes is None or found.size_bytes is None:
+        if found.latency_s is None or found.size_bytes is None:
             raise UsageError("; ".join(found.warnings))
         return Point(
             model=spec,

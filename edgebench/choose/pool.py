@@ -12,7 +12,7 @@ from edgebench.choose.bases import Base
 from edgebench.choose.prior import Floats, Mask, accuracy
 from edgebench.choose.space import Extent, Line, Space, space
 from edgebench.choose.table import Points, Table
-from edgebench.errors import DeviceError, UsageError
+from edgebench.errors import UsageError
 from edgebench.estimate import footprint
 from edgebench.estimate.estimator import RUNTIME_OF, calibration_for, missing
 from edgebench.estimate.form import machine_of
@@ -141,11 +141,11 @@ def _columns(
 ) -> Columns:
     grid, precision = table.grid, variant.export.precision
     counts = table.counts(points)
+    size = np.rint(footprint.file_size(counts.weights, counts.operators, precision))
     held = footprint.memory_size(counts.weights, counts.dense_weights, calibration.runtime, precision)
-    if held is None:
-        raise DeviceError(f"how much memory {calibration.runtime} takes is not known")
-    size = footprint.file_size(counts.weights, counts.operators, precision)
-    arena = table.arena_bytes(points, footprint.element_bytes(precision))
+    memory = np.zeros(len(points))  # of a runtime whose memory is not known
+    if held is not None:
+        memory = np.rint(held) + table.arena_bytes(points, footprint.element_bytes(precision)) + size
     widths = np.array([grid.base.real_width(width) for width in grid.widths])[points.width]
     depths = np.array([grid.base.real_depth(depth) for depth in grid.depths])[points.depth]
     pixels = np.array(grid.resolutions, dtype=float)[points.resolution]
@@ -157,8 +157,8 @@ def _columns(
         accuracy_high=expected.high,
         outside=expected.outside,
         latency=table.latency_s(points, calibration, machine_of(device)),
-        memory=np.rint(held) + arena + np.rint(size),
-        size=np.rint(size),
+        memory=memory,
+        size=size,
         macs=counts.macs.astype(float),
     )
 

@@ -12,7 +12,7 @@ def values(point: Point) -> dict[str, float]:
     """What budgets limit, by the names of budget.SHOW."""
     return {
         "latency": point.latency_s.value,
-        "memory": float(point.peak_memory_bytes),
+        "memory": float(point.peak_memory_bytes or 0),
         "size": float(point.size_bytes),
         "accuracy": point.accuracy.value,
     }
@@ -41,10 +41,10 @@ def compared(point: Point, picked: Point) -> str:
     lost = picked.accuracy.value - point.accuracy.value
     size = f"{abs(lost):.1f} points {'less' if lost >= 0 else 'more'} accurate"
     accuracy = f"{size} (tie)" if abs(lost) < TIE else size
-    return (
-        f"{accuracy}, {_share(point.latency_s.value, picked.latency_s.value, 'time')}, "
-        f"{_share(point.peak_memory_bytes, picked.peak_memory_bytes, 'memory')}"
-    )
+    parts = [accuracy, _share(point.latency_s.value, picked.latency_s.value, "time")]
+    if point.peak_memory_bytes and picked.peak_memory_bytes:
+        parts.append(_share(point.peak_memory_bytes, picked.peak_memory_bytes, "memory"))
+    return ", ".join(parts)
 
 
 def headroom(point: Point, budget: Budget) -> tuple[Headroom, ...]:

@@ -11,6 +11,7 @@ class Point(Record, frozen=True, kw_only=True):
 
     `accuracy` is the expected top-1 in percent, never measured here; `extrapolated` when no published row reaches so
     far. `origin` is a published network's name, or the place on a compound line, or "". `path` is the exported file.
+    `peak_memory_bytes` is None for a runtime whose memory is not known.
     """
 
     model: ModelSpec
@@ -21,7 +22,7 @@ class Point(Record, frozen=True, kw_only=True):
     extrapolated: bool = False
     latency_s: Interval
     provenance: Provenance = "estimated"
-    peak_memory_bytes: int
+    peak_memory_bytes: int | None = None
     memory_provenance: Provenance = "estimated"
     size_bytes: int
     macs: int

@@ -21,7 +21,8 @@ from edgebench.choose.prior import load
 from edgebench.choose.records import Choice, Point, Rejected
 from edgebench.choose.selection import FINALISTS, Selection, select, without_repeats
 from edgebench.choose.space import BEYOND_PRIOR, WITHIN_PRIOR
-from edgebench.errors import ExportError, Regression, unknown
+from edgebench.errors import ExportError, Regression, UsageError, unknown
+from edgebench.estimate import footprint
 from edgebench.estimate.estimator import RUNTIME_OF
 from edgebench.plan import OnProgress, Step
 from edgebench.profiles import DeviceProfile
@@ -63,6 +64,8 @@ def scale(
     budget = parse(max_latency, max_memory, max_size, min_accuracy)
     profile, chosen = profiles.load(device), bases(family)
     variants = _variants(format, precision, threads, exported=confirmed)
+    if budget.max_memory_bytes is not None:
+        _check_memory_is_known(variants)
     on_progress(Step(0, 1, f"searching {family} for {profile.name}"))
     began = time.perf_counter()
     found = pool(
@@ -104,6 +107,16 @@ def _variants(
         exports = [ExportSpec(format=form, precision=each) for form in many_formats for each in many_precisions]  # type: ignore[arg-type]
     counts = (threads,) if isinstance(threads, int) else tuple(threads)
     return [Variant(export, count) for export in exports for count in counts]
+
+
+def _check_memory_is_known(variants: Sequence[Variant]) -> None:
+    for variant in variants:
+        runtime = RUNTIME_OF[variant.export.format]
+        if footprint.memory_size(0, 0, runtime, variant.export.precision) is None:
+            raise UsageError(
+                f"--max-memory: how much memory {runtime} takes is not known; leave it out, or leave out the format "
+                f"{variant.export.format}"
+            )
 
 
 def _many(names: str | Sequence[str]) -> tuple[str, ...]:

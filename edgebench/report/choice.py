@@ -78,7 +78,7 @@ def _row(mark: str, point: Point) -> Sequence[str]:
         str(point.threads),
         f"{accuracy.value:.1f}% ({accuracy.low:.1f}-{accuracy.high:.1f}){mark_of_guess}",
         f"{show_seconds(latency.value)} ({show_seconds(latency.low)}-{show_seconds(latency.high)}) {point.provenance}",
-        f"{show_bytes(point.peak_memory_bytes)} {point.memory_provenance}",
+        f"{show_bytes(point.peak_memory_bytes)} {point.memory_provenance if point.peak_memory_bytes else ''}".rstrip(),
         show_bytes(point.size_bytes),
         show_count(point.macs),
     )

@@ -39,7 +39,7 @@ def chart(choice: Choice) -> alt.LayerChart:
         named.transform_filter("datum.group != 'pick'").mark_text(align="left", dx=10, dy=10),
         named.transform_filter("datum.group == 'pick'").mark_text(align="right", dx=-10, dy=-10, fontWeight="bold"),
     ]
-    return alt.LayerChart(layers, width=640, height=400, title=f"{choice.family} on {choice.device}")
+    return alt.LayerChart(layer=layers, width=640, height=400, title=f"{choice.family} on {choice.device}")
 
 
 def save(choice: Choice, folder: Path) -> list[Path]:
@@ -96,7 +96,7 @@ def _row(point: Point, group: str) -> dict[str, Any]:
     return {
         "latency": point.latency_s.value * 1e3,
         "accuracy": point.accuracy.value,
-        "memory": point.peak_memory_bytes / 1e6,
+        "memory": (point.peak_memory_bytes or 0) / 1e6,
         "group": group,
         "label": point.model.key if group == "pick" else point.origin if group == "published" else "",
     }

@@ -111,6 +111,7 @@ def test_resnets_are_chosen_among_their_depths() -> None:
         ({"recipe": "magic"}, "unknown recipe"),
         ({"format": "onnx"}, "no calibration for onnxruntime fp32 with 1 thread on rpi4; there is one for"),
         ({"device": "host"}, "no calibration"),
+        ({"format": "ncnn", "max_memory": "64MB"}, "how much memory ncnn takes is not known"),
         ({"precision": "int8", "confirmed": True}, "cannot be written"),
     ],
 )
@@ -135,3 +136,10 @@ def test_int8_without_a_published_drop_is_refused(monkeypatch: MonkeyPatch) -> N
     one = np.ones(1)
     with pytest.raises(UsageError, match="no published int8"):
         prior.accuracy("mobilenetv1", one, one, one * 224, precision="int8")
+
+
+def test_a_runtime_of_unknown_memory_is_chosen_for_by_the_other_limits() -> None:
+    found = scale("rpi4", "mobilenetv2", max_latency="50ms", format="ncnn", confirmed=False)
+    assert found.picked.peak_memory_bytes is None
+    assert found.picked.latency_s.value <= 0.05
+    assert all("memory" not in each.reasons[0] for each in found.rejected)
