@@ -72,7 +72,8 @@ def _ties(columns: Columns, fits: Indices, picked: int) -> list[int]:
     """The fastest and the smallest network whose accuracy the prior cannot tell from the picked one's."""
     alike = fits[columns.accuracy[fits] > columns.accuracy[picked] - TIE]
     fastest = int(alike[np.argmin(columns.latency[alike])])
-    smallest = int(alike[np.argmin(columns.memory[alike])])
+    space = columns.memory if columns.memory.any() else columns.size  # a runtime's memory may not be known
+    smallest = int(alike[np.argmin(space[alike])])
     return [index for index in dict.fromkeys((fastest, smallest)) if index != picked]
 
 
