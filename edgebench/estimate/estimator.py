@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from edgebench.errors import UsageError
 from edgebench.estimate import footprint
 from edgebench.estimate.form import Features, Machine, features, latency_s, machine_of, shares
-from edgebench.estimate.work import works
+from edgebench.estimate.work import Work, works
 from edgebench.graph.cost import count
 from edgebench.graph.operators import Graph
 from edgebench.profiles import Calibration, DeviceProfile
@@ -52,7 +53,7 @@ def estimate(graph: Graph, device: DeviceProfile, *, spec: ModelSpec, export: Ex
     latency: Interval | None = None
     warnings: tuple[str, ...] = (missing(device, runtime, export, threads),)
     if calibration is not None:
-        latency, warnings = _latency(graph, device, calibration)
+        latency, warnings = latency_interval(works(graph, runtime), device, calibration)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Estimate(
         id=identity(spec, export, device.name, runtime, threads, now),
@@ -76,9 +77,11 @@ def calibration_for(device: DeviceProfile, runtime: str, precision: Precision, t
     return device.calibration(runtime, device.computed_precision(runtime, precision), threads)
 
 
-def _latency(graph: Graph, device: DeviceProfile, calibration: Calibration) -> tuple[Interval, tuple[str, ...]]:
+def latency_interval(
+    kernels: Sequence[Work], device: DeviceProfile, calibration: Calibration
+) -> tuple[Interval, tuple[str, ...]]:
+    """The latency of `kernels` with its 90% interval, and the warnings that go with it."""
     machine = machine_of(device)
-    kernels = works(graph, calibration.runtime)
     found = features(kernels, calibration.precision, machine.cache_bytes)
     value = latency_s(found, machine, calibration.constants)
     spread, warnings = calibration.spread, []

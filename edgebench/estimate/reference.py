@@ -1,6 +1,7 @@
 """Published latencies, and the operators of the networks they were measured on. Read when fitting, never to estimate.
 
 data/published.csv holds one published figure a line; data/networks.txt the shapes behind each network's name.
+data/unseen.csv holds figures of the same form that no fit reads: the estimates are checked against them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from importlib import resources
 from edgebench import units
 from edgebench.estimate.work import Work, convolution, normalization
 from edgebench.graph.operators import Conv
+from edgebench.records import Precision
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Row:
 
     device: str
     runtime: str
-    precision: str
+    precision: Precision
     threads: int
     network: str
     latency_s: float
@@ -50,9 +52,13 @@ class ReferenceNetwork:
 
 
 def published() -> list[Row]:
-    """Reads the published latencies, in the file's order."""
-    lines = _text("published.csv").splitlines()
-    return [_row(line) for line in csv.DictReader(lines)]
+    """Reads the published latencies that constants are fitted on, in the file's order."""
+    return _rows("published.csv")
+
+
+def unseen() -> list[Row]:
+    """Reads the published latencies that are kept from every fit, in the file's order."""
+    return _rows("unseen.csv")
 
 
 @cache
@@ -65,11 +71,15 @@ def _text(name: str) -> str:
     return (resources.files("edgebench.estimate") / "data" / name).read_text("utf-8")
 
 
+def _rows(name: str) -> list[Row]:
+    return [_row(line) for line in csv.DictReader(_text(name).splitlines())]
+
+
 def _row(line: dict[str, str]) -> Row:
     return Row(
         device=line["device"],
         runtime=line["runtime"],
-        precision=line["precision"],
+        precision=line["precision"],  # type: ignore[arg-type]  # a test reads every row
         threads=int(line["threads"]),
         network=line["network"],
         latency_s=float(line["latency_ms"]) / 1e3,

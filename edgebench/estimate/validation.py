@@ -1,12 +1,22 @@
-"""The validation table: what every calibration errs by on networks that its fit has not seen."""
+"""The validation tables: what every calibration errs by on networks that its fit has not seen.
+
+`table` holds what leaving networks out of the fit tells. `unseen` is independent of that: published rows that neither
+the fit nor the choice of its form has used.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from statistics import median
 
 import msgspec
 
+from edgebench.errors import UsageError
+from edgebench.estimate import reference
+from edgebench.estimate.estimator import calibration_for, latency_interval
 from edgebench.profiles import load, names
+from edgebench.records import Precision
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,3 +59,74 @@ def table(device: str | None = None) -> list[Line]:
         for profile in profiles
         for each in profile.calibrations
     ]
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """A published latency that no fit has used, beside its estimate and the ends of the 90% interval, in seconds."""
+
+    device: str
+    runtime: str
+    precision: Precision
+    threads: int
+    network: str
+    published_s: float
+    estimate_s: float
+    low_s: float
+    high_s: float
+    source: str
+
+    @property
+    def inside(self) -> bool:
+        """Whether the interval holds the published figure."""
+        return self.low_s <= self.published_s <= self.high_s
+
+    @property
+    def error(self) -> float:
+        """estimate / published - 1."""
+        return self.estimate_s / self.published_s - 1
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """Several checks at once: |estimate / published - 1|, and the share of the figures inside their intervals."""
+
+    rows: int
+    median: float
+    worst: float
+    coverage: float
+
+
+def unseen(device: str | None = None) -> list[Check]:
+    """Returns a check for each row kept from the fits, of `device` or of all."""
+    return [_check(row) for row in reference.unseen() if device in (None, row.device)]
+
+
+def tally(checks: Sequence[Check]) -> Tally:
+    """Sums up at least one check; raises UsageError for none."""
+    if not checks:
+        raise UsageError("no published latency is kept from the fits for this device, so there is nothing to sum up")
+    errors = [abs(check.error) for check in checks]
+    covered = sum(check.inside for check in checks) / len(checks)
+    return Tally(rows=len(checks), median=median(errors), worst=max(errors), coverage=covered)
+
+
+def _check(row: reference.Row) -> Check:
+    profile = load(row.device)
+    calibration = calibration_for(profile, row.runtime, row.precision, row.threads)
+    if calibration is None:
+        raise UsageError(
+            f"{row.device} has no calibration for {row.runtime} {row.precision} with {row.threads} threads"
+        )
+    kernels = reference.networks()[row.network].works(row.runtime)
+    found, _ = latency_interval(kernels, profile, calibration)
+    return Check(
+        device=row.device,
+        runtime=row.runtime,
+        precision=row.precision,
+        threads=row.threads,
+        network=row.network,
+        published_s=row.latency_s,
+        estimate_s=found.value,
+        low_s=found.low,
+        high_s=found.high,
+        source=row.source,
+    )

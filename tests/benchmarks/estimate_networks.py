@@ -17,8 +17,8 @@ HERE = Path(__file__).resolve()
 REVISION = "a4d2ea1d4422c9e849f166fd7a4aefb52f942f6a"
 FAMILIES = {"mobilenet_ssd": "mobilenet", "mobilenet_yolo": "mobilenet", "squeezenet_ssd": "squeezenet"}
 INPUTS = {"FastestDet": (3, 352, 352)}  # states no size itself; benchncnn.cpp does
-# Attention is no convolution, and of the other three the rows that edgebench ships hold no latencies.
-LEFT_OUT = ("vision_transformer", "mobilenet_v2", "googlenet", "resnet18")
+# Attention is no convolution.
+LEFT_OUT = ("vision_transformer",)
 HEAD = """\
 # Operators of the networks whose latencies are published, each kind of line once with its count.
 # Written by tests/benchmarks/estimate_networks.py from the sources named below; only shapes, no weights.

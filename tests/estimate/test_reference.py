@@ -4,12 +4,12 @@ import pytest
 
 from edgebench import profiles
 from edgebench.estimate.form import ELEMENT_BYTES
-from edgebench.estimate.reference import networks, published
+from edgebench.estimate.reference import networks, published, unseen
 
 
 def test_every_row_names_a_network_a_device_and_a_source() -> None:
     known = set(profiles.names())
-    for row in published():
+    for row in published() + unseen():
         assert row.network in networks()
         assert row.device in known
         assert row.latency_s > 0 and row.threads >= 1 and row.precision in ELEMENT_BYTES
@@ -17,7 +17,7 @@ def test_every_row_names_a_network_a_device_and_a_source() -> None:
 
 
 def test_every_network_is_used_and_states_its_source() -> None:
-    used = {row.network for row in published()}
+    used = {row.network for row in published() + unseen()}
     assert used == set(networks())
     assert all(network.source and network.lines for network in networks().values())
 
@@ -33,11 +33,18 @@ def test_every_network_is_used_and_states_its_source() -> None:
         ("ncnn/efficientnet_b0", 390, 0.02),  # Tan & Le, 2019, table 2
         ("ncnn/shufflenet_v2", 146, 0.02),  # Ma et al., 2018, table 8
         ("ncnn/vgg16", 15470, 0.001),  # torchvision
+        (
+            "ncnn/resnet18",
+            1814 + 12.8,
+            0.001,
+        ),  # torchvision, and a 1x1 convolution of 64 channels on the first shortcut
+        ("ncnn/mobilenet_v2", 300.8 + 12.8, 0.001),  # torchvision, and an expansion by one in the first block
+        ("ncnn/googlenet", 1583, 0.005),  # the well-known figure for BVLC's network
         ("ncnn/regnety_400m", 400, 0.02),  # Radosavovic et al., 2020
     ],
 )
 def test_counts_are_the_papers(name: str, stated: float, tolerance: float) -> None:
-    macs = sum(work.macs for work in networks()[name].works("litert")) / 1e6
+    macs = sum(work.macs for work in networks()[name].works("ncnn")) / 1e6
     assert macs == pytest.approx(stated, rel=tolerance)
 
 

@@ -1,0 +1,71 @@
+"""The estimates against published rows that no fit has used."""
+
+import pytest
+
+from edgebench.errors import UsageError
+from edgebench.estimate.reference import published, unseen
+from edgebench.estimate.validation import Check, Tally, table, tally
+from edgebench.estimate.validation import unseen as checks
+
+# Tencent/ncnn benchmark/README.md at a4d2ea1d44: line, and the average in milliseconds as it stands there.
+STATED = {
+    ("rpi4", "fp32", 1, "ncnn/mobilenet_v2"): (1888, 93.48),
+    ("rpi4", "fp32", 4, "ncnn/resnet18"): (1858, 123.12),
+    ("rpi5", "fp16", 1, "ncnn/googlenet"): (1985, 48.71),
+    ("rpizero2w", "fp32", 1, "ncnn/resnet18"): (2223, 654.69),
+    ("rpi3bplus", "fp32", 4, "ncnn/mobilenet_v2"): (1765, 111.68),
+    ("rpi4", "int8", 1, "ncnn/resnet18"): (1901, 158.5),
+}
+
+
+def test_no_fit_reads_them() -> None:
+    kept = {row.network for row in unseen()}
+    assert kept == {"ncnn/mobilenet_v2", "ncnn/googlenet", "ncnn/resnet18"}
+    assert kept.isdisjoint(row.network for row in published())
+
+
+def test_every_calibration_of_ncnn_is_checked_and_every_figure_has_its_line() -> None:
+    rows = {(row.device, row.precision, row.threads, row.network): row for row in unseen()}
+    assert len(rows) == len(unseen()) == 60
+    calibrated = {(line.device, line.precision, line.threads) for line in table() if line.runtime == "ncnn"}
+    assert calibrated == {key[:3] for key in rows}
+    for key, (line, milliseconds) in STATED.items():
+        assert rows[key].latency_s == pytest.approx(milliseconds / 1e3)
+        assert rows[key].source.endswith(f"benchmark/README.md at a4d2ea1d44 line {line}")
+
+
+def test_estimates_are_as_near_as_they_say() -> None:
+    found = tally(checks())
+    assert found.median <= 0.10
+    assert found.worst <= 0.40
+    assert 0.85 <= found.coverage <= 0.97
+    one_thread = [check for check in checks("rpi4") if (check.precision, check.threads) == ("fp32", 1)]
+    assert tally(one_thread).median <= 0.08
+    assert tally(one_thread).coverage == 1
+
+
+def check(estimate_s: float) -> Check:
+    return Check(
+        device="rpi4",
+        runtime="ncnn",
+        precision="fp32",
+        threads=1,
+        network="a",
+        published_s=1.0,
+        estimate_s=estimate_s,
+        low_s=estimate_s * 0.75,
+        high_s=estimate_s * 1.25,
+        source="here",
+    )
+
+
+def test_a_tally_counts_errors_both_ways_and_figures_at_the_ends() -> None:
+    found = [check(0.8), check(1.1), check(1.5)]
+    assert [one.inside for one in found] == [True, True, False]
+    assert tally(found) == Tally(rows=3, median=pytest.approx(0.2), worst=0.5, coverage=2 / 3)
+
+
+def test_nothing_to_sum_up_is_said() -> None:
+    assert checks("n100") == []
+    with pytest.raises(UsageError, match="no published latency is kept"):
+        tally([])
