@@ -42,12 +42,16 @@ VIA = ("local", "emulator", "ssh", "adb", "estimate")
 
 @dataclass(frozen=True)
 class Way:
-    """How a device is profiled; `via`, `connect` and `python` say how it is reached where it is not this machine."""
+    """How a device is profiled; `via`, `connect` and `python` say how it is reached where it is not this machine.
+
+    `operators`: whether one more process times every operator.
+    """
 
     kind: Kind
     via: str | None = None
     connect: str | None = None
     python: str | None = None
+    operators: bool = False
 
 
 def scenario(*, quick: bool = False, threads: int = 1, processes: int | None = None) -> Scenario:
@@ -65,14 +69,18 @@ def way(
     connect: str | None = None,
     python: str | None = None,
     counts: bool = False,
+    operators: bool = False,
 ) -> Way:
     """How `device` is profiled: measured when it is this machine or has an address, else estimated.
 
-    `via`, `connect` and `counts` say otherwise. Raises UsageError for a `via` that does not exist or does not fit.
+    `via`, `connect` and `counts` say otherwise. Raises UsageError for a `via` that does not exist or does not fit, and
+    for `operators` of another device than this machine.
     """
     if via is not None and via not in VIA:
         raise unknown("way to a device (--via)", via, VIA)
     here = device.name == "host"
+    if operators and (counts or not here):
+        raise UsageError("--per-op and --trace time operators on this machine: use --device host, without --counts")
     if counts:
         if not here or via is not None:
             raise UsageError("--counts is for --device host alone; another device is counted by --via emulator")
@@ -80,7 +88,7 @@ def way(
     if here:
         if via not in (None, "local") or connect:
             raise UsageError("--device host is this machine: name another device with --device to reach one, or add it")
-        return Way("measure")
+        return Way("measure", operators=operators)
     if via == "local":
         raise UsageError(f"--via local measures this machine, which is --device host and not {device.name}")
     if via == "emulator":
@@ -173,11 +181,16 @@ class _Job:
 
     def _measure(self, artifact: Artifact) -> Result:
         from edgebench.measure import measure, unavailable
+        from edgebench.measure.operators import with_operators
 
         reason = unavailable(self.runtime)
         if reason is not None:
             return self._without_numbers("skipped", reason, artifact)
-        return measure(artifact, self.runtime, self.scenario, device=self.device.name, on_progress=self.report)
+        found = measure(artifact, self.runtime, self.scenario, device=self.device.name, on_progress=self.report)
+        if not self.way.operators or found.status != "ok":
+            return found
+        self.report("operators")
+        return with_operators(found, artifact)
 
     def _estimate(self, artifact: Artifact) -> Result:
         from msgspec.structs import replace

@@ -22,6 +22,11 @@ from edgebench.commands.options import (
     positive,
 )
 
+PerOp = Annotated[bool, typer.Option("--per-op", help="Host: also time every operator, beside the machine's roof.")]
+Trace = Annotated[
+    Path | None, typer.Option(help="Write the operators' times for Perfetto: out.json. Implies --per-op.")
+]
+
 
 def profile(
     model: Annotated[list[str] | None, typer.Argument(help="Networks, or .onnx and .tflite files.")] = None,
@@ -49,6 +54,8 @@ def profile(
     input: Input = None,
     weights: Weights = None,
     results: Annotated[Path, typer.Option(help="Folder that every row is appended to.")] = Path("results"),
+    per_op: PerOp = False,
+    trace: Trace = None,
     json: Json = False,
 ) -> None:
     """Measure here, or estimate on a device.
@@ -57,7 +64,7 @@ def profile(
     results folder as it ends.
     """
     from edgebench import models, plan, profiles, profiling
-    from edgebench.report import output, rows, tables
+    from edgebench.report import output, profiled
 
     target = profiles.load(device)
     formats = listed(fmt, "format", plan.FORMATS) or plan.default_formats(target)
@@ -66,11 +73,8 @@ def profile(
     cells = plan.cells(model or models.FOCUS, arguments, specs)
     count = processes if processes is None else positive(processes, "--processes")
     scenario = profiling.scenario(quick=quick, threads=positive(threads, "--threads"), processes=count)
-    way = profiling.way(target, via, connect=connect, python=python, counts=counts)
+    way = profiling.way(target, via, connect=connect, python=python, counts=counts, operators=per_op or bool(trace))
     with output.progress() as report:
         done = profiling.run(cells, target, scenario, results, way=way, weights=weights, on_progress=report)
-    if json:
-        output.json([rows.profile(result) for result in done])
-    else:
-        output.blocks(*tables.profile(done, target))
+    profiled.show(done, target, json=json, trace=trace)
     profiling.check(done)

@@ -49,6 +49,11 @@ def told(report: Callable[[Step], None], title: str) -> Callable[[str], None]:
     return lambda detail: report(Step(0, 1, title, detail))
 
 
+def note(sentence: str) -> None:
+    """Prints a remark to standard error, so that standard output stays a result."""
+    print(sentence, file=sys.stderr)
+
+
 def wrote(path: Path) -> None:
     """Says where a file is."""
     print(f"wrote {path}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from edgebench.measure.latency import TAIL, refusal
-from edgebench.records import Estimate, ModelSpec, Result
+from edgebench.records import Estimate, Measurement, ModelSpec, Result
 from edgebench.report import rows
 from edgebench.report.accuracy import Accuracies
 
@@ -44,6 +44,7 @@ COLUMNS = (
     Column("size_bytes", "size", "bytes", "size of the file"),
     Column("parameters", "params", "count", "trainable parameters, counted"),
     Column("macs", "MACs", "count", "multiply-accumulates of convolutions and dense layers, counted"),
+    Column("instructions", "instr.", "count", "instructions executed in one inference, counted by an emulator"),
     Column("accuracy", "top-1", "share", "accuracy as the file given with --accuracy says"),
     Column("parity", "parity", "share", "largest error against PyTorch as a share of the output's range"),
     Column("runtime", "runtime", "text"),
@@ -66,6 +67,7 @@ def row(result: Result, records: int, accuracies: Accuracies) -> list[Value]:
         "interval_s": [times["low"], times["high"]] if times["high"] is not None else None,
         "p90_s": times["p90"] or _refused(result, "p90"),
         "p99_s": times["p99"] or _refused(result, "p99"),
+        "instructions": result.counts.get("instructions") if isinstance(result, Measurement) else None,
         "accuracy": accuracies.of(result.model),
         "parity": parity["range_error"] if parity else None,
         "records": records,

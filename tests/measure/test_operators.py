@@ -50,9 +50,7 @@ def test_every_operator_has_one_time_a_run_and_the_macs_add_up(profiled: Profile
     assert len(profile.profiled_s) == len(profile.plain_s) == RUNS
     assert all(time >= 0 for operator in profile.operators for time in operator.time_s)
     counted = sum(operator.macs or 0 for operator in profile.operators)
-    padding = 1.25 if artifact.export.format == "onnx" else 1.0  # onnxruntime pads channels to its block size
-    assert artifact.macs is not None
-    assert artifact.macs <= counted <= artifact.macs * padding
+    assert counted == artifact.macs
 
 
 @pytest.mark.parametrize("profiled", ["tflite", "onnx", "torch"], indirect=True)
@@ -195,6 +193,23 @@ def test_onnxruntime_events_become_operators_of_the_last_runs() -> None:
     assert first.macs == 4 * 6 * 6 * 27
     assert first.traffic_bytes == 4 * (3 * 64 + 4 * 27 + 4 * 36)
     assert second.macs == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "macs", "exact"),
+    [
+        ([[3, 3, 3, 3]], 3 * 36 * 27, True),  # onnxruntime padded three channels to four
+        ([[3, 3, 5, 5]], 4 * 36 * 27, False),  # another kernel: this is not that convolution
+        ([], 4 * 36 * 27, False),
+    ],
+)
+def test_macs_are_those_of_the_files_own_weights(file: list[list[int]], macs: int, exact: bool) -> None:
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+    from edgebench.measure.profilers.onnxruntime import nodes, operators, with_weights
+
+    events = [_node("a", 1, 5), _run(0)]
+    [found], told = with_weights(operators(events, 1), nodes(events, 1)[-1], file)
+    assert (found.macs, told) == (macs, exact)
 
 
 def test_onnxruntime_inferences_that_differ_are_an_error() -> None:

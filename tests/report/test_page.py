@@ -60,6 +60,13 @@ def test_numbers_that_the_samples_cannot_carry_are_words(example_store: Path) ->
     assert few[overview.KEYS.index("p90_s")] == "needs 64 runs"
 
 
+def test_counted_instructions_have_a_column() -> None:
+    counted = made.measurement(counts={"instructions": 123_444_063}, provenance="emulated")
+    row = overview.row(counted, 1, Request("").accuracies)
+    assert row[overview.KEYS.index("instructions")] == 123_444_063
+    assert row[overview.KEYS.index("provenance")] == "emulated"
+
+
 def test_what_exceeds_the_limits_is_left_out_and_said(example_store: Path) -> None:
     limits = Limits(rows=20, sample_cells=3, operator_cells=0, history_cells=0, environments=0)
     data = payload(found(example_store), Request(source="results", limits=limits))

@@ -16,7 +16,7 @@ from edgebench.measure.worker import make_input
 from edgebench.records import OperatorProfile, OperatorTime
 from edgebench.runtimes.litert import load
 
-METHOD = "LiteRT's profiler (XNNPACK's own operator times)"
+METHOD = "LiteRT's profiler (XNNPACK's own operator times, in whole microseconds)"
 INVOKE = "Invoke"
 # LiteRtProfilerEventType: an operator of the file, or one inside a delegate.
 OPERATOR, IN_DELEGATE, DELEGATE_OPERATOR = 1 << 1, 1 << 2, 1 << 3

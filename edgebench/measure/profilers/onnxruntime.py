@@ -9,6 +9,7 @@ from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from onnxruntime import InferenceSession
 
 from edgebench.measure.profilers import WARM_UP_RUNS, timed
@@ -16,7 +17,8 @@ from edgebench.measure.worker import make_input
 from edgebench.records import OperatorProfile, OperatorTime
 from edgebench.runtimes.onnxruntime import PROVIDERS, OnnxSession, options
 
-METHOD = "onnxruntime's profiler (kernel_time); MACs include the channels that it pads to its block size"
+METHOD = "onnxruntime's profiler (kernel_time, in whole microseconds)"
+PADDED = "; MACs include the channels that it pads to its block size"
 SUFFIX = "_kernel_time"
 ITEM_BYTES = {"float": 4, "float16": 2, "double": 8, "int64": 8, "int32": 4, "uint8": 1, "int8": 1, "bool": 1}
 
@@ -42,10 +44,11 @@ def profile(path: str, threads: int, runs: int) -> OperatorProfile:
         timed(lambda: watched.run(x), WARM_UP_RUNS)
         profiled_s = timed(lambda: watched.run(x), runs)
         events = json.loads(Path(engine.end_profiling()).read_text("utf-8"))
+    found, exact = with_weights(operators(events, runs), nodes(events, runs)[-1], weights(path))
     return OperatorProfile(
-        method=METHOD,
+        method=METHOD if exact else METHOD + PADDED,
         threads=threads,
-        operators=tuple(operators(events, runs)),
+        operators=tuple(found),
         profiled_s=tuple(profiled_s),
         plain_s=tuple(plain_s),
     )
@@ -56,16 +59,53 @@ def operators(events: list[Event], runs: int) -> list[OperatorTime]:
 
     Raises RuntimeError when the inferences did not all run the same nodes.
     """
-    inferences = sorted((event for event in events if event["name"] == "model_run"), key=lambda event: event["ts"])
-    starts = [event["ts"] for event in inferences]
-    nodes: list[list[Event]] = [[] for _ in inferences]
-    for event in sorted(events, key=lambda event: event["ts"]):
-        if event["cat"] == "Node" and event["name"].endswith(SUFFIX):
-            nodes[bisect_right(starts, event["ts"]) - 1].append(event)
-    kept = nodes[-runs:]
+    kept = nodes(events, runs)
     if not kept or not kept[0] or len({len(each) for each in kept}) != 1:
         raise RuntimeError("onnxruntime's profile does not hold the same nodes for every inference")
-    return [_operator(events_of_node, starts[-runs:]) for events_of_node in map(list, zip(*kept, strict=True))]
+    starts = _starts(events)[-runs:]
+    return [_operator(events_of_node, starts) for events_of_node in map(list, zip(*kept, strict=True))]
+
+
+def nodes(events: list[Event], runs: int) -> list[list[Event]]:
+    """The nodes' events of each of the last `runs` inferences, in the order in which they ran."""
+    starts = _starts(events)
+    found: list[list[Event]] = [[] for _ in starts]
+    for event in sorted(events, key=lambda event: event["ts"]):
+        if event["cat"] == "Node" and event["name"].endswith(SUFFIX):
+            found[bisect_right(starts, event["ts"]) - 1].append(event)
+    return found[-runs:]
+
+
+def _starts(events: list[Event]) -> list[int]:
+    return sorted(event["ts"] for event in events if event["name"] == "model_run")
+
+
+def weights(path: str) -> list[Shape]:
+    """The shapes of the file's convolution weights in the order of its nodes; none without the package onnx."""
+    try:
+        import onnx
+    except ModuleNotFoundError:
+        return []
+    graph = onnx.load(path, load_external_data=False).graph
+    shapes = {each.name: list(each.dims) for each in graph.initializer}
+    return [shapes[node.input[1]] for node in graph.node if node.op_type == "Conv" and node.input[1] in shapes]
+
+
+def with_weights(found: list[OperatorTime], run: list[Event], file: list[Shape]) -> tuple[list[OperatorTime], bool]:
+    """The operators with the MACs of the file's own convolutions, and whether those could be told.
+
+    onnxruntime pads channels to its block size and runs convolutions in the order of the file; where the kernels of
+    the two do not agree one by one, its own shapes stay.
+    """
+    places = [number for number, operator in enumerate(found) if operator.kind in ("Conv", "FusedConv")]
+    shapes = [_shapes(run[number]["args"]["input_type_shape"])[1][1] for number in places]
+    if len(places) != len(file) or any(own[2:] != run_as[2:] for own, run_as in zip(file, shapes, strict=True)):
+        return found, not places
+    exact = list(found)
+    for number, own in zip(places, file, strict=True):
+        [(_, output)] = _shapes(run[number]["args"]["output_type_shape"])
+        exact[number] = replace(found[number], macs=math.prod(output[2:]) * math.prod(own))
+    return exact, True
 
 
 def _operator(events: list[Event], starts: list[int]) -> OperatorTime:
@@ -110,7 +150,8 @@ def _traffic(kind: str, inputs: list[tuple[str, Shape]], outputs: list[tuple[str
     if any(name not in ITEM_BYTES for name, _ in tensors):
         return None
     found = sum(ITEM_BYTES[name] * math.prod(shape) for name, shape in tensors)
-    packed = kind == "Gemm" and inputs and not any(len(shape) == 2 for _, shape in inputs[1:])
+    product = "Gemm" in kind or "MatMul" in kind
+    packed = product and inputs and not any(len(shape) == 2 for _, shape in inputs[1:])
     if packed:
         name, shape = inputs[0]
         found += ITEM_BYTES[name] * shape[-1] * outputs[0][1][-1]

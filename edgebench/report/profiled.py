@@ -1,0 +1,50 @@
+"""What `edgebench profile` prints and writes when its cells are done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgebench.records import Measurement, OperatorProfile, Result
+from edgebench.report import output
+
+if TYPE_CHECKING:
+    from edgebench.profiles import DeviceProfile
+
+
+def show(results: Sequence[Result], device: DeviceProfile, *, json: bool = False, trace: Path | None = None) -> None:
+    """Prints the results, with the operators of those that have them, and writes the trace where one is asked for.
+
+    Raises UsageError for a trace that cannot be written.
+    """
+    from edgebench.report import operator_table, tables
+    from edgebench.report import trace as traces
+
+    timed = operators(results)
+    if json:
+        output.json([row(result) for result in results])
+    else:
+        output.blocks(*tables.profile(results, device))
+        for title, profile in timed.items():
+            output.blocks("", *operator_table.operators(profile, title))
+    if trace is not None:
+        traces.write(trace, timed)
+        output.note(f"wrote {trace}: open it at https://ui.perfetto.dev")
+
+
+def operators(results: Sequence[Result]) -> dict[str, OperatorProfile]:
+    """The operator profiles of those results that have one, by a title."""
+    return {
+        f"{result.model.key} {result.export.key} ({result.runtime})": result.operators
+        for result in results
+        if isinstance(result, Measurement) and result.operators is not None
+    }
+
+
+def row(result: Result) -> dict[str, Any]:
+    """One row for `--json`; with operators where they were timed."""
+    from edgebench.report import operator_table, rows
+
+    timed = list(operators([result]).values())
+    return rows.profile(result) | ({"operators": operator_table.rows(timed[0])} if timed else {})
