@@ -11,7 +11,12 @@ import tempfile
 from pathlib import Path
 
 NETWORKS = ("lenet5", "mobilenetv2", "mobilenetv1", "efficientnet_b0", "nin", "resnet18", "alexnet")
-RUNTIMES = {"tflite": ("litert", "ai_edge_litert.interpreter"), "onnx": ("onnxruntime", "onnxruntime")}
+MORE = ("resnet50", "googlenet", "vgg16")  # for ncnn, which treats three kinds of weights apart
+RUNTIMES = {
+    "tflite": ("litert", "ai_edge_litert.interpreter", NETWORKS),
+    "onnx": ("onnxruntime", "onnxruntime", NETWORKS),
+    "ncnn": ("ncnn", "ncnn", NETWORKS + MORE),
+}
 
 
 def high_water_bytes() -> int:
@@ -44,9 +49,9 @@ def main() -> None:
     from edgebench.records import ExportSpec
 
     with tempfile.TemporaryDirectory() as folder:
-        for name in NETWORKS:
-            spec = models.resolve(name)
-            for form, (runtime, package) in RUNTIMES.items():
+        for form, (runtime, package, networks) in RUNTIMES.items():
+            for name in networks:
+                spec = models.resolve(name)
                 artifact = export_model(spec, ExportSpec(format=form), Path(folder))  # type: ignore[arg-type]
                 command = [sys.executable, __file__, artifact.path, runtime, package]
                 done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -17,6 +17,10 @@ from edgebench.models import resolve
         ("mobilenetv2", "onnxruntime", 49.6),
         ("resnet18", "onnxruntime", 169.4),
         ("alexnet", "onnxruntime", 443.9),
+        ("mobilenetv2", "ncnn", 39.1),
+        ("resnet18", "ncnn", 187.6),
+        ("alexnet", "ncnn", 366.2),
+        ("vgg16", "ncnn", 1080.9),
     ],
 )
 def test_peak_memory_is_near_what_was_measured_here(name: str, runtime: str, measured: float) -> None:
@@ -30,5 +34,11 @@ def test_a_file_is_its_weights_and_little_else() -> None:
     assert file_bytes(graph, "int8") == pytest.approx(3.5e6, rel=0.02)
 
 
-def test_an_unmeasured_runtime_has_no_figure() -> None:
-    assert peak_memory_bytes(sketch(resolve("lenet5")), "ncnn", "fp32") is None
+def test_ncnn_holds_half_precision_as_it_holds_single() -> None:
+    graph = sketch(resolve("resnet18"))
+    assert peak_memory_bytes(graph, "ncnn", "fp16") == peak_memory_bytes(graph, "ncnn", "fp32")
+
+
+@pytest.mark.parametrize(("runtime", "precision"), [("coreml", "fp32"), ("ncnn", "int8")])
+def test_what_was_never_measured_has_no_figure(runtime: str, precision: str) -> None:
+    assert peak_memory_bytes(sketch(resolve("lenet5")), runtime, precision) is None
