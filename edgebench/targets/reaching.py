@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -90,16 +90,13 @@ def connected(
 
     `waits_s` are the pauses between attempts to connect again when the connection was cut.
     """
-    try:
+    with closing(link):
         target = RemoteTarget(link, tell=tell, waits_s=waits_s)
-    except BaseException:
-        link.close()
-        raise
-    try:
-        target.prepare(python)
-        yield target
-    finally:
-        target.close()
+        try:
+            target.prepare(python)
+            yield target
+        finally:
+            target.release()
 
 
 def measure_there(

@@ -45,7 +45,7 @@ class _Outcome(msgspec.Struct):
 
 
 class RemoteTarget:
-    """Runs workers on a device, which nobody else does until `close`.
+    """Runs workers on a device, which nobody else does until `release`.
 
     A connection that is cut while a worker runs costs nothing: the worker goes on, and its outcome is fetched when the
     connection is back, within a minute; after that it waits on the device for an hour. `notes` are sentences for the
@@ -116,11 +116,10 @@ class RemoteTarget:
         """What the device's Python answers."""
         return self._patiently(lambda: ask(self.link, RUN, *self._python.command, *arguments))
 
-    def close(self) -> None:
-        """Gives the lock back and ends the connection."""
-        with suppress(DeviceError):
+    def release(self) -> None:
+        """Gives the device back; the link stays open."""
+        with suppress(DeviceError):  # gone: its lock ends by itself
             self._lock.release()
-        self.link.close()
 
     def _cell(self, job: Job) -> str:
         """Names all that decides an outcome but the process, so that a run that was cut finds its own."""

@@ -86,14 +86,14 @@ def _carry(link: Link, line: str, data: bytes, limit_s: float) -> tuple[int, str
         )
     except FileNotFoundError as error:
         raise UsageError(f"reaching {link.name} needs the program {command[0]}: install it first") from error
-    try:
-        out, errors = child.communicate(data, timeout=limit_s)
-    except subprocess.TimeoutExpired as error:
-        raise Cut(f"{link.name} said nothing for {limit_s:.0f} s: is it on, and in this network?") from error
-    finally:
-        if child.poll() is None:
+    with child:  # closes the pipes, whose other ends a shared connection may hold for longer
+        try:
+            out, errors = child.communicate(data, timeout=limit_s)
+        except subprocess.TimeoutExpired as error:
+            raise Cut(f"{link.name} said nothing for {limit_s:.0f} s: is it on, and in this network?") from error
+        finally:
             child.kill()
-            child.communicate()
+            child.wait()
     return child.returncode, out.decode("utf-8", "replace"), errors.decode("utf-8", "replace")
 
 
