@@ -15,12 +15,16 @@ from edgebench.records import Interval
 
 
 class Describer:
-    """Makes a Point of a candidate's index; each is estimated once."""
+    """Makes a Point of a candidate's index; each is estimated once.
+
+    `calibrated_on` says what those estimates rest on.
+    """
 
     def __init__(self, pool: Pool, device: DeviceProfile) -> None:
         self.pool = pool
         self.device = device
         self.point = cache(self._point)
+        self.calibrated_on: set[str] = set()
 
     def _point(self, index: int) -> Point:
         columns = self.pool.columns
@@ -28,6 +32,7 @@ class Describer:
         found = estimate(sketch(spec), self.device, spec=spec, export=variant.export, threads=variant.threads)
         if found.latency_s is None or found.size_bytes is None:
             raise UsageError("; ".join(found.warnings))
+        self.calibrated_on.add(found.calibrated_on)
         return Point(
             model=spec,
             export=variant.export,

@@ -142,10 +142,10 @@ def _columns(
     grid, precision = table.grid, variant.export.precision
     counts = table.counts(points)
     size = np.rint(footprint.file_size(counts.weights, counts.operators, precision))
-    held = footprint.memory_size(counts.weights, counts.dense_weights, calibration.runtime, precision)
-    memory = np.zeros(len(points))  # of a runtime whose memory is not known
-    if held is not None:
-        memory = np.rint(held) + table.arena_bytes(points, footprint.element_bytes(precision)) + size
+    arena = table.arena_bytes(points, footprint.element_bytes(precision))
+    held = footprint.Held(counts.weights, counts.dense_weights, counts.winograd_weights, arena, size)
+    found = footprint.memory_size(held, calibration.runtime, precision)
+    memory = np.zeros(len(points)) if found is None else np.rint(found)  # zero: it is not known for the runtime
     widths = np.array([grid.base.real_width(width) for width in grid.widths])[points.width]
     depths = np.array([grid.base.real_depth(depth) for depth in grid.depths])[points.depth]
     pixels = np.array(grid.resolutions, dtype=float)[points.resolution]

@@ -37,12 +37,16 @@ def reasons(point: Point, picked: Point, budget: Budget) -> tuple[str, ...]:
 
 
 def compared(point: Point, picked: Point) -> str:
-    """The difference to the picked point: accuracy, called a tie where the prior cannot tell, and time and memory."""
+    """The difference to the picked point: accuracy, called a tie where the prior cannot tell, and time and memory.
+
+    An estimated memory is not set against an emulated or measured one.
+    """
     lost = picked.accuracy.value - point.accuracy.value
     size = f"{abs(lost):.1f} points {'less' if lost >= 0 else 'more'} accurate"
     accuracy = f"{size} (tie)" if abs(lost) < TIE else size
     parts = [accuracy, _share(point.latency_s.value, picked.latency_s.value, "time")]
-    if point.peak_memory_bytes and picked.peak_memory_bytes:
+    alike = point.memory_provenance == picked.memory_provenance
+    if point.peak_memory_bytes and picked.peak_memory_bytes and alike:
         parts.append(_share(point.peak_memory_bytes, picked.peak_memory_bytes, "memory"))
     return ", ".join(parts)
 

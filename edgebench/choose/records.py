@@ -31,6 +31,11 @@ class Point(Record, frozen=True, kw_only=True):
     parity: Parity | None = None
     warnings: tuple[str, ...] = ()
 
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What the point is: network, file, threads; however much is known of it."""
+        return self.model.key, self.export.key, self.threads
+
 
 class Rejected(Record, frozen=True, kw_only=True):
     """A point that somebody might have expected, and the reasons why it lost, most telling first."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -12,11 +13,11 @@ from msgspec.structs import replace
 
 from edgebench import plan, profiles, profiling
 from edgebench.choose import reasons
-from edgebench.choose.bases import Base, bases
+from edgebench.choose.bases import bases
 from edgebench.choose.budget import Budget, Quantity, parse
 from edgebench.choose.confirm import confirm
 from edgebench.choose.points import Describer
-from edgebench.choose.pool import Pool, Variant, pool
+from edgebench.choose.pool import Variant, pool
 from edgebench.choose.prior import load
 from edgebench.choose.records import Choice, Point, Rejected
 from edgebench.choose.selection import FINALISTS, Selection, select, without_repeats
@@ -76,10 +77,16 @@ def scale(
         recipe=recipe,
         extrapolate=extrapolate,
     )
-    selection = select(found, budget, FINALISTS)
-    searched = time.perf_counter() - began
-    describe = Describer(found, profile)
-    finalists = [describe.point(index) for index in selection.finalists]
+    search = _Search(
+        device=profile,
+        family=family,
+        budget=budget,
+        recipes={base.kin: load().recipe(base.kin, recipe) for base in chosen},
+        describe=Describer(found, profile),
+        selection=select(found, budget, FINALISTS),
+        seconds=time.perf_counter() - began,
+    )
+    finalists = [search.describe.point(index) for index in search.selection.finalists]
     lost: list[Rejected] = []
     if confirmed:
         folder = Path(output) if output else profiling.cache_folder() / "artifacts"
@@ -88,7 +95,20 @@ def scale(
             finalists, profile, folder, Path(results), scenario=scenario, emulation=emulation, on_progress=on_progress
         )
         finalists, lost = _kept([(each.point, each.error) for each in tried], budget)
-    return _choice(profile, family, budget, describe, selection, finalists, lost, searched, chosen, recipe)
+    return _choice(search, finalists, lost)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Search:
+    """What was asked, and what the search by estimates found."""
+
+    device: DeviceProfile
+    family: str
+    budget: Budget
+    recipes: dict[str, str]
+    describe: Describer
+    selection: Selection
+    seconds: float
 
 
 def _variants(
@@ -140,63 +160,59 @@ def _kept(tried: list[tuple[Point, str | None]], budget: Budget) -> tuple[list[P
     return kept, lost
 
 
-def _choice(
-    device: DeviceProfile,
-    family: str,
-    budget: Budget,
-    describe: Describer,
-    selection: Selection,
-    finalists: list[Point],
-    lost: list[Rejected],
-    searched: float,
-    searched_bases: Sequence[Base],
-    recipe: str | None,
-) -> Choice:
-    found = describe.pool
-    picked = max(finalists, key=lambda point: (point.accuracy.value, -point.latency_s.value))
-    shown = {point.model.key: point for point in (*finalists, *(each.point for each in lost))}
-    known = [index for index in selection.finalists if describe.point(index).model.key == picked.model.key]
-    others = without_repeats([found.published(), selection.near_misses, selection.ties], known)
-    candidates = [shown.get(each.model.key, each) for each in map(describe.point, others)]
-    already = {each.point.model.key for each in lost}
-    # Estimates are compared with the pick's own estimate, confirmed values with its confirmed ones.
-    estimated = next((describe.point(index) for index in known), picked)
-    rejected = [
-        Rejected(point=point, reasons=reasons.reasons(point, picked if point.path else estimated, budget))
-        for point in candidates
-        if point.model.key not in already and point != picked
-    ]
+def _choice(search: _Search, finalists: list[Point], lost: list[Rejected]) -> Choice:
+    point, selection = search.describe.point, search.selection
+    picked = max(finalists, key=lambda each: (each.accuracy.value, -each.latency_s.value))
+    shown = {each.key: each for each in (*finalists, *(rejected.point for rejected in lost))}
+
+    def known(index: int) -> Point:
+        return shown.get(point(index).key, point(index))
+
+    frontier = tuple(replace(point(index), warnings=()) for index in selection.frontier)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Choice(
-        id=identity(device.name, family, budget, picked.model, picked.export, now),
+        id=identity(search.device.name, search.family, search.budget, picked.model, picked.export, now),
         time=now,
-        device=device.name,
-        family=family,
-        budget=budget,
-        recipes={base.kin: load().recipe(base.kin, recipe) for base in searched_bases},
+        device=search.device.name,
+        family=search.family,
+        budget=search.budget,
+        recipes=search.recipes,
         picked=picked,
         confirmed=tuple(finalists) if finalists[0].path else (),
-        ties=tuple(describe.point(index) for index in selection.ties),
-        upgrade=None if selection.upgrade is None else describe.point(selection.upgrade),
-        frontier=tuple(replace(describe.point(index), warnings=()) for index in selection.frontier),
-        rejected=(*lost, *rejected),
-        headroom=reasons.headroom(picked, budget),
-        candidates=len(found.columns),
-        search_s=searched,
-        calibrated_on=_origins(found, device),
-        warnings=(*reasons.doubts(picked, budget), *_cautions(picked, found)),
+        ties=tuple(each for each in map(known, selection.ties) if each.key != picked.key),
+        upgrade=None if selection.upgrade is None else point(selection.upgrade),
+        frontier=frontier,
+        rejected=(*lost, *_rejected(search, picked, known, {each.point.key for each in lost})),
+        headroom=reasons.headroom(picked, search.budget),
+        candidates=len(search.describe.pool.columns),
+        search_s=search.seconds,
+        calibrated_on=tuple(sorted(search.describe.calibrated_on)),
+        warnings=(*reasons.doubts(picked, search.budget), *_cautions(picked, search.recipes)),
     )
 
 
-def _origins(found: Pool, device: DeviceProfile) -> tuple[str, ...]:
-    runtimes = {RUNTIME_OF[variant.export.format] for variant in found.variants}
-    return tuple(f"{device.name} {runtime}: see edgebench devices {device.name}" for runtime in sorted(runtimes))
+def _rejected(
+    search: _Search, picked: Point, known: Callable[[int], Point], already: set[tuple[str, str, int]]
+) -> list[Rejected]:
+    """Published networks, near misses and ties, each with its reasons.
+
+    Estimates are compared with the pick's own estimate, confirmed values with its confirmed ones.
+    """
+    describe, selection = search.describe, search.selection
+    itself = [index for index in selection.finalists if describe.point(index).key == picked.key]
+    basis = {False: describe.point(itself[0]), True: picked}
+    groups = [describe.pool.published(), selection.near_misses, selection.ties]
+    return [
+        Rejected(point=point, reasons=reasons.reasons(point, basis[point.path is not None], search.budget))
+        for point in map(known, without_repeats(groups, itself))
+        if point.key not in already
+    ]
 
 
-def _cautions(picked: Point, found: Pool) -> list[str]:
+def _cautions(picked: Point, recipes: dict[str, str]) -> list[str]:
     said = ["accuracies are expected from published trainings of such networks, not measured: train the pick to know"]
     if picked.extrapolated:
         said.append("the pick lies beyond all published accuracies: its expected accuracy is a guess")
-    if len({space.grid.base.kin for space in found.spaces}) > 1:
+    if len(recipes) > 1:
         said.append("designs were published with different trainings: accuracies across families are less sure")
     return said

@@ -69,11 +69,15 @@ class Points:
 
 @dataclass(frozen=True)
 class Counts:
-    """Exact counts of each network: multiply-accumulates, stored weights (those of dense layers apart), operators."""
+    """Exact counts of each network: multiply-accumulates, stored weights, operators.
+
+    The weights of dense layers, and of convolutions that ncnn runs by Winograd's method, are also counted apart.
+    """
 
     macs: Ints
     weights: Ints
     dense_weights: Ints
+    winograd_weights: Ints
     operators: Ints
 
 
@@ -111,7 +115,7 @@ class Table:
 
     def counts(self, points: Points) -> Counts:
         """Exact counts."""
-        found = np.zeros((4, len(points)), dtype=np.int64)
+        found = np.zeros((5, len(points)), dtype=np.int64)
         for slab, here in self._parts(points):
             found[:, here] = slab.counts(points.at(here))
         return Counts(*found)
@@ -158,14 +162,19 @@ class _Slab:
         self._by_runtime: dict[str, _Kernels] = {}
 
     def counts(self, points: Points) -> Ints:
-        """(4, points): the fields of Counts."""
+        """(5, points): the fields of Counts."""
         kernels = self._kernels("litert")
-        dense = np.array([kind == "dense" for kind in kernels.kinds])
         drawn = self._copies(np.arange(len(self._places))).sum(1)[points.depth]
         macs = self._totals(points, kernels, lambda rows, columns: kernels.amounts("macs", rows, columns))
         weights = self._totals(points, kernels, lambda rows, _: kernels.by_width[_WEIGHTS][rows])
-        dense_weights = self._totals(points, kernels, lambda rows, _: kernels.by_width[_WEIGHTS][rows] * dense)
-        return np.rint([macs, weights, dense_weights, drawn]).astype(np.int64)
+        apart = [self._weights_of(points, "litert", "dense"), self._weights_of(points, "ncnn", "winograd")]
+        return np.rint([macs, weights, *apart, drawn]).astype(np.int64)
+
+    def _weights_of(self, points: Points, runtime: str, kind: Kind) -> Floats:
+        """The weights of the kernels of one kind in `runtime`, one entry a point."""
+        kernels = self._kernels(runtime)
+        chosen = np.array([each == kind for each in kernels.kinds])
+        return self._totals(points, kernels, lambda rows, _: kernels.by_width[_WEIGHTS][rows] * chosen)
 
     def latency_s(self, points: Points, calibration: Calibration, machine: Machine) -> Floats:
         """One entry a point."""

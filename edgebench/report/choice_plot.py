@@ -81,9 +81,9 @@ def _rows(choice: Choice) -> list[dict[str, Any]]:
         each.point for each in choice.rejected if "phi" not in each.point.origin and each.point.latency_s.value <= reach
     ]
     groups = {"frontier": choice.frontier, "published": [each for each in published if each.origin]}
-    rows = {point.model.key: _row(point, name) for name, points in groups.items() for point in points}
-    rows |= {point.model.key: _row(point, "tie") for point in choice.ties}
-    rows[choice.picked.model.key] = _row(choice.picked, "pick")
+    rows = {point.key: _row(point, name) for name, points in groups.items() for point in points}
+    rows |= {point.key: _row(point, "tie") for point in choice.ties}
+    rows[choice.picked.key] = _row(choice.picked, "pick")
     best = 0.0
     ordered = sorted(rows.values(), key=lambda row: (row["latency"], -row["accuracy"]))
     for row in ordered:

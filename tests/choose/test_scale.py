@@ -138,7 +138,8 @@ def test_int8_without_a_published_drop_is_refused(monkeypatch: MonkeyPatch) -> N
         prior.accuracy("mobilenetv1", one, one, one * 224, precision="int8")
 
 
-def test_a_runtime_of_unknown_memory_is_chosen_for_by_the_other_limits() -> None:
+def test_a_runtime_of_unknown_memory_is_chosen_for_by_the_other_limits(monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.delitem(footprint._RUNTIMES, "ncnn")
     found = scale("rpi4", "mobilenetv2", max_latency="50ms", format="ncnn", confirmed=False)
     assert found.picked.peak_memory_bytes is None
     assert found.picked.latency_s.value <= 0.05
