@@ -16,31 +16,44 @@ _FILE_OVERHEAD: Final = 400  # bytes an operator: names, shapes, quantisation
 
 @dataclass(frozen=True)
 class RuntimeMemory:
-    """How a runtime holds a network: its own bytes, and copies of the weights beside the file that it keeps mapped.
+    """How a runtime holds a network: its own bytes, copies of the weights, of the arena and of the file.
 
-    A copy of a half-precision weight takes 4 bytes, since both runtimes compute in fp32.
+    Dense layers and 3x3 convolutions that ncnn runs by Winograd's method have copies of their own. A copy of a
+    half-precision weight takes 4 bytes, since all runtimes here compute in fp32.
     """
 
     base_bytes: float
     copies: float
     dense_copies: float
+    winograd_copies: float
+    arenas: float = 1.0
+    files: float = 1.0
 
 
 # From peak memory of seven zoo networks on an x86-64 Linux machine, LiteRT 2.3 and onnxruntime 1.31, one thread
 # (tests/benchmarks/estimate_memory.py). Another processor runs the same allocations; no board has confirmed it.
+# ncnn 1.0.20261020 likewise, on ten networks, which differ from it by at most 12%: it reads the file instead of mapping
+# it, transforms 3x3 weights to 4 times their size, and takes a layer's output before it frees its input. The same
+# MobileNetV2 took 12% less on an emulated Cortex-A72.
 _RUNTIMES: Final = {
-    "litert": RuntimeMemory(7e6, copies=1.0, dense_copies=1.0),
-    "onnxruntime": RuntimeMemory(11e6, copies=1.9, dense_copies=0.65),
+    "litert": RuntimeMemory(7e6, copies=1.0, dense_copies=1.0, winograd_copies=1.0),
+    "onnxruntime": RuntimeMemory(11e6, copies=1.9, dense_copies=0.65, winograd_copies=1.9),
+    "ncnn": RuntimeMemory(1.5e6, copies=0.72, dense_copies=1.3, winograd_copies=4.6, arenas=3.9, files=0.0),
 }
 
-# ncnn 1.0.20261020 likewise, on ten networks: bytes of its own, and what it holds of each byte of weights in fp32 and
-# of the arena, whatever the file's precision. It reads the file instead of mapping it, transforms 3x3 weights for
-# Winograd's method to 4 times their size, and gives no buffer back before the next layer has its own. The ten differ
-# by at most 12%; the same MobileNetV2 took 12% less on an emulated Cortex-A72.
-_NCNN_BASE: Final = 1.5e6
-_NCNN_HELD: Final = {"dense": 1.3, "winograd": 4.6}
-_NCNN_OTHERS: Final = 0.72
-_NCNN_ARENAS: Final = 3.9
+
+@dataclass(frozen=True)
+class Held:
+    """What is to be held: weights in all, and those of dense layers and of Winograd's method; bytes of arena and file.
+
+    Each is a number, or an array with one entry a network.
+    """
+
+    weights: Any
+    dense: Any
+    winograd: Any
+    arena_bytes: Any
+    file_bytes: Any
 
 
 def file_bytes(graph: Graph, precision: str) -> int:
@@ -56,28 +69,27 @@ def file_size(weights: Any, operators: Any, precision: str) -> Any:
 
 def peak_memory_bytes(graph: Graph, runtime: str, precision: str) -> int | None:
     """Peak memory above an idle process: file, packed weights, activation arena, the runtime's own. None if unknown."""
-    if runtime == "ncnn":
-        return None if precision == "int8" else _ncnn_bytes(graph)
-    cost = count(graph)
-    dense = sum(operator.weights for operator in cost.operators if operator.kind == "dense")
-    held = memory_size(cost.weight_count, dense, runtime, precision)
-    if held is None:
-        return None
-    beside: int = round(held)
-    return beside + plan_arena(graph, element_bytes(precision)).peak_bytes + file_bytes(graph, precision)
+    kernels = works(graph, runtime)
+    held = Held(
+        weights=count(graph).weight_count,
+        dense=sum(work.weights for work in kernels if work.kind == "dense"),
+        winograd=sum(work.weights for work in kernels if work.kind == "winograd"),
+        arena_bytes=plan_arena(graph, element_bytes(precision)).peak_bytes,
+        file_bytes=file_bytes(graph, precision),
+    )
+    found = memory_size(held, runtime, precision)
+    return None if found is None else round(found)
 
 
-def memory_size(weights: Any, dense: Any, runtime: str, precision: str) -> Any:
-    """What `runtime` holds beside the arena and the mapped file, from counts that may be arrays. None if unknown."""
+def memory_size(held: Held, runtime: str, precision: str) -> Any:
+    """`peak_memory_bytes` from counts, which may be arrays; unrounded. None for what was never measured."""
     known = _RUNTIMES.get(runtime)
-    if known is None:
+    if known is None or (runtime, precision) == ("ncnn", "int8"):
         return None
-    return known.base_bytes + element_bytes(precision) * ((weights - dense) * known.copies + dense * known.dense_copies)
-
-
-def _ncnn_bytes(graph: Graph) -> int:
-    held = sum(4 * work.weights * _NCNN_HELD.get(work.kind, _NCNN_OTHERS) for work in works(graph, "ncnn"))
-    return round(_NCNN_BASE + held + _NCNN_ARENAS * plan_arena(graph).peak_bytes)
+    others = held.weights - held.dense - held.winograd
+    copied = others * known.copies + held.dense * known.dense_copies + held.winograd * known.winograd_copies
+    copies = known.base_bytes + element_bytes(precision) * copied
+    return copies + known.arenas * held.arena_bytes + known.files * held.file_bytes
 
 
 def element_bytes(precision: str) -> int:
