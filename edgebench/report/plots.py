@@ -56,7 +56,11 @@ def pareto(rows: Rows, *, y: str = "size", budgets: Rows = (), look: Look = "lig
     )
     best = _frontier(points)
     path = best.mark_line(interpolate="step-after", strokeWidth=1.5, color=theme.colour("muted", look))
-    names = best.mark_text(align="left", dx=9, dy=-9, fontSize=10).encode(text="label:N")
+    # Up and to the left of a point that nothing beats there is no other; only the first has the axis there.
+    first = "!isValid(datum.before)"
+    names = best.mark_text(
+        align=alt.ExprRef(f"{first} ? 'left' : 'right'"), dx=alt.ExprRef(f"{first} ? 9 : -8"), dy=-9, fontSize=10
+    ).encode(text="label:N")
     layers = [path.encode(order="x:Q"), _bubbles(encoded, y, look), names, _budget_line(look)]
     return _layered(
         layers, {"rows": list(rows), "budgets": list(budgets)}, look, description=f"{title} against latency"
