@@ -130,12 +130,13 @@ def _variants(
 
 
 def _check_memory_is_known(variants: Sequence[Variant]) -> None:
+    nothing = footprint.Held(0, 0, 0, 0, 0)
     for variant in variants:
-        runtime = RUNTIME_OF[variant.export.format]
-        if footprint.memory_size(0, 0, runtime, variant.export.precision) is None:
+        runtime, precision = RUNTIME_OF[variant.export.format], variant.export.precision
+        if footprint.memory_size(nothing, runtime, precision) is None:
             raise UsageError(
-                f"--max-memory: how much memory {runtime} takes is not known; leave it out, or leave out the format "
-                f"{variant.export.format}"
+                f"--max-memory: how much memory {runtime} takes in {precision} is not known; leave the limit out, or "
+                f"{variant.export.format} in {precision}"
             )
 
 

@@ -8,18 +8,18 @@ resolution give all of them; the formulas stay those of the estimator and the me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from operator import attrgetter
+from functools import cached_property, partial
 from typing import Final
 
 import numpy as np
 
 from edgebench.choose.arena import Indices, Ints, Lifetimes, peak_bytes
 from edgebench.choose.bases import Base
+from edgebench.choose.kernels import QUANTITIES, Kernel, Kernels, sample
 from edgebench.estimate.form import Floats, Machine, kernel_s
-from edgebench.estimate.work import Kind, named_works
+from edgebench.estimate.work import Kind
 from edgebench.graph.memory import ALIGNMENT, lifetimes
 from edgebench.graph.operators import Graph
 from edgebench.graph.sketch import sketch
@@ -27,8 +27,11 @@ from edgebench.models import resolve
 from edgebench.profiles import Calibration
 
 _TEMPLATE_DEPTH: Final = 1.01  # repeats round up: every stage that is not fixed has at least two blocks
-_QUANTITIES: Final = ("reads", "writes", "macs", "weights", "columns")
-_WEIGHTS: Final = _QUANTITIES.index("weights")
+# The runtime, quantity and kind of kernel that each of Counts but the last is the sum of.
+_COUNTED: Final[tuple[tuple[str, str, Kind | None], ...]] = (
+    *(("litert", "macs", None), ("litert", "weights", None)),
+    *(("litert", "weights", "dense"), ("ncnn", "weights", "winograd")),
+)
 _CHUNK: Final = 2048  # (width, resolution) pairs at a time
 
 
@@ -69,28 +72,13 @@ class Points:
 
 @dataclass(frozen=True)
 class Counts:
-    """Exact counts of each network: multiply-accumulates, stored weights, operators.
-
-    The weights of dense layers, and of convolutions that ncnn runs by Winograd's method, are also counted apart.
-    """
+    """Exact counts of each network: MACs, stored weights, those of dense layers and of Winograd's method, operators."""
 
     macs: Ints
     weights: Ints
     dense_weights: Ints
     winograd_weights: Ints
     operators: Ints
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """One kernel's work over many networks; a Work whose quantities are arrays (estimate.form.Quantities)."""
-
-    kind: Kind
-    reads: Floats
-    writes: Floats
-    macs: Floats
-    weights: Floats
-    columns: Floats
 
 
 class Table:
@@ -159,29 +147,23 @@ class _Slab:
         self._by_resolution = by_resolution
         template = grid.base.repeats(_TEMPLATE_DEPTH)
         self._places = [grid.base.place(each.name, template) for each in by_width[0].operators]
-        self._by_runtime: dict[str, _Kernels] = {}
+        self._by_runtime: dict[str, Kernels] = {}
 
     def counts(self, points: Points) -> Ints:
         """(5, points): the fields of Counts."""
-        kernels = self._kernels("litert")
         drawn = self._copies(np.arange(len(self._places))).sum(1)[points.depth]
-        macs = self._totals(points, kernels, lambda rows, columns: kernels.amounts("macs", rows, columns))
-        weights = self._totals(points, kernels, lambda rows, _: kernels.by_width[_WEIGHTS][rows])
-        apart = [self._weights_of(points, "litert", "dense"), self._weights_of(points, "ncnn", "winograd")]
-        return np.rint([macs, weights, *apart, drawn]).astype(np.int64)
-
-    def _weights_of(self, points: Points, runtime: str, kind: Kind) -> Floats:
-        """The weights of the kernels of one kind in `runtime`, one entry a point."""
-        kernels = self._kernels(runtime)
-        chosen = np.array([each == kind for each in kernels.kinds])
-        return self._totals(points, kernels, lambda rows, _: kernels.by_width[_WEIGHTS][rows] * chosen)
+        found = []
+        for runtime, name, kind in _COUNTED:
+            kernels = self._kernels(runtime)
+            found.append(self._totals(points, kernels, partial(kernels.amounts, name, kind=kind)))
+        return np.rint([*found, drawn]).astype(np.int64)
 
     def latency_s(self, points: Points, calibration: Calibration, machine: Machine) -> Floats:
         """One entry a point."""
         kernels = self._kernels(calibration.runtime)
 
         def seconds(rows: Indices, columns: Indices) -> Floats:
-            amounts = [kernels.amounts(name, rows, columns) for name in _QUANTITIES]
+            amounts = [kernels.amounts(name, rows, columns) for name in QUANTITIES]
             found = np.empty((len(rows), len(kernels.kinds)))
             for index, kind in enumerate(kernels.kinds):
                 work = Kernel(kind, *(amount[:, index] for amount in amounts))
@@ -190,7 +172,7 @@ class _Slab:
 
         return self._totals(points, kernels, seconds)
 
-    def _totals(self, points: Points, kernels: _Kernels, value: Callable[[Indices, Indices], Floats]) -> Floats:
+    def _totals(self, points: Points, kernels: Kernels, value: Callable[[Indices, Indices], Floats]) -> Floats:
         """Sums `value` over each point's kernels; it is asked once for each pair of a width and a resolution."""
         copies = self._copies(kernels.operators).T
         pairs, inverse = _pairs(self._row[points.width], points.resolution)
@@ -248,53 +230,12 @@ class _Slab:
         by_resolution = np.array([[graph[name].elements for name in names] for graph in self._by_resolution])
         return by_width, by_resolution / by_resolution[0]
 
-    def _kernels(self, runtime: str) -> _Kernels:
+    def _kernels(self, runtime: str) -> Kernels:
         if runtime not in self._by_runtime:
-            self._by_runtime[runtime] = self._sampled(runtime)
+            kept = [place is None or place[1] < 2 for place in self._places]
+            names = {each.name: at for at, each in enumerate(self._by_width[0].operators) if kept[at]}
+            self._by_runtime[runtime] = sample(self._by_width, self._by_resolution, runtime, names)
         return self._by_runtime[runtime]
-
-    def _sampled(self, runtime: str) -> _Kernels:
-        drawn = self._by_width[0].operators
-        kept = [place is None or place[1] < 2 for place in self._places]
-        index = {each.name: number for number, each in enumerate(drawn) if kept[number]}
-        named = list(named_works(self._by_width[0], runtime, index))
-        by_resolution = _quantities(self._by_resolution, runtime, index)
-        at_first = np.broadcast_to(by_resolution[:, :1, :], by_resolution.shape)
-        return _Kernels(
-            kinds=[work.kind for _, work in named],
-            operators=np.array([index[name] for name, _ in named]),
-            by_width=_quantities(self._by_width, runtime, index),
-            by_resolution=np.divide(by_resolution, at_first, out=np.ones_like(by_resolution), where=at_first > 0),
-        )
-
-
-@dataclass(frozen=True)
-class _Kernels:
-    """A slab's kernels: kinds, indices of the operators that need them, and their quantities.
-
-    `by_width` is (quantities, widths, kernels) at the first resolution, `by_resolution` (quantities, resolutions,
-    kernels) the factor by which another resolution changes them.
-    """
-
-    kinds: list[Kind]
-    operators: Indices
-    by_width: Floats
-    by_resolution: Floats
-
-    def amounts(self, name: str, rows: Indices, columns: Indices) -> Floats:
-        """(pairs, kernels): one quantity at pairs of a width and a resolution."""
-        index = _QUANTITIES.index(name)
-        result: Floats = self.by_width[index][rows] * self.by_resolution[index][columns]
-        return result
-
-
-def _quantities(graphs: Sequence[Graph], runtime: str, names: Container[str]) -> Floats:
-    """(quantities, graphs, kernels) of the operators in `names`."""
-    found = [[_amounts(work) for _, work in named_works(graph, runtime, names)] for graph in graphs]
-    return np.moveaxis(np.array(found, dtype=float), 2, 0)
-
-
-_amounts: Final = attrgetter(*_QUANTITIES)
 
 
 def _key(place: tuple[int, int, str] | None, name: str) -> object:

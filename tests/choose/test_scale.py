@@ -11,7 +11,7 @@ from edgebench.choose.bases import bases
 from edgebench.choose.pool import Variant, pool
 from edgebench.choose.space import WITHIN_PRIOR
 from edgebench.errors import Regression, UsageError
-from edgebench.estimate import estimate
+from edgebench.estimate import estimate, footprint
 from edgebench.graph.sketch import sketch
 from edgebench.profiles import load
 from edgebench.records import ExportSpec
@@ -111,7 +111,10 @@ def test_resnets_are_chosen_among_their_depths() -> None:
         ({"recipe": "magic"}, "unknown recipe"),
         ({"format": "onnx"}, "no calibration for onnxruntime fp32 with 1 thread on rpi4; there is one for"),
         ({"device": "host"}, "no calibration"),
-        ({"format": "ncnn", "max_memory": "64MB"}, "how much memory ncnn takes is not known"),
+        (
+            {"format": "ncnn", "precision": "int8", "max_memory": "64MB"},
+            "how much memory ncnn takes in int8 is not known",
+        ),
         ({"precision": "int8", "confirmed": True}, "cannot be written"),
     ],
 )
@@ -140,7 +143,7 @@ def test_int8_without_a_published_drop_is_refused(monkeypatch: MonkeyPatch) -> N
 
 def test_a_runtime_of_unknown_memory_is_chosen_for_by_the_other_limits(monkeypatch: MonkeyPatch) -> None:
     monkeypatch.delitem(footprint._RUNTIMES, "ncnn")
-    found = scale("rpi4", "mobilenetv2", max_latency="50ms", format="ncnn", confirmed=False)
+    found = scale("rpi4", "mobilenetv2", max_latency="50ms", format="ncnn", precision="int8", confirmed=False)
     assert found.picked.peak_memory_bytes is None
     assert found.picked.latency_s.value <= 0.05
     assert all("memory" not in each.reasons[0] for each in found.rejected)

@@ -1,0 +1,29 @@
+"""The pool's columns against the one-network estimate: latency, memory and size of random candidates."""
+
+import numpy as np
+import pytest
+
+from edgebench.choose.bases import BASES, bases
+from edgebench.choose.points import Describer
+from edgebench.choose.pool import Variant, pool
+from edgebench.choose.space import WITHIN_PRIOR
+from edgebench.profiles import load
+from edgebench.records import ExportSpec
+
+
+@pytest.mark.parametrize(("name", "form", "threads"), [("efficientnet_lite", "tflite", 4), ("mobilenetv2", "ncnn", 1)])
+def test_random_candidates_are_estimated_alike(name: str, form: str, threads: int) -> None:
+    found = pool([BASES[name]], [Variant(ExportSpec(format=form), threads)], load("rpi4"), extent=WITHIN_PRIOR)
+    describe, columns = Describer(found, load("rpi4")), found.columns
+    for index in np.random.default_rng(5).integers(0, len(columns), 20).tolist():
+        point = describe.point(index)
+        assert columns.latency[index] == pytest.approx(point.latency_s.value, rel=1e-9)
+        assert columns.memory[index] == pytest.approx(point.peak_memory_bytes, rel=1e-3)
+        assert columns.size[index] == pytest.approx(point.size_bytes, rel=1e-6)
+        assert columns.accuracy[index] == pytest.approx(point.accuracy.value)
+
+
+def test_published_networks_keep_their_names() -> None:
+    found = pool(bases("resnet"), [Variant(ExportSpec(), 1)], load("rpi4"), extent=WITHIN_PRIOR)
+    names = {found.spec(index).name for index in found.published()}
+    assert names == {"resnet18", "resnet34", "resnet50", "resnet101", "resnet152"}
