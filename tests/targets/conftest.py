@@ -120,7 +120,7 @@ class Server:
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # where root's sshd wants to be
         self.process = subprocess.Popen([str(SSHD), "-D", "-e", "-f", str(self.folder / "server")])
-        for _ in range(100):
+        for _ in range(600):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
@@ -218,9 +218,11 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         pytest.skip("needs openssh-server")
     found = Server(tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    found.start()
-    yield found
-    found.stop()
+    try:
+        found.start()
+        yield found
+    finally:
+        found.stop()
 
 
 @pytest.fixture(scope="session")
