@@ -13,6 +13,7 @@ from edgebench.compare.cells import newest
 from edgebench.compare.metrics import METRICS
 from edgebench.compare.outcome import conclude
 from edgebench.compare.records import Cell
+from edgebench.compare.statistics import disturbance
 from edgebench.measure.latency import summarize
 from edgebench.records import SCHEMA, Estimate, Interval, Measurement, Record, Result
 
@@ -159,13 +160,17 @@ def _value(result: Result, metric: str) -> Interval | None:
 
 
 def _times(result: Measurement, metric: str) -> Interval | None:
-    """The median over processes, as `edgebench profile` prints it; a lone process that was timed bounds nothing."""
+    """The median over processes, as `edgebench profile` prints it.
+
+    A lone process that was timed bounds nothing, and a busy machine's times bound the latency from above only.
+    """
     samples = result.latency_s if metric == "latency" else tuple((x,) for x in getattr(result, f"{metric}_s"))
     if not samples:
         return None
     found = summarize(samples)
     if found.low is not None and found.high is not None:
-        return Interval(value=found.median, low=found.low, high=found.high)
+        idle = found.low * math.exp(-disturbance(samples))
+        return Interval(value=found.median, low=idle, high=found.high)
     low, high = (0.0, math.inf) if result.provenance == "measured" else (found.median, found.median)
     return Interval(value=found.median, low=low, high=high)
 

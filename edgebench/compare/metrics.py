@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from edgebench.compare.statistics import Array, process_values
+from edgebench.compare.statistics import Array, disturbance, process_values
 from edgebench.compare.verdicts import Judgement, judge_exact, judge_gate, judge_processes
 from edgebench.records import Measurement, Result
 
@@ -39,11 +39,12 @@ INSTRUCTIONS_FLOOR: Final = 5000
 class Reading:
     """A metric of one result: `values`, one a process where it is noisy; `exact` when it carries no noise.
 
-    `passed` is False for an error above its gate.
+    `disturbance` is what a busy machine may have added to it, in ln. `passed` is False for an error above its gate.
     """
 
     values: Array
     exact: bool
+    disturbance: float = 0.0
     passed: bool = True
 
     @property
@@ -74,7 +75,7 @@ class Metric:
             return judge_gate(base.value, new.value, base.passed, new.passed)
         if base.exact or new.exact:
             return judge_exact(base.value, new.value, limit, self.floor)
-        return judge_processes(base.values, new.values, limit)
+        return judge_processes(base.values, new.values, limit, max(base.disturbance, new.disturbance))
 
 
 def _exact(value: float | None) -> Reading | None:
@@ -90,7 +91,8 @@ def _each(values: tuple[float, ...], result: Result) -> Reading | None:
 
 def _latency(result: Result) -> Reading | None:
     if isinstance(result, Measurement):
-        return _each(tuple(process_values(result.latency_s).tolist()), result)
+        found = _each(tuple(process_values(result.latency_s).tolist()), result)
+        return found and replace(found, disturbance=disturbance(result.latency_s))
     return _exact(result.latency_s.value if result.latency_s else None)
 
 

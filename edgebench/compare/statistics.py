@@ -30,6 +30,14 @@ CONFIDENCE: Final = 0.95
 # 2.5%, the minimum by 1.9%; the minimum falls with the number of samples, a percentile does not.
 QUANTILE: Final = 0.10
 
+# From here on a run counts as disturbed: its processes' medians lie this far (in ln) above their 10th percentiles. On
+# an idle shared machine it was 0.02 to 0.06, with eight runnable processes on two cores 0.28 to 0.45.
+DISTURBED: Final = 0.10
+
+# How many times its own unrest two stretches of ten processes of one disturbed file can differ by: 2.7 at most in 600
+# comparisons with eight runnable processes on two cores.
+DISTURBANCE: Final = 3.0
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -52,6 +60,18 @@ class Effect:
 def process_values(samples: Sequence[Sequence[float]], quantile: float = QUANTILE) -> Array:
     """One value a process: the given quantile of its samples. Processes without samples are left out."""
     return np.array([np.quantile(process, quantile) for process in samples if len(process)], dtype=np.float64)
+
+
+def unrest(samples: Sequence[Sequence[float]]) -> float:
+    """ln(median / 10th percentile) inside a process, the median over processes; 0 without samples."""
+    gaps = [float(np.log(np.median(process) / np.quantile(process, QUANTILE))) for process in samples if len(process)]
+    return float(np.median(gaps)) if gaps else 0.0
+
+
+def disturbance(samples: Sequence[Sequence[float]]) -> float:
+    """By how much (in ln) a busy machine may have lengthened these processes: 0 unless they are disturbed."""
+    found = unrest(samples)
+    return DISTURBANCE * found if found >= DISTURBED else 0.0
 
 
 def effect(base: Array, new: Array) -> Effect:

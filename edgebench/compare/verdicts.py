@@ -27,11 +27,12 @@ class Judgement:
     needed: int | None = None
 
 
-def judge_processes(base: Array, new: Array, threshold: float) -> Judgement:
+def judge_processes(base: Array, new: Array, threshold: float, disturbance: float = 0.0) -> Judgement:
     """Judges one value a process: Mann-Whitney at ALPHA for a change, the 95% interval of the ratio for sameness.
 
-    Slower: p < ALPHA and the ratio is above 1 + threshold. Same: the interval lies between 1/(1+threshold) and
-    1+threshold. Neither: inconclusive, with the number of processes that would decide.
+    Slower: p < ALPHA and the ratio is above 1 + threshold, and above what a busy machine may have added (`disturbance`,
+    in ln, see statistics.disturbance). Same: the interval lies between 1/(1+threshold) and 1+threshold. Neither:
+    inconclusive, with the number of processes that would decide.
     """
     found = statistics.effect(base, new)
     low, high = (found.low, found.high) if math.isfinite(found.high) else (None, None)
@@ -41,6 +42,12 @@ def judge_processes(base: Array, new: Array, threshold: float) -> Judgement:
     if fewest < least:
         verdict, needed = "inconclusive", least
         reason = f"{fewest} processes a side can never reach p < {ALPHA:g}: measure {least} or more"
+    elif verdict in ("slower", "faster") and abs(math.log(found.ratio)) <= disturbance:
+        verdict = "inconclusive"
+        reason = (
+            f"the machine was too busy: its own unrest can make {percent(math.expm1(disturbance))}; measure on an idle "
+            "machine, or run both files in turn with `edgebench ab`"
+        )
     elif verdict == "inconclusive":
         needed = max(statistics.processes_needed(found.noise, threshold), fewest + 1)
         reason = f"too noisy to tell (p = {found.p:.2g}): measure about {needed} processes a side"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from edgebench.compare.statistics import process_values
+from edgebench.compare.statistics import disturbance, process_values
 from edgebench.compare.verdicts import judge_processes
 
 Processes = Sequence[Sequence[float]]
@@ -55,7 +55,12 @@ def simulated_pool(
 
 def ours(threshold: float) -> Callable[[Processes, Processes], str]:
     """The rule of `edgebench compare` at that threshold, with its full verdict."""
-    return lambda base, new: judge_processes(process_values(base), process_values(new), threshold).verdict
+
+    def judge(base: Processes, new: Processes) -> str:
+        busy = max(disturbance(base), disturbance(new))
+        return judge_processes(process_values(base), process_values(new), threshold, busy).verdict
+
+    return judge
 
 
 def pyperf(base: Processes, new: Processes) -> str:

@@ -60,6 +60,13 @@ def test_one_process_bounds_nothing_but_an_emulated_one_is_exact(measured: Measu
     assert only([measured(latency_s=((0.007,),), provenance="emulated")], budget(high=0.1)).verdict == "within"
 
 
+def test_a_busy_machine_bounds_latency_from_above_only(measured: Measured) -> None:
+    busy = measured(latency_s=tuple(tuple(0.007 * (1 + 0.03 * i) for i in range(40)) for _ in range(10)))
+    assert only([busy], budget(high=0.02)).verdict == "within"
+    assert only([busy], budget(high=0.008)).verdict == "inconclusive"
+    assert only([busy], budget(high=0.001)).verdict == "over"
+
+
 def test_exact_metrics(measured: Measured) -> None:
     assert only([measured()], budget("size", high=14_000_000)).verdict == "within"
     assert only([measured()], budget("size", high=13_999_999)).verdict == "over"

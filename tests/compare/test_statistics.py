@@ -88,6 +88,14 @@ def test_one_value_a_process_that_a_slow_half_does_not_move() -> None:
     assert values[1] == pytest.approx(values[0])
 
 
+def test_disturbance_is_nothing_on_an_idle_machine_and_a_multiple_of_the_unrest_on_a_busy_one() -> None:
+    idle = [[0.007 * (1 + 0.001 * i) for i in range(60)]] * 10
+    busy = [[0.007 * (1 + 0.02 * i) for i in range(60)]] * 10
+    assert statistics.disturbance(idle) == statistics.disturbance([[], []]) == 0
+    assert statistics.unrest(busy) == pytest.approx(math.log((1 + 0.02 * 29.5) / (1 + 0.02 * 5.9)))
+    assert statistics.disturbance(busy) == pytest.approx(3 * statistics.unrest(busy))
+
+
 def test_geometric_mean() -> None:
     assert statistics.geometric_mean([0.5, 2.0, 8.0]) == pytest.approx(2.0)
     assert statistics.geometric_mean([]) is None

@@ -40,6 +40,16 @@ def test_noise_is_inconclusive_with_a_number_of_processes_that_decides() -> None
 
 
 @pytest.mark.parametrize(
+    ("ratio", "verdict"), [(1.0, "same"), (1.3, "inconclusive"), (1 / 1.3, "inconclusive"), (2, "slower")]
+)
+def test_a_busy_machine_cannot_accuse_by_less_than_its_unrest(ratio: float, verdict: str) -> None:
+    found = judge_processes(*processes(ratio, 0.01), 0.05, disturbance=0.5)
+    assert found.verdict == verdict
+    if verdict == "inconclusive":
+        assert "the machine was too busy: its own unrest can make 64.9%" in found.reason
+
+
+@pytest.mark.parametrize(
     ("base", "new", "verdict"),
     [
         (100, 100, "same"),
