@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("edgebench", "ai-edge-litert", "onnxruntime", "torch", "coremltools", "numpy", "onnx")
+LIBRARIES = ("edgebench", "ai-edge-litert", "onnxruntime", "torch", "coremltools", "ncnn", "numpy", "onnx")
 CPU, THERMAL = "sys/devices/system/cpu", "sys/class/thermal"
 THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
 
