@@ -3,13 +3,14 @@
     module = edgebench.build("mobilenetv2", width=0.5)
     artifact = edgebench.export("mobilenetv2", format="tflite", precision="fp16")
     results = edgebench.profile("mobilenetv2", device="rpi4")
+    choice = edgebench.scale("rpi4", "mobilenetv2", max_latency="50ms")
 
 `edgebench.export` is this function; the exporters' package is reached by `from edgebench.export.onnx import ...`.
 """
 
 # The package edgebench.export is imported first, so that the function of that name is what stays bound here.
 import edgebench.export  # noqa: F401
-from edgebench.api import build, export, profile
+from edgebench.api import build, export, profile, scale
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "build", "export", "profile"]
+__all__ = ["__version__", "build", "export", "profile", "scale"]

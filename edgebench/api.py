@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from edgebench.choose import Choice
     from edgebench.plan import OnProgress
     from edgebench.records import Artifact, Result
 
@@ -115,6 +116,46 @@ def profile(
         way=profiling.way(target, via, connect=connect, python=python),
         weights=Path(weights) if weights else None,
         on_progress=on_progress or plan.silent,
+    )
+
+
+def scale(
+    device: str,
+    family: str = "all",
+    *,
+    max_latency: str | float | None = None,
+    max_memory: str | float | None = None,
+    max_size: str | float | None = None,
+    min_accuracy: str | float | None = None,
+    format: str | Sequence[str] = "tflite",
+    precision: str | Sequence[str] = "fp32",
+    threads: int | Sequence[int] = 1,
+    confirmed: bool = True,
+    output: str | Path | None = None,
+    results: str | Path = "results",
+) -> Choice:
+    """Chooses the most accurate network of a family that keeps the limits on a device.
+
+    Limits are text with a unit ("50ms", "64MB") or numbers in base units; accuracy is top-1 in percent. `confirmed`
+    exports, checks and measures or emulates the finalists. `edgebench.choose.scale` has further switches. Raises
+    UsageError for bad input or a device without the calibration, ExportError when no finalist could be exported, and
+    errors.Regression, whose message says what would do, when nothing keeps the limits.
+    """
+    from edgebench.choose import scale as choose
+
+    return choose(
+        device,
+        family,
+        max_latency=max_latency,
+        max_memory=max_memory,
+        max_size=max_size,
+        min_accuracy=min_accuracy,
+        format=format,
+        precision=precision,
+        threads=threads,
+        confirmed=confirmed,
+        output=output,
+        results=results,
     )
 
 

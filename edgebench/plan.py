@@ -123,13 +123,13 @@ def is_file(name: str) -> bool:
 
 
 def default_formats(device: DeviceProfile) -> tuple[str, ...]:
-    """The formats to profile when none is named: all of the host's, or those the device is calibrated for."""
+    """The formats to profile when none is named: the host's, or the first that the device is calibrated for."""
     if device.name == "host":
         return HOST_FORMATS
     from edgebench.runtimes import FORMATS as RUNTIME_OF
 
     calibrated = {calibration.runtime for calibration in device.calibrations}
-    return tuple(form for form in WRITABLE if RUNTIME_OF.get(form) in calibrated) or ("tflite",)
+    return tuple(form for form in WRITABLE if RUNTIME_OF.get(form) in calibrated)[:1] or ("tflite",)
 
 
 def cells(names: Sequence[str], arguments: ModelArguments, specs: Sequence[ExportSpec]) -> list[Cell]:

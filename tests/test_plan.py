@@ -40,9 +40,11 @@ def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
         plan.cells([str(tmp_path / "net.pt2")], plan.ModelArguments(), [])
 
 
-def test_default_formats_are_what_the_device_is_calibrated_for() -> None:
+def test_the_default_format_is_one_that_the_device_is_calibrated_for() -> None:
     assert plan.default_formats(profiles.load("host")) == plan.HOST_FORMATS
-    assert "tflite" in plan.default_formats(profiles.load("rpi4"))
+    assert plan.default_formats(profiles.load("rpi4")) == ("tflite",)
+    assert plan.default_formats(profiles.load("jetson_nano")) == ("ncnn",)
+    assert plan.default_formats(profiles.load("pixel1")) == ("tflite",)
 
 
 def test_input_sets_channels_height_and_width() -> None:

@@ -31,7 +31,7 @@ Trace = Annotated[
 def profile(
     model: Annotated[list[str] | None, typer.Argument(help="Networks, or .onnx and .tflite files.")] = None,
     device: Device = "host",
-    fmt: Annotated[str | None, typer.Option(help="Formats, comma-separated; default: all the device has.")] = None,
+    fmt: Annotated[str | None, typer.Option(help="Formats, comma-separated; default: the device's first.")] = None,
     precision: Annotated[str, typer.Option(help="Precisions, comma-separated: fp32, fp16.")] = "fp32",
     threads: Threads = 1,
     via: Annotated[
