@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import pytest
@@ -138,7 +138,8 @@ class Server:
     def cut(self) -> None:
         """Ends the sessions, as a router between would."""
         for pid in self._children():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # ended with the one before it
+                os.kill(pid, signal.SIGKILL)
 
     def _children(self) -> list[int]:
         """The processes of sshd that serve a session."""
