@@ -10,11 +10,11 @@ import numpy as np
 
 from edgebench.errors import EdgebenchError
 from edgebench.export import cache, manifest
-from edgebench.export.examples import Array, example_pixels, normalise, to_native
+from edgebench.export.examples import Array, example_pixels, from_native, normalise, to_native
 from edgebench.export.network import Conversion, Network
 from edgebench.export.quiet import Noise, quiet
 from edgebench.export.verify import Run, verify, verify_batch
-from edgebench.records import Artifact, ExportSpec, Layout, Parity
+from edgebench.records import Artifact, ExportSpec, Parity
 from edgebench.runtimes import FORMATS, RUNTIMES
 from edgebench.threads import one_thread
 
@@ -23,7 +23,10 @@ NOISE = Noise(native=("INFO: Created TensorFlow Lite XNNPACK delegate for CPU",)
 
 @dataclass(frozen=True)
 class Engine:
-    """What runs a written file: NCHW in, one output. `batched` takes two images, where the file's batch is dynamic."""
+    """What runs a written file: NCHW in, one output, NCHW where it is an image.
+
+    `batched` takes two images, where the file's batch is dynamic.
+    """
 
     run: Run
     name: str
@@ -67,20 +70,21 @@ def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:
 
         program = load_package(file)
         return Engine(program.run, program.name)
-    layout, dynamic = conversion.inputs[0].layout, conversion.inputs[0].shape[0] is None
     load = RUNTIMES.load(FORMATS[export.format])
     session = load(str(file))
+    dynamic = conversion.inputs[0].shape[0] is None
     return Engine(
-        run=_fed(session.run, layout),
+        run=_fed(session.run, conversion),
         name=f"{FORMATS[export.format]} {session.version}",
-        batched=_fed(load(str(file), batch=2).run, layout) if dynamic else None,
+        batched=_fed(load(str(file), batch=2).run, conversion) if dynamic else None,
         delegates=session.delegates,
         delegated_share=session.delegated_share,
     )
 
 
-def _fed(run: Run, layout: Layout | None) -> Run:
-    return lambda x: run(to_native(x, layout))
+def _fed(run: Run, conversion: Conversion) -> Run:
+    given, got = conversion.inputs[0].layout, conversion.outputs[0].layout
+    return lambda x: from_native(run(to_native(x, given)), got)
 
 
 def _parity(network: Network, export: ExportSpec, engine: Engine) -> Parity:

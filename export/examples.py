@@ -52,3 +52,8 @@ def normalise(image: Array, preprocessing: Preprocessing | None) -> Array:
 def to_native(x: Array, layout: Layout | None) -> Array:
     """Turns (N, C, H, W) into the file's layout."""
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if layout == "NHWC" else x
+
+
+def from_native(y: Array, layout: Layout | None) -> Array:
+    """Turns a file's output into torch's (N, C, H, W); one that is no image stays as it is."""
+    return y.transpose(0, 3, 1, 2) if layout == "NHWC" else y

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from edgebench.export.examples import example_inputs, example_pixels, normalise, smooth_image, to_native
+from edgebench.export.examples import (
+    example_inputs,
+    example_pixels,
+    from_native,
+    normalise,
+    smooth_image,
+    to_native,
+)
 from edgebench.records import Preprocessing
 
 PREPROCESSING = Preprocessing(resize=256, crop=224, interpolation="bilinear", mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
@@ -56,3 +63,9 @@ def test_channels_last_is_contiguous():
     assert native[0, 1, 2, 1] == x[0, 1, 1, 2]
     assert native.flags["C_CONTIGUOUS"]
     assert to_native(x, "NCHW") is x
+
+
+def test_an_output_that_is_an_image_comes_back_as_torch_has_it():
+    x = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)
+    assert np.array_equal(from_native(to_native(x, "NHWC"), "NHWC"), x)
+    assert from_native(x, "NCHW") is x
