@@ -54,19 +54,29 @@ def prepare(
 ) -> Iterator[Artifact | JobError]:
     """Yields the checked file of each cell, in order, or the error that kept it from being made.
 
-    Neighbouring cells of one network share its torch module and its graph. Raises UsageError for bad input.
+    Neighbouring cells of one network share its torch module and its graph. Raises UsageError for bad input; for ready
+    files before the first cell, so that a damaged one does not end a run that has begun.
     """
     from edgebench.export.pipeline import export_models, load_artifact
 
-    if weights is not None and not weights.is_file():
-        raise UsageError(f"there is no weights file {weights}")
+    if weights is not None:
+        _check_weights(weights, cells)
+    ready = {cell.file: load_artifact(cell.file) for cell in cells if cell.file is not None}
     for model, group in groupby(cells, key=lambda cell: cell.model):
         if model is None:
-            yield from (load_artifact(cell.file) for cell in group if cell.file is not None)
+            yield from (ready[cell.file] for cell in group if cell.file is not None)
             continue
         exports = [cell.export for cell in group]
         for _, outcome in export_models(model, exports, folder, weights=weights, force=force):
             yield outcome
+
+
+def _check_weights(weights: Path, cells: Sequence[Cell]) -> None:
+    if not weights.is_file():
+        raise UsageError(f"there is no weights file {weights}")
+    names = list(dict.fromkeys(cell.model.name for cell in cells if cell.model))
+    if len(names) != 1:
+        raise UsageError(f"--weights {weights} fits one network: name one, not {' and '.join(names) or 'only files'}")
 
 
 def check(outcomes: Sequence[Outcome]) -> None:
