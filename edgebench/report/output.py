@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
@@ -71,11 +71,12 @@ def wide_console(file: TextIO) -> Console:
 def progress() -> Iterator[Callable[[Step], None]]:
     """Yields a callback that shows each Step as a Rich progress line on standard error.
 
-    Without a terminal each cell is one plain line, so that a CI log shows where a long run is. An interrupt is
-    answered by one sentence before it goes on to end the command.
+    Without a terminal each cell is one plain line, so that a CI log shows where a long run is. What a user's own
+    network prints meanwhile goes to standard error too: standard output is for results. An interrupt is answered by
+    one sentence before it goes on to end the command.
     """
     try:
-        with _rich_lines() if sys.stderr.isatty() else nullcontext(_plain_lines()) as show:
+        with redirect_stdout(sys.stderr), _rich_lines() if sys.stderr.isatty() else nullcontext(_plain_lines()) as show:
             yield show
     except KeyboardInterrupt:
         print("edgebench: interrupted; every finished cell is kept", file=sys.stderr)
