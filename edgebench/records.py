@@ -32,13 +32,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     def _repr_html_(self) -> str:
         """A two-column table for notebooks."""
-        from html import escape
+        from edgebench.notebook import record_html
 
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(repr(getattr(self, name)))}</td></tr>"
-            for name in self.__struct_fields__
-        )
-        return f"<table><caption>{type(self).__name__}</caption>{rows}</table>"
+        return record_html(self)
 
 
 class ModelSpec(Record, frozen=True, kw_only=True):
@@ -67,17 +63,18 @@ class ModelSpec(Record, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         """A readable, file-safe name that is unique to the spec: mobilenetv2-w1-d1-r224, plus what is not default."""
-        stem = "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in self.name)
-        parts = [stem, f"w{self.width:g}", f"d{self.depth:g}", f"r{self.resolution}"]
+        options = [f"{name}{value}" for name, value in sorted(self.options.items())]
+        parts = [_file_safe(self.name), f"w{self.width:g}", f"d{self.depth:g}", f"r{self.resolution}"]
         if self.height not in (None, self.resolution):
             parts.append(f"h{self.height}")
         if self.classes != 1000:
             parts.append(f"k{self.classes}")
         if self.channels != 3:
             parts.append(f"c{self.channels}")
-        parts += [f"{name}{value}" for name, value in sorted(self.options.items())]
-        if stem != self.name:
-            parts.append(hashlib.sha256(self.name.encode()).hexdigest()[:8])
+        parts += map(_file_safe, options)
+        named = "-".join([self.name, *options])
+        if _file_safe(named) != named:
+            parts.append(hashlib.sha256(named.encode()).hexdigest()[:8])
         return "-".join(parts)
 
 
@@ -265,7 +262,7 @@ class Measurement(Record, frozen=True, kw_only=True, tag="measurement", tag_fiel
 
 
 class Estimate(Record, frozen=True, kw_only=True, tag="estimate", tag_field="kind"):
-    """What a network should take on a device nobody measured here; every quantity carries an interval or its error."""
+    """What a network should take on a device nobody measured here: latency with an interval, memory as planned."""
 
     schema: int = SCHEMA
     id: str
@@ -290,6 +287,10 @@ class Estimate(Record, frozen=True, kw_only=True, tag="estimate", tag_field="kin
 
 
 Result = Measurement | Estimate
+
+
+def _file_safe(text: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in text)
 
 
 def identity(*parts: object) -> str:

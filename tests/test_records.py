@@ -77,6 +77,12 @@ def test_a_key_is_a_safe_file_name(name: str) -> None:
     assert not set(key) & set('/\\:*?"<>|\n\0 ') and key not in (".", "..")
 
 
+def test_the_options_of_a_users_network_make_a_safe_name_too() -> None:
+    keys = [ModelSpec(name="nets.py:make", family="user", options={"path": path}).key for path in ("../x", "..-x", "x")]
+    assert len(set(keys)) == 3 and not any("/" in key or ".." in key for key in keys)
+    assert ModelSpec(name="alexnet", family="alexnet", options={"groups": 2}).key == "alexnet-w1-d1-r224-groups2"
+
+
 def test_decoding_refuses_a_width_of_zero() -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(b'{"name":"x","family":"y","width":0}', type=ModelSpec)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from edgebench.records import Estimate, Measurement, ModelSpec, Parity, Result
+from edgebench.records import Estimate, Measurement, Parity, Result
 from edgebench.report import rows
+from edgebench.report.overview import point
 from edgebench.units import show_bytes, show_count, show_seconds
 
 if TYPE_CHECKING:
@@ -81,11 +82,11 @@ def exports(outcomes: Sequence[Outcome]) -> Table:
 def profile(results: Sequence[Result], device: DeviceProfile) -> list[RenderableType]:
     """The profile table and, under it, what its columns mean, the warnings, and how to get a measured number."""
     blocks: list[RenderableType] = [
-        _Profile(f"{device.title} ({device.name})", [_profile_row(result) for result in results]),
-        Text(_legend(results), style="dim"),
+        _Profile(f"{device.title} ({device.name})", [_profile_row(result) for result in results])
     ]
+    blocks += [Text(line, style="dim") for line in _legend(results)]
     blocks += [Text(f"! {note}") for note in _notes(results)]
-    if any(isinstance(result, Estimate) for result in results):
+    if any(isinstance(result, Estimate) and result.status == "ok" for result in results):
         blocks.append(
             Text(
                 f"Estimated, not measured: to measure, run `edgebench profile` on the {device.title} itself "
@@ -117,12 +118,29 @@ class _Profile:
         yield self._table(None, [*_IDENTITY, *_FILE])
 
     def _table(self, title: str | None, columns: Sequence[str]) -> Table:
-        table = _table(title, *columns, left=("model", "point", "format", "prec", "provenance"))
+        table = _table(title, *columns, left=_WORDS)
         for row in self.cells:
             table.add_row(*(row[column] for column in columns))
         return table
 
 
+def results(found: Sequence[Result]) -> Table:
+    """The profile table alone, for a prompt."""
+    rows = result_rows(found)
+    table = _table(None, *(rows[0] if rows else ()), left=_WORDS)
+    for row in rows:
+        table.add_row(*row.values())
+    return table
+
+
+def result_rows(found: Sequence[Result]) -> list[Row]:
+    """The profile table's cells by column, without the columns that no row fills."""
+    cells = [_profile_row(result) for result in found]
+    filled = [name for name in (*_IDENTITY, *_TIMES, *_FILE) if any(row[name] != "-" for row in cells)]
+    return [{name: row[name] for name in filled} for row in cells]
+
+
+_WORDS = ("model", "point", "format", "prec", "provenance")
 _IDENTITY = ("model", "point", "format", "prec", "thr")
 _TIMES = ("provenance", "p50", "interval", "p90", "first", "load", "peak mem", "instr")
 _FILE = ("size", "params", "MACs", "parity")
@@ -134,7 +152,7 @@ def _profile_row(result: Result) -> Row:
     instructions = result.counts.get("instructions") if isinstance(result, Measurement) else None
     return {
         "model": result.model.name,
-        "point": _point(result.model),
+        "point": point(result.model),
         "format": result.export.format,
         "prec": result.export.precision,
         "thr": str(row["threads"]),
@@ -153,12 +171,6 @@ def _profile_row(result: Result) -> Row:
     }
 
 
-def _point(spec: ModelSpec) -> str:
-    """The scaling point, with width and depth only where they are not 1."""
-    parts = [f"w{spec.width:g}" if spec.width != 1 else "", f"d{spec.depth:g}" if spec.depth != 1 else ""]
-    return " ".join([part for part in parts if part] + [f"r{spec.resolution}"])
-
-
 def _bare(value: float | None) -> str:
     return show_seconds(value).partition(" ")[0]
 
@@ -171,10 +183,10 @@ def _refused(value: float | None, result: Result) -> str:
 
 
 def _parity(parity: Parity | None) -> str:
-    return "-" if parity is None else f"{parity.range_error:.0e}"
+    return "-" if parity is None else f"{parity.range_error:.0e}" if parity.max_abs_error else "0"
 
 
-def _legend(results: Sequence[Result]) -> str:
+def _legend(results: Sequence[Result]) -> list[str]:
     lines = []
     if any(result.provenance == "emulated" for result in results):
         lines.append(
@@ -182,7 +194,7 @@ def _legend(results: Sequence[Result]) -> str:
             "mem are counted, not estimated; parity is against this machine. An emulator's clock means nothing, so no "
             "time is given."
         )
-    if any(result.provenance == "measured" for result in results):
+    if any(isinstance(result, Measurement) and result.latency_s for result in results):
         lines.append(
             "measured: p50 is the median over fresh processes with its 95% interval; it covers copying the input in, "
             "the inference, and reading the output. first: the first inference after load."
@@ -194,10 +206,11 @@ def _legend(results: Sequence[Result]) -> str:
         f"estimated: from the network's graph; the interval should hold the device's median in {value:.0%} of cases."
         for value in sorted(confidences)
     ]
-    lines.append(
-        "parity: largest error against PyTorch as a share of the output's range, with the file run on this machine."
-    )
-    return "\n".join(lines)
+    if any(result.parity for result in results):
+        lines.append(
+            "parity: largest error against PyTorch as a share of the output's range, with the file run on this machine."
+        )
+    return lines
 
 
 def _notes(results: Sequence[Result]) -> list[str]:

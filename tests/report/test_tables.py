@@ -103,6 +103,13 @@ def test_profile_row_uses_medians_of_first_and_load() -> None:
     assert row["parity"]["range_error"] == 5e-7
 
 
+def test_nothing_is_explained_that_is_not_there() -> None:
+    bare = replace(MEASURED, latency_s=(), parity=None, status="failed", error="it crashed")
+    text = table(bare, replace(ESTIMATED, latency_s=None, status="failed", error="no graph"))
+    assert not any(line.startswith(("measured:", "parity:", "Estimated,")) for line in text.splitlines())
+    assert "it crashed" in text
+
+
 def test_a_skipped_result_has_null_latency() -> None:
     row = rows.profile(replace(ESTIMATED, latency_s=None, status="skipped", error="CoreML runs on a Mac only"))
     assert set(row["latency_s"].values()) == {None}
