@@ -65,5 +65,5 @@ def unknown(kind: str, value: str, choices: Iterable[str]) -> UsageError:
 
     known = sorted(choices)
     nearest = get_close_matches(value, known, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
-    return UsageError(f"unknown {kind} '{value}'{hint} Known: {', '.join(known)}".replace("' Known", "'. Known"))
+    hint = f"; did you mean {' or '.join(nearest)}?" if nearest else "."
+    return UsageError(f"unknown {kind} '{value}'{hint} Known: {', '.join(known)}")

@@ -15,10 +15,10 @@ from edgebench.graph.cost import count
 from edgebench.graph.operators import Graph
 from edgebench.profiles import Calibration, DeviceProfile
 from edgebench.records import Estimate, ExportSpec, Interval, ModelSpec, Precision, identity
+from edgebench.runtimes import FORMATS
 
 CONFIDENCE: Final = 0.9
-
-RUNTIME_OF: Final = {"tflite": "litert", "onnx": "onnxruntime", "coreml": "coreml", "torch": "torch", "ncnn": "ncnn"}
+RUNTIME_OF: Final = FORMATS
 
 _BEYOND: Final = 2.0  # this many times outside the fitted MACs is still no reason to warn
 _UNSEEN: Final = 0.15  # share of the time beyond what any fitted network spends on the same terms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -68,7 +69,9 @@ def _problems(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> li
 
 def _read_torch(path: Path) -> object:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol")  # what follows says whether it was readable
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever its parser met; the file is a stranger's
         raise UsageError(
             f"weights '{path}' are refused: they are damaged or hold more than tensors, and a pickle of other objects "
