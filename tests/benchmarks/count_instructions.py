@@ -1,0 +1,79 @@
+"""Counts one inference of ncnn's benchmark networks: python tests/benchmarks/count_instructions.py NCNN_CHECKOUT DEVICE
+
+Appends to edgebench/estimate/data/counts.csv what is not there yet for the device's core; needs the device's bundle
+(`edgebench device setup`). The weights are zeros, as in benchncnn. All networks take about ten minutes.
+"""
+
+import csv
+import os
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from edgebench import profiles
+from edgebench.export.ncnn import BIN, PARAM, Layer, parse, show
+from edgebench.records import Artifact, ExportSpec, ModelSpec, TensorSpec
+from edgebench.targets.counting import CLASSES, TOTAL
+from edgebench.targets.emulator import emulate
+from edgebench.targets.fakecpu import core_of
+
+NETWORKS = (
+    *("alexnet", "blazeface", "efficientnet_b0", "efficientnetv2_b0", "googlenet", "mnasnet", "mobilenet"),
+    *("mobilenet_v2", "mobilenet_v3", "proxylessnasnet", "regnety_400m", "resnet18", "resnet50", "shufflenet"),
+    *("shufflenet_v2", "squeezenet", "vgg16"),
+)
+LARGEST = 700_000_000  # bytes; VGG-16's weights are 553 MB, and what is beyond a network's own is not read
+TARGET = Path(__file__).resolve().parents[2] / "edgebench" / "estimate" / "data" / "counts.csv"
+
+
+def stated(layers: list[Layer]) -> list[Layer]:
+    """The layers with some shape for each output, which edgebench's engine wants and ncnn finds by itself."""
+    read = {blob for layer in layers for blob in layer.inputs}
+    found = []
+    for layer in layers:
+        ends = not read.issuperset(layer.outputs) and "-23330" not in layer.options
+        shape = ",".join(["1,1,1,1"] * len(layer.outputs))
+        hint = {"-23330": f"{4 * len(layer.outputs)},{shape}"} if ends else {}
+        found.append(replace(layer, options=layer.options | hint))
+    return found
+
+
+def artifact(param: Path, folder: Path) -> Artifact:
+    """The network as a folder that edgebench runs."""
+    layers = stated(parse(param.read_text()))
+    (folder / PARAM).write_text(show(layers))
+    with (folder / BIN).open("wb") as file:
+        os.truncate(file.fileno(), LARGEST)
+    first = next(layer for layer in layers if layer.kind == "Input")
+    shape = (1, *(int(first.options[key]) for key in "210"))
+    return Artifact(
+        model=ModelSpec(name=param.stem, family="file"),
+        export=ExportSpec(format="ncnn"),
+        path=str(folder),
+        sha256="",
+        size_bytes=LARGEST,
+        inputs=(TensorSpec(name=first.outputs[0], shape=shape, dtype="float32"),),
+        outputs=(),
+    )
+
+
+def main(checkout: str, name: str) -> None:
+    """Counts what is missing, network by network."""
+    device = profiles.load(name)
+    core = core_of(device).qemu
+    known = {(row["core"], row["network"]) for row in csv.DictReader(TARGET.read_text().splitlines())}
+    for network in NETWORKS:
+        if (core, f"ncnn/{network}") in known:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            model = artifact(Path(checkout, "benchmark", "models", f"{network}.param"), Path(folder))
+            found = emulate(model, device, runs=1)
+        counts = [found.counts[each] for each in (TOTAL, *CLASSES)]
+        with TARGET.open("a") as file:
+            file.write(",".join(map(str, (core, f"ncnn/{network}", *counts))) + "\n")
+        print(f"{network}: {found.counts[TOTAL] / 1e6:.1f} million instructions")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
