@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 # `import edgebench` runs this file, so what it needs is imported inside the functions.
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import nn
 
     from edgebench.choose import Choice
+    from edgebench.notebook import Results
     from edgebench.plan import OnProgress
-    from edgebench.records import Artifact, Result
+    from edgebench.records import Artifact
 
 
 def build(
@@ -25,21 +26,22 @@ def build(
     phi: float | None = None,
     classes: int | None = None,
     input: str | None = None,
+    options: Mapping[str, int | float | bool | str] | None = None,
     weights: str | Path | None = None,
     seed: int = 0,
 ) -> nn.Module:
     """Builds a network in eval mode; it takes float32 (batch, channels, height, width) and returns (batch, classes).
 
     `model` is a name that `edgebench models` lists, or a user's "package.module:factory" or "file.py:factory" with
-    `input` such as "3x224x224". Raises UsageError for an unknown name, an impossible scaling point, or weights whose
-    keys do not fit.
+    `input` such as "3x224x224". `options` are a network's own switches, such as groups=2 for alexnet, or the factory's
+    arguments. Raises UsageError for an unknown name, an impossible scaling point, or weights whose keys do not fit.
     """
     from pathlib import Path
 
     from edgebench.models.build import build as build_module
     from edgebench.plan import ModelArguments
 
-    spec = ModelArguments(width, depth, resolution, phi, classes, input).resolve(model)
+    spec = ModelArguments(width, depth, resolution, phi, classes, input, options or {}).resolve(model)
     return build_module(spec, weights=Path(weights) if weights else None, seed=seed)
 
 
@@ -55,8 +57,10 @@ def export(
     phi: float | None = None,
     classes: int | None = None,
     input: str | None = None,
+    options: Mapping[str, int | float | bool | str] | None = None,
     weights: str | Path | None = None,
     converter: str = "default",
+    image_input: bool = False,
     force: bool = False,
 ) -> Artifact:
     """Converts a network to one file in `output`, runs it, compares it with torch, and returns its manifest.
@@ -69,8 +73,8 @@ def export(
     from edgebench.export.pipeline import export_model
     from edgebench.plan import ModelArguments, export_specs
 
-    spec = ModelArguments(width, depth, resolution, phi, classes, input).resolve(model)
-    [wanted] = export_specs([format], [precision], converter=converter)
+    spec = ModelArguments(width, depth, resolution, phi, classes, input, options or {}).resolve(model)
+    [wanted] = export_specs([format], [precision], converter=converter, image_input=image_input)
     return export_model(spec, wanted, Path(output), weights=Path(weights) if weights else None, force=force)
 
 
@@ -85,38 +89,42 @@ def profile(
     connect: str | None = None,
     python: str | None = None,
     quick: bool = False,
+    processes: int | None = None,
     width: float | None = None,
     depth: float | None = None,
     resolution: int | None = None,
     phi: float | None = None,
     classes: int | None = None,
     input: str | None = None,
+    options: Mapping[str, int | float | bool | str] | None = None,
     weights: str | Path | None = None,
     results: str | Path = "results",
     on_progress: OnProgress | None = None,
-) -> list[Result]:
+) -> Results:
     """Measures on this machine, or estimates for another device; one record a network, format and precision.
 
-    Without a model it takes the focus set; without a format all that the device has. Every record is also appended to
-    `results`/<device>/. A cell that failed has status "failed" and says why in `error`. Raises UsageError for bad
-    input.
+    Without a model it takes the focus set; without a format what `edgebench profile` takes. Every record is also
+    appended to `results`/<device>/; the list of them shows as a table in a notebook and at a prompt. A cell that failed
+    has status "failed" and says why in `error`. Raises UsageError for bad input.
     """
     from pathlib import Path
 
     from edgebench import models, plan, profiles, profiling
+    from edgebench.notebook import Results
 
     target = profiles.load(device)
     specs = plan.export_specs(_many(format) or plan.default_formats(target), _many(precision))
-    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input)
-    return profiling.run(
+    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, options or {})
+    done = profiling.run(
         plan.cells(_many(model) or models.FOCUS, arguments, specs),
         target,
-        profiling.scenario(quick=quick, threads=threads),
+        profiling.scenario(quick=quick, threads=threads, processes=processes),
         Path(results),
         way=profiling.way(target, via, connect=connect, python=python),
         weights=Path(weights) if weights else None,
         on_progress=on_progress or plan.silent,
     )
+    return Results(done)
 
 
 def scale(

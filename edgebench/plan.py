@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from edgebench.errors import UsageError, unknown
+from edgebench.export import formats
 from edgebench.records import ExportSpec, Format, ModelSpec, Precision
 
 if TYPE_CHECKING:
@@ -20,21 +21,14 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 # the device's profile is calibrated for (see `default_formats`).
 HOST_FORMATS = ("tflite", "onnx", "torch", "ncnn")
 
-# Which precisions each format can be written in.
-WRITABLE: dict[str, tuple[str, ...]] = {
-    "tflite": ("fp32", "fp16"),
-    "onnx": ("fp32", "fp16"),
-    "coreml": ("fp32", "fp16"),
-    "torch": ("fp32",),
-    "ncnn": ("fp32", "fp16"),
-}
-
-CONVERTERS = ("default", "litert-torch")
+# Which precisions each format can be written in, and by which converters.
+WRITABLE = {name: form.precisions for name, form in formats.FORMATS.items()}
+CONVERTERS = tuple(dict.fromkeys(each for form in formats.FORMATS.values() for each in form.converters))
 
 
 @dataclass(frozen=True)
 class ModelArguments:
-    """What a user can say of a network's scaling point; None keeps the family's own value."""
+    """What a user can say of a network: its scaling point, where None keeps the family's own value, and its options."""
 
     width: float | None = None
     depth: float | None = None
@@ -42,6 +36,7 @@ class ModelArguments:
     phi: float | None = None
     classes: int | None = None
     input_text: str | None = None
+    options: Mapping[str, int | float | bool | str] = field(default_factory=dict)
 
     def resolve(self, name: str) -> ModelSpec:
         """Returns the spec of `name` at this scaling point; UsageError names what is wrong."""
@@ -58,6 +53,7 @@ class ModelArguments:
             classes=self.classes,
             channels=size[0] if size else None,
             height=size[1] if size else None,
+            options=self.options,
         )
 
 
@@ -94,11 +90,16 @@ def silent(step: Step) -> None:
 
 
 def export_specs(
-    formats: Sequence[str], precisions: Sequence[str], *, converter: str = "default", image_input: bool = False
+    forms: Sequence[str], precisions: Sequence[str], *, converter: str = "default", image_input: bool = False
 ) -> list[ExportSpec]:
-    """Every asked combination that can be written; UsageError when a combination cannot."""
-    if converter not in CONVERTERS:
-        raise unknown("converter", converter, CONVERTERS)
+    """Every asked combination. UsageError for an unknown name, and for what cannot be written or means nothing."""
+    _check("format", forms, FORMATS)
+    _check("precision", precisions, PRECISIONS)
+    _check("converter", [converter], CONVERTERS)
+    if converter != "default" and "tflite" not in forms:
+        raise UsageError(f"converter {converter} writes tflite, not {', '.join(forms)}: add tflite, or leave it out")
+    if image_input and "coreml" not in forms:
+        raise UsageError(f"an image as input exists in coreml, not in {', '.join(forms)}: add coreml, or leave it out")
     return [
         ExportSpec(
             format=_writable(form, precision),
@@ -106,9 +107,15 @@ def export_specs(
             converter=converter if form == "tflite" else "default",
             image_input=image_input and form == "coreml",
         )
-        for form in formats
+        for form in forms
         for precision in precisions
     ]
+
+
+def _check(kind: str, values: Iterable[str], known: Sequence[str]) -> None:
+    for value in values:
+        if value not in known:
+            raise unknown(kind, value, known)
 
 
 def _writable(form: str, precision: str) -> Format:
@@ -133,7 +140,12 @@ def default_formats(device: DeviceProfile) -> tuple[str, ...]:
 
 
 def cells(names: Sequence[str], arguments: ModelArguments, specs: Sequence[ExportSpec]) -> list[Cell]:
-    """All cells in the order they will run; every name is resolved before the first cell starts."""
+    """All cells in the order they will run; every name is resolved before the first cell starts.
+
+    UsageError also for arguments that no network is there to take.
+    """
+    if arguments != ModelArguments() and all(map(is_file, names)):
+        raise UsageError(f"{names[0]} is a ready file: width, resolution, input and the like are for networks")
     found: list[Cell] = []
     for name in names:
         if is_file(name):

@@ -110,10 +110,13 @@ def run(
 ) -> list[Result]:
     """Profiles every cell and returns one result each, in order; each is also in `results`/<device>/ by then.
 
-    Raises UsageError before anything runs when `results` cannot be written to.
+    Raises UsageError before anything runs when `results` cannot be written to, or this machine lacks the threads.
     """
     from edgebench import store
 
+    cores = os.cpu_count()
+    if way.kind == "measure" and cores and scenario.threads > cores:
+        raise UsageError(f"{scenario.threads} threads on this machine: give 1 to {cores}, its number of cores")
     folder = results / device.name
     store.check_writable(folder)
     artifacts = prepare(cells, cache_folder() / "artifacts", weights=weights)

@@ -1,9 +1,11 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edgebench import plan, profiles
 from edgebench.errors import UsageError
+from edgebench.records import ExportSpec
 
 
 def test_specs_are_every_combination_in_order() -> None:
@@ -19,6 +21,35 @@ def test_a_converter_is_for_tflite_and_an_image_input_for_coreml() -> None:
 def test_a_precision_that_a_format_cannot_be_written_in_is_refused() -> None:
     with pytest.raises(UsageError, match="torch cannot be written in fp16"):
         plan.export_specs(["torch"], ["fp16"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"forms": ["tflight"]}, "unknown format 'tflight'; did you mean tflite"),
+        ({"precisions": ["fp8"]}, "unknown precision 'fp8'"),
+        ({"converter": "onnx2tf"}, "unknown converter 'onnx2tf'"),
+        ({"forms": ["onnx"], "converter": "litert-torch"}, "writes tflite, not onnx"),
+        ({"forms": ["tflite", "onnx"], "image_input": True}, "in coreml, not in tflite, onnx"),
+    ],
+)
+def test_what_means_nothing_is_refused(asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        plan.export_specs(**{"forms": ["tflite"], "precisions": ["fp32"], **asked})
+
+
+def test_a_ready_file_has_no_width(tmp_path: Path) -> None:
+    file = tmp_path / "net.onnx"
+    file.write_bytes(b"")
+    with pytest.raises(UsageError, match=r"net\.onnx is a ready file"):
+        plan.cells([str(file)], plan.ModelArguments(width=0.5), [])
+    assert len(plan.cells([str(file), "mobilenetv2"], plan.ModelArguments(width=0.5), [ExportSpec()])) == 2
+
+
+def test_options_reach_the_network() -> None:
+    assert plan.ModelArguments(options={"groups": 2}).resolve("alexnet").options == {"groups": 2}
+    with pytest.raises(UsageError, match="option groups of alexnet cannot be 3"):
+        plan.ModelArguments(options={"groups": 3}).resolve("alexnet")
 
 
 def test_cells_resolve_every_name_before_anything_runs() -> None:

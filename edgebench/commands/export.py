@@ -5,12 +5,24 @@ from typing import Annotated
 
 import typer
 
-from edgebench.commands.options import Classes, Depth, Input, Json, Phi, Resolution, Weights, Width, listed
+from edgebench.commands.options import (
+    Classes,
+    Depth,
+    Input,
+    Json,
+    Option,
+    Phi,
+    Resolution,
+    Weights,
+    Width,
+    listed,
+    switches,
+)
 
 
 def export(
     model: Annotated[list[str], typer.Argument(help="Networks: names, package.module:factory or file.py:factory.")],
-    fmt: Annotated[str, typer.Option(help="Formats, comma-separated: tflite, onnx, coreml.")] = "tflite",
+    fmt: Annotated[str, typer.Option(help="Formats, comma-separated: tflite, onnx, coreml, ncnn, torch.")] = "tflite",
     precision: Annotated[str, typer.Option(help="Weight precisions, comma-separated: fp32, fp16.")] = "fp32",
     width: Width = None,
     depth: Depth = None,
@@ -18,6 +30,7 @@ def export(
     phi: Phi = None,
     classes: Classes = None,
     input: Input = None,
+    option: Option = None,
     weights: Weights = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")] = Path("artifacts"),
     converter: Annotated[str, typer.Option(help="TFLite converter: default (ours) or litert-torch.")] = "default",
@@ -39,7 +52,7 @@ def export(
         converter=converter,
         image_input=image_input,
     )
-    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input)
+    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, switches(option))
     cells = plan.cells(model, arguments, specs)
     with show.progress() as report:
         done = exporting.run(cells, output, weights=weights, force=force, on_progress=report)
@@ -47,4 +60,6 @@ def export(
         show.json([rows.export(outcome) for outcome in done])
     else:
         show.table(tables.exports(done))
+    if weights is None and any(cell.model and cell.model.family != "user" for cell in cells):
+        show.note("without --weights the files hold random values: right for timing, useless for predictions")
     exporting.check(done)

@@ -1,6 +1,7 @@
 """Options that several commands share, and their parsing."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -8,12 +9,18 @@ import typer
 
 from edgebench.errors import UsageError, unknown
 
+EXACT = 2**53  # JSON keeps whole numbers below it as they are
+
 Width = Annotated[float | None, typer.Option(help="Width multiplier: scales channels.")]
 Depth = Annotated[float | None, typer.Option(help="Depth multiplier: scales block repeats.")]
 Resolution = Annotated[int | None, typer.Option(help="Input height and width in pixels.")]
 Phi = Annotated[float | None, typer.Option(help="Compound coefficient: sets width, depth and resolution together.")]
 Classes = Annotated[int | None, typer.Option(help="Number of output classes.")]
 Input = Annotated[str | None, typer.Option("--input", help="Input of your own network, such as 3x224x224.")]
+Option = Annotated[
+    list[str] | None,
+    typer.Option(help="NAME=VALUE: a switch of a network (groups=2), or an argument of your factory. Repeatable."),
+]
 Weights = Annotated[Path | None, typer.Option(help="Weights to load: .pth (tensors only) or .safetensors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Threads = Annotated[int, typer.Option(help="Threads of the runtime.")]
@@ -44,3 +51,25 @@ def positive(value: int, option: str) -> int:
     if value < 1:
         raise UsageError(f"{option} is {value}; it must be 1 or more")
     return value
+
+
+def switches(pairs: Iterable[str] | None) -> dict[str, int | float | bool | str]:
+    """Parses NAME=VALUE; a value is true, false, a number, or else text. Raises UsageError without a name or a "="."""
+    found: dict[str, int | float | bool | str] = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not (equals and name.isidentifier()):
+            raise UsageError(f"--option {pair} is not NAME=VALUE, such as groups=2")
+        found[name] = _value(value)
+    return found
+
+
+def _value(text: str) -> int | float | bool | str:
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        with suppress(ValueError):
+            number = kind(text)
+            if abs(number) < EXACT:  # and so neither infinite nor nan
+                return number
+    return text

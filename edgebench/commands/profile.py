@@ -12,6 +12,7 @@ from edgebench.commands.options import (
     Device,
     Input,
     Json,
+    Option,
     Phi,
     Python,
     Resolution,
@@ -20,6 +21,7 @@ from edgebench.commands.options import (
     Width,
     listed,
     positive,
+    switches,
 )
 
 PerOp = Annotated[bool, typer.Option("--per-op", help="Host: also time every operator, beside the machine's roof.")]
@@ -52,6 +54,7 @@ def profile(
     phi: Phi = None,
     classes: Classes = None,
     input: Input = None,
+    option: Option = None,
     weights: Weights = None,
     results: Annotated[Path, typer.Option(help="Folder that every row is appended to.")] = Path("results"),
     per_op: PerOp = False,
@@ -69,7 +72,7 @@ def profile(
     target = profiles.load(device)
     formats = listed(fmt, "format", plan.FORMATS) or plan.default_formats(target)
     specs = plan.export_specs(formats, listed(precision, "precision", plan.PRECISIONS))
-    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input)
+    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, switches(option))
     cells = plan.cells(model or models.FOCUS, arguments, specs)
     count = processes if processes is None else positive(processes, "--processes")
     scenario = profiling.scenario(quick=quick, threads=positive(threads, "--threads"), processes=count)

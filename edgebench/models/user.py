@@ -57,7 +57,9 @@ def resolve_user(
     """
     for argument, value in scale.items():
         if value is not None:
-            raise UsageError(f"{argument} means nothing to '{name}': its factory alone decides; give it as an option")
+            raise UsageError(
+                f"{argument} means nothing to '{name}': its factory alone decides; give it to that as an option"
+            )
     if resolution is None or channels is None:
         raise UsageError(f"'{name}' is your own network: say what it is fed, such as --input 3x224x224")
     sizes = {"resolution": resolution, "channels": channels, "height": height}

@@ -1,0 +1,50 @@
+"""The Python face: the commands' work, as records."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import edgebench
+from edgebench.errors import UsageError
+from edgebench.notebook import Results
+
+
+def test_build_takes_a_networks_options() -> None:
+    grouped = edgebench.build("alexnet", options={"groups": 2}, width=0.125)
+    plain = edgebench.build("alexnet", width=0.125)
+    assert not grouped.training
+    assert sum(map(torch.numel, grouped.parameters())) < sum(map(torch.numel, plain.parameters()))
+
+
+def test_export_returns_the_manifest(tmp_path: Path) -> None:
+    artifact = edgebench.export("lenet5", options={"modern": True}, output=tmp_path)
+    assert Path(artifact.path).stat().st_size == artifact.size_bytes
+    assert artifact.parity is not None and artifact.parity.passed
+    assert edgebench.export("lenet5", options={"modern": True}, output=tmp_path).cached
+
+
+def test_profile_returns_records_that_show_as_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = edgebench.profile("lenet5", device="rpi4", results=tmp_path / "results")
+    assert isinstance(found, Results)
+    assert [record.model.name for record in found] == ["lenet5"]
+    assert "estimated" in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"format": "tflight"}, "did you mean tflite"),
+        ({"precision": "fp8"}, "unknown precision"),
+        ({"image_input": True}, "coreml"),
+    ],
+)
+def test_bad_input_is_a_usage_error(asked: dict[str, object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message):
+        edgebench.export("lenet5", output=tmp_path, **asked)  # type: ignore[arg-type]
+
+
+def test_more_threads_than_cores_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="100000 threads on this machine"):
+        edgebench.profile("lenet5", threads=100_000, quick=True, results=tmp_path)
