@@ -134,11 +134,8 @@ class DeviceProfile(_Part, frozen=True, kw_only=True, rename={"memory_bytes": "m
         return next((c for c in self.calibrations if (c.runtime, c.precision, c.threads) == key), None)
 
     def computed_precision(self, runtime: str, precision: Precision) -> Precision:
-        """The precision in which `runtime` computes a file of `precision` here.
-
-        LiteRT unpacks half-precision weights when it loads a file; ncnn does so on a processor without half-precision
-        arithmetic (MobileNetV2 on an emulated Cortex-A72: 0.2% more instructions than the fp32 file).
-        """
+        """The precision in which `runtime` computes a file: LiteRT unpacks half-precision weights, and so does ncnn
+        without half-precision arithmetic (an emulated Cortex-A72 executes 0.2% more than for the fp32 file)."""
         unpacked = runtime == "litert" or (runtime == "ncnn" and "fp16" not in self.cpu.isa)
         return "fp32" if precision == "fp16" and unpacked else precision
 
