@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from edgebench.errors import ExportError
 from edgebench.export.examples import Array, example_inputs
 from edgebench.export.quiet import Noise, quiet
-from edgebench.records import ExportSpec, ModelSpec, Preprocessing, TensorSpec
+from edgebench.records import ExportSpec, Layout, ModelSpec, Preprocessing, TensorSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 INPUT = "image"
 OUTPUT = "logits"
+LAYOUTS: dict[int, Layout] = {2: "NC", 4: "NCHW"}  # torch's, by the number of dimensions
 TORCH_NOISE = Noise(warnings=(r"`isinstance\(treespec, LeafSpec\)` is deprecated",))
 
 

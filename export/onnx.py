@@ -19,9 +19,9 @@ import torch
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
 
 from edgebench.errors import ExportError
-from edgebench.export.network import INPUT, OUTPUT, TORCH_NOISE, Conversion, Network
+from edgebench.export.network import INPUT, LAYOUTS, OUTPUT, TORCH_NOISE, Conversion, Network
 from edgebench.export.quiet import Noise, quiet
-from edgebench.records import ExportSpec, Layout, TensorSpec
+from edgebench.records import ExportSpec, TensorSpec
 
 OPSET = 20
 PROTOBUF_LIMIT = 2**31  # bytes; protobuf cannot write a larger message
@@ -111,5 +111,4 @@ def describe(value: ValueInfoProto) -> TensorSpec:
     kind = value.type.tensor_type
     shape = tuple(size.dim_value if size.HasField("dim_value") else None for size in kind.shape.dim)
     dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)).name
-    layouts: dict[int, Layout] = {2: "NC", 4: "NCHW"}
-    return TensorSpec(name=value.name, shape=shape, dtype=dtype, layout=layouts.get(len(shape)))
+    return TensorSpec(name=value.name, shape=shape, dtype=dtype, layout=LAYOUTS.get(len(shape)))

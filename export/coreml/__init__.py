@@ -17,14 +17,15 @@ import torch
 from torch import nn
 
 from edgebench.errors import UsageError
-from edgebench.export.network import INPUT, OUTPUT, TORCH_NOISE, Conversion, Network
+from edgebench.export.network import INPUT, LAYOUTS, OUTPUT, TORCH_NOISE, Conversion, Network
 from edgebench.export.quiet import Noise, quiet
 from edgebench.records import ExportSpec, Preprocessing, TensorSpec
 
 NOISE = Noise(
     logs={
         # What a system other than a Mac lacks, and that Apple tests with older versions of torch: parity decides.
-        "coremltools": r"Failed to load _ML|Torch version .* has not been tested with coremltools",
+        # An operator that it cannot convert: the error that follows names it.
+        "coremltools": r"Failed to load _ML|Torch version .* has not been tested with coremltools|\s*ERROR - converting",
     },
     lines=("Converting PyTorch Frontend ==> MIL Ops", r"Running MIL \w+ pipeline"),
     warnings=(
@@ -97,6 +98,7 @@ def _input_type(network: Network, spec: ExportSpec) -> Any:
 def _describe(model: Any, network: Network, spec: ExportSpec) -> Conversion:
     operators = model._mil_program.functions["main"].operations
     (output,) = model.get_spec().description.output
+    shape = tuple(output.type.multiArrayType.shape)
     return Conversion(
         inputs=(
             TensorSpec(
@@ -106,9 +108,7 @@ def _describe(model: Any, network: Network, spec: ExportSpec) -> Conversion:
                 layout="NCHW",
             ),
         ),
-        outputs=(
-            TensorSpec(name=output.name, shape=tuple(output.type.multiArrayType.shape), dtype="float32", layout="NC"),
-        ),
+        outputs=(TensorSpec(name=output.name, shape=shape, dtype="float32", layout=LAYOUTS.get(len(shape))),),
         operators=dict(Counter(operator.op_type for operator in operators if operator.op_type != "const")),
         tool_versions={"coreml specification": str(model.get_spec().specificationVersion)},
     )

@@ -95,3 +95,19 @@ def test_conversion_and_evaluation_print_nothing(network, tmp_path, capfd):
     convert(network, ExportSpec(format="coreml"), tmp_path / "net.mlpackage")
     load_package(tmp_path / "net.mlpackage").run(X)
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_image_as_output_says_its_layout(network, tmp_path):
+    convolution = Network(network.spec, torch.nn.Conv2d(3, 4, 3).eval())
+    (output,) = convert(convolution, ExportSpec(format="coreml"), tmp_path / "net.mlpackage").outputs
+    assert (output.shape, output.layout) == ((1, 4, 30, 30), "NCHW")
+
+
+def test_an_operator_that_cannot_be_converted_is_named_once(network, tmp_path, capfd):
+    class Inverse(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.linalg.inv(x[..., :4, :4])
+
+    with pytest.raises(NotImplementedError, match="linalg_inv"):
+        convert(Network(network.spec, Inverse()), ExportSpec(format="coreml"), tmp_path / "net.mlpackage")
+    assert capfd.readouterr() == ("", "")
