@@ -86,11 +86,11 @@ def profile(results: Sequence[Result], device: DeviceProfile) -> list[Renderable
     ]
     blocks += [Text(line, style="dim") for line in _legend(results)]
     blocks += [Text(f"! {note}") for note in _notes(results)]
-    if any(isinstance(result, Estimate) and result.status == "ok" for result in results):
+    if any(isinstance(result, Estimate) and result.latency_s for result in results):
         blocks.append(
             Text(
-                f"Estimated, not measured: to measure, run `edgebench profile` on the {device.title} itself "
-                "(there it is --device host).",
+                f"Estimated, not measured: to measure, reach a {device.title} with --connect, or run `edgebench "
+                "profile` on it (there it is --device host).",
                 style="dim",
             )
         )
