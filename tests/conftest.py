@@ -5,8 +5,12 @@ from collections.abc import Generator
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# A shared machine pauses for longer than any one example should take, which says nothing of the code.
+settings.register_profile("edgebench", deadline=None)
+settings.load_profile("edgebench")
 
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
