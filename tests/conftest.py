@@ -1,6 +1,7 @@
 """In CI a skip for a missing package is a failure: there `.ci/run` has to install everything that the tests need."""
 
 import os
+import signal
 from collections.abc import Generator
 from typing import TypeVar
 
@@ -8,6 +9,9 @@ import pytest
 from hypothesis import settings
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+# A shell starts a background job with interrupts ignored, and its children inherit that; the tests of Ctrl-C need it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # A shared machine pauses for longer than any one example should take, which says nothing of the code.
 settings.register_profile("edgebench", deadline=None)
 settings.load_profile("edgebench")

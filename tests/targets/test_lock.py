@@ -18,15 +18,20 @@ from edgebench.targets.lock import LEASE_S, Holder, Lock
 if TYPE_CHECKING:
     from edgebench.targets.shell import Link
 
-UPTIME = int(float(Path("/proc/uptime").read_text().split()[0]))
+
+def uptime() -> int:
+    return int(float(Path("/proc/uptime").read_text().split()[0]))
+
+
+STARTED = uptime()
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def held(
-    token: str = "other", who: str = "anna@laptop", pid: int = 4711, since: int = UPTIME - 300, **more: object
-) -> str:
-    """A lock that another edgebench made."""
-    return f"{token},{who},{pid},{since},{more.get('until', UPTIME + 1000)},{more.get('boot', BOOT)}"
+def held(since: int | None = None, until: int | None = None, boot: str = BOOT) -> str:
+    """A lock that another edgebench made: five minutes ago, for some time to come, unless told."""
+    now = uptime()
+    made = now - 300 if since is None else since
+    return f"other,anna@laptop,4711,{made},{now + 1000 if until is None else until},{boot}"
 
 
 @pytest.fixture
@@ -56,10 +61,11 @@ def test_renewing_asks_nobody_while_the_lease_lasts(shell_link: Link, path: Path
 
 
 def test_a_second_edgebench_is_told_who_measures(shell_link: Link, path: Path) -> None:
-    path.symlink_to(held())
+    lock = held()
+    path.symlink_to(lock)
     with pytest.raises(DeviceError, match=r"the board is in use by anna@laptop \(process 4711\) since 5 min, and two"):
         Lock(shell_link, str(path)).take()
-    assert os.readlink(path) == held()
+    assert os.readlink(path) == lock
 
 
 def test_two_locks_of_one_process_exclude_each_other_too(shell_link: Link, path: Path) -> None:
@@ -72,9 +78,9 @@ def test_two_locks_of_one_process_exclude_each_other_too(shell_link: Link, path:
 
 
 @pytest.mark.parametrize("stale", [
-    held(until=UPTIME - 1),
+    held(until=STARTED - 1),
     held(boot="00000000-another-boot"),
-    held(since=UPTIME + 10**6, until=UPTIME + 10**7, boot=""),
+    held(since=STARTED + 10**6, until=STARTED + 10**7, boot=""),
 ], ids=["lease", "boot", "uptime"])  # fmt: skip
 def test_a_stale_lock_is_broken(shell_link: Link, path: Path, stale: str) -> None:
     path.symlink_to(stale)
@@ -99,7 +105,7 @@ def test_the_lock_of_a_process_here_that_ended_is_broken(shell_link: Link, path:
 
 
 def test_a_stale_lock_is_broken_by_one_only(shell_link: Link, path: Path) -> None:
-    path.symlink_to(held(until=UPTIME - 1))
+    path.symlink_to(held(until=STARTED - 1))
     (path.parent / "edgebench.lock.broken-other").mkdir()  # another is breaking it
     with pytest.raises(DeviceError, match=r"is a stale lock of anna@laptop \(process 4711\) that your user there may"):
         Lock(shell_link, str(path)).take()
@@ -109,11 +115,12 @@ def test_a_lock_that_was_taken_over_is_noticed(shell_link: Link, path: Path) -> 
     lock = Lock(shell_link, str(path))
     lock.take()
     path.unlink()
-    path.symlink_to(held())
+    lock = held()
+    path.symlink_to(lock)
     with pytest.raises(DeviceError, match="is in use by anna@laptop"):
         lock.renew(for_s=1000)
     lock.release()
-    assert os.readlink(path) == held()
+    assert os.readlink(path) == lock
 
 
 def test_something_else_in_its_place_is_left_alone(shell_link: Link, path: Path) -> None:
