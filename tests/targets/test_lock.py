@@ -115,12 +115,12 @@ def test_a_lock_that_was_taken_over_is_noticed(shell_link: Link, path: Path) -> 
     lock = Lock(shell_link, str(path))
     lock.take()
     path.unlink()
-    lock = held()
-    path.symlink_to(lock)
+    theirs = held()
+    path.symlink_to(theirs)
     with pytest.raises(DeviceError, match="is in use by anna@laptop"):
         lock.renew(for_s=1000)
     lock.release()
-    assert os.readlink(path) == lock
+    assert os.readlink(path) == theirs
 
 
 def test_something_else_in_its_place_is_left_alone(shell_link: Link, path: Path) -> None:
