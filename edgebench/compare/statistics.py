@@ -30,6 +30,14 @@ CONFIDENCE: Final = 0.95
 # 2.5%, the minimum by 1.9%; the minimum falls with the number of samples, a percentile does not.
 QUANTILE: Final = 0.10
 
+# Two runs of one file on a shared machine differ by its weather, which the processes of a run share and no test over
+# them can see. In three pools (100, 250 and 120 processes; load averages of about 1, 0.3 to 6, and 5 to 9 on two cores)
+# 1500 comparisons of ten processes with ten later ones of the same file were significant and above 5% in 0, 1.8% and 6%
+# of cases; with the two rules below in 0, 0 and 0, and of ten with any other ten in 0, 0.6% and 0.
+
+# A change has to exceed this many standard deviations between processes: their spread shows how far the weather goes.
+DRIFT: Final = 2.0
+
 # From here on a run counts as disturbed: its processes' medians lie this far (in ln) above their 10th percentiles. On
 # an idle shared machine it was 0.02 to 0.06, with eight runnable processes on two cores 0.28 to 0.45.
 DISTURBED: Final = 0.10

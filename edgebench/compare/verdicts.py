@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgebench.compare import statistics
 from edgebench.compare.records import Verdict
-from edgebench.compare.statistics import ALPHA, CONFIDENCE, Array
+from edgebench.compare.statistics import ALPHA, CONFIDENCE, DRIFT, Array
 
 
 @dataclass(frozen=True)
@@ -30,23 +30,24 @@ class Judgement:
 def judge_processes(base: Array, new: Array, threshold: float, disturbance: float = 0.0) -> Judgement:
     """Judges one value a process: Mann-Whitney at ALPHA for a change, the 95% interval of the ratio for sameness.
 
-    Slower: p < ALPHA and the ratio is above 1 + threshold, and above what a busy machine may have added (`disturbance`,
-    in ln, see statistics.disturbance). Same: the interval lies between 1/(1+threshold) and 1+threshold. Neither:
-    inconclusive, with the number of processes that would decide.
+    Slower: p < ALPHA and the ratio is above 1 + threshold, and above what the machine itself may make: `disturbance`
+    (in ln, see statistics.disturbance) and DRIFT spreads between processes. Same: the interval lies between
+    1/(1+threshold) and 1+threshold. Neither: inconclusive, with the number of processes that would decide.
     """
     found = statistics.effect(base, new)
     low, high = (found.low, found.high) if math.isfinite(found.high) else (None, None)
+    unrest = max(disturbance, DRIFT * found.noise)
     fewest, least = min(len(base), len(new)), statistics.least_processes()
     verdict = classify(found.ratio, found.low, found.high, threshold, significant=found.p < ALPHA)
     needed = None
     if fewest < least:
         verdict, needed = "inconclusive", least
         reason = f"{fewest} processes a side can never reach p < {ALPHA:g}: measure {least} or more"
-    elif verdict in ("slower", "faster") and abs(math.log(found.ratio)) <= disturbance:
+    elif verdict in ("slower", "faster") and abs(math.log(found.ratio)) <= unrest:
         verdict = "inconclusive"
         reason = (
-            f"the machine was too busy: its own unrest can make {percent(math.expm1(disturbance))}; measure on an idle "
-            "machine, or run both files in turn with `edgebench ab`"
+            f"the machine was too busy or unsteady: it may itself make {percent(math.expm1(unrest))}; measure on an "
+            "idle machine, or run both files in turn with `edgebench ab`"
         )
     elif verdict == "inconclusive":
         needed = max(statistics.processes_needed(found.noise, threshold), fewest + 1)
