@@ -32,7 +32,11 @@ def compare(
     why: Annotated[bool, typer.Option("--why", help="Explain how the environments of both sides differ.")] = False,
     format: Format = "table",
 ) -> None:
-    """Compare two sets of results; exit 1 for a regression, 3 when the data cannot tell."""
+    """Compare two sets of results.
+
+    Exit 1 for a regression, 3 when the data cannot tell. Measured sides need 7 processes or more each, better 10:
+    `edgebench profile --processes 10`.
+    """
     from edgebench.compare import Settings, check, sources, thresholds
     from edgebench.compare import compare as run
     from edgebench.compare.metrics import CONDITIONS, METRICS
@@ -56,7 +60,10 @@ def gate(
     budgets: Annotated[Path, typer.Option(help="Budgets, a TOML file.")] = Path("budgets.toml"),
     format: Format = "table",
 ) -> None:
-    """Hold results against absolute budgets; exit 1 when one is not kept, 3 when the data cannot tell."""
+    """Hold results against absolute budgets.
+
+    Exit 1 when one is not kept or a benchmark is missing, 3 when the data cannot tell.
+    """
     from datetime import UTC, datetime
 
     from edgebench.compare import gating, sources
@@ -81,7 +88,10 @@ def ab(
     time_limit: Annotated[str, typer.Option(help="Most time to spend, such as 3min.")] = "3min",
     format: Format = "table",
 ) -> None:
-    """Run two files in turn until it is sure which is faster; made for noisy, shared machines."""
+    """Run two files in turn until one is faster.
+
+    Made for noisy, shared machines: fresh processes of both sides alternate until the interval decides.
+    """
     from msgspec.structs import replace
 
     from edgebench import units
@@ -109,7 +119,10 @@ def noise(
     processes: Annotated[int, typer.Option(help="Fresh processes to run, 40 or more.")] = 60,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: noise-DEVICE.toml.")] = None,
 ) -> None:
-    """Learn from A/A runs which slowdown this device can honestly report."""
+    """Learn the slowdown that a device can tell.
+
+    A/A runs of one file show the least slowdown that is not noise; the file written serves as --fail-on.
+    """
     from msgspec.structs import replace
 
     from edgebench.compare import noise
@@ -133,7 +146,10 @@ def history(
     fail_on: FailOn = None,
     format: Annotated[str, typer.Option("--format", help="table, markdown or json.")] = "table",
 ) -> None:
-    """Show how latency went over time: its levels, the points where it changed, the first bad commit."""
+    """Show how latency went over time.
+
+    Its levels, the points where it changed, and the first bad commit of each.
+    """
     from edgebench.compare import history, thresholds
     from edgebench.report.comparison import over_time
 
@@ -148,7 +164,10 @@ def query(
     results: Results = Path("results"),
     format: Annotated[str, typer.Option("--format", help="table, markdown or json.")] = "table",
 ) -> None:
-    """Ask all stored results in SQL; the table is `results`, in base units."""
+    """Ask all stored results in SQL.
+
+    The table is `results`, one row a record, in base units (seconds, bytes).
+    """
     from edgebench.compare import database
     from edgebench.report.comparison import over_time
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="device",
-    help="Add, set up and check devices: connected ones, and emulated ones with their own runtimes on this machine.",
+    help="Add, set up, check and calibrate devices.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -21,7 +21,10 @@ Name = Annotated[str, typer.Argument(help="A device profile, or the path of one;
 
 @app.command("setup")
 def setup(name: Name, json: Json = False) -> None:
-    """Build the bundle that emulates a device: half a minute and 200 MB once, without root; offline afterwards."""
+    """Build what emulates a device.
+
+    Half a minute and 200 MB once, without root; it works offline afterwards.
+    """
     from edgebench import profiles
     from edgebench.report import bundles, output
     from edgebench.targets import assemble, readiness
@@ -38,7 +41,10 @@ def setup(name: Name, json: Json = False) -> None:
 
 @app.command("check")
 def check(name: Name, via: Via = None, connect: Connect = None, python: Python = None, json: Json = False) -> None:
-    """Start a device, a connected one if it has an address, and import every runtime there."""
+    """Start a device and import every runtime.
+
+    A connected one where it has an address, else its emulator.
+    """
     from edgebench import profiles
     from edgebench.report import bundles, output
 
@@ -78,7 +84,10 @@ def add(
     here: Annotated[bool, typer.Option("--here", help="Write to ./devices, not to your configuration folder.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over a file of yours with that name.")] = False,
 ) -> None:
-    """Add a connected device: it fills in its CPU, caches, memory and clock by itself."""
+    """Add a connected device.
+
+    It fills in its CPU, caches, memory and clock by itself.
+    """
     from edgebench.report import output
     from edgebench.targets import adding
 
@@ -89,7 +98,7 @@ def add(
 
 @app.command("list")
 def list_devices(json: Json = False) -> None:
-    """List the devices, what emulates each, and which are set up."""
+    """List devices and their emulators."""
     from edgebench import profiles
     from edgebench.report import bundles, output
     from edgebench.targets import readiness
@@ -103,7 +112,7 @@ def list_devices(json: Json = False) -> None:
 
 @app.command("show")
 def show(name: Name, json: Json = False) -> None:
-    """Show a device: its facts and calibrations, and how it is emulated."""
+    """Show a device: facts and calibrations."""
     from edgebench import profiles
     from edgebench.report import bundles, output, rows, tables
     from edgebench.targets import readiness

@@ -33,7 +33,10 @@ def scale(
     explain: Annotated[bool, typer.Option("--explain", help="Say why each other point lost.")] = False,
     json: Json = False,
 ) -> None:
-    """Choose the scaling point to ship on a device: the most accurate network within the limits."""
+    """Choose the scaling point for a device.
+
+    The most accurate network within the limits, confirmed on the device or its emulator where that is possible.
+    """
     from edgebench import choose, plan
     from edgebench.choose.scaling import PRECISIONS
     from edgebench.report import choice as shown
@@ -83,7 +86,10 @@ def sweep(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed cells again.")] = False,
     json: Json = False,
 ) -> None:
-    """Run every missing cell of a sweep file; interrupted, it goes on where it was."""
+    """Run the missing cells of a sweep file.
+
+    Interrupted or killed, the same command goes on where it was.
+    """
     from edgebench import profiling
     from edgebench import sweep as sweeping
     from edgebench.report import output as out

@@ -42,7 +42,7 @@ def judge_processes(base: Array, new: Array, threshold: float, disturbance: floa
     needed = None
     if fewest < least:
         verdict, needed = "inconclusive", least
-        reason = f"{fewest} processes a side can never reach p < {ALPHA:g}: measure {least} or more"
+        reason = f"{fewest} processes a side can never reach p < {ALPHA:g}: measure {least} or more (`--processes 10`)"
     elif verdict in ("slower", "faster") and abs(math.log(found.ratio)) <= unrest:
         verdict = "inconclusive"
         reason = (

@@ -251,7 +251,7 @@ def test_any_text_gives_xml_that_parses(text: str) -> None:
 
 
 def test_a_sheet_without_lines_says_so() -> None:
-    assert "nothing to judge" in markdown(Sheet("t", ("a",), frozenset(), ()))
+    assert "nothing to list" in markdown(Sheet("t", ("a",), frozenset(), ()))
 
 
 def test_rows_of_a_query_keep_their_types(capsys: pytest.CaptureFixture[str]) -> None:

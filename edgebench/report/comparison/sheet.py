@@ -58,4 +58,4 @@ class Sheet:
         counts: dict[str, int] = {}
         for line in filter(lambda line: line.counted, self.sorted_lines):
             counts[line.verdict] = counts.get(line.verdict, 0) + 1
-        return ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "nothing to judge"
+        return ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "nothing to list"

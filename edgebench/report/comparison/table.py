@@ -16,6 +16,9 @@ _STYLES = {"fail": "bold red", "undecided": "yellow", "better": "green", "pass":
 
 def table(sheet: Sheet) -> list[RenderableType]:
     """The sheet as Rich renderables: the table, the summary, a reason for each line that asks for one, the notes."""
+    notes = (Text(note, style="dim") for note in sheet.notes)
+    if not sheet.lines:
+        return [Text(sheet.title, style="italic"), Text(sheet.summary, style="bold"), *notes]
     shown = Table(title=_text(sheet.title), title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in sheet.columns:
         shown.add_column(column, justify="right" if column in sheet.numbers else "left", overflow="fold")
@@ -25,7 +28,6 @@ def table(sheet: Sheet) -> list[RenderableType]:
         *texts, verdict = (*(about if about != above else ("",) * len(about)), *line.texts[sheet.grouped :])
         above = about
         shown.add_row(*map(_text, texts), Text(verdict, style=_STYLES[line.outcome]))
-    notes = (Text(note, style="dim") for note in sheet.notes)
     return [shown, Text(sheet.summary, style="bold"), *_reasons(sheet), *notes]
 
 
