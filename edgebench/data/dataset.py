@@ -1,0 +1,102 @@
+"""What a data set is to everything else: labels in memory, pixels one image at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edgebench.errors import EdgebenchError
+from edgebench.records import identity
+
+Pixels = npt.NDArray[np.uint8]
+"""An image as RGB: uint8 [height, width, 3]."""
+Labels = npt.NDArray[np.int64]
+
+
+class Unreadable(EdgebenchError):
+    """One image cannot be read; the others can. `path` names it, `why` says what is wrong with it."""
+
+    exit_code = 2
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path} {why}")
+        self.path = path
+        self.why = why
+
+
+class Source(Protocol):
+    """Where images come from, by their number in it. Reading is safe from several threads at once."""
+
+    def pixels(self, index: int) -> Pixels:
+        """The image as uint8 [height, width, 3] in RGB. Raises Unreadable."""
+
+    def where(self, index: int) -> str:
+        """What to call the image in a message."""
+
+    def contents(self, indices: Labels) -> Iterable[str]:
+        """What tells these images from any others, in order; cheap enough for 50,000 of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled images of one split. `labels` is int64 [n]: an index into `classes` for each image.
+
+    `indices` are the images' numbers in `source`, which a subset shares with the whole. `reference` is what `load` was
+    given, `split` the split that was taken.
+    """
+
+    name: str
+    reference: str
+    split: str
+    classes: tuple[str, ...]
+    labels: Labels
+    source: Source
+    indices: Labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def pixels(self, index: int) -> Pixels:
+        """Returns an image as uint8 [height, width, 3] in RGB. Raises Unreadable."""
+        return self.source.pixels(int(self.indices[index]))
+
+    def where(self, index: int) -> str:
+        """What to call an image in a message: its path, or its number in the file that holds it."""
+        return self.source.where(int(self.indices[index]))
+
+    def subset(self, limit: int, seed: int = 0) -> Dataset:
+        """Returns at most `limit` images with every class in its share, in the order of the whole.
+
+        The same seed gives the same images, and a larger limit all images of a smaller one.
+        """
+        if limit >= len(self):
+            return self
+        return self.take(np.sort(_stratified(self.labels, seed)[:limit]))
+
+    def take(self, positions: Labels) -> Dataset:
+        """Returns the images at these positions, in this order."""
+        return replace(self, labels=self.labels[positions], indices=self.indices[positions])
+
+    @cached_property
+    def identity(self) -> str:
+        """A content address: other images, labels, classes or another order give another one.
+
+        The place on disk does not count, so that two machines with the same images agree.
+        """
+        return identity(self.classes, self.labels.tolist(), list(self.source.contents(self.indices)))
+
+
+def _stratified(labels: Labels, seed: int) -> Labels:
+    """Returns all positions so that every beginning of the list holds each class in its share, at random within it."""
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    counts = np.bincount(labels)
+    within = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    share = (within + 0.5) / counts[labels[by_class]]
+    order: Labels = by_class[np.argsort(share, kind="stable")].astype(np.int64)
+    return order

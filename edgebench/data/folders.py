@@ -1,0 +1,133 @@
+"""Folders of images: one folder a class, below train, val and test or straight below the data set's folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from edgebench.data.dataset import Dataset, Labels, Pixels
+from edgebench.data.images import SUFFIXES, read_image
+from edgebench.errors import UsageError
+
+SPLITS: Final = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
+"""Each split, and what its folder may be called."""
+HELD_OUT: Final = 5  # every fifth image of a class is held out where a folder has no splits of its own
+ENDS: Final = 4096
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """Image files below `root`."""
+
+    root: Path
+    paths: tuple[str, ...]
+
+    def pixels(self, index: int) -> Pixels:
+        """Reads one file. Raises Unreadable."""
+        return read_image(self.root / self.paths[index])
+
+    def where(self, index: int) -> str:
+        """The file's path."""
+        return str(self.root / self.paths[index])
+
+    def contents(self, indices: Labels) -> Iterable[str]:
+        """Name, size, and a digest of both ends of each file: to read 50,000 photographs whole takes minutes."""
+        return (f"{self.paths[index]} {_ends(self.root / self.paths[index])}" for index in indices)
+
+
+def splits_of(folder: Path) -> dict[str, Path]:
+    """Returns the folders of the splits that `folder` has of its own."""
+    found = {}
+    for split, names in SPLITS.items():
+        present = [folder / name for name in names if (folder / name).is_dir()]
+        if present:
+            found[split] = present[0]
+    return found
+
+
+def load_split(folder: Path, reference: str, split: str, labelled: bool) -> Dataset:
+    """Returns one split of a folder that has splits. Classes are the training folder's, where there is one."""
+    own = splits_of(folder)
+    paths = _images_of(own[split], labelled)
+    classes = _class_names(own.get("train", own[split])) if labelled else ("",)
+    strange = sorted({path.split("/")[0] for path in paths} - set(classes)) if labelled else []
+    if strange:
+        raise UsageError(f"{own[split]} has the class {strange[0]}, and {own['train']} has not: give both the same")
+    return _dataset(own[split], reference, split, classes, paths)
+
+
+def load_whole(folder: Path, reference: str, split: str, seed: int, labelled: bool) -> Dataset:
+    """Returns a folder without splits: `all` of it, or, stratified, the fifth that is held out, or the rest."""
+    paths = _images_of(folder, labelled)
+    whole = _dataset(folder, reference, split, _class_names(folder) if labelled else ("",), paths)
+    if split == "all":
+        return whole
+    held_out = _held_out(whole.labels, paths, seed)
+    return whole.take(np.flatnonzero(held_out if split == "val" else ~held_out))
+
+
+def image_files(folder: Path) -> Iterator[str]:
+    """Yields the image files below a folder as sorted relative paths; hidden ones and symbolic links are left out."""
+    for here, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            path = Path(here) / name
+            if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".") and not path.is_symlink():
+                yield path.relative_to(folder).as_posix()
+
+
+def _images_of(folder: Path, labelled: bool) -> list[str]:
+    """All images by class. Raises UsageError for none at all, and for a class without any."""
+    paths = [path for path in image_files(folder) if "/" in path or not labelled]
+    if not paths:
+        kinds = ", ".join(sorted(SUFFIXES))
+        below = "in folders named by class" if labelled else "(symbolic links and hidden files are left out)"
+        raise UsageError(f"{folder} holds no images {below}: give a folder with files of {kinds}")
+    if labelled:
+        empty = sorted(set(_class_names(folder)) - {path.split("/")[0] for path in paths})
+        if empty:
+            raise UsageError(f"the class folder {folder / empty[0]} holds no images: fill it or remove it")
+    return paths
+
+
+def _class_names(folder: Path) -> tuple[str, ...]:
+    entries = (entry for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink())
+    return tuple(sorted(entry.name for entry in entries if not entry.name.startswith(".")))
+
+
+def _dataset(folder: Path, reference: str, split: str, classes: tuple[str, ...], paths: list[str]) -> Dataset:
+    number = {name: index for index, name in enumerate(classes)}
+    labels = np.asarray([number.get(path.split("/")[0], 0) for path in paths], np.int64)
+    source = FileSource(folder, tuple(paths))
+    name = folder.parent.name if folder in splits_of(folder.parent).values() else folder.name
+    return Dataset(name or "images", reference, split, classes, labels, source, np.arange(len(paths)))
+
+
+def _held_out(labels: Labels, paths: list[str], seed: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Marks every fifth image of each class, by the order of a digest of its name: files added later move few."""
+    digests = [hashlib.sha256(f"{seed} {path}".encode()).digest() for path in paths]
+    order = sorted(range(len(paths)), key=digests.__getitem__)
+    chosen = np.zeros(len(paths), np.bool_)
+    for label in np.unique(labels):
+        of_class = [index for index in order if labels[index] == label]
+        chosen[of_class[: -(-len(of_class) // HELD_OUT)]] = True
+    return chosen
+
+
+def _ends(path: Path) -> str:
+    """Size and a digest of a file's first and last bytes; a file that cannot be opened counts as an unreadable one."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            first = file.read(ENDS)
+            file.seek(max(0, size - ENDS))
+            return f"{size} {hashlib.sha256(first + file.read(ENDS)).hexdigest()}"
+    except OSError as error:
+        return type(error).__name__

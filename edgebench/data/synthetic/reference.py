@@ -1,0 +1,104 @@
+"""`synthetic:NAME?size=64&classes=10&images=2000` to a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from edgebench.data.dataset import Dataset, Labels, Pixels
+from edgebench.data.synthetic import shapes, textures
+from edgebench.errors import UsageError, unknown
+
+PREFIX: Final = "synthetic:"
+SPLITS: Final = {"train": 0, "val": 1, "test": 2}
+VERSION: Final = 1  # part of every identity: raise it when a change alters images
+
+Draw = Callable[[np.random.Generator, int, int], Pixels]
+"""Makes one image from a stream of random numbers, its class, and its side in pixels."""
+
+
+@dataclass(frozen=True)
+class SyntheticSet:
+    """A generated set: its classes, the first `default` of which are taken unless told, and how one image is drawn."""
+
+    classes: tuple[str, ...]
+    draw: Draw
+    default: int = 10
+
+
+SETS: Final = {
+    "shapes": SyntheticSet(shapes.CLASSES, shapes.draw),
+    "textures": SyntheticSet(textures.CLASSES, textures.draw),
+}
+# Of every number in a reference: the default (None: the set's own), the least and the most.
+_NUMBERS: Final[dict[str, tuple[int | None, int, int]]] = {
+    "size": (64, 8, 1024),
+    "classes": (None, 2, 1000),
+    "images": (2000, 1, 10_000_000),
+    "seed": (None, 0, 2**32 - 1),
+}
+
+
+@dataclass(frozen=True)
+class SyntheticSource:
+    """Images that are drawn when they are asked for; number i is of class i modulo the number of classes."""
+
+    name: str
+    size: int
+    classes: int
+    seed: int
+    split: str
+
+    def pixels(self, index: int) -> Pixels:
+        """Draws image `index`; every call draws the same."""
+        random = np.random.default_rng((self.seed, SPLITS[self.split], index))
+        return SETS[self.name].draw(random, index % self.classes, self.size)
+
+    def where(self, index: int) -> str:
+        """The image's number, in words."""
+        return f"image {index} of {PREFIX}{self.name} {self.split}"
+
+    def contents(self, indices: Labels) -> Iterable[str]:
+        """What decides the images, then their numbers."""
+        yield f"{self.name} {VERSION} {self.size} {self.classes} {self.seed} {self.split}"
+        yield from map(str, indices)
+
+
+def is_synthetic(reference: str) -> bool:
+    """Whether a reference names a generated set."""
+    return reference.startswith(PREFIX)
+
+
+def load(reference: str, split: str, seed: int) -> Dataset:
+    """Returns a generated set. Raises UsageError for an unknown name or parameter, or a number out of range."""
+    name, _, query = reference.removeprefix(PREFIX).partition("?")
+    if name not in SETS:
+        raise unknown("generated data set", name, SETS)
+    numbers = _numbers(query)
+    classes = numbers.get("classes", SETS[name].default)
+    if classes > len(SETS[name].classes):
+        raise UsageError(f"{PREFIX}{name} has {len(SETS[name].classes)} classes, not {classes}: ask for fewer")
+    labels = np.arange(numbers["images"], dtype=np.int64)
+    source = SyntheticSource(name, numbers["size"], classes, numbers.get("seed", seed), split)
+    names = SETS[name].classes[:classes]
+    return Dataset(f"{PREFIX}{name}", reference, split, names, labels % classes, source, labels)
+
+
+def _numbers(query: str) -> dict[str, int]:
+    found = {name: default for name, (default, _, _) in _NUMBERS.items() if default is not None}
+    for part in filter(None, query.split("&")):
+        name, _, text = part.partition("=")
+        if name not in _NUMBERS:
+            raise unknown("parameter of a generated data set", name, _NUMBERS)
+        found[name] = _number(name, text)
+    return found
+
+
+def _number(name: str, text: str) -> int:
+    _, least, most = _NUMBERS[name]
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+        raise UsageError(f"'{name}={text}' is not {name} of a generated data set: use a number from {least} to {most}")
+    return int(text)

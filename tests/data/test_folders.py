@@ -1,0 +1,93 @@
+"""Folders of images: classes, splits, and what is refused in one sentence."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from edgebench.data import load, splits
+from edgebench.errors import UsageError
+
+if TYPE_CHECKING:
+    from conftest import MakeFolder
+
+
+def test_classes_are_the_training_folders_names_and_labels_their_numbers(make_folder: MakeFolder) -> None:
+    folder = str(make_folder({"train/cat": 2, "train/dog": 3, "train/owl": 1, "val/dog": 1, "val/owl": 2}))
+    held = load(folder)
+    assert (held.name, held.split, held.reference) == ("photos", "val", folder)
+    assert held.classes == ("cat", "dog", "owl")
+    assert held.labels.tolist() == [1, 2, 2]
+    assert len(load(folder, split="train")) == 6
+    assert splits(folder) == ("train", "val")
+
+
+def test_pixels_are_the_files(make_folder: MakeFolder) -> None:
+    dataset = load(str(make_folder({"val/cat": 1, "val/dog": 1})))
+    pixels = dataset.pixels(1)
+    assert pixels.shape == (10, 12, 3)
+    assert pixels.dtype == np.uint8
+    assert dataset.where(1).endswith("val/dog/000.png")
+
+
+def test_val_is_test_where_only_that_is_there(make_folder: MakeFolder) -> None:
+    folder = str(make_folder({"train/a": 1, "train/b": 1, "test/a": 1, "test/b": 1}))
+    assert load(folder).split == "test"
+    with pytest.raises(UsageError, match="it has train, test"):
+        load(folder, split="all")
+
+
+def test_a_folder_without_splits_holds_a_fifth_of_every_class_out(make_folder: MakeFolder) -> None:
+    folder = str(make_folder({"cat": 10, "dog": 5}))
+    held, rest, whole = (load(folder, split=split) for split in ("val", "train", "all"))
+    assert np.bincount(held.labels).tolist() == [2, 1]
+    assert sorted([*held.indices, *rest.indices]) == whole.indices.tolist()
+    assert not np.array_equal(held.indices, load(folder, seed=1).indices)
+    assert splits(folder) == ("all",)
+
+
+def test_hidden_files_links_and_others_are_left_out(make_folder: MakeFolder) -> None:
+    folder = make_folder({"val/cat": 1, "val/dog": 1})
+    cat = folder / "val" / "cat"
+    (cat / "link.png").symlink_to(cat / "000.png")
+    shutil.copy(cat / "000.png", cat / ".hidden.png")
+    (cat / "notes.txt").write_text("not an image")
+    (folder / "val" / ".cache").mkdir()
+    (folder / "val" / "loop").symlink_to(folder / "val", target_is_directory=True)
+    assert len(load(str(folder))) == 2
+    assert load(str(folder)).classes == ("cat", "dog")
+
+
+def test_calibration_takes_any_folder_with_images(make_folder: MakeFolder) -> None:
+    folder = make_folder({"": 3})
+    assert len(load(str(folder), split="all", labelled=False)) == 3
+    with pytest.raises(UsageError, match="in folders named by class"):
+        load(str(folder))
+
+
+def test_what_cannot_be_told_apart_is_refused(make_folder: MakeFolder) -> None:
+    with pytest.raises(UsageError, match="has one class, cat"):
+        load(str(make_folder({"val/cat": 2}, "one")))
+    with pytest.raises(UsageError, match=r"class folder .*dog holds no images"):
+        load(str(make_folder({"val/cat": 2, "val/dog": 0}, "empty")))
+    with pytest.raises(UsageError, match="holds no images"):
+        load(str(make_folder({"val": 0}, "none")))
+    with pytest.raises(UsageError, match=r"has the class owl, and .*train has not"):
+        load(str(make_folder({"train/cat": 1, "train/dog": 1, "val/owl": 1, "val/cat": 1}, "other")))
+    with pytest.raises(UsageError, match="does not exist"):
+        load("no/such/folder")
+    with pytest.raises(UsageError, match="unknown split 'vla'"):
+        load("synthetic:shapes", split="vla")
+
+
+def test_the_identity_is_of_the_contents_and_not_of_the_place(make_folder: MakeFolder) -> None:
+    counts = {"val/cat": 2, "val/dog": 2}
+    folder = make_folder(counts)
+    copy = folder.parent / "elsewhere"
+    shutil.copytree(folder, copy)
+    assert load(str(folder)).identity == load(str(copy)).identity
+    shutil.copy(copy / "val/cat/000.png", copy / "val/dog/000.png")
+    assert load(str(folder)).identity != load(str(copy)).identity
