@@ -61,9 +61,21 @@ def export(
     weights: str | Path | None = None,
     converter: str = "default",
     image_input: bool = False,
+    calibrate: str | Path = "",
+    samples: int = 64,
+    calibrator: str = "auto",
+    scheme: str = "static",
+    float_io: bool = True,
+    activations: str = "",
+    error_budget: float | None = None,
+    strict: bool = False,
     force: bool = False,
 ) -> Artifact:
     """Converts a network to one file in `output`, runs it, compares it with torch, and returns its manifest.
+
+    With precision "int8", `calibrate` is a data set (a folder, "synthetic:NAME"), of which `samples` images decide the
+    ranges of activations; without it generated images do, which is right for timing only. See records.Quantization for
+    the rest; `strict` refuses a file that is not int8 throughout.
 
     Raises UsageError for bad input and ExportError when the conversion or the comparison fails; then nothing is left
     behind in `output`.
@@ -71,11 +83,21 @@ def export(
     from pathlib import Path
 
     from edgebench.export.pipeline import export_model
-    from edgebench.plan import ModelArguments, export_specs
+    from edgebench.plan import ModelArguments, export_specs, quantization
 
     spec = ModelArguments(width, depth, resolution, phi, classes, input, options or {}).resolve(model)
-    [wanted] = export_specs([format], [precision], converter=converter, image_input=image_input)
-    return export_model(spec, wanted, Path(output), weights=Path(weights) if weights else None, force=force)
+    int8 = quantization(
+        str(calibrate),
+        samples,
+        calibrator,
+        scheme,
+        float_io=float_io,
+        activations=activations,
+        error_budget=error_budget,
+    )
+    [wanted] = export_specs([format], [precision], converter=converter, image_input=image_input, quantization=int8)
+    file = Path(weights) if weights else None
+    return export_model(spec, wanted, Path(output), weights=file, force=force, strict=strict)
 
 
 def profile(
@@ -98,6 +120,8 @@ def profile(
     input: str | None = None,
     options: Mapping[str, int | float | bool | str] | None = None,
     weights: str | Path | None = None,
+    calibrate: str | Path = "",
+    samples: int = 64,
     results: str | Path = "results",
     on_progress: OnProgress | None = None,
 ) -> Results:
@@ -105,7 +129,8 @@ def profile(
 
     Without a model it takes the focus set; without a format what `edgebench profile` takes. Every record is also
     appended to `results`/<device>/; the list of them shows as a table in a notebook and at a prompt. A cell that failed
-    has status "failed" and says why in `error`. Raises UsageError for bad input.
+    has status "failed" and says why in `error`. `calibrate` and `samples` are as in export. Raises UsageError for bad
+    input.
     """
     from pathlib import Path
 
@@ -113,7 +138,8 @@ def profile(
     from edgebench.notebook import Results
 
     target = profiles.load(device)
-    specs = plan.export_specs(_many(format) or plan.default_formats(target), _many(precision))
+    int8 = plan.quantization(str(calibrate), samples)
+    specs = plan.export_specs(_many(format) or plan.default_formats(target), _many(precision), quantization=int8)
     arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, options or {})
     done = profiling.run(
         plan.cells(_many(model) or models.FOCUS, arguments, specs),

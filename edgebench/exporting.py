@@ -27,6 +27,7 @@ def run(
     *,
     weights: Path | None = None,
     force: bool = False,
+    strict: bool = False,
     on_progress: OnProgress = silent,
 ) -> list[Outcome]:
     """Exports every cell into `folder` and returns one outcome each, in order.
@@ -38,7 +39,7 @@ def run(
     if files:
         raise UsageError(f"{files[0]} is already a model file; export takes networks")
     outcomes = []
-    artifacts = prepare(cells, folder, weights=weights, force=force)
+    artifacts = prepare(cells, folder, weights=weights, force=force, strict=strict)
     for done, cell in enumerate(cells):
         on_progress(Step(done, len(cells), cell.title, "converting and checking"))
         found = next(artifacts)
@@ -50,7 +51,12 @@ def run(
 
 
 def prepare(
-    cells: Sequence[Cell], folder: Path, *, weights: Path | None = None, force: bool = False
+    cells: Sequence[Cell],
+    folder: Path,
+    *,
+    weights: Path | None = None,
+    force: bool = False,
+    strict: bool = False,
 ) -> Iterator[Artifact | JobError]:
     """Yields the checked file of each cell, in order, or the error that kept it from being made.
 
@@ -67,7 +73,7 @@ def prepare(
             yield from (ready[cell.file] for cell in group if cell.file is not None)
             continue
         exports = [cell.export for cell in group]
-        for _, outcome in export_models(model, exports, folder, weights=weights, force=force):
+        for _, outcome in export_models(model, exports, folder, weights=weights, force=force, strict=strict):
             yield outcome
 
 

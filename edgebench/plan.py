@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, get_args
 
 from edgebench.errors import UsageError, unknown
 from edgebench.export import formats
-from edgebench.records import ExportSpec, Format, ModelSpec, Precision
+from edgebench.records import Calibrator, ExportSpec, Format, ModelSpec, Precision, Quantization, QuantizationScheme
 
 if TYPE_CHECKING:
     from edgebench.profiles import DeviceProfile
 
 FORMATS: tuple[str, ...] = get_args(Format)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
+CALIBRATORS: tuple[str, ...] = get_args(Calibrator)
+SCHEMES: tuple[str, ...] = get_args(QuantizationScheme)
+ACTIVATIONS = ("", "uint8", "int8")
 
 # What `profile` takes when no format is named. On the host every runtime is measured; elsewhere the formats that
 # the device's profile is calibrated for (see `default_formats`).
@@ -90,9 +93,17 @@ def silent(step: Step) -> None:
 
 
 def export_specs(
-    forms: Sequence[str], precisions: Sequence[str], *, converter: str = "default", image_input: bool = False
+    forms: Sequence[str],
+    precisions: Sequence[str],
+    *,
+    converter: str = "default",
+    image_input: bool = False,
+    quantization: Quantization | None = None,
 ) -> list[ExportSpec]:
-    """Every asked combination. UsageError for an unknown name, and for what cannot be written or means nothing."""
+    """Every asked combination. UsageError for an unknown name, and for what cannot be written or means nothing.
+
+    `quantization` is for those in int8; None means Quantization(), which is calibrated on generated images.
+    """
     _check("format", forms, FORMATS)
     _check("precision", precisions, PRECISIONS)
     _check("converter", [converter], CONVERTERS)
@@ -100,16 +111,48 @@ def export_specs(
         raise UsageError(f"converter {converter} writes tflite, not {', '.join(forms)}: add tflite, or leave it out")
     if image_input and "coreml" not in forms:
         raise UsageError(f"an image as input exists in coreml, not in {', '.join(forms)}: add coreml, or leave it out")
+    if quantization not in (None, Quantization()) and "int8" not in precisions:
+        raise UsageError(f"calibration is for int8, not for {', '.join(precisions)}: add --precision int8")
     return [
         ExportSpec(
             format=_writable(form, precision),
             precision=precision,  # type: ignore[arg-type]
             converter=converter if form == "tflite" else "default",
             image_input=image_input and form == "coreml",
+            quantization=quantization or Quantization() if precision == "int8" else None,
         )
         for form in forms
         for precision in precisions
     ]
+
+
+def quantization(
+    calibration: str = "",
+    samples: int = 64,
+    calibrator: str = "auto",
+    scheme: str = "static",
+    *,
+    float_io: bool = True,
+    activations: str = "",
+    error_budget: float | None = None,
+) -> Quantization:
+    """How int8 files are made; see records.Quantization. UsageError for an unknown name or an impossible number."""
+    _check("calibrator", [calibrator], CALIBRATORS)
+    _check("scheme", [scheme], SCHEMES)
+    _check("signedness of activations", [activations], ACTIVATIONS)
+    if samples < 1:
+        raise UsageError(f"{samples} samples to calibrate on; give 1 or more, 64 are a good number")
+    if error_budget is not None and not 0 < error_budget < 1:
+        raise UsageError(f"an error budget of {error_budget:g}; it is a relative error between 0 and 1")
+    return Quantization(
+        scheme=scheme,  # type: ignore[arg-type]  # these three were checked
+        calibration=calibration,
+        samples=samples,
+        calibrator=calibrator,  # type: ignore[arg-type]
+        float_io=float_io,
+        activations=activations,  # type: ignore[arg-type]
+        error_budget=error_budget,
+    )
 
 
 def _check(kind: str, values: Iterable[str], known: Sequence[str]) -> None:

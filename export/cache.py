@@ -27,8 +27,19 @@ def cacheable(spec: ModelSpec) -> bool:
 
 
 def key(spec: ModelSpec, export: ExportSpec, weights_sha256: str | None, seed: int) -> str:
-    """Returns the content address of everything that the file is made from."""
-    return identity(spec, export, weights_sha256, seed, tool_versions(export), _source_sha256())
+    """Returns the content address of everything that the file is made from, calibration images included.
+
+    Raises UsageError for a calibration data set that cannot be read.
+    """
+    return identity(spec, export, _images(export), weights_sha256, seed, tool_versions(export), _source_sha256())
+
+
+def _images(export: ExportSpec) -> str:
+    if export.quantization is None or not export.quantization.calibration:
+        return ""
+    from edgebench.export.quantize import images
+
+    return images.identity(export.quantization)
 
 
 def tool_versions(export: ExportSpec) -> dict[str, str]:

@@ -10,7 +10,8 @@ import numpy as np
 
 from edgebench.errors import EdgebenchError
 from edgebench.export import cache, manifest
-from edgebench.export.examples import Array, example_pixels, from_native, normalise, to_native
+from edgebench.export.examples import Array, example_pixels, normalise
+from edgebench.export.native import fed
 from edgebench.export.network import Conversion, Network
 from edgebench.export.quiet import Noise, quiet
 from edgebench.export.verify import Run, verify, verify_batch
@@ -52,6 +53,7 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
         outputs=conversion.outputs,
         preprocessing=network.preprocessing,
         parity=parity,
+        quantization=conversion.quantization,
         operators=conversion.operators,
         delegated_share=engine.delegated_share,
         delegates=engine.delegates,
@@ -59,7 +61,7 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
         macs=macs,
         weights_sha256=network.weights_sha256,
         tool_versions=cache.tool_versions(export) | conversion.tool_versions,
-        warnings=(*conversion.warnings, *warnings),
+        warnings=(*_calibration_warnings(network), *conversion.warnings, *warnings),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -73,18 +75,14 @@ def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:
     load = RUNTIMES.load(FORMATS[export.format])
     session = load(str(file))
     dynamic = conversion.inputs[0].shape[0] is None
+    ends = conversion.inputs[0], conversion.outputs[0]
     return Engine(
-        run=_fed(session.run, conversion),
+        run=fed(session.run, *ends),
         name=f"{FORMATS[export.format]} {session.version}",
-        batched=_fed(load(str(file), batch=2).run, conversion) if dynamic else None,
+        batched=fed(load(str(file), batch=2).run, *ends) if dynamic else None,
         delegates=session.delegates,
         delegated_share=session.delegated_share,
     )
-
-
-def _fed(run: Run, conversion: Conversion) -> Run:
-    given, got = conversion.inputs[0].layout, conversion.outputs[0].layout
-    return lambda x: from_native(run(to_native(x, given)), got)
 
 
 def _parity(network: Network, export: ExportSpec, engine: Engine) -> Parity:
@@ -93,6 +91,10 @@ def _parity(network: Network, export: ExportSpec, engine: Engine) -> Parity:
     if engine.batched:
         verify_batch(engine.batched, inputs, expected, export.precision)
     return parity
+
+
+def _calibration_warnings(network: Network) -> tuple[str, ...]:
+    return () if network.quantization is None else network.calibration.warnings
 
 
 def _pixels(network: Network) -> tuple[list[Array], Array]:

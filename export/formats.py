@@ -31,16 +31,21 @@ class Format:
     precisions: tuple[Precision, ...]
     packages: tuple[str, ...]
     converters: tuple[str, ...] = ("default",)
+    int8_packages: tuple[str, ...] = ()
 
 
 FORMATS = {
     "tflite": Format(
-        ".tflite", ("fp32", "fp16"), ("torch", "ai-edge-litert", "flatbuffers"), ("default", "litert-torch")
+        ".tflite",
+        ("fp32", "fp16", "int8"),
+        ("torch", "ai-edge-litert", "flatbuffers"),
+        ("default", "litert-torch"),
+        ("ai-edge-quantizer",),
     ),
-    "onnx": Format(".onnx", ("fp32", "fp16"), ("torch", "onnx", "onnxscript", "onnxruntime")),
-    "coreml": Format(".mlpackage", ("fp32", "fp16"), ("torch", "coremltools")),
+    "onnx": Format(".onnx", ("fp32", "fp16", "int8"), ("torch", "onnx", "onnxscript", "onnxruntime")),
+    "coreml": Format(".mlpackage", ("fp32", "fp16", "int8"), ("torch", "coremltools")),
     "torch": Format(".pt2", ("fp32",), ("torch",)),
-    "ncnn": Format(".ncnn", ("fp32", "fp16"), ("torch", "pnnx", "ncnn")),
+    "ncnn": Format(".ncnn", ("fp32", "fp16", "int8"), ("torch", "pnnx", "ncnn")),
 }
 
 
@@ -51,6 +56,10 @@ def check(spec: ExportSpec) -> None:
         raise unknown(f"precision for {spec.format}", spec.precision, form.precisions)
     if spec.converter not in form.converters:
         raise unknown(f"converter for {spec.format}", spec.converter, form.converters)
+    if spec.precision == "int8" and spec.converter != "default":
+        raise UsageError(f"converter {spec.converter} writes no int8; leave the converter out")
+    if spec.quantization is not None and spec.precision != "int8":
+        raise UsageError(f"calibration is for int8, and the precision is {spec.precision}: ask for int8")
     if spec.image_input and spec.format != "coreml":
         raise UsageError(f"an image as input exists in coreml only, not in {spec.format}: leave image_input out")
     for package in packages(spec):
@@ -61,8 +70,9 @@ def check(spec: ExportSpec) -> None:
 
 def packages(spec: ExportSpec) -> tuple[str, ...]:
     """Returns the packages that write and check the spec's file."""
-    own = FORMATS[spec.format].packages
-    return own if spec.converter == "default" else (*own, spec.converter)
+    form = FORMATS[spec.format]
+    converter = () if spec.converter == "default" else (spec.converter,)
+    return (*form.packages, *converter, *(form.int8_packages if spec.precision == "int8" else ()))
 
 
 def installed_version(package: str) -> str | None:

@@ -7,15 +7,24 @@ not check the file, name it, or describe it on disk: the pipeline does that, ali
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench.errors import ExportError
 from edgebench.export.examples import Array, example_inputs
+from edgebench.export.quantize import images
 from edgebench.export.quiet import Noise, quiet
-from edgebench.records import ExportSpec, Layout, ModelSpec, Preprocessing, TensorSpec
+from edgebench.records import (
+    ExportSpec,
+    Layout,
+    ModelSpec,
+    Preprocessing,
+    Quantization,
+    QuantizationReport,
+    TensorSpec,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,13 +44,40 @@ class Network:
 
     `module` is in eval mode and takes float32 (batch, channels, height, width); `weights_sha256` is that of the
     weights file, None where the weights were initialised from a seed. `preprocessing` is how an image becomes its
-    input, where that is known.
+    input, where that is known. `quantization` says how it becomes int8, None where it does not; `origin` is then the
+    network whose graph, program and reference it shares.
     """
 
     spec: ModelSpec
     module: nn.Module
     weights_sha256: str | None = None
     preprocessing: Preprocessing | None = None
+    quantization: Quantization | None = None
+    origin: Network | None = None
+    _calibrations: dict[tuple[str, int], images.Calibration] = field(default_factory=dict, repr=False)
+
+    def calibrated(self, quantization: Quantization) -> Network:
+        """The same network with images to become int8 on; what is captured of it and read for it is shared."""
+        return replace(self, quantization=quantization, origin=self)
+
+    @property
+    def calibration(self) -> images.Calibration:
+        """The images that the quantization names, read on first use. Raises UsageError as images.load does."""
+        wanted = self.quantization or Quantization()
+        key = (wanted.calibration, wanted.samples)
+        if key not in self._calibrations:
+            self._calibrations[key] = images.load(self.spec, self.preprocessing, wanted)
+        return self._calibrations[key]
+
+    @property
+    def calibration_images(self) -> list[Array]:
+        """Preprocessed images, float32 (1, C, H, W), to observe activations on."""
+        return self.calibration.images
+
+    @property
+    def held_out_images(self) -> list[Array]:
+        """Further such images, to choose and judge by."""
+        return self.calibration.held_out
 
     @cached_property
     def graph(self) -> Graph:
@@ -51,6 +87,8 @@ class Network:
         """
         from edgebench.graph.capture import capture
 
+        if self.origin is not None:
+            return self.origin.graph
         return capture(self.module, self.spec.input_shape)
 
     @cached_property
@@ -61,6 +99,8 @@ class Network:
         """
         import torch
 
+        if self.origin is not None:
+            return self.origin.program
         example = torch.zeros(2, *self.spec.input_shape[1:])  # torch.export takes a batch of 1 for a constant
         batch = torch.export.Dim("batch", min=1)
         with quiet(TORCH_NOISE), torch.no_grad():
@@ -71,7 +111,12 @@ class Network:
 
     @cached_property
     def reference(self) -> tuple[list[Array], Array]:
-        """Example inputs (1, C, H, W), and torch's float32 outputs for them, stacked; computed on first use."""
+        """Example inputs (1, C, H, W), and torch's float32 outputs for them, stacked; computed on first use.
+
+        For int8 these are the held-out images.
+        """
+        if self.quantization is not None:
+            return self.held_out_images, self.compute(self.held_out_images)
         inputs = example_inputs(self.spec.input_shape, self.preprocessing)
         return inputs, self.compute(inputs)
 
@@ -95,7 +140,7 @@ class Conversion:
     """What an exporter knows of the file it wrote.
 
     Shapes are the file's own (NHWC for TFLite), with None for a dynamic dimension. `operators` counts the file's
-    operators by the format's own names; `tool_versions` names what wrote it.
+    operators by the format's own names; `tool_versions` names what wrote it. `quantization` is there for int8 only.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -103,6 +148,7 @@ class Conversion:
     operators: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     tool_versions: dict[str, str] = field(default_factory=dict)
+    quantization: QuantizationReport | None = None
 
 
 Exporter = Callable[[Network, ExportSpec, Path], Conversion]

@@ -16,9 +16,10 @@ import msgspec
 from edgebench.errors import EdgebenchError, ExportError, JobError
 from edgebench.export import cache as made
 from edgebench.export import formats, manifest
+from edgebench.export.quantize.strict import check_int8
 from edgebench.export.staging import publish, staging
 from edgebench.garbage import collection_paused
-from edgebench.records import Artifact, ExportSpec, ModelSpec
+from edgebench.records import Artifact, ExportSpec, ModelSpec, Quantization
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,17 +39,18 @@ def export_model(
     weights: Path | None = None,
     seed: int = 0,
     force: bool = False,
+    strict: bool = False,
 ) -> Artifact:
     """Writes one checked file and its manifest into `folder`, or finds them there.
 
     An export is reused (`cached` is then True, and torch is not imported) when the file on disk is unchanged and was
     made from the same specs, weights or seed, and tool versions; `force` converts in any case. Weights are initialised
-    from `seed` where no file of `weights` is given.
+    from `seed` where no file of `weights` is given. `strict` refuses an int8 file that is not int8 throughout.
 
     Raises UsageError for a combination that does not exist, ExportError when the conversion fails or the written file
     does not compute what torch computes. Nothing is left behind then.
     """
-    ((_, outcome),) = export_models(spec, [export], folder, weights=weights, seed=seed, force=force)
+    ((_, outcome),) = export_models(spec, [export], folder, weights=weights, seed=seed, force=force, strict=strict)
     if isinstance(outcome, JobError):
         raise outcome
     return outcome
@@ -62,6 +64,7 @@ def export_models(
     weights: Path | None = None,
     seed: int = 0,
     force: bool = False,
+    strict: bool = False,
 ) -> Iterator[Outcome]:
     """Yields (export spec, Artifact or the error) for each export, as it ends; one that fails does not stop the others.
 
@@ -77,7 +80,7 @@ def export_models(
         key = made.key(spec, export, weights_sha256, seed) if made.cacheable(spec) else ""
         target = folder / file_name(spec, export, weights_sha256, seed)
         found = made.find(target, key) if key and not force else None
-        yield export, found or _attempt(network, export, target, key)
+        yield export, _strictly(found, strict) if found else _attempt(network, export, target, key, strict)
 
 
 def load_artifact(path: Path) -> Artifact:
@@ -98,6 +101,15 @@ def file_name(spec: ModelSpec, export: ExportSpec, weights_sha256: str | None = 
     return "-".join(parts) + form.suffix
 
 
+def _strictly(artifact: Artifact, strict: bool) -> Artifact | JobError:
+    try:
+        if strict:
+            check_int8(artifact)
+    except JobError as error:
+        return error
+    return artifact
+
+
 def _build(spec: ModelSpec, weights: Path | None, weights_sha256: str | None, seed: int) -> Network:
     from edgebench.export.network import Network
     from edgebench.models import preprocessing
@@ -106,10 +118,12 @@ def _build(spec: ModelSpec, weights: Path | None, weights_sha256: str | None, se
     return Network(spec, build(spec, weights=weights, seed=seed), weights_sha256, preprocessing(spec))
 
 
-def _attempt(network: Callable[[], Network], export: ExportSpec, target: Path, key: str) -> Artifact | JobError:
+def _attempt(
+    network: Callable[[], Network], export: ExportSpec, target: Path, key: str, strict: bool
+) -> Artifact | JobError:
     """Exports, and turns whatever a converter or a runtime raises into one sentence."""
     try:
-        return _export(network(), export, target, key)
+        return _export(network(), export, target, key, strict)
     except JobError as error:
         return error
     except EdgebenchError:
@@ -120,21 +134,31 @@ def _attempt(network: Callable[[], Network], export: ExportSpec, target: Path, k
         return failure
 
 
-def _export(network: Network, export: ExportSpec, target: Path, key: str) -> Artifact:
+def _export(network: Network, export: ExportSpec, target: Path, key: str, strict: bool = False) -> Artifact:
     from edgebench.export.describe import describe
 
     convert = formats.EXPORTERS.load(export.format)
+    if export.precision == "int8":
+        network = network.calibrated(export.quantization or Quantization())
     with staging(target.parent) as folder:
         file = folder / target.name
         start = time.perf_counter()
         with collection_paused():
             conversion: Conversion = convert(network, export, file)
         convert_s = time.perf_counter() - start
+        _check_report(export, conversion)
         artifact = describe(network, export, file, conversion)
+        if strict:
+            check_int8(artifact)
         artifact = msgspec.structs.replace(artifact, path=str(target), convert_s=convert_s, cache_key=key)
         manifest.write(artifact, manifest.manifest_path(file))
         publish(folder, target.parent, [file.name, manifest.manifest_path(file).name])
     return artifact
+
+
+def _check_report(export: ExportSpec, conversion: Conversion) -> None:
+    if export.precision == "int8" and conversion.quantization is None:
+        raise ExportError(f"{export.format} is not written in int8 yet")
 
 
 def one_sentence(error: BaseException) -> str:

@@ -6,13 +6,19 @@ from typing import Annotated
 import typer
 
 from edgebench.commands.options import (
+    Calibrate,
+    Calibrator,
     Classes,
     Depth,
+    ErrorBudget,
     Input,
+    Int8Io,
     Json,
     Option,
     Phi,
     Resolution,
+    Samples,
+    Scheme,
     Weights,
     Width,
     listed,
@@ -23,7 +29,7 @@ from edgebench.commands.options import (
 def export(
     model: Annotated[list[str], typer.Argument(help="Networks: names, package.module:factory or file.py:factory.")],
     fmt: Annotated[str, typer.Option(help="Formats, comma-separated: tflite, onnx, coreml, ncnn, torch.")] = "tflite",
-    precision: Annotated[str, typer.Option(help="Weight precisions, comma-separated: fp32, fp16.")] = "fp32",
+    precision: Annotated[str, typer.Option(help="Weight precisions, comma-separated: fp32, fp16, int8.")] = "fp32",
     width: Width = None,
     depth: Depth = None,
     resolution: Resolution = None,
@@ -35,6 +41,14 @@ def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")] = Path("artifacts"),
     converter: Annotated[str, typer.Option(help="TFLite converter: default (ours) or litert-torch.")] = "default",
     image_input: Annotated[bool, typer.Option("--image-input", help="CoreML: take an image, not a tensor.")] = False,
+    calibrate: Calibrate = "",
+    samples: Samples = 64,
+    calibrator: Calibrator = "auto",
+    scheme: Scheme = "static",
+    int8_io: Int8Io = False,
+    error_budget: ErrorBudget = None,
+    activations: Annotated[str, typer.Option(help="int8, ONNX: uint8 or int8; default: what is fast here.")] = "",
+    strict: Annotated[bool, typer.Option("--strict", help="int8: fail where a layer stays float.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Convert even when a cached file is valid.")] = False,
     json: Json = False,
 ) -> None:
@@ -46,16 +60,20 @@ def export(
     from edgebench.report import output as show
     from edgebench.report import rows, tables
 
+    quantization = plan.quantization(
+        calibrate, samples, calibrator, scheme, float_io=not int8_io, activations=activations, error_budget=error_budget
+    )
     specs = plan.export_specs(
         listed(fmt, "format", plan.FORMATS),
         listed(precision, "precision", plan.PRECISIONS),
         converter=converter,
         image_input=image_input,
+        quantization=quantization,
     )
     arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, switches(option))
     cells = plan.cells(model, arguments, specs)
     with show.progress() as report:
-        done = exporting.run(cells, output, weights=weights, force=force, on_progress=report)
+        done = exporting.run(cells, output, weights=weights, force=force, strict=strict, on_progress=report)
     if json:
         show.json([rows.export(outcome) for outcome in done])
     else:

@@ -22,6 +22,20 @@ Option = Annotated[
     typer.Option(help="NAME=VALUE: a switch of a network (groups=2), or an argument of your factory. Repeatable."),
 ]
 Weights = Annotated[Path | None, typer.Option(help="Weights to load: .pth (tensors only) or .safetensors.")]
+Calibrate = Annotated[
+    str,
+    typer.Option(help="int8: a data set to calibrate on: a folder or synthetic:NAME; without it, random images."),
+]
+Samples = Annotated[int, typer.Option(help="int8: images to calibrate on; a quarter is held out to judge by.")]
+Calibrator = Annotated[
+    str, typer.Option(help="int8: minmax, moving, percentile, entropy or mse; auto keeps the one with the least error.")
+]
+Scheme = Annotated[str, typer.Option(help="int8: static, dynamic (ranges at run time), or weights only.")]
+Int8Io = Annotated[bool, typer.Option("--int8-io", help="int8: take and give int8 tensors, not float32.")]
+ErrorBudget = Annotated[
+    float | None,
+    typer.Option(help="int8: relative error of the outputs above which the worst layers stay float, such as 0.05."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Threads = Annotated[int, typer.Option(help="Threads of the runtime.")]
 Via = Annotated[str | None, typer.Option(help="How to get to the device: ssh, adb, emulator or local.")]

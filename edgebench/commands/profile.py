@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from edgebench.commands.options import (
+    Calibrate,
     Classes,
     Connect,
     Depth,
@@ -16,6 +17,8 @@ from edgebench.commands.options import (
     Phi,
     Python,
     Resolution,
+    Samples,
+    Scheme,
     Threads,
     Weights,
     Width,
@@ -34,7 +37,7 @@ def profile(
     model: Annotated[list[str] | None, typer.Argument(help="Networks, or .onnx and .tflite files.")] = None,
     device: Device = "host",
     fmt: Annotated[str | None, typer.Option(help="Formats, comma-separated; default: the device's first.")] = None,
-    precision: Annotated[str, typer.Option(help="Precisions, comma-separated: fp32, fp16.")] = "fp32",
+    precision: Annotated[str, typer.Option(help="Precisions, comma-separated: fp32, fp16, int8.")] = "fp32",
     threads: Threads = 1,
     via: Annotated[
         str | None, typer.Option(help="ssh, adb, emulator, estimate or local; default: what the device's profile says.")
@@ -56,6 +59,9 @@ def profile(
     input: Input = None,
     option: Option = None,
     weights: Weights = None,
+    calibrate: Calibrate = "",
+    samples: Samples = 64,
+    scheme: Scheme = "static",
     results: Annotated[Path, typer.Option(help="Folder that every row is appended to.")] = Path("results"),
     per_op: PerOp = False,
     trace: Trace = None,
@@ -71,7 +77,8 @@ def profile(
 
     target = profiles.load(device)
     formats = listed(fmt, "format", plan.FORMATS) or plan.default_formats(target)
-    specs = plan.export_specs(formats, listed(precision, "precision", plan.PRECISIONS))
+    quantization = plan.quantization(calibrate, samples, scheme=scheme)
+    specs = plan.export_specs(formats, listed(precision, "precision", plan.PRECISIONS), quantization=quantization)
     arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, switches(option))
     cells = plan.cells(model or models.FOCUS, arguments, specs)
     count = processes if processes is None else positive(processes, "--processes")

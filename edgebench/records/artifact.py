@@ -7,12 +7,17 @@ from edgebench.records.specs import ExportSpec, ModelSpec
 
 
 class TensorSpec(Record, frozen=True, kw_only=True):
-    """One input or output of a file. A dimension of None is dynamic."""
+    """One input or output of a file. A dimension of None is dynamic.
+
+    Where the dtype is an integer, it stands for (value - zero_point) * scale.
+    """
 
     name: str
     shape: tuple[int | None, ...]
     dtype: str
     layout: Layout | None = None
+    scale: float | None = None
+    zero_point: int | None = None
 
 
 class Preprocessing(Record, frozen=True, kw_only=True):

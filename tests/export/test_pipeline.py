@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from edgebench.errors import ExportError, MissingPackage, UsageError
-from edgebench.export import describe, formats, pipeline
+from edgebench.export import describe, formats, native, pipeline
 from edgebench.export.manifest import content_sha256
 from edgebench.export.network import Network
 from edgebench.export.pipeline import export_model, export_models, file_name, one_sentence
-from edgebench.records import Artifact, ExportSpec, ModelSpec
+from edgebench.records import Artifact, ExportSpec, ModelSpec, Quantization
 
 
 def test_file_and_manifest_agree(spec, torch_program, builds, tmp_path):
@@ -109,7 +109,7 @@ def test_failed_export_keeps_the_file_that_was_there(spec, torch_program, builds
 
 
 def test_file_that_computes_something_else_is_refused(spec, torch_program, builds, tmp_path, monkeypatch):
-    monkeypatch.setattr(describe, "to_native", lambda x, layout: x[..., ::-1].copy())
+    monkeypatch.setattr(native, "to_native", lambda x, layout: x[..., ::-1].copy())
     with pytest.raises(ExportError, match="the written file differs from torch: max abs error"):
         export_model(spec, torch_program, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -118,7 +118,9 @@ def test_file_that_computes_something_else_is_refused(spec, torch_program, build
 @pytest.mark.parametrize(
     ("export", "message"),
     [
-        (ExportSpec(format="onnx", precision="int8"), "unknown precision for onnx 'int8'"),
+        (ExportSpec(format="torch", precision="int8"), "unknown precision for torch 'int8'"),
+        (ExportSpec(quantization=Quantization()), "calibration is for int8, and the precision is fp32"),
+        (ExportSpec(precision="int8", converter="litert-torch"), "converter litert-torch writes no int8"),
         (ExportSpec(format="torch", precision="fp16"), "unknown precision for torch 'fp16'"),
         (ExportSpec(format="onnx", converter="litert-torch"), "unknown converter for onnx 'litert-torch'"),
         (ExportSpec(format="tflite", image_input=True), "an image as input exists in coreml only"),
