@@ -111,8 +111,17 @@ def list_devices(json: Json = False) -> None:
 
 
 @app.command("show")
-def show(name: Name, json: Json = False) -> None:
+def show(
+    name: Name,
+    validation: Annotated[
+        bool, typer.Option("--validation", help="How far its estimates are off, on networks that the fits did not see.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Show a device: facts and calibrations."""
+    if validation:
+        _show_validation(name, json)
+        return
     from edgebench import profiles
     from edgebench.report import bundles, output, rows, tables
     from edgebench.targets import readiness
@@ -123,3 +132,15 @@ def show(name: Name, json: Json = False) -> None:
         output.json({**rows.device(device), "emulator": found})
     else:
         output.blocks(*tables.device(device), *bundles.device(found))
+
+
+def _show_validation(name: str, json: bool) -> None:
+    from edgebench.estimate.validation import validation
+    from edgebench.report import output
+    from edgebench.report import validation as report
+
+    found = validation(name)
+    if json:
+        output.json(report.rows(found))
+    else:
+        output.blocks(*report.blocks(found))

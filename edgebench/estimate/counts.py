@@ -1,15 +1,15 @@
 """Time from counted instructions: what each class of instruction takes, on networks with a published latency.
 
-    latency = (sum over groups of cycles[group] * instructions) / clock
+    latency = (sum over terms of cycles[term] * instructions) / clock
 
-data/counts.csv holds one inference's instructions of ncnn's benchmark networks, counted under emulation
-(tests/benchmarks/count_instructions.py). A core runs kernels of its own, so the counts are a core's, not a device's.
-data/counts.toml holds the constants that `python -m edgebench.estimate.counts` fits on data/published.csv.
+The terms are one for all instructions, or four groups of them, whichever errs less on networks left out of the fit;
+with few networks, one. data/counts.csv holds one inference's instructions of ncnn's benchmark networks, counted under
+emulation (tests/benchmarks/count_instructions.py). A core runs kernels of its own, so the counts are a core's, not a
+device's. data/counts.toml holds the constants that `python -m edgebench.estimate.counts` fits on data/published.csv.
 
-Leave-one-network-out on the Raspberry Pi 4 (14 networks, fp32, 1 thread) prefers the four groups below (median error
-5%, worst 18%) to one constant for all instructions (8%, 19%). On the Cortex-A53 of two other boards the same form errs
-by 8% and 10%, worst 35% and 49%, since memory holds up AlexNet and VGG-16 there: the estimate from the graph is nearer
-(6% and 4%), so these have no constants here.
+Leave-one-network-out on the Raspberry Pi 4 (14 networks, fp32, 1 thread) prefers the four groups (median error 5%,
+worst 18%) to one constant (8%, 19%) and to the estimate from the graph (8%). On the Cortex-A53 of two other boards
+memory holds up AlexNet and VGG-16, which no count shows, and the estimate from the graph is nearer: see emulated.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import csv
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -37,9 +37,13 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "load": ("load", "vector_load"),
     "store": ("store", "vector_store"),
 }
-OTHER: Final = "other"
+OTHER: Final = "other"  # what is in none of the groups
+EVERY: Final = "instruction"
+FORMS: Final = ((EVERY,), (*GROUPS, OTHER))
+FEWEST: Final = 4  # networks for each term of a form
 CONFIDENCE: Final = 0.9
-CORES: Final = {"rpi4": "cortex-a72"}
+CORES: Final = {"rpi3bplus": "cortex-a53", "rpi4": "cortex-a72", "rpi5": "cortex-a76", "rpizero2w": "cortex-a53"}
+PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "int8")
 
 _DATA: Final = "edgebench.estimate"
 
@@ -47,7 +51,7 @@ Counts = Mapping[str, int]
 
 
 class CountedCalibration(msgspec.Struct, frozen=True, kw_only=True):
-    """Cycles an instruction of each group takes, one thread, and the errors on networks left out of the fit.
+    """Cycles an instruction of each term takes, one thread, and the errors on networks left out of the fit.
 
     `spread` is the half-width of the 90% interval of ln(published / estimate).
     """
@@ -74,7 +78,7 @@ def time_from_counts(
     found = calibrations().get(key)
     if found is None or device.cpu.clock_hz is None:
         return None
-    value = float(grouped(counts) @ _vector(found.cycles)) / device.cpu.clock_hz
+    value = float(quantities(counts, found.cycles) @ np.array([*found.cycles.values()])) / device.cpu.clock_hz
     ends = value * math.exp(-found.spread), value * math.exp(found.spread)
     return Interval(value=value, low=ends[0], high=ends[1], confidence=CONFIDENCE), found
 
@@ -87,49 +91,73 @@ def calibrations() -> dict[tuple[str, str, str], CountedCalibration]:
     return {(each.device, each.runtime, each.precision): each for each in found}
 
 
-def grouped(counts: Counts) -> Floats:
-    """Instructions of each group, what is in none last."""
-    known = [sum(counts[name] for name in names) for names in GROUPS.values()]
-    return np.array([*known, counts["instructions"] - sum(known)], dtype=float)
+def quantities(counts: Counts, terms: Iterable[str]) -> Floats:
+    """Instructions of each term of a form."""
+    known = {term: sum(counts[name] for name in names) for term, names in GROUPS.items()}
+    total = counts["instructions"]
+    found = known | {OTHER: total - sum(known.values()), EVERY: total}
+    return np.array([found[term] for term in terms], dtype=float)
 
 
-def fit(device: str, runtime: str = "ncnn", precision: Precision = "fp32") -> CountedCalibration:
-    """Fits the groups' cycles to the device's published rows at one thread, each network left out in turn."""
+def fitted() -> list[CountedCalibration]:
+    """Fits every device and precision that has enough networks, published and counted."""
+    found = [fit(device, precision=precision) for device in CORES for precision in PRECISIONS]
+    return [each for each in found if each is not None]
+
+
+def fit(device: str, runtime: str = "ncnn", precision: Precision = "fp32") -> CountedCalibration | None:
+    """Fits a device's cycles to its published rows at one thread, each network left out in turn.
+
+    The form is the one with the least median error on those left out; None for fewer networks than one term needs.
+    """
     clock = load(device).cpu.clock_hz or 1.0
     key = (device, runtime, precision, 1)
     published = {row.network: row.latency_s for row in reference.published() if row.cell == key}
-    counted = {name: grouped(counts) for name, counts in counted_networks(CORES[device]).items() if name in published}
-    instructions = np.array(list(counted.values()))
+    counted = {name: each for name, each in counted_networks(CORES[device], precision).items() if name in published}
     cycles = np.array([published[name] for name in counted]) * clock
-    errors = [_left_out(instructions, cycles, index) for index in range(len(counted))]
+    found = []
+    for form in FORMS:
+        if len(counted) >= _least(form):
+            instructions = np.array([quantities(each, form) for each in counted.values()])
+            errors = [_left_out(instructions, cycles, index) for index in range(len(counted))]
+            constants = dict(zip(form, solve(instructions, cycles).tolist(), strict=True))
+            found.append(_calibration(device, runtime, precision, constants, errors))
+    return min(found, key=lambda each: each.median, default=None)
+
+
+def _calibration(
+    device: str, runtime: str, precision: Precision, constants: dict[str, float], errors: Sequence[float]
+) -> CountedCalibration:
     off = [abs(math.expm1(error)) for error in errors]
     return CountedCalibration(
         device=device,
         runtime=runtime,
         precision=precision,
-        cycles=dict(zip((*GROUPS, OTHER), solve(instructions, cycles).tolist(), strict=True)),
+        cycles=constants,
         spread=_quantile(errors),
-        networks=len(counted),
+        networks=len(errors),
         median=median(off),
         worst=max(off),
     )
 
 
 def solve(instructions: Floats, cycles: Floats) -> Floats:
-    """The cycles of each group that are not negative and least off, relative to each network's `cycles`."""
+    """The cycles of each term that are not negative and least off, relative to each network's `cycles`."""
     from scipy.optimize import nnls
 
     found: Floats = nnls(instructions / cycles[:, None], np.ones(len(cycles)))[0]
     return found
 
 
-def counted_networks(core: str) -> dict[str, dict[str, int]]:
+def counted_networks(core: str, precision: Precision = "fp32") -> dict[str, dict[str, int]]:
     """The counts of every network that was emulated on `core`, by the name that published.csv gives it."""
     rows = csv.DictReader(_text("counts.csv").splitlines())
     return {
-        row["network"]: {name: int(value) for name, value in row.items() if name not in ("core", "network")}
+        row["network"]: {
+            name: int(value) for name, value in row.items() if name not in ("core", "precision", "network")
+        }
         for row in rows
-        if row["core"] == core
+        if (row["core"], row["precision"]) == (core, precision)
     }
 
 
@@ -153,14 +181,15 @@ def _left_out(instructions: Floats, cycles: Floats, index: int) -> float:
     return math.log(float(instructions[index] @ constants) / cycles[index])
 
 
+def _least(form: Sequence[str]) -> int:
+    """The fewest networks to fit a form on: a term that one network decides errs by what that network is."""
+    return FEWEST if len(form) == 1 else 3 * len(form)
+
+
 def _quantile(errors: Sequence[float]) -> float:
     from edgebench.estimate.crossvalidation import quantile
 
     return quantile(errors)
-
-
-def _vector(cycles: Mapping[str, float]) -> Floats:
-    return np.array([cycles[name] for name in (*GROUPS, OTHER)])
 
 
 def _text(name: str) -> str:
@@ -168,7 +197,7 @@ def _text(name: str) -> str:
 
 
 if __name__ == "__main__":
-    text = toml([fit(device) for device in CORES])
+    text = toml(fitted())
     target = Path(__file__).parent / "data" / "counts.toml"
     partial = target.with_suffix(".partial")
     partial.write_text(text, "utf-8")

@@ -14,6 +14,7 @@ import msgspec
 
 from edgebench.errors import UsageError
 from edgebench.estimate import reference
+from edgebench.estimate.counts import CountedCalibration, calibrations
 from edgebench.estimate.estimator import calibration_for, latency_interval
 from edgebench.profiles import load, names
 from edgebench.records import Precision
@@ -96,8 +97,9 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def unseen(device: str | None = None) -> list[Check]:
-    """Returns a check for each row kept from the fits, of `device` or of all."""
-    return [_check(row) for row in reference.unseen() if device in (None, row.device)]
+    """Returns a check for each row kept from the fits, of `device` or of all, that there is a calibration for."""
+    found = [_check(row) for row in reference.unseen() if device in (None, row.device)]
+    return [check for check in found if check is not None]
 
 
 def tally(checks: Sequence[Check]) -> Tally:
@@ -109,13 +111,33 @@ def tally(checks: Sequence[Check]) -> Tally:
     return Tally(rows=len(checks), median=median(errors), worst=max(errors), coverage=covered)
 
 
-def _check(row: reference.Row) -> Check:
+class Validation(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it for one device: `tally` is None where no published figure was kept from the fits."""
+
+    device: str
+    calibrations: tuple[Line, ...]
+    counted: tuple[CountedCalibration, ...]
+    unseen: tuple[Check, ...]
+    tally: Tally | None
+
+
+def validation(device: str) -> Validation:
+    """Everything that is known of how far a device's estimates are off."""
+    checks = unseen(device)
+    return Validation(
+        device=device,
+        calibrations=tuple(table(device)),
+        counted=tuple(each for each in calibrations().values() if each.device == device),
+        unseen=tuple(checks),
+        tally=tally(checks) if checks else None,
+    )
+
+
+def _check(row: reference.Row) -> Check | None:
     profile = load(row.device)
     calibration = calibration_for(profile, row.runtime, row.precision, row.threads)
     if calibration is None:
-        raise UsageError(
-            f"{row.device} has no calibration for {row.runtime} {row.precision} with {row.threads} threads"
-        )
+        return None
     kernels = reference.networks()[row.network].works(row.runtime)
     found, _ = latency_interval(kernels, profile, calibration)
     return Check(

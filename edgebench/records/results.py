@@ -64,7 +64,8 @@ class Measurement(Record, frozen=True, kw_only=True, tag="measurement", tag_fiel
 
     `latency_s[process][i]` is in time order. `memory_bytes` maps phases (baseline, load, first, steady) to peak
     resident bytes from the memory pass. `operators` comes from a pass of its own, when it was asked for.
-    `estimated_latency_s` is for emulated rows: the time that a calibrated constant makes of their counts.
+    `estimated_latency_s` is for emulated rows: the time that a calibrated constant makes of their counts, and
+    `calibrated_on` says what that constant rests on and how far it is off.
     """
 
     schema: int = SCHEMA
@@ -89,6 +90,7 @@ class Measurement(Record, frozen=True, kw_only=True, tag="measurement", tag_fiel
     accuracy: Accuracy | None = None
     counts: dict[str, int] = {}
     estimated_latency_s: Interval | None = None
+    calibrated_on: str = ""
     operators: OperatorProfile | None = None
     environment: dict[str, Any] = {}
     warnings: tuple[str, ...] = ()

@@ -33,7 +33,8 @@ COLUMNS = (
     Column("precision", "prec", "text", "precision of the weights"),
     Column("provenance", "provenance", "provenance", "measured: a clock on that device; emulated: executed instructions"
            " times a calibrated constant; estimated: from the network's graph"),
-    Column("p50_s", "p50", "time", "median over fresh processes of their median latency, or the estimate"),
+    Column("p50_s", "p50", "time", "median over fresh processes of their median latency; the estimate; or,"
+           " where the row is emulated, a time through a calibrated constant"),
     Column("interval_s", "interval", "interval", "95% interval of the median over processes; the estimate's own"),
     Column("p90_s", "p90", "time", "nearest rank over all runs; refused below 64 runs"),
     Column("p99_s", "p99", "time", "nearest rank over all runs; refused below 662 runs and for quick runs"),

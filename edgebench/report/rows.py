@@ -24,6 +24,7 @@ def profile(result: Result) -> dict[str, Any]:
         "threads": result.scenario.threads if isinstance(result, Measurement) else result.threads,
         "provenance": result.provenance,
         "latency_s": latency(result),
+        "calibrated_on": result.calibrated_on or None,
         "first_s": _middle(result.first_s) if isinstance(result, Measurement) else None,
         "load_s": _middle(result.load_s) if isinstance(result, Measurement) else None,
         "peak_memory_bytes": result.peak_memory_bytes,
@@ -38,13 +39,14 @@ def profile(result: Result) -> dict[str, Any]:
 
 
 def latency(result: Result) -> dict[str, float | None]:
-    """median, low, high, p90, p95, p99 in seconds; None for what the samples cannot carry."""
-    if isinstance(result, Estimate):
-        found = result.latency_s
+    """median, low, high, p90, p95, p99 in seconds; None for what the samples cannot carry.
+
+    An estimate and an emulated row have the calibrated value and the ends of its interval.
+    """
+    if isinstance(result, Estimate) or not result.latency_s:
+        found = result.latency_s if isinstance(result, Estimate) else result.estimated_latency_s
         values = (found.value, found.low, found.high) if found else (None, None, None)
         return dict(zip(_LATENCY, (*values, None, None, None), strict=True))
-    if not result.latency_s:
-        return dict.fromkeys(_LATENCY)
     from edgebench.measure.latency import summarize
 
     summary = summarize(result.latency_s, quick=result.scenario.quick)

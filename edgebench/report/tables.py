@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgebench.records import Estimate, Measurement, Parity, Result
-from edgebench.report import rows
+from edgebench.report import legend, rows
 from edgebench.report.overview import point
 from edgebench.units import show_bytes, show_count, show_seconds
 
@@ -84,7 +84,7 @@ def profile(results: Sequence[Result], device: DeviceProfile) -> list[Renderable
     blocks: list[RenderableType] = [
         _Profile(f"{device.title} ({device.name})", [_profile_row(result) for result in results])
     ]
-    blocks += [Text(line, style="dim") for line in _legend(results)]
+    blocks += [Text(line, style="dim") for line in legend.lines(results)]
     blocks += [Text(f"! {note}") for note in _notes(results)]
     if any(isinstance(result, Estimate) and result.latency_s for result in results):
         blocks.append(
@@ -184,33 +184,6 @@ def _refused(value: float | None, result: Result) -> str:
 
 def _parity(parity: Parity | None) -> str:
     return "-" if parity is None else f"{parity.range_error:.0e}" if parity.max_abs_error else "0"
-
-
-def _legend(results: Sequence[Result]) -> list[str]:
-    lines = []
-    if any(result.provenance == "emulated" for result in results):
-        lines.append(
-            "emulated: the device's own runtime under QEMU. instr (executed instructions of one inference) and peak "
-            "mem are counted, not estimated; parity is against this machine. An emulator's clock means nothing, so no "
-            "time is given."
-        )
-    if any(isinstance(result, Measurement) and result.latency_s for result in results):
-        lines.append(
-            "measured: p50 is the median over fresh processes with its 95% interval; it covers copying the input in, "
-            "the inference, and reading the output. first: the first inference after load."
-        )
-    confidences = {
-        result.latency_s.confidence for result in results if isinstance(result, Estimate) and result.latency_s
-    }
-    lines += [
-        f"estimated: from the network's graph; the interval should hold the device's median in {value:.0%} of cases."
-        for value in sorted(confidences)
-    ]
-    if any(result.parity for result in results):
-        lines.append(
-            "parity: largest error against PyTorch as a share of the output's range, with the file run on this machine."
-        )
-    return lines
 
 
 def _notes(results: Sequence[Result]) -> list[str]:

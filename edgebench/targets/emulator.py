@@ -1,8 +1,8 @@
 """An emulated device: its own runtime binaries, in a guest under QEMU, on a CPU in its likeness.
 
 What it gives is exact where a clock here would say nothing about the device: outputs of the device's kernels, the
-guest's memory, and executed instructions by class. A time is not among it; counts become one through a calibrated
-constant, which is the estimator's business.
+guest's memory, and executed instructions by class. The emulator's clock is not read; a time comes from the counts
+through a calibrated constant, with an interval, where the estimator has one for the device.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
 
 from edgebench import environment
 from edgebench.errors import DeviceError, UsageError
@@ -93,19 +95,35 @@ class CountingHost(LocalTarget):
 def emulate(
     artifact: Artifact, device: DeviceProfile, *, runs: int = RUNS, counts: bool = True, on_progress: Tell | None = None
 ) -> Measurement:
-    """Runs a file on an emulated device and returns what is exact: counts, memory, parity. It has no latency.
+    """Runs a file on an emulated device and returns what is exact: counts, memory, parity; no samples of a latency.
 
     `counts` is the inference with the median number of instructions among `runs`, after a first one that does not
     count; `parity` compares with this machine's outputs of the same file in the same runtime, and is None, with a
-    warning, where this machine has not got that runtime. One thread. An engine that fails gives a Measurement with
-    status "failed".
+    warning, where this machine has not got that runtime. `estimated_latency_s` is there when the estimator has
+    constants for the device, runtime and precision. One thread. An engine that fails gives a Measurement with status
+    "failed".
 
     Raises UsageError for a device or a file that cannot be emulated, and when the bundle is not set up.
     """
     bundle = require()
     note = fakecpu.core_of(device).note
     task = _Task(artifact, device.name, runs, on_progress or _quiet, [note] if note else [])
-    return task.run(bundle, counts, lambda options: EmulatorTarget(device, bundle, options))
+    found = task.run(bundle, counts, lambda options: EmulatorTarget(device, bundle, options))
+    return timed(found, device) if found.status == "ok" else found
+
+
+def timed(found: Measurement, device: DeviceProfile) -> Measurement:
+    """The record with the time that its counts, or the network's graph, stand for; unchanged where none is known."""
+    from edgebench import models
+    from edgebench.estimate.emulated import emulated_time
+    from edgebench.graph.sketch import sketch
+
+    graph = sketch(found.model) if found.model.name in models.names() else None
+    time = emulated_time(found.counts, device, found.runtime, found.export.precision, graph)
+    if time is None:
+        return found
+    warnings = (*found.warnings, *time.warnings)
+    return replace(found, estimated_latency_s=time.latency_s, calibrated_on=time.rests_on, warnings=warnings)
 
 
 def count_host(artifact: Artifact, *, runs: int = RUNS, on_progress: Tell | None = None) -> Measurement:

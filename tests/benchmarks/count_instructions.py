@@ -1,7 +1,8 @@
-"""Counts one inference of ncnn's benchmark networks: python tests/benchmarks/count_instructions.py NCNN_CHECKOUT DEVICE
+"""Counts ncnn's benchmark networks: python tests/benchmarks/count_instructions.py NCNN_CHECKOUT DEVICE [PRECISION]
 
-Appends to edgebench/estimate/data/counts.csv what is not there yet for the device's core; needs the device's bundle
-(`edgebench device setup`). The weights are zeros, as in benchncnn. All networks take about ten minutes.
+Appends to edgebench/estimate/data/counts.csv one inference of what is not there yet for the device's core and
+precision (fp32, fp16, int8); needs the device's bundle (`edgebench device setup`). The weights are zeros, as in
+benchncnn, which also computes in float16 wherever the core can. All networks take about ten minutes.
 """
 
 import csv
@@ -14,6 +15,7 @@ from pathlib import Path
 from edgebench import profiles
 from edgebench.export.ncnn import BIN, PARAM, Layer, parse, show
 from edgebench.records import Artifact, ExportSpec, ModelSpec, TensorSpec
+from edgebench.runtimes.ncnn import HALF_TAG
 from edgebench.targets.counting import CLASSES, TOTAL
 from edgebench.targets.emulator import emulate
 from edgebench.targets.fakecpu import core_of
@@ -23,6 +25,7 @@ NETWORKS = (
     *("mobilenet_v2", "mobilenet_v3", "proxylessnasnet", "regnety_400m", "resnet18", "resnet50", "shufflenet"),
     *("shufflenet_v2", "squeezenet", "vgg16"),
 )
+QUANTIZED = ("googlenet", "mobilenet", "resnet18", "resnet50", "squeezenet", "vgg16")
 LARGEST = 700_000_000  # bytes; VGG-16's weights are 553 MB, and what is beyond a network's own is not read
 TARGET = Path(__file__).resolve().parents[2] / "edgebench" / "estimate" / "data" / "counts.csv"
 
@@ -39,11 +42,13 @@ def stated(layers: list[Layer]) -> list[Layer]:
     return found
 
 
-def artifact(param: Path, folder: Path) -> Artifact:
-    """The network as a folder that edgebench runs."""
+def artifact(param: Path, folder: Path, *, half: bool) -> Artifact:
+    """The network as a folder that edgebench runs; `half` lets ncnn compute in float16."""
     layers = stated(parse(param.read_text()))
     (folder / PARAM).write_text(show(layers))
     with (folder / BIN).open("wb") as file:
+        file.write(HALF_TAG if half else b"")
+        file.flush()
         os.truncate(file.fileno(), LARGEST)
     first = next(layer for layer in layers if layer.kind == "Input")
     shape = (1, *(int(first.options[key]) for key in "210"))
@@ -58,20 +63,27 @@ def artifact(param: Path, folder: Path) -> Artifact:
     )
 
 
-def main(checkout: str, name: str) -> None:
+def main(checkout: str, name: str, precision: str = "fp32") -> None:
     """Counts what is missing, network by network."""
     device = profiles.load(name)
     core = core_of(device).qemu
-    known = {(row["core"], row["network"]) for row in csv.DictReader(TARGET.read_text().splitlines())}
-    for network in NETWORKS:
-        if (core, f"ncnn/{network}") in known:
+    half = precision != "fp32" and "fp16" in device.cpu.isa
+    rows = csv.DictReader(TARGET.read_text().splitlines())
+    known = {(row["core"], row["precision"], row["network"]) for row in rows}
+    for network in QUANTIZED if precision == "int8" else NETWORKS:
+        key = (core, precision, f"ncnn/{network}")
+        if key in known:
             continue
+        param = f"{network}_int8.param" if precision == "int8" else f"{network}.param"
         with tempfile.TemporaryDirectory() as folder:
-            model = artifact(Path(checkout, "benchmark", "models", f"{network}.param"), Path(folder))
+            model = artifact(Path(checkout, "benchmark", "models", param), Path(folder), half=half)
             found = emulate(model, device, runs=1)
+        if found.error:
+            print(f"{network}: {found.error}")
+            continue
         counts = [found.counts[each] for each in (TOTAL, *CLASSES)]
         with TARGET.open("a") as file:
-            file.write(",".join(map(str, (core, f"ncnn/{network}", *counts))) + "\n")
+            file.write(",".join(map(str, (*key, *counts))) + "\n")
         print(f"{network}: {found.counts[TOTAL] / 1e6:.1f} million instructions")
 
 

@@ -30,6 +30,8 @@ class Settings:
             rows[0] += 1
         if isinstance(result, Estimate):
             self._methods.setdefault(_estimated(result))
+        elif result.estimated_latency_s:
+            self._methods.setdefault(_emulated(result))
         elif result.latency_s:
             self._methods.setdefault(f"{result.provenance.capitalize()}: {scenario(result.scenario)}")
 
@@ -71,6 +73,14 @@ def scenario(of: Scenario) -> str:
         f"{of.processes} fresh processes; warm-up of at least {of.warmup_runs} runs and {of.warmup_s:g} s, not stored;"
         f" then at least {of.min_runs} runs and {of.min_s:g} s, at most {of.max_s:g} s;"
         f" {of.threads} thread{'s' * (of.threads > 1)}, batch {of.batch}{', quick' * of.quick}."
+    )
+
+
+def _emulated(result: Measurement) -> str:
+    share = f"{result.estimated_latency_s.confidence:.0%}" if result.estimated_latency_s else "a stated share"
+    return (
+        f"Emulated for {result.device} with {result.runtime} (time through a calibrated constant, not measured): from"
+        f" {result.calibrated_on}; the interval should hold the device's median in {share} of cases."
     )
 
 
