@@ -123,13 +123,14 @@ def profile(
     calibrate: str | Path = "",
     samples: int = 64,
     results: str | Path = "results",
+    resume: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Results:
     """Measures on this machine, or estimates for another device; one record a network, format and precision.
 
     Without a model it takes the focus set; without a format what `edgebench profile` takes. Every record is also
     appended to `results`/<device>/; the list of them shows as a table in a notebook and at a prompt. A cell that failed
-    has status "failed" and says why in `error`. `calibrate` and `samples` are as in export. Raises UsageError for bad
+    has status "failed" and says why in `error`. `resume` goes on with a run that was cut. `calibrate` and `samples` are as in export. Raises UsageError for bad
     input.
     """
     from pathlib import Path
@@ -148,6 +149,7 @@ def profile(
         Path(results),
         way=profiling.way(target, via, connect=connect, python=python),
         weights=Path(weights) if weights else None,
+        resume=resume,
         on_progress=on_progress or plan.silent,
     )
     return Results(done)

@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
-from edgebench.errors import DeviceError, JobError, UsageError, unknown
+from edgebench.errors import DeviceError, JobError, UsageError
 from edgebench.exporting import prepare
 from edgebench.plan import Cell, OnProgress, Step, silent
 from edgebench.records import (
@@ -29,29 +28,13 @@ from edgebench.records import (
     Status,
     identity,
 )
+from edgebench.ways import Kind, Way
+from edgebench.ways import way as way
 
 if TYPE_CHECKING:
     from edgebench.graph import Graph
     from edgebench.profiles import DeviceProfile
     from edgebench.targets import Target
-
-
-Kind = Literal["measure", "estimate", "emulate", "count", "reach"]
-VIA = ("local", "emulator", "ssh", "adb", "estimate")
-
-
-@dataclass(frozen=True)
-class Way:
-    """How a device is profiled; `via`, `connect` and `python` say how it is reached where it is not this machine.
-
-    `operators`: whether one more process times every operator.
-    """
-
-    kind: Kind
-    via: str | None = None
-    connect: str | None = None
-    python: str | None = None
-    operators: bool = False
 
 
 def scenario(*, quick: bool = False, threads: int = 1, processes: int | None = None) -> Scenario:
@@ -62,42 +45,6 @@ def scenario(*, quick: bool = False, threads: int = 1, processes: int | None = N
     return replace(chosen, threads=threads, processes=processes or chosen.processes)
 
 
-def way(
-    device: DeviceProfile,
-    via: str | None = None,
-    *,
-    connect: str | None = None,
-    python: str | None = None,
-    counts: bool = False,
-    operators: bool = False,
-) -> Way:
-    """How `device` is profiled: measured when it is this machine or has an address, else estimated.
-
-    `via`, `connect` and `counts` say otherwise. Raises UsageError for a `via` that does not exist or does not fit, and
-    for `operators` of another device than this machine.
-    """
-    if via is not None and via not in VIA:
-        raise unknown("way to a device (--via)", via, VIA)
-    here = device.name == "host"
-    if operators and (counts or not here):
-        raise UsageError("--per-op and --trace time operators on this machine: use --device host, without --counts")
-    if counts:
-        if not here or via is not None:
-            raise UsageError("--counts is for --device host alone; another device is counted by --via emulator")
-        return Way("count")
-    if here:
-        if via not in (None, "local") or connect:
-            raise UsageError("--device host is this machine: name another device with --device to reach one, or add it")
-        return Way("measure", operators=operators)
-    if via == "local":
-        raise UsageError(f"--via local measures this machine, which is --device host and not {device.name}")
-    if via == "emulator":
-        return Way("emulate")
-    if via == "estimate" or (via is None and connect is None and device.reach is None):
-        return Way("estimate")
-    return Way("reach", via, connect, python)
-
-
 def run(
     cells: Sequence[Cell],
     device: DeviceProfile,
@@ -106,13 +53,15 @@ def run(
     *,
     way: Way,
     weights: Path | None = None,
+    resume: bool = False,
     on_progress: OnProgress = silent,
 ) -> list[Result]:
     """Profiles every cell and returns one result each, in order; each is also in `results`/<device>/ by then.
 
+    With `resume` the newest run there goes on, if it is less than a day old: see edgebench.resuming.
     Raises UsageError before anything runs when `results` cannot be written to, or this machine lacks the threads.
     """
-    from edgebench import store
+    from edgebench import resuming, store
 
     cores = os.cpu_count()
     if way.kind == "measure" and cores and scenario.threads > cores:
@@ -120,7 +69,7 @@ def run(
     folder = results / device.name
     store.check_writable(folder)
     artifacts = prepare(cells, cache_folder() / "artifacts", weights=weights)
-    run_id = uuid4().hex[:8]
+    earlier = resuming.newest(folder) if resume else resuming.Earlier(uuid4().hex[:8])
     done: list[Result] = []
     with _reached(device, way, lambda doing: on_progress(Step(0, len(cells), device.name, doing))) as target:
         for number, cell in enumerate(cells):
@@ -129,8 +78,11 @@ def run(
                 on_progress(Step(number, len(cells), title, detail))
 
             report("preparing")
-            result = _Job(cell, device, scenario, way, target, weights, report).run(next(artifacts))
-            store.append(folder, result, run=run_id)
+            artifact = next(artifacts)
+            result = earlier.find(artifact, scenario, way)
+            if result is None:
+                result = _Job(cell, device, scenario, way, target, weights, report).run(artifact)
+                store.append(folder, result, run=earlier.run)
             done.append(result)
     return done
 

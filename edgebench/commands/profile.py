@@ -63,6 +63,12 @@ def profile(
     samples: Samples = 64,
     scheme: Scheme = "static",
     results: Annotated[Path, typer.Option(help="Folder that every row is appended to.")] = Path("results"),
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the device's newest run, up to a day old: run only what it lacks or failed."
+        ),
+    ] = False,
     per_op: PerOp = False,
     trace: Trace = None,
     json: Json = False,
@@ -85,6 +91,8 @@ def profile(
     scenario = profiling.scenario(quick=quick, threads=positive(threads, "--threads"), processes=count)
     way = profiling.way(target, via, connect=connect, python=python, counts=counts, operators=per_op or bool(trace))
     with output.progress() as report:
-        done = profiling.run(cells, target, scenario, results, way=way, weights=weights, on_progress=report)
+        done = profiling.run(
+            cells, target, scenario, results, way=way, weights=weights, resume=resume, on_progress=report
+        )
     profiled.show(done, target, json=json, trace=trace)
     profiling.check(done)
