@@ -58,6 +58,8 @@ def to_rgb(image: Image.Image) -> Pixels:
         raise ValueError("its pixels are floating-point numbers, whose white nobody has stated")
     if image.mode.startswith("I"):
         image = Image.fromarray(_eight_bits(np.asarray(image)))
+    if "transparency" in image.info:
+        image = image.convert("RGBA")  # Pillow warns where a palette with transparency goes to RGB at once
     return np.asarray(image.convert("RGB"))
 
 

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from edgebench.data import folders, synthetic
+from edgebench.data import cifar, folders, imagenet, mnist, synthetic
 from edgebench.data.dataset import Dataset
 from edgebench.errors import UsageError, unknown
 
+
+class Layout(Protocol):
+    """What a module that reads one layout of files offers."""
+
+    def splits(self, folder: Path) -> tuple[str, ...]:
+        """The splits that are there; none where the folder is of another layout."""
+
+    def load(self, folder: Path, reference: str, split: str) -> Dataset:
+        """Returns one of these splits."""
+
+
 SPLITS: Final = ("train", "val", "test", "all")
+# Folders that are more than images by class; each says which splits it finds in a folder, none where it is another's.
+LAYOUTS: Final[tuple[Layout, ...]] = (cifar, mnist, imagenet)
 
 
 def load(reference: str, *, split: str = "val", seed: int = 0, labelled: bool = True) -> Dataset:
     """Returns one split of the data set at `reference`: a folder, or `synthetic:NAME?size=64&classes=10&images=2000`.
 
-    A split that a set does not have is taken from what it has: `val` from `test`. A folder without splits holds out a
-    fifth of every class as `val`, by `seed`, has the rest as `train` and everything as `all`. `seed` of a generated
-    set decides its images. With `labelled` false any folder with images will do, and all have one class, named "".
+    A folder holds images by class, or ImageNet's validation images, CIFAR-10's binary files, or MNIST's. A split that
+    a set does not have is taken from what it has: `val` from `test`. A folder without splits holds out a fifth of
+    every class as `val`, by `seed`, has the rest as `train` and everything as `all`. `seed` of a generated set decides
+    its images. With `labelled` false any folder with images will do, and all have one class, named "".
 
     Raises UsageError, in one sentence, where there is nothing to read, the labels make no sense, or there is one class.
     """
@@ -33,14 +47,18 @@ def splits(reference: str) -> tuple[str, ...]:
     """Returns the splits that a data set has of its own; a folder that has none is `all`. Raises as `load` does."""
     if synthetic.is_synthetic(reference):
         return tuple(synthetic.SPLITS)
-    return tuple(folders.splits_of(_folder(reference))) or ("all",)
+    folder = _folder(reference)
+    found = next((own for layout in LAYOUTS if (own := layout.splits(folder))), ())
+    return found or tuple(folders.splits_of(folder)) or ("all",)
 
 
 def _load(reference: str, split: str, seed: int, labelled: bool) -> Dataset:
     if synthetic.is_synthetic(reference):
         return synthetic.load(reference, _choose(reference, split, tuple(synthetic.SPLITS)), seed)
-    folder = _folder(reference)
-    own = splits(reference)
+    folder, own = _folder(reference), splits(reference)
+    for layout in LAYOUTS:
+        if layout.splits(folder):
+            return layout.load(folder, reference, _choose(reference, split, own))
     if own == ("all",):
         if split == "test":
             raise UsageError(f"{reference} has no folders train, val and test: give the split train, val or all")

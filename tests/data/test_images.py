@@ -1,0 +1,102 @@
+"""What Pillow opens, what is converted on the way to RGB, and what is named as unreadable."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgebench.data.dataset import Unreadable
+from edgebench.data.images import read_image
+
+RED = (200, 30, 10)
+
+
+def test_grey_of_16_bits_is_scaled_and_not_clipped(tmp_path: Path) -> None:
+    wide = np.array([[0, 257, 32896, 65535]], np.uint16)
+    for name in ("wide.png", "wide.pgm", "wide.tif"):
+        Image.fromarray(wide).save(tmp_path / name)
+        pixels = read_image(tmp_path / name)
+        assert pixels[0, :, 0].tolist() == [0, 1, 128, 255]
+        assert pixels.shape == (1, 4, 3)
+
+
+def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
+    Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(tmp_path / "print.jpg", quality=95)
+    np.testing.assert_allclose(read_image(tmp_path / "print.jpg")[8, 8], (255, 0, 0), atol=6)
+
+
+def test_the_first_frame_of_an_animation_is_taken(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (6, 5), RED), Image.new("RGB", (6, 5), (0, 255, 0))]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "moving.png", save_all=True, append_images=frames[1:])
+    for name in ("moving.gif", "moving.png"):
+        np.testing.assert_allclose(read_image(tmp_path / name)[2, 2], RED, atol=4)
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "LA", "RGBA"])
+def test_other_modes_become_rgb(tmp_path: Path, mode: str) -> None:
+    Image.new("RGB", (7, 9), RED).convert("RGBA").convert(mode).save(tmp_path / "image.png")
+    pixels = read_image(tmp_path / "image.png")
+    assert pixels.shape == (9, 7, 3)
+    assert pixels.dtype == np.uint8
+
+
+def test_exif_orientation_is_not_applied(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (8, 4), RED)
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "turned.jpg", exif=exif)
+    assert read_image(tmp_path / "turned.jpg").shape == (4, 8, 3)
+
+
+def test_a_truncated_jpeg_is_unreadable(tmp_path: Path) -> None:
+    path = tmp_path / "cut.jpg"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(Unreadable, match=r"cut\.jpg cannot be read: image file is truncated") as caught:
+        read_image(path)
+    assert caught.value.path == str(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "is empty"),
+        (b"GIF89a", "cannot be read"),
+        (b"no image at all", "not an image of a known format"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image of a known format"),
+        (b"\x89PNG\r\n\x1a\n" + b"\x00" * 40, "cannot be read"),
+    ],
+)
+def test_what_is_no_image_is_unreadable(tmp_path: Path, content: bytes, why: str) -> None:
+    (tmp_path / "x.png").write_bytes(content)
+    with pytest.raises(Unreadable, match=why):
+        read_image(tmp_path / "x.png")
+
+
+def test_what_is_not_there_is_unreadable(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match="cannot be read"):
+        read_image(tmp_path / "gone.png")
+
+
+@pytest.mark.parametrize("side", [10_000, 20_000])
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path, side: int) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+    with pytest.raises(Unreadable, match="more than 89 megapixels"):
+        read_image(tmp_path / "bomb.png")
+
+
+def test_pixels_of_floats_are_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.ones((3, 3), np.float32)).save(tmp_path / "float.tif")
+    with pytest.raises(Unreadable, match="floating-point"):
+        read_image(tmp_path / "float.tif")
