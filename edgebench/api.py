@@ -28,21 +28,21 @@ def build(
     input: str | None = None,
     options: Mapping[str, int | float | bool | str] | None = None,
     weights: str | Path | None = None,
+    sha256: str | None = None,
     seed: int = 0,
 ) -> nn.Module:
     """Builds a network in eval mode; it takes float32 (batch, channels, height, width) and returns (batch, classes).
 
     `model` is a name that `edgebench models` lists, or a user's "package.module:factory" or "file.py:factory" with
     `input` such as "3x224x224". `options` are a network's own switches, such as groups=2 for alexnet, or the factory's
-    arguments. Raises UsageError for an unknown name, an impossible scaling point, or weights whose keys do not fit.
+    arguments. Raises UsageError for an unknown name, an impossible scaling point, or weights whose keys do not
+    fit. `weights` is a file, "torchvision:FILE", "timm:FILE", or "https://..." with its `sha256`.
     """
-    from pathlib import Path
-
     from edgebench.models.build import build as build_module
     from edgebench.plan import ModelArguments
 
     spec = ModelArguments(width, depth, resolution, phi, classes, input, options or {}).resolve(model)
-    return build_module(spec, weights=Path(weights) if weights else None, seed=seed)
+    return build_module(spec, weights=_file(weights, sha256), seed=seed)
 
 
 def export(
@@ -59,6 +59,7 @@ def export(
     input: str | None = None,
     options: Mapping[str, int | float | bool | str] | None = None,
     weights: str | Path | None = None,
+    sha256: str | None = None,
     converter: str = "default",
     image_input: bool = False,
     calibrate: str | Path = "",
@@ -96,7 +97,7 @@ def export(
         error_budget=error_budget,
     )
     [wanted] = export_specs([format], [precision], converter=converter, image_input=image_input, quantization=int8)
-    file = Path(weights) if weights else None
+    file = _file(weights, sha256)
     return export_model(spec, wanted, Path(output), weights=file, force=force, strict=strict)
 
 
@@ -120,6 +121,7 @@ def profile(
     input: str | None = None,
     options: Mapping[str, int | float | bool | str] | None = None,
     weights: str | Path | None = None,
+    sha256: str | None = None,
     calibrate: str | Path = "",
     samples: int = 64,
     results: str | Path = "results",
@@ -130,8 +132,8 @@ def profile(
 
     Without a model it takes the focus set; without a format what `edgebench profile` takes. Every record is also
     appended to `results`/<device>/; the list of them shows as a table in a notebook and at a prompt. A cell that failed
-    has status "failed" and says why in `error`. `resume` goes on with a run that was cut. `calibrate` and `samples` are as in export. Raises UsageError for bad
-    input.
+    has status "failed" and says why in `error`. `resume` goes on with a run that was cut. `calibrate` and `samples` are
+    as in export. Raises UsageError for bad input.
     """
     from pathlib import Path
 
@@ -148,7 +150,7 @@ def profile(
         profiling.scenario(quick=quick, threads=threads, processes=processes),
         Path(results),
         way=profiling.way(target, via, connect=connect, python=python),
-        weights=Path(weights) if weights else None,
+        weights=_file(weights, sha256),
         resume=resume,
         on_progress=on_progress or plan.silent,
     )
@@ -193,6 +195,14 @@ def scale(
         output=output,
         results=results,
     )
+
+
+def _file(weights: str | Path | None, sha256: str | None) -> Path | None:
+    """The weights file that is named: FILE, torchvision:FILE, timm:FILE, or an address with its hash."""
+    from edgebench.models.layouts.reference import obtain
+    from edgebench.report.output import warn
+
+    return obtain(None if weights is None else str(weights), sha256, tell=warn)
 
 
 def _many(names: str | Sequence[str]) -> tuple[str, ...]:

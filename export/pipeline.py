@@ -112,10 +112,10 @@ def _strictly(artifact: Artifact, strict: bool) -> Artifact | JobError:
 
 def _build(spec: ModelSpec, weights: Path | None, weights_sha256: str | None, seed: int) -> Network:
     from edgebench.export.network import Network
-    from edgebench.models import preprocessing
     from edgebench.models.build import build
+    from edgebench.models.layouts import preprocessing
 
-    return Network(spec, build(spec, weights=weights, seed=seed), weights_sha256, preprocessing(spec))
+    return Network(spec, build(spec, weights=weights, seed=seed), weights_sha256, preprocessing(spec, weights))
 
 
 def _attempt(

@@ -19,10 +19,12 @@ from edgebench.commands.options import (
     Resolution,
     Samples,
     Scheme,
+    Sha256,
     Weights,
     Width,
     listed,
     switches,
+    weights_file,
 )
 
 
@@ -38,6 +40,7 @@ def export(
     input: Input = None,
     option: Option = None,
     weights: Weights = None,
+    sha256: Sha256 = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")] = Path("artifacts"),
     converter: Annotated[str, typer.Option(help="TFLite converter: default (ours) or litert-torch.")] = "default",
     image_input: Annotated[bool, typer.Option("--image-input", help="CoreML: take an image, not a tensor.")] = False,
@@ -72,8 +75,9 @@ def export(
     )
     arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, switches(option))
     cells = plan.cells(model, arguments, specs)
+    file = weights_file(weights, sha256)
     with show.progress() as report:
-        done = exporting.run(cells, output, weights=weights, force=force, strict=strict, on_progress=report)
+        done = exporting.run(cells, output, weights=file, force=force, strict=strict, on_progress=report)
     if json:
         show.json([rows.export(outcome) for outcome in done])
     else:

@@ -21,7 +21,14 @@ Option = Annotated[
     list[str] | None,
     typer.Option(help="NAME=VALUE: a switch of a network (groups=2), or an argument of your factory. Repeatable."),
 ]
-Weights = Annotated[Path | None, typer.Option(help="Weights to load: .pth (tensors only) or .safetensors.")]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        help="Weights: a .pth (tensors only) or .safetensors file, or https://... with --sha256; in another library's "
+        "names as torchvision:FILE, timm:FILE or timm-tf:FILE."
+    ),
+]
+Sha256 = Annotated[str | None, typer.Option("--sha256", help="SHA-256 that the weights must have.")]
 Calibrate = Annotated[
     str,
     typer.Option(help="int8: a data set to calibrate on: a folder or synthetic:NAME; without it, random images."),
@@ -58,6 +65,14 @@ def listed(text: str | None, kind: str, choices: Iterable[str]) -> tuple[str, ..
         if value not in known:
             raise unknown(kind, value, known)
     return values
+
+
+def weights_file(reference: str | None, sha256: str | None) -> Path | None:
+    """The file that --weights names, fetched where it is on the web; see models.layouts.reference.obtain."""
+    from edgebench.models.layouts.reference import obtain
+    from edgebench.report import output
+
+    return obtain(reference, sha256, tell=output.warn)
 
 
 def positive(value: int, option: str) -> int:

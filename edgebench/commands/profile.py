@@ -19,12 +19,14 @@ from edgebench.commands.options import (
     Resolution,
     Samples,
     Scheme,
+    Sha256,
     Threads,
     Weights,
     Width,
     listed,
     positive,
     switches,
+    weights_file,
 )
 
 PerOp = Annotated[bool, typer.Option("--per-op", help="Host: also time every operator, beside the machine's roof.")]
@@ -59,6 +61,7 @@ def profile(
     input: Input = None,
     option: Option = None,
     weights: Weights = None,
+    sha256: Sha256 = None,
     calibrate: Calibrate = "",
     samples: Samples = 64,
     scheme: Scheme = "static",
@@ -90,9 +93,8 @@ def profile(
     count = processes if processes is None else positive(processes, "--processes")
     scenario = profiling.scenario(quick=quick, threads=positive(threads, "--threads"), processes=count)
     way = profiling.way(target, via, connect=connect, python=python, counts=counts, operators=per_op or bool(trace))
+    file = weights_file(weights, sha256)
     with output.progress() as report:
-        done = profiling.run(
-            cells, target, scenario, results, way=way, weights=weights, resume=resume, on_progress=report
-        )
+        done = profiling.run(cells, target, scenario, results, way=way, weights=file, resume=resume, on_progress=report)
     profiled.show(done, target, json=json, trace=trace)
     profiling.check(done)

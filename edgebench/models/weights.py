@@ -1,4 +1,7 @@
-"""Weight files: read without running anything that they contain, and fitted key by key."""
+"""Weight files: read without running anything that they contain, and fitted key by key.
+
+A file that says that it has another library's layout (layouts.reference writes such files) is fitted by its table.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from edgebench.errors import UsageError
+from edgebench.models import layouts
+from edgebench.models.layouts.adapting import library_of
+from edgebench.models.layouts.download import SUFFIXES
 
-SUFFIXES = (".pth", ".pt", ".safetensors")
 _WRAPPERS = ("state_dict", "model")
 _PARALLEL_PREFIX = "module."
 _COUNTER = "num_batches_tracked"
+_NAMED = 8  # keys that a sentence about a misfit names; the others are counted
 
 
 def read(path: Path) -> dict[str, Tensor]:
@@ -37,19 +43,34 @@ def load(network: nn.Module, path: Path, name: str, ignored: tuple[str, ...] = (
     """Puts the file's values into the network, which may lie on the meta device; all of them must fit.
 
     Keys that begin with one of `ignored` are dropped where the network lacks them (parts only needed in training).
-    Batch norm's batch counters may be missing: nothing reads them in evaluation.
-    Raises UsageError that names every missing, unexpected and misshapen key.
+    Batch norm's batch counters may be missing: nothing reads them in evaluation. Keys in another library's layout are
+    renamed by its table, and batch norms get its epsilon.
+    Raises UsageError that names missing, unexpected and misshapen keys, and for a library without such a network.
     """
     expected = network.state_dict()
-    given = {key: value for key, value in read(path).items() if key in expected or not key.startswith(ignored)}
+    library = library_of(path)
+    found = _renamed(read(path), library, name)
+    given = {key: value for key, value in found.items() if key in expected or not key.startswith(ignored)}
     for key in expected:
         if key.endswith(_COUNTER) and key not in given:
             given[key] = torch.tensor(0)
     problems = _problems(expected, given)
     if problems:
-        raise UsageError(f"the weights in {path} do not fit {name}: {'; '.join(problems)}")
+        other = layouts.hint(name, given, expected)
+        advice = f"; they have the names of {other}: give --weights {other}:{path}" if other and not library else ""
+        kind = f"{library} weights" if library else "weights"
+        raise UsageError(f"the {kind} in {path} do not fit {name}: {'; '.join(problems)}{advice}")
     values = {key: value.to(expected[key].dtype) for key, value in given.items()}
     network.load_state_dict(values, assign=any(value.is_meta for value in expected.values()))
+    if library:
+        layouts.adapted(network, library, name)
+
+
+def _renamed(state: dict[str, Tensor], library: str, name: str) -> dict[str, Tensor]:
+    if not library:
+        return state
+    keys = layouts.layout(library, name).keys(state)
+    return {keys[key]: value for key, value in state.items()}
 
 
 def _problems(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
@@ -63,8 +84,13 @@ def _problems(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> li
         "unexpected": (key for key in given if key not in expected),
         "wrong shape": misshapen,
     }
-    named = {kind: ", ".join(keys) for kind, keys in groups.items()}
+    named = {kind: _some(list(keys)) for kind, keys in groups.items()}
     return [f"{kind}: {keys}" for kind, keys in named.items() if keys]
+
+
+def _some(keys: list[str]) -> str:
+    more = len(keys) - _NAMED
+    return ", ".join(keys[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _read_torch(path: Path) -> object:

@@ -1,0 +1,57 @@
+"""What loading a library's file changes besides the names of its keys: epsilons and the preparation of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from edgebench.models import zoo
+from edgebench.models.layouts.layout import LAYOUT_KEY
+from edgebench.models.layouts.library import LIBRARIES, layout
+from edgebench.records import ModelSpec, Preprocessing
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def library_of(path: Path) -> str:
+    """The library whose layout a weights file says it has, or "" for our own. Reads the file's head only."""
+    if path.suffix != ".safetensors" or not path.is_file():
+        return ""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            found = (file.metadata() or {}).get(LAYOUT_KEY, "")
+    except (SafetensorError, OSError):  # whoever reads the values says what is wrong with it
+        return ""
+    return found if found in LIBRARIES else ""
+
+
+def adapted(network: nn.Module, library: str, name: str) -> None:
+    """Gives the network's batch norms the library's epsilon."""
+    from torch import nn
+
+    eps = layout(library, name).eps
+    for module in network.modules():
+        if eps is not None and isinstance(module, nn.BatchNorm2d):
+            module.eps = eps
+
+
+def preprocessing(spec: ModelSpec, weights: Path | None) -> Preprocessing | None:
+    """How images are prepared for a network with these weights: as published, unless their library does it otherwise.
+
+    None for a user's network.
+    """
+    ours = zoo.preprocessing(spec)
+    library = library_of(weights) if weights is not None else ""
+    if ours is None or not library:
+        return ours
+    theirs = dict(layout(library, spec.name).images)
+    if keep := theirs.pop("keep", None):
+        theirs["resize"] = round(ours.crop / keep)
+    if spec.channels != len(theirs.get("mean", ours.mean)):
+        theirs = {key: value for key, value in theirs.items() if key not in ("mean", "std")}
+    return replace(ours, **theirs)
