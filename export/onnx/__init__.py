@@ -4,12 +4,14 @@ fp16 stores the weights (tensors of two or more dimensions) as float16, each fol
 outputs, biases and arithmetic stay float32. The file is half as large and only the weights are rounded. A runtime
 folds the casts when it loads the file, so latency is that of fp32 and loading takes a little longer; onnxruntime has
 no float16 convolution on most CPUs and would run a file with float16 arithmetic slower, through casts around every
-operator.
+operator. int8 is in the modules beside this one.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,9 @@ from edgebench.errors import ExportError
 from edgebench.export.network import INPUT, LAYOUTS, OUTPUT, TORCH_NOISE, Conversion, Network
 from edgebench.export.quiet import Noise, quiet
 from edgebench.records import ExportSpec, TensorSpec
+
+# The quantizer of int8 is part of onnxruntime, whose Linux builds send telemetry unless this is set before its import.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 OPSET = 20
 PROTOBUF_LIMIT = 2**31  # bytes; protobuf cannot write a larger message
@@ -39,14 +44,28 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     onnx's own errors for a network that they cannot express.
     """
     model = _translate(network)
+    if spec.precision == "int8":
+        return _convert_int8(network, model, path)
     if spec.precision == "fp16":
         store_weights_as_float16(model)
+    save(model, path)
+    return _describe(model)
+
+
+def save(model: ModelProto, path: Path) -> None:
+    """Checks the network and writes it as one file, without notes. Raises ExportError for more than 2 GB."""
     _strip(model)
     if model.ByteSize() >= PROTOBUF_LIMIT:
-        raise ExportError(f"{network.spec.name} has more than 2 GB of weights, which one ONNX file cannot hold")
+        raise ExportError("the network has more than 2 GB of weights, which one ONNX file cannot hold")
     onnx.checker.check_model(model, full_check=True)
     onnx.save_model(model, path)
-    return _describe(model)
+
+
+def _convert_int8(network: Network, model: ModelProto, path: Path) -> Conversion:
+    from edgebench.export.onnx import int8
+
+    report, warnings = int8.write(network, model, path, save)
+    return replace(_describe(onnx.load_model(path)), quantization=report, warnings=warnings)
 
 
 def _translate(network: Network) -> ModelProto:

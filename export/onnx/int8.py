@@ -1,0 +1,65 @@
+"""int8 for ONNX: static as QuantizeLinear pairs with calibrated ranges, or dynamic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+import msgspec
+import onnx
+from onnx import ModelProto
+
+from edgebench.errors import UsageError
+from edgebench.export import calibrated
+from edgebench.export.examples import Array
+from edgebench.export.network import Network
+from edgebench.export.onnx import dynamic, static
+from edgebench.export.onnx.layers import layer_errors, named
+from edgebench.export.onnx.pattern import pool_by_name
+from edgebench.export.onnx.taps import activations
+from edgebench.export.onnx.variant import variant
+from edgebench.records import LayerError, Quantization, QuantizationReport
+from edgebench.runtimes.onnxruntime import load
+
+Save = Callable[[ModelProto, Path], None]
+
+
+def write(network: Network, model: ModelProto, path: Path, save: Save) -> tuple[QuantizationReport, tuple[str, ...]]:
+    """Writes `path` in int8 from the float `model`; returns what was decided, and warnings.
+
+    Raises UsageError for int8 input and output or 8-bit weights alone, which ONNX files do not have here.
+    """
+    wanted = network.quantization or Quantization()
+    if not wanted.float_io or wanted.scheme == "weights":
+        asked = "8-bit weights alone" if wanted.scheme == "weights" else "int8 input and output"
+        raise UsageError(f"{asked} are not offered in onnx: leave that option out")
+    if wanted.scheme == "dynamic":
+        return _dynamic(network, model, path, save)
+    pooled = pool_by_name(model)
+    chosen = variant(wanted.activations)
+
+    def write(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
+        nodes = [node.name for node in pooled.graph.node if named(node) in kept]
+        save(static.quantize(pooled, ranges, chosen, nodes), target)
+
+    def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
+        return layer_errors(pooled, onnx.load_model(file), images)
+
+    steps = calibrated.Steps(lambda images: activations(pooled, images), write, _run, layers)
+    report, warnings = calibrated.make(network, steps, path)
+    return msgspec.structs.replace(report, activations=str(chosen)), warnings
+
+
+def _run(path: Path) -> Callable[[Array], Array]:
+    return load(str(path)).run
+
+
+def _dynamic(network: Network, model: ModelProto, path: Path, save: Save) -> tuple[QuantizationReport, tuple[str, ...]]:
+    save(dynamic.quantize(model), path)
+    report = QuantizationReport(
+        calibrator="minmax",
+        calibration_images=0,
+        held_out=len(network.held_out_images),
+        activations="uint8, by each inference's own range",
+    )
+    return report, (dynamic.SLOWER,)

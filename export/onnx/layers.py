@@ -1,0 +1,129 @@
+"""The layers of an int8 ONNX network: which are int8, why the others are not, and what each costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from onnx import ModelProto, NodeProto
+
+from edgebench.export.examples import Array
+from edgebench.export.layer_errors import relative_errors
+from edgebench.export.onnx.pattern import normalisations
+from edgebench.export.onnx.static import OPERATORS
+from edgebench.export.onnx.taps import activations
+from edgebench.records import LayerError
+
+WEIGHTED = ("Conv", "Gemm", "MatMul")
+NORMALISED = "local response normalisation divides by what 8 bits cannot hold"
+FLOAT_KINDS = {"Softmax": "probabilities need more than 8 bits", "LRN": NORMALISED}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer by its node's name; `tensor` is where its output is read in the int8 network, `original` in float."""
+
+    node: str
+    name: str
+    kind: str
+    tensor: str
+    original: str
+    stored: str
+    why: str
+
+
+def layer_errors(model: ModelProto, quantized: ModelProto, images: Sequence[Array]) -> tuple[LayerError, ...]:
+    """Errors of the layers of `quantized` against the float `model`, in the order in which they run.
+
+    Layers are convolutions and dense layers, and what stays float by its kind.
+    """
+    found = layers(model, quantized)
+    errors = relative_errors(_pairs(model, quantized, found, images))
+    return tuple(
+        LayerError(
+            name=layer.name,
+            kind=layer.kind,
+            relative_l2_error=errors[layer.original],
+            stored=layer.stored,
+            why=layer.why,
+        )
+        for layer in found
+    )
+
+
+def _pairs(
+    model: ModelProto, quantized: ModelProto, found: Sequence[Layer], images: Sequence[Array]
+) -> Iterator[tuple[dict[str, Array], dict[str, Array]]]:
+    originals = activations(model, images, {layer.original for layer in found})
+    rounded = activations(quantized, images, {layer.tensor for layer in found})
+    for expected, got in zip(originals, rounded, strict=True):
+        yield {one.original: got[one.tensor] for one in found}, {one.original: expected[one.original] for one in found}
+
+
+def layers(model: ModelProto, quantized: ModelProto) -> list[Layer]:
+    """Returns the layers of `quantized` by comparing it with the float `model` that it was made from."""
+    flow = Flow(quantized)
+    nodes = {node.name: node for node in model.graph.node}
+    apart = normalisations(model)
+    found = []
+    for node in quantized.graph.node:
+        if node.name not in nodes or not (_weighted(node, flow) or node.op_type in FLOAT_KINDS or node.name in apart):
+            continue
+        kind = "LRN" if node.name in apart else node.op_type
+        stored = "int8" if flow.dequantized(node) else "float"
+        reason = FLOAT_KINDS.get(kind, "") if stored == "float" else ""
+        name = named(nodes[node.name])
+        found.append(Layer(node.name, name, kind, flow.after(node.output[0]), node.output[0], stored, reason))
+    return found
+
+
+class Flow:
+    """Who writes and who reads each tensor of a QDQ network."""
+
+    def __init__(self, model: ModelProto) -> None:
+        self.makers = {name: node for node in model.graph.node for name in node.output}
+        self.readers: dict[str, list[NodeProto]] = {}
+        self.constants = {tensor.name: tensor for tensor in model.graph.initializer}
+        for node in model.graph.node:
+            for name in node.input:
+                self.readers.setdefault(name, []).append(node)
+
+    def dequantized(self, node: NodeProto) -> bool:
+        """Whether an operator runs in int8: onnxruntime has it so, and what it reads comes from DequantizeLinear."""
+        if node.op_type not in OPERATORS:
+            return False
+        if node.op_type not in WEIGHTED:
+            return self.made_by(node.input[0], "DequantizeLinear")
+        return all(self.made_by(name, "DequantizeLinear") for name in node.input[:2])
+
+    def made_by(self, tensor: str, kind: str) -> bool:
+        """Whether an operator of that kind writes the tensor."""
+        return tensor in self.makers and self.makers[tensor].op_type == kind
+
+    def after(self, tensor: str) -> str:
+        """The tensor as its readers see it: behind its own QuantizeLinear and DequantizeLinear, where it has them."""
+        for quantize in self.readers.get(tensor, []):
+            if quantize.op_type == "QuantizeLinear":
+                for reader in self.readers.get(quantize.output[0], []):
+                    if reader.op_type == "DequantizeLinear":
+                        return str(reader.output[0])
+        return tensor
+
+    def weight(self, node: NodeProto) -> str | None:
+        """The constant that a weighted operator multiplies by, through what dequantizes or casts it."""
+        if node.op_type not in WEIGHTED:
+            return None
+        tensor = node.input[1]
+        while tensor not in self.constants and tensor in self.makers:
+            tensor = self.makers[tensor].input[0]
+        return tensor if tensor in self.constants else None
+
+
+def _weighted(node: NodeProto, flow: Flow) -> bool:
+    return flow.weight(node) is not None
+
+
+def named(node: NodeProto) -> str:
+    """A layer's name by its weight, which has torch's name; else by its output."""
+    weighted = node.op_type in WEIGHTED and node.input[1].endswith(".weight")
+    return str(node.input[1].removesuffix(".weight") if weighted else node.output[0])

@@ -1,0 +1,34 @@
+"""The small network in float ONNX, with its operators named for int8, and what flows through it."""
+
+import numpy as np
+import onnx
+import pytest
+
+from edgebench.export.onnx import convert
+from edgebench.export.onnx.pattern import pool_by_name
+from edgebench.export.onnx.taps import activations
+from edgebench.export.quantize.ranges import observe, ranges
+from edgebench.records import ExportSpec
+
+
+@pytest.fixture(scope="session")
+def model(network, tmp_path_factory) -> onnx.ModelProto:
+    path = tmp_path_factory.mktemp("onnx") / "net.onnx"
+    convert(network, ExportSpec(format="onnx"), path)
+    return onnx.load_model(path)
+
+
+@pytest.fixture(scope="session")
+def pooled(model) -> onnx.ModelProto:
+    return pool_by_name(model)
+
+
+@pytest.fixture(scope="session")
+def images() -> list[np.ndarray]:
+    random = np.random.default_rng(3)
+    return [random.standard_normal((1, 3, 32, 32), dtype=np.float32) for _ in range(6)]
+
+
+@pytest.fixture(scope="session")
+def seen(pooled, images) -> dict[str, tuple[float, float]]:
+    return ranges(observe(activations(pooled, images)), "minmax")
