@@ -32,7 +32,6 @@ from edgebench.ways import Kind, Way
 from edgebench.ways import way as way
 
 if TYPE_CHECKING:
-    from edgebench.graph import Graph
     from edgebench.profiles import DeviceProfile
     from edgebench.targets import Target
 
@@ -151,8 +150,9 @@ class _Job:
         from msgspec.structs import replace
 
         from edgebench.estimate import estimate
+        from edgebench.graph.source import graph_of
 
-        graph = _graph(artifact.model, self.weights)
+        graph = graph_of(artifact, self.weights)
         found = estimate(graph, self.device, spec=artifact.model, export=artifact.export, threads=self.scenario.threads)
         return replace(
             found,
@@ -173,11 +173,12 @@ class _Job:
         return count_host(artifact, on_progress=self.report)
 
     def _reach(self, artifact: Artifact) -> Result:
+        from edgebench.graph.source import graph_of_model
         from edgebench.targets.reaching import measure_there
 
         if self.target is None:
             raise DeviceError(f"{self.device.name} is not connected")
-        graph = None if artifact.model.family == "file" else _graph(artifact.model, self.weights)
+        graph = None if artifact.model.family == "file" else graph_of_model(artifact.model, self.weights)
         return measure_there(
             artifact,
             self.runtime,
@@ -223,23 +224,6 @@ class _Job:
 
 def _file_spec(cell: Cell) -> ModelSpec:
     return ModelSpec(name=cell.file.stem if cell.file else "unknown", family="file")
-
-
-def _graph(spec: ModelSpec, weights: Path | None) -> Graph:
-    """The network's graph: from its block table without torch, or captured from a user's own module."""
-    if spec.family == "file":
-        raise DeviceError(
-            f"an estimate needs the network's graph, and {spec.name} is only a file: name the network instead, "
-            "or measure the file with --device host"
-        )
-    if spec.family == "user":
-        from edgebench.graph.capture import capture
-        from edgebench.models.build import build
-
-        return capture(build(spec, weights=weights), spec.input_shape)
-    from edgebench.graph.sketch import sketch
-
-    return sketch(spec)
 
 
 def check(results: Sequence[Result]) -> None:
