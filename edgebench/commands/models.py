@@ -1,15 +1,24 @@
 """`edgebench models`."""
 
+from typing import Annotated
+
+import typer
+
 from edgebench.commands.options import Json
 
+Published = Annotated[
+    bool, typer.Option("--published", help="ImageNet accuracies that others have published, by recipe, with sources.")
+]
 
-def models(json: Json = False) -> None:
+
+def models(published: Published = False, json: Json = False) -> None:
     """List the networks and what they cost."""
+    from edgebench.models.published import published as read
     from edgebench.models.summary import summaries
     from edgebench.report import output, tables
+    from edgebench.report import published as shown
 
-    found = summaries()
     if json:
-        output.json(found)
+        output.json(read() if published else summaries())
     else:
-        output.table(tables.models(found))
+        output.table(shown.table(read()) if published else tables.models(summaries()))

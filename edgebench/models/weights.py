@@ -20,7 +20,7 @@ from edgebench.models.layouts.download import SUFFIXES
 _WRAPPERS = ("state_dict", "model")
 _PARALLEL_PREFIX = "module."
 _COUNTER = "num_batches_tracked"
-_NAMED = 8  # keys that a sentence about a misfit names; the others are counted
+_NAMED = 4  # keys that a sentence about a misfit names; the others are counted
 
 
 def read(path: Path) -> dict[str, Tensor]:
