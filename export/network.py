@@ -113,9 +113,9 @@ class Network:
     def reference(self) -> tuple[list[Array], Array]:
         """Example inputs (1, C, H, W), and torch's float32 outputs for them, stacked; computed on first use.
 
-        For int8 these are the held-out images.
+        For int8 the inputs are the held-out images, as long as there are two.
         """
-        if self.quantization is not None:
+        if self.quantization is not None and len(self.held_out_images) > 1:
             return self.held_out_images, self.compute(self.held_out_images)
         inputs = example_inputs(self.spec.input_shape, self.preprocessing)
         return inputs, self.compute(inputs)

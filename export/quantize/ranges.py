@@ -21,7 +21,7 @@ Range = tuple[float, float]
 """The lowest and the highest value that is kept; zero lies within."""
 
 HALF: Final = 4096  # bins on each side of zero
-LARGEST_SAMPLE: Final = 32768  # elements of one array that enter its histogram; the extremes are exact all the same
+LARGEST_SAMPLE: Final = 8192  # elements of one array that enter its histogram; the extremes are exact all the same
 MOMENTUM: Final = 0.95  # of the moving average, as in ai-edge-quantizer
 CENTRAL_SHARE: Final = 0.9999  # of the values that the percentile calibrator keeps
 STEPS: Final = 255  # between the lowest and the highest of 256 values

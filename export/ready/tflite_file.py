@@ -61,7 +61,22 @@ def _tensor(tensor: Any) -> TensorSpec:
     dtype = _DTYPES.get(tensor.Type())
     if dtype is None:
         raise ValueError(f"tensor type {tensor.Type()}")
-    return TensorSpec(name=(tensor.Name() or b"").decode(), shape=shape, dtype=dtype, layout=LAYOUTS.get(len(shape)))
+    scale, zero_point = _quantization(tensor.Quantization())
+    return TensorSpec(
+        name=(tensor.Name() or b"").decode(),
+        shape=shape,
+        dtype=dtype,
+        layout=LAYOUTS.get(len(shape)),
+        scale=scale,
+        zero_point=zero_point,
+    )
+
+
+def _quantization(parameters: Any) -> tuple[float | None, int | None]:
+    """Returns the scale and zero point of a tensor that has one of each; (None, None) for others."""
+    if parameters is None or parameters.ScaleLength() != 1 or parameters.ZeroPointLength() != 1:
+        return None, None
+    return float(parameters.Scale(0)), int(parameters.ZeroPoint(0))
 
 
 def _operators(model: Any, graph: Any) -> Iterator[str]:

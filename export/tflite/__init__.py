@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgebench.export.network import INPUT, OUTPUT, Conversion, Network
+from edgebench.export.network import Conversion, Network
 from edgebench.export.tflite import litert_torch
-from edgebench.export.tflite.emit import channels_last
-from edgebench.export.tflite.writer import write
-from edgebench.graph.operators import Operator
-from edgebench.records import ExportSpec, TensorSpec
+from edgebench.export.tflite.writer import ends, write
+from edgebench.records import ExportSpec
 
 
 def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
@@ -20,14 +18,11 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     """
     if spec.converter == litert_torch.NAME:
         return litert_torch.convert(network, spec, path)
+    if spec.precision == "int8":
+        from edgebench.export.tflite import int8
+
+        return int8.convert(network, path)
     graph = network.graph
-    return Conversion(
-        operators=write(graph, path, spec.precision),
-        inputs=(_tensor_spec(INPUT, graph.input),),
-        outputs=(_tensor_spec(OUTPUT, graph[graph.output]),),
-    )
-
-
-def _tensor_spec(name: str, operator: Operator) -> TensorSpec:
-    shape = (None, *channels_last(operator.shape)[1:])
-    return TensorSpec(name=name, shape=shape, dtype="float32", layout="NHWC" if len(shape) == 4 else "NC")
+    operators = write(graph, path, spec.precision)
+    source, result = ends(graph)
+    return Conversion(operators=operators, inputs=(source,), outputs=(result,))

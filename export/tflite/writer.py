@@ -13,7 +13,7 @@ from edgebench.export.tflite.emit_layers import LAYERS
 from edgebench.export.tflite.emit_norm import local_response_norm
 from edgebench.export.tflite.model import Model
 from edgebench.graph.operators import Graph, Input, LocalResponseNorm, Operator
-from edgebench.records import Precision
+from edgebench.records import Precision, TensorSpec
 
 EMITTERS: Final[dict[type[Operator], Emitter[Any]]] = {
     **LAYERS,
@@ -33,6 +33,16 @@ def write(graph: Graph, path: Path, precision: Precision = "fp32") -> dict[str, 
         emission.tensors[operator.name] = _emit(emission, operator)
     emission.model.save(path, (INPUT, emission.tensors[graph.input.name]), (OUTPUT, emission.tensors[graph.output]))
     return emission.model.counts()
+
+
+def ends(graph: Graph) -> tuple[TensorSpec, TensorSpec]:
+    """Returns what the written file takes and gives."""
+    return _tensor_spec(INPUT, graph.input), _tensor_spec(OUTPUT, graph[graph.output])
+
+
+def _tensor_spec(name: str, operator: Operator) -> TensorSpec:
+    shape = (None, *channels_last(operator.shape)[1:])
+    return TensorSpec(name=name, shape=shape, dtype="float32", layout="NHWC" if len(shape) == 4 else "NC")
 
 
 def _emit(emission: Emission, operator: Operator) -> int:

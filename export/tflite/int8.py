@@ -1,0 +1,106 @@
+"""int8 for TFLite: our own float file, quantised with calibrated ranges, or with ranges found at run time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+import msgspec
+
+from edgebench.export import calibrated
+from edgebench.export.examples import Array
+from edgebench.export.native import fed
+from edgebench.export.network import Conversion, Network
+from edgebench.export.ready import tflite_file
+from edgebench.export.tflite import taps
+from edgebench.export.tflite.quantizer import quantize
+from edgebench.export.tflite.writer import ends, write
+from edgebench.graph.operators import Graph, LocalResponseNorm, Softmax
+from edgebench.records import LayerError, Quantization, QuantizationReport, TensorSpec
+from edgebench.runtimes import litert
+
+SLOWER = (
+    "dynamic-range int8 is slower than fp32 where there are depthwise convolutions, which fall out of XNNPACK; static "
+    "int8 (--scheme static) is faster"
+)
+WEIGHTS_ONLY = "8-bit weights alone make the file smaller, not faster: activations are computed in float32"
+WARNINGS = {"dynamic": SLOWER, "weights": WEIGHTS_ONLY}
+LAYER_IMAGES = 4  # that the errors of single layers are measured on
+# Operators that stay float, and why.
+FLOAT = {
+    LocalResponseNorm: "its squares and roots need more than 8 bits",
+    Softmax: "probabilities need more than 8 bits",
+}
+
+
+def convert(network: Network, path: Path) -> Conversion:
+    """Writes `path` as the network's quantization asks; the report holds what was decided.
+
+    Raises ExportError when the network has an operator that is not covered, or an activation is not finite.
+    """
+    wanted = network.quantization or Quantization()
+    if wanted.scheme == "static":
+        report, warnings = calibrated.make(network, steps(network, path, float_io=wanted.float_io), path)
+    else:
+        report, warnings = _without_ranges(network, path)
+    contents = tflite_file.read(path)
+    source, result = ends(network.graph)
+    return Conversion(
+        inputs=(_stored_as(source, contents.inputs[0]),),
+        outputs=(_stored_as(result, contents.outputs[0]),),
+        operators=contents.operators,
+        warnings=warnings,
+        quantization=report,
+    )
+
+
+def steps(network: Network, path: Path, *, float_io: bool) -> calibrated.Steps:
+    """How a network becomes static int8: writes its float file beside `path`, and works on that."""
+    graph = network.graph
+    original = _float_file(graph, path)
+    kept_always = floats(graph)
+
+    def make(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
+        quantize(original, target, "static", ranges, {*kept, *kept_always}, float_io=float_io)
+
+    def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
+        found = taps.layer_errors(graph, original, file, images[:LAYER_IMAGES])
+        return [msgspec.structs.replace(each, why=kept_always.get(each.name, "")) for each in found]
+
+    return calibrated.Steps(lambda images: taps.activations(original, images), make, run, layers)
+
+
+def run(path: Path) -> Callable[[Array], Array]:
+    """Loads a written file as if it were torch's network."""
+    contents = tflite_file.read(path)
+    return fed(litert.load(str(path)).run, contents.inputs[0], contents.outputs[0])
+
+
+def floats(graph: Graph) -> dict[str, str]:
+    """The operators that stay float in every int8 file, and why."""
+    return {each.name: FLOAT[type(each)] for each in graph.operators if type(each) in FLOAT}
+
+
+def _without_ranges(network: Network, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
+    wanted = network.quantization or Quantization()
+    original = _float_file(network.graph, path)
+    quantize(original, path, wanted.scheme)
+    layers = taps.layer_errors(network.graph, original, path, network.held_out_images[:LAYER_IMAGES])
+    report = QuantizationReport(
+        calibrator="minmax",
+        calibration_images=0,
+        held_out=len(network.held_out_images),
+        layers=layers,
+        activations="float32" if wanted.scheme == "weights" else "int8, by each inference's own range",
+    )
+    return report, (WARNINGS[wanted.scheme],)
+
+
+def _stored_as(tensor: TensorSpec, found: TensorSpec) -> TensorSpec:
+    return msgspec.structs.replace(tensor, dtype=found.dtype, scale=found.scale, zero_point=found.zero_point)
+
+
+def _float_file(graph: Graph, path: Path) -> Path:
+    original = path.with_name(f"float-{path.name}")
+    write(graph, original)
+    return original

@@ -1,0 +1,74 @@
+"""Our own .tflite file in int8, by ai-edge-quantizer, with ranges that were found elsewhere.
+
+static: weights a channel at a time, activations by the ranges given; accumulators are 32-bit. dynamic and weights
+alone need no ranges.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from edgebench.errors import MissingPackage
+from edgebench.export.quantize.ranges import Range
+from edgebench.export.quiet import Noise, quiet
+from edgebench.records import QuantizationScheme
+
+try:
+    from ai_edge_quantizer import qtyping, quantizer, recipe
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] != "ai_edge_quantizer":
+        raise
+    raise MissingPackage("ai-edge-quantizer", "tflite", "int8 in tflite") from error
+
+NOISE: Final = Noise(
+    warnings=("Warning: Enabling `experimental_preserve_all_tensors`",), lines=("Applying Transformations to tensors",)
+)
+KEPT: Final = "no_quantize"
+# Of one operator of the graph, the writer makes up to six of TFLite's; their tensors have these endings.
+PARTS: Final = "(_(pad|sigmoid|clamped|whole|square|divisor|rsqrt|root|factor|log|scaled))?"
+RECIPES: Final = {
+    "static": recipe.static_wi8_ai8,
+    "dynamic": recipe.dynamic_wi8_afp32,
+    "weights": recipe.weight_only_wi8_afp32,
+}
+
+
+def quantize(
+    source: Path,
+    target: Path,
+    scheme: QuantizationScheme,
+    ranges: Mapping[str, Range] | None = None,
+    kept: Collection[str] = (),
+    *,
+    float_io: bool = True,
+) -> None:
+    """Writes `target`, the float file `source` in int8.
+
+    `ranges` are those of all tensors that are computed, by name. `kept` names operators of the graph that stay float,
+    as softmax does. With `float_io` the file takes and gives float32.
+    """
+    made = quantizer.Quantizer(source.read_bytes(), RECIPES[scheme]())
+    for operation in _left_out(float_io):
+        made.update_quantization_recipe(".*", operation, algorithm_key=KEPT)
+    for name in kept:
+        made.update_quantization_recipe(
+            f"^{re.escape(name)}{PARTS};?$", qtyping.TFLOperationName.ALL_SUPPORTED, algorithm_key=KEPT
+        )
+    given = {name: _limits(*ends) for name, ends in ranges.items()} if ranges else None
+    with quiet(NOISE):
+        result = made.quantize(given, enable_progress_bar=False, enable_progress_report=False)
+    target.write_bytes(result.quantized_model)
+
+
+def _left_out(float_io: bool) -> tuple[Any, ...]:
+    names = qtyping.TFLOperationName
+    return (names.SOFTMAX, names.INPUT, names.OUTPUT) if float_io else (names.SOFTMAX,)
+
+
+def _limits(low: float, high: float) -> dict[str, Any]:
+    return {"min": np.full((1, 1, 1, 1), low, np.float32), "max": np.full((1, 1, 1, 1), high, np.float32)}

@@ -1,0 +1,117 @@
+"""int8 in TFLite, from a small network through the pipeline to a file that is run."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+pytest.importorskip("ai_edge_quantizer", reason="needs ai-edge-quantizer: pip install 'edgebench[tflite]'")
+
+from edgebench.errors import ExportError
+from edgebench.export import native, pipeline
+from edgebench.export.network import Network
+from edgebench.export.quantize import images
+from edgebench.records import ExportSpec, ModelSpec, Quantization
+from edgebench.runtimes import litert
+
+
+class Residual(nn.Module):
+    """Stride, depthwise, residual, sigmoid gate, pooling, dense; with `normalise`, LRN as well."""
+
+    def __init__(self, normalise: bool = False) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU6())
+        self.depthwise = nn.Sequential(nn.Conv2d(16, 16, 3, 1, 1, groups=16), nn.SiLU())
+        self.project = nn.Conv2d(16, 16, 1)
+        self.normalise = nn.LocalResponseNorm(5) if normalise else nn.Identity()
+        self.classifier = nn.Linear(16, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        x = self.normalise(x + self.project(self.depthwise(x)))
+        return self.classifier(nn.functional.adaptive_avg_pool2d(x, 1).flatten(1))
+
+
+def made(normalise: bool = False) -> Network:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Network(ModelSpec(name="residual", family="test", resolution=32, classes=10), Residual(normalise).eval())
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return made()
+
+
+def export(network, folder, quantization=None, **switches):
+    spec = ExportSpec(precision="int8", quantization=quantization or Quantization(samples=16))
+    return pipeline._export(network, spec, folder / "residual-int8.tflite", "", **switches)
+
+
+def test_static_int8_is_int8_throughout_in_one_delegate(network, tmp_path):
+    artifact = export(network, tmp_path, strict=True)
+    assert (artifact.delegates, artifact.delegated_share) == (1, 1.0)
+    assert artifact.parity.relative_l2_error < 0.1
+    assert artifact.operators["QUANTIZE"] == artifact.operators["DEQUANTIZE"] == 1
+    assert {layer.stored for layer in artifact.quantization.layers} == {"int8"}
+    assert [tensor.dtype for tensor in (*artifact.inputs, *artifact.outputs)] == ["float32", "float32"]
+    assert artifact.inputs[0].shape == (None, 32, 32, 3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["residual-int8.tflite", "residual-int8.tflite.json"]
+
+
+def test_the_calibrator_with_the_least_error_is_kept(network, tmp_path):
+    report = export(network, tmp_path).quantization
+    tried = {name: error for name, error in report.errors.items() if name.isalpha()}
+    assert set(tried) == {"minmax", "moving", "percentile", "entropy", "mse"}
+    assert tried[report.calibrator] == min(tried.values())
+    assert (report.calibration_images, report.held_out) == (12, 4)
+
+
+def test_a_named_calibrator_is_taken(network, tmp_path):
+    report = export(network, tmp_path, Quantization(samples=16, calibrator="minmax")).quantization
+    assert report.calibrator == "minmax"
+    assert "mse" not in report.errors
+
+
+def test_int8_tensors_at_both_ends_come_with_scales(network, tmp_path):
+    artifact = export(network, tmp_path, Quantization(samples=16, float_io=False))
+    source, result = artifact.inputs[0], artifact.outputs[0]
+    assert (source.name, source.dtype, result.name, result.dtype) == ("image", "int8", "logits", "int8")
+    run = native.fed(litert.load(artifact.path).run, source, result)
+    image = network.calibrated(Quantization(samples=16)).held_out_images[0]
+    assert np.linalg.norm(run(image) - network.compute([image])[0]) < 0.1 * np.linalg.norm(run(image))
+
+
+def test_local_response_normalisation_stays_float_and_says_why(tmp_path):
+    artifact = export(made(normalise=True), tmp_path)
+    kept = {layer.name: layer.why for layer in artifact.quantization.layers if layer.stored == "float"}
+    assert kept == {"normalise": "its squares and roots need more than 8 bits"}
+    assert (artifact.delegates, artifact.delegated_share) == (1, 1.0)
+
+
+def test_strict_names_what_stayed_float_and_leaves_nothing(tmp_path):
+    with pytest.raises(ExportError, match=r"1 layers are computed in float: normalise \(its squares"):
+        export(made(normalise=True), tmp_path / "new", strict=True)
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_error_budget_leaves_layers_float_until_it_holds(network, tmp_path):
+    whole = export(network, tmp_path / "whole")
+    budget = whole.parity.relative_l2_error / 2
+    report = export(network, tmp_path, Quantization(samples=16, error_budget=budget)).quantization
+    assert any(layer.stored == "float" and "budget" in layer.why for layer in report.layers)
+    assert min(report.errors.values()) <= budget
+
+
+@pytest.mark.parametrize(("scheme", "warning"), [("dynamic", "slower than fp32"), ("weights", "not faster")])
+def test_schemes_without_ranges_warn(network, tmp_path, scheme, warning):
+    artifact = export(network, tmp_path, Quantization(samples=16, scheme=scheme))
+    assert artifact.parity.relative_l2_error < 0.1
+    assert any(warning in each for each in artifact.warnings)
+    assert artifact.quantization.calibration_images == 0
+
+
+def test_few_images_and_generated_ones_warn(network, tmp_path):
+    warnings = export(network, tmp_path, Quantization(samples=4)).warnings
+    assert images.GENERATED in warnings
+    assert any("calibrated on 4 images" in each for each in warnings)
