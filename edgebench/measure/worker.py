@@ -2,12 +2,15 @@
 
 A job is one JSON object on standard input:
 
-    {"engine": "…/runtimes/litert.py", "artifact": "…/model.tflite", "mode": "latency" | "memory", "process": 0,
-     "clock": "monotonic" | "engine", "scenario": {…the fields of records.Scenario…}}
+    {"engine": "…/runtimes/litert.py", "artifact": "…/model.tflite", "mode": "latency" | "memory" | "outputs",
+     "process": 0, "clock": "monotonic" | "engine", "scenario": {…the fields of records.Scenario…}}
+
+For "outputs", "input" names a .npy file: inputs in the file's own layout and dtype, along a first axis.
 
 Events are JSON lines on standard output, in this order, and the process ends after "end" or "error":
 
     latency: import, load, first, warm, samples, end        memory: import, load, memory, end
+    outputs: import, load, outputs for each input, end
 
 What a sample covers: the whole call `session.run(x)`, that is copying the input in, inference, and reading the output;
 not the making of the input. `load` covers the engine's own load of the file, and not the import of the engine, which
@@ -20,6 +23,7 @@ Uses the standard library, numpy and the engine only, on Python 3.9 or newer: th
 
 from __future__ import annotations
 
+import base64
 import gc
 import importlib.util
 import json
@@ -151,6 +155,18 @@ def memory(job: Job, wire: Wire) -> None:
     wire.send("memory", peaks=peaks, why_not=why_not)
 
 
+def outputs(job: Job, wire: Wire) -> None:
+    """Runs every input once and sends what comes out, bit by bit what the engine gave."""
+    engine, clock = start(job, wire)
+    before = clock()
+    session = load(engine, job)
+    wire.send("load", ns=clock() - before, **facts(session))
+    for x in np.load(job["input"], mmap_mode="r"):
+        found = np.ascontiguousarray(session.run(np.array(x)))
+        data = base64.b64encode(found.tobytes()).decode()
+        wire.send("outputs", dtype=found.dtype.str, shape=found.shape, data=data)
+
+
 def peak() -> int:
     """Peak resident bytes since the last call, from VmHWM; starts the next phase by writing 5 to clear_refs.
 
@@ -249,7 +265,7 @@ def highest(paths: Iterable[Path], unit: float) -> float | None:
 
 
 # By the job's mode. Another file that runs on a device may add its own and call main.
-PASSES: dict[str, Callable[[Job, Wire], None]] = {"latency": latency, "memory": memory}
+PASSES: dict[str, Callable[[Job, Wire], None]] = {"latency": latency, "memory": memory, "outputs": outputs}
 
 if __name__ == "__main__":
     code = main()

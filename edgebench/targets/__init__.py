@@ -11,7 +11,21 @@ from msgspec import Struct
 from edgebench.errors import DeviceError
 from edgebench.records import Record, Scenario
 
-__all__ = ["Ended", "Event", "First", "Job", "Loaded", "Peaks", "Raised", "Samples", "Target", "Warm", "decode"]
+__all__ = [
+    "Ended",
+    "Event",
+    "First",
+    "Job",
+    "Loaded",
+    "Outputs",
+    "OutputsJob",
+    "Peaks",
+    "Raised",
+    "Samples",
+    "Target",
+    "Warm",
+    "decode",
+]
 
 
 class Job(Record, frozen=True, kw_only=True):
@@ -20,8 +34,14 @@ class Job(Record, frozen=True, kw_only=True):
     runtime: str
     artifact: str
     scenario: Scenario
-    mode: Literal["latency", "memory", "emulated"] = "latency"
+    mode: Literal["latency", "memory", "emulated", "outputs"] = "latency"
     process: int = 0
+
+
+class OutputsJob(Job, frozen=True, kw_only=True):
+    """A job whose inputs come from the .npy file `input`, along its first axis, and whose outputs are sent back."""
+
+    input: str
 
 
 class _Event(Struct, frozen=True, kw_only=True, tag_field="event"):
@@ -76,6 +96,14 @@ class Peaks(_Event, frozen=True, kw_only=True, tag="memory"):
     why_not: str | None = None
 
 
+class Outputs(_Event, frozen=True, kw_only=True, tag="outputs"):
+    """What one input gives: the bytes of an array in base64, its shape, and numpy's name of its dtype."""
+
+    dtype: str
+    shape: list[int]
+    data: bytes
+
+
 class Raised(_Event, frozen=True, kw_only=True, tag="error"):
     """The engine raised an exception; `missing` names the module when that was what it lacked."""
 
@@ -88,7 +116,7 @@ class Ended(_Event, frozen=True, kw_only=True, tag="end"):
     """Nothing follows."""
 
 
-Event = Imported | Loaded | First | Warm | Samples | Peaks | Raised | Ended
+Event = Imported | Loaded | First | Warm | Samples | Peaks | Outputs | Raised | Ended
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 

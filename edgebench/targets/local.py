@@ -32,6 +32,7 @@ DOING = {
     "Warm": "taking samples",
     "Samples": "finishing",
     "Peaks": "finishing",
+    "Outputs": "running images",
 }
 
 

@@ -14,7 +14,7 @@ from edgebench import __version__
 from edgebench.errors import DeviceError
 from edgebench.records import Scenario, identity
 from edgebench.runtimes import PACKAGES, RUNTIMES
-from edgebench.targets import Ended, Event, Job, Raised, decode
+from edgebench.targets import Ended, Event, Job, OutputsJob, Raised, decode
 from edgebench.targets.board import Board, probe
 from edgebench.targets.interpreter import RUN, Interpreter, bundled, own
 from edgebench.targets.local import DOING, WORKER, engine_file, fate, worker_variables
@@ -109,7 +109,7 @@ class RemoteTarget:
                 whole = isinstance(event, Ended)
                 yield event
         finally:
-            if not whole or job.mode == "memory":  # the last of a cell; a failure is not kept either
+            if not whole or job.mode != "latency":  # the last of a cell; a failure is not kept either
                 self._ask("forget", {"cell": cell})
 
     def python(self, *arguments: str) -> Answer:
@@ -124,7 +124,8 @@ class RemoteTarget:
     def _cell(self, job: Job) -> str:
         """Names all that decides an outcome but the process, so that a run that was cut finds its own."""
         code = [fingerprint(path) for path in _code().values()]
-        return identity(_prints(_files(job.artifact)), code, job.runtime, job.scenario, self._python.identity)
+        images = fingerprint(Path(job.input)) if isinstance(job, OutputsJob) else ""
+        return identity(_prints(_files(job.artifact)), images, code, job.runtime, job.scenario, self._python.identity)
 
     def _bring(self, job: Job) -> str:
         """Sends the job's file unless it is there, and returns its path on the device."""
@@ -136,6 +137,13 @@ class RemoteTarget:
             self._patiently(lambda: ask(self.link, CLEAR, f"{self.board.home}/artifacts"))
             self._push(tree, files)
         return f"{self.board.home}/{tree}/{Path(job.artifact).name}"
+
+    def _bring_images(self, job: OutputsJob) -> str:
+        """Sends the job's images in place of those of an earlier job, and returns their path on the device."""
+        self._sent.pop("images", None)
+        self._patiently(lambda: ask(self.link, CLEAR, f"{self.board.home}/images"))
+        self._push("images", {"images.npy": Path(job.input)})
+        return f"{self.board.home}/images/images.npy"
 
     def _push(self, tree: str, files: dict[str, Path]) -> None:
         if self._sent.get(tree) == _prints(files):
@@ -168,7 +176,8 @@ class RemoteTarget:
     def _job(self, job: Job, artifact: str) -> dict[str, Any]:
         engine = f"{self.board.home}/code/runtimes/{engine_file(job.runtime).name}"
         clock = "engine" if job.runtime == "fake" else "monotonic"
-        return {**msgspec.to_builtins(job), "engine": engine, "artifact": artifact, "clock": clock}
+        images = {"input": self._bring_images(job)} if isinstance(job, OutputsJob) else {}
+        return {**msgspec.to_builtins(job), "engine": engine, "artifact": artifact, "clock": clock, **images}
 
     def _ask(self, command: str, request: dict[str, Any], limit_s: float = ANSWER_S) -> dict[str, Any]:
         """What deputy.py answers to one request. Raises DeviceError."""

@@ -12,7 +12,8 @@ from edgebench.data.dataset import Pixels
 from edgebench.data.synthetic.canvas import Field, blend, finish, grid, posed, soft, two_colours, waves
 
 PITCH: Final = (0.14, 0.22)  # of a pattern, in half images: 4.5 to 7 pixels of 64, under 2 of 16
-CLUTTER: Final = 4
+RIM: Final = 0.13  # of an object's radius, in one colour: what tells outlines apart when patterns do not
+CLUTTER: Final = 3
 
 
 def _polygon(corners: int, waist: float) -> Callable[[Field, Field], Field]:
@@ -67,14 +68,16 @@ def draw(random: np.random.Generator, label: int, size: int) -> Pixels:
     x, y = grid(size)
     pattern, outline = CLASSES[label].split(" ")
     image = _ground(random, x, y)
-    radius = random.uniform(0.4, 0.68)
-    across, down = (random.uniform(-1, 1, 2) * (0.85 - radius)).tolist()
+    radius = random.uniform(0.55, 0.8)
+    across, down = (random.uniform(-1, 1, 2) * (0.9 - radius)).tolist()
     near_x, near_y = x - across, y - down
-    shape = soft(OUTLINES[outline](*posed(random, near_x, near_y, radius, 1.4)), 0.05)
+    inside = OUTLINES[outline](*posed(random, near_x, near_y, radius, 1.2))
     pitch = random.uniform(*PITCH) / (2 * np.pi)
     marks = soft(PATTERNS[pattern](*posed(random, near_x, near_y, pitch, 1.2)), 0.8)
-    inner, outer = two_colours(random)
-    image = blend(image, blend(np.broadcast_to(inner, image.shape), outer, marks), shape)
+    light, dark = two_colours(random)
+    marked = blend(np.broadcast_to(light, image.shape), dark, marks)
+    image = blend(image, random.uniform(0, 1, 3).astype(np.float32), soft(inside, 0.05))
+    image = blend(image, marked, soft(inside - RIM, 0.05))
     return finish(random, image, x, y, size)
 
 
