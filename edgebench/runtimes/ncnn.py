@@ -1,7 +1,7 @@
 """ncnn on the CPU: `load(path, threads, batch)` for a folder of model.param and model.bin.
 
-A file whose weights are float32 is computed in float32. One with float16 weights is computed as ncnn does by itself:
-in float16 where the processor has float16 arithmetic, elsewhere in float32.
+A file whose weights are float32 is computed in float32. One with float16 or int8 weights is computed as ncnn does by
+itself: what is float in it in float16 where the processor has float16 arithmetic, elsewhere in float32.
 
 Uses the standard library, numpy and the engine only: this file is copied to devices.
 """
@@ -15,7 +15,8 @@ import ncnn
 import numpy as np
 
 PARAM, BIN = "model.param", "model.bin"
-HALF_TAG = bytes.fromhex("476b3001")  # before a layer's weights, when they are stored as float16
+# Before a layer's weights, when they are stored as float16, or as int8.
+HALF_TAG, INT8_TAG = bytes.fromhex("476b3001"), bytes.fromhex("384b0d00")
 SHAPES = "-23330"  # a layer's option with its outputs' shapes: 4 a shape, then dimensions, width, height, channels
 
 
@@ -30,7 +31,7 @@ def load(path: str, threads: int = 1, batch: int = 1) -> NcnnSession:
     param, weights = os.path.join(path, PARAM), os.path.join(path, BIN)
     inputs, outputs = ends(param)
     net = ncnn.Net()
-    configure(net.opt, threads, half=is_half(weights))
+    configure(net.opt, threads, half=is_short(weights))
     if net.load_param(param) or net.load_model(weights):
         raise ValueError(f"ncnn cannot read {path}: it says why on standard error")
     return NcnnSession(net, inputs, outputs)
@@ -97,7 +98,7 @@ def described(blob: str, sizes: list[str]) -> dict[str, Any]:
     return {"name": blob, "shape": [1, *map(int, sizes)], "dtype": "float32"}
 
 
-def is_half(weights: str) -> bool:
-    """Whether the first layer's weights are stored as float16."""
+def is_short(weights: str) -> bool:
+    """Whether the first layer's weights are stored in less than float32."""
     with open(weights, "rb") as file:
-        return file.read(4) == HALF_TAG
+        return file.read(4) in (HALF_TAG, INT8_TAG)

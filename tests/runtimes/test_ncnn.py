@@ -66,7 +66,7 @@ def test_half_weights_allow_half_arithmetic_and_only_they(tmp_path: Path) -> Non
         folder = tmp_path / str(half)
         folder.mkdir()
         path = tiny(folder, half=half)
-        assert engine.is_half(str(folder / "model.bin")) is half
+        assert engine.is_short(str(folder / "model.bin")) is half
         session = engine.load(path)
         options.append((session._net.opt.use_fp16_storage, session._net.opt.use_fp16_arithmetic))
         expected = convolved(WEIGHTS.astype(np.float16).astype(np.float32) if half else WEIGHTS)

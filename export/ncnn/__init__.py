@@ -13,7 +13,7 @@ import copy
 import os
 import subprocess
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,12 +23,12 @@ import torch
 from torch import nn
 
 from edgebench.errors import ExportError
+from edgebench.export.ncnn.param import BIN, PARAM, Layer, parse, show
 from edgebench.export.network import INPUT, OUTPUT, Conversion, Network
 from edgebench.export.quiet import Noise, quiet
 from edgebench.models.layers import Subsample
 from edgebench.records import ExportSpec, Layout, TensorSpec
 
-PARAM, BIN = "model.param", "model.bin"
 UNWANTED = ("pnnxparam", "pnnxbin", "pnnxpy", "pnnxonnx", "ncnnpy")  # files that pnnx writes beside the two
 PATIENCE_S = 1800.0  # VGG-16 takes half a minute on a busy machine
 NOISE = Noise(
@@ -50,10 +50,21 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
         output = trace(network, folder / "network.pt")
         _run_pnnx(folder, network.spec.input_shape, spec.precision)
         layers = renamed(parse((folder / PARAM).read_text("utf-8")), network.spec.input_shape, output)
+        (folder / PARAM).write_text(show(layers), "utf-8")
+        conversion = _describe(layers, network.spec.input_shape, output)
+        if spec.precision == "int8":
+            return _convert_int8(network, folder, conversion, path)
         path.mkdir()
-        (path / PARAM).write_text(show(layers), "utf-8")
-        os.replace(folder / BIN, path / BIN)
-    return _describe(layers, network.spec.input_shape, output)
+        for part in (PARAM, BIN):
+            os.replace(folder / part, path / part)
+    return conversion
+
+
+def _convert_int8(network: Network, folder: Path, conversion: Conversion, path: Path) -> Conversion:
+    from edgebench.export.ncnn import int8
+
+    report, warnings = int8.write(network, folder, path)
+    return replace(conversion, quantization=report, warnings=warnings)
 
 
 def trace(network: Network, path: Path) -> tuple[int, ...]:
@@ -105,42 +116,6 @@ def _run_pnnx(folder: Path, shape: tuple[int, ...], precision: str) -> None:
     if done.returncode or not (folder / PARAM).is_file() or not (folder / BIN).is_file():
         words = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         raise ExportError(f"pnnx ended with exit code {done.returncode}: {words[-1][:200] if words else 'no message'}")
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One line of a .param file: ncnn's name of the operator, the blobs it reads and writes, numbered options."""
-
-    kind: str
-    name: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    options: dict[str, str]
-
-
-def parse(text: str) -> list[Layer]:
-    """Reads a .param file: a magic number, the counts of layers and blobs, then a line a layer."""
-    return [_layer(line.split()) for line in text.splitlines()[2:] if line.strip()]
-
-
-def _layer(words: list[str]) -> Layer:
-    kind, name, reads, writes, *rest = words
-    first, end = int(reads), int(reads) + int(writes)
-    options = dict(option.split("=", 1) for option in rest[end:])
-    return Layer(kind, name, tuple(rest[:first]), tuple(rest[first:end]), options)
-
-
-def show(layers: list[Layer]) -> str:
-    """Writes a .param file as ncnn reads it."""
-    blobs = sum(len(layer.outputs) for layer in layers)
-    lines = [f"{layer.kind:<24} {layer.name:<24} {_blobs_and_options(layer)}" for layer in layers]
-    return "\n".join(["7767517", f"{len(layers)} {blobs}", *lines]) + "\n"
-
-
-def _blobs_and_options(layer: Layer) -> str:
-    options = (f"{key}={value}" for key, value in layer.options.items())
-    words = (len(layer.inputs), len(layer.outputs), *layer.inputs, *layer.outputs, *options)
-    return " ".join(map(str, words))
 
 
 def renamed(layers: list[Layer], image: tuple[int, ...], output: tuple[int, ...]) -> list[Layer]:

@@ -1,0 +1,102 @@
+"""int8 for ncnn: calibrated on the float network's own blobs, chosen by running the written folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from edgebench.errors import UsageError
+from edgebench.export import calibrated
+from edgebench.export.examples import Array
+from edgebench.export.layer_errors import relative_errors
+from edgebench.export.ncnn import weights
+from edgebench.export.ncnn.param import BIN, PARAM, Layer, parse, show, sources
+from edgebench.export.ncnn.static import OUTPUT_IN_INT8, QUANTIZED, quantize
+from edgebench.export.ncnn.taps import Blobs, activations
+from edgebench.export.network import Network
+from edgebench.records import LayerError, Quantization, QuantizationReport
+from edgebench.runtimes.ncnn import load
+
+SYMMETRIC = "int8, symmetric about zero"
+
+
+def write(network: Network, source: Path, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
+    """Writes the folder `path` in int8 from the float folder `source`; returns what was decided, and warnings.
+
+    Raises UsageError for a scheme that ncnn does not have.
+    """
+    wanted = network.quantization or Quantization()
+    if wanted.scheme != "static" or not wanted.float_io:
+        asked = "int8 input and output" if wanted.scheme == "static" else f"the scheme {wanted.scheme}"
+        raise UsageError(f"{asked} does not exist in ncnn: leave that option out")
+    layers = parse((source / PARAM).read_text("utf-8"))
+    arrays = weights.read(layers, (source / BIN).read_bytes())
+    blobs = sources(layers)
+    observed = {blobs[layer.inputs[0]] for layer in layers if layer.kind in QUANTIZED}
+
+    def save(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
+        save_folder(*quantize(layers, arrays, ranges, kept), target)
+
+    steps = calibrated.Steps(
+        activations=lambda images: activations(source, images, observed),
+        write=save,
+        run=_run,
+        layers=lambda folder, images: layer_errors(source, folder, images),
+    )
+    report, warnings = calibrated.make(network, steps, path)
+    return msgspec.structs.replace(report, activations=SYMMETRIC), warnings
+
+
+def save_folder(layers: list[Layer], arrays: dict[str, list[weights.Block]], folder: Path) -> None:
+    """Writes the two files of a network into a new folder."""
+    folder.mkdir()
+    (folder / PARAM).write_text(show(layers), "utf-8")
+    (folder / BIN).write_bytes(weights.write(layers, arrays))
+
+
+def _run(folder: Path) -> Callable[[Array], Array]:
+    return load(str(folder)).run
+
+
+def layer_errors(source: Path, folder: Path, images: Sequence[Array]) -> tuple[LayerError, ...]:
+    """Errors of the weighted layers of an int8 folder against the float one that it was made from, in order."""
+    layers = [layer for layer in parse((folder / PARAM).read_text("utf-8")) if layer.kind in QUANTIZED]
+    errors = relative_errors(_pairs(source, folder, layers, images))
+    return tuple(
+        LayerError(
+            name=layer.name,
+            kind=layer.kind,
+            relative_l2_error=errors[layer.outputs[0]],
+            stored="int8" if "8" in layer.options else "float",
+        )
+        for layer in layers
+    )
+
+
+def _pairs(
+    source: Path, folder: Path, layers: Sequence[Layer], images: Sequence[Array]
+) -> Iterator[tuple[Blobs, Blobs]]:
+    names = [layer.outputs[0] for layer in layers]
+    scales = _output_scales(folder)
+    found = _scaled(activations(folder, images, names), scales)
+    yield from zip(found, activations(source, images, names), strict=True)
+
+
+def _scaled(passes: Iterable[Blobs], scales: dict[str, float]) -> Iterator[Blobs]:
+    """Turns blobs that are stored in 8 bits into what they stand for."""
+    for blobs in passes:
+        yield {name: values / np.float32(scales.get(name, 1.0)) for name, values in blobs.items()}
+
+
+def _output_scales(folder: Path) -> dict[str, float]:
+    """The scale of each blob that is passed on in 8 bits: the last array of the layer that writes it."""
+    layers = parse((folder / PARAM).read_text("utf-8"))
+    arrays = weights.read(layers, (folder / BIN).read_bytes())
+    return {
+        layer.outputs[0]: float(arrays[layer.name][-1].values[0])
+        for layer in layers
+        if layer.kind in QUANTIZED and weights.number(layer, 8) > OUTPUT_IN_INT8
+    }

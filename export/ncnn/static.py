@@ -1,0 +1,104 @@
+"""Static int8 for ncnn, as its own tool ncnn2int8 writes it, which the Python packages leave out.
+
+Convolutions, depthwise ones and dense layers get 8-bit weights with a scale a channel, and one scale for their input;
+ncnn rounds that input itself, symmetrically about zero. Where every reader of a convolution's output is such a layer
+too, the output stays in 8 bits on its way. Layers that stay float store their weights as float16.
+Follows tools/quantize/ncnn2int8.cpp and ncnn2table.cpp of https://github.com/Tencent/ncnn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from edgebench.export.ncnn.param import Layer, sources
+from edgebench.export.ncnn.weights import Block, number
+
+Array = npt.NDArray[np.float32]
+Range = tuple[float, float]
+Weights = dict[str, list[Block]]
+
+QUANTIZED = {"Convolution": "2", "ConvolutionDepthWise": "1", "InnerProduct": "2"}  # option 8: how scales are stored
+CONVOLUTIONS = ("Convolution", "ConvolutionDepthWise")
+OUTPUT_IN_INT8 = 100  # added to option 8
+LARGEST = 127
+LARGEST_OF_WINOGRAD = 31  # of weights that Winograd's transformation for 3x3 kernels will add up in 8 bits
+
+
+def quantize(
+    layers: list[Layer], weights: Mapping[str, list[Block]], ranges: Mapping[str, Range], kept: Collection[str] = ()
+) -> tuple[list[Layer], Weights]:
+    """Returns the int8 network's layers and arrays, from a float one's.
+
+    `ranges` holds (low, high) of the blobs that those layers read, by the blob that holds the values (see `sources`);
+    `kept` names layers that stay float.
+    """
+    blobs = sources(layers)
+    scales = {
+        layer.name: input_scale(ranges[blobs[layer.inputs[0]]])
+        for layer in layers
+        if layer.kind in QUANTIZED and layer.name not in kept
+    }
+    passed = _passed_on(layers, scales)
+    found, arrays = [], {name: [_halved(block) for block in blocks] for name, blocks in weights.items()}
+    for layer in layers:
+        if layer.name in scales:
+            after = passed.get(layer.name)
+            arrays[layer.name] = _quantized(layer, weights[layer.name], scales[layer.name], after)
+            term = int(QUANTIZED[layer.kind]) + (OUTPUT_IN_INT8 if after is not None else 0)
+            layer = replace(layer, options=layer.options | {"8": str(term)})
+        found.append(layer)
+    return found, arrays
+
+
+def input_scale(ends: Range) -> float:
+    """What an activation is multiplied by before it is rounded; ncnn's zero is always 0."""
+    return LARGEST / max(-ends[0], ends[1])
+
+
+def _halved(block: Block) -> Block:
+    return replace(block, values=block.values.astype("<f2")) if block.tagged else block
+
+
+def _quantized(layer: Layer, blocks: list[Block], scale: float, after: float | None) -> list[Block]:
+    weight, *bias = blocks
+    channels = number(layer, 7, 1) if layer.kind == "ConvolutionDepthWise" else number(layer, 0)
+    rows = weight.values.astype(np.float32).reshape(channels, -1)
+    largest = np.abs(rows).max(axis=1)
+    scales = np.divide(_limit(layer), largest, out=np.zeros_like(largest), where=largest > 0)
+    whole = Block(_away_from_zero(rows * scales[:, None]).astype("i1").reshape(-1), tagged=True)
+    ends = [scale] if after is None else [scale, after]
+    return [whole, *bias, Block(scales.astype("<f4"), False), *(Block(np.array([one], "<f4"), False) for one in ends)]
+
+
+def _limit(layer: Layer) -> int:
+    """ncnn computes 3x3 convolutions of stride 1 by Winograd's F(4, 3), whose int8 form has room for 6 bits."""
+    kernel = {number(layer, 1), number(layer, 11, number(layer, 1))}
+    steps = {number(layer, option, 1) for option in (2, 12, 3, 13)}
+    winograd = layer.kind == "Convolution" and kernel == {3} and steps == {1}
+    return LARGEST_OF_WINOGRAD if winograd else LARGEST
+
+
+def _away_from_zero(values: Array) -> Array:
+    """Rounds halves away from zero, as C's round does."""
+    rounded: Array = np.copysign(np.floor(np.abs(values) + 0.5), values)
+    return rounded
+
+
+def _passed_on(layers: list[Layer], scales: Mapping[str, float]) -> dict[str, float]:
+    """The scale of each convolution's output that only int8 convolutions read, by the convolution's name."""
+    blobs = sources(layers)
+    readers: dict[str, list[Layer]] = {}
+    for layer in layers:
+        for blob in layer.inputs:
+            if layer.kind != "Split":
+                readers.setdefault(blobs[blob], []).append(layer)
+    found = {}
+    for layer in layers:
+        after = readers.get(layer.outputs[0], []) if layer.name in scales and layer.kind in CONVOLUTIONS else []
+        if after and all(one.name in scales and one.kind in CONVOLUTIONS for one in after):
+            found[layer.name] = scales[after[0].name]
+    return found

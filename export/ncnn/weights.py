@@ -1,0 +1,129 @@
+"""ncnn's .bin file: the layers' arrays one after the other, without names; the .param file says what comes when.
+
+A layer's main weights begin with a tag that tells how they are stored; everything else is plain float32. Arrays are
+padded to 4 bytes. https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure, and `load_model` of each layer.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgebench.errors import ExportError
+from edgebench.export.ncnn.param import Layer
+
+FLOAT32, FLOAT16, INT8 = 0, 0x01306B47, 0x000D4B38  # tags
+STORED: dict[int, np.dtype[Any]] = {FLOAT32: np.dtype("<f4"), FLOAT16: np.dtype("<f2"), INT8: np.dtype("i1")}
+TAGS = {dtype: tag for tag, dtype in STORED.items()}
+ALIGNMENT = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One array of a layer; `tagged` where its storage may be other than float32."""
+
+    values: npt.NDArray[Any]
+    tagged: bool
+
+    @property
+    def content(self) -> bytes:
+        """The array as the file holds it."""
+        tag = struct.pack("<I", TAGS[self.values.dtype]) if self.tagged else b""
+        data = self.values.tobytes()
+        return tag + data + bytes(-len(data) % ALIGNMENT)
+
+
+Sizes = list[tuple[int, bool]]  # elements of each of a layer's arrays, and whether it is tagged
+
+
+def number(layer: Layer, option: int, default: int = 0) -> int:
+    """A layer's option as a whole number."""
+    return int(layer.options.get(str(option), default))
+
+
+def _convolution(layer: Layer) -> Sizes:
+    if number(layer, 19) or number(layer, 28):  # its weights come from another layer
+        return []
+    outputs, term = number(layer, 0), number(layer, 8)
+    sizes = [(number(layer, 6), True)] + [(outputs, False)] * number(layer, 5)
+    if layer.kind != "ConvolutionDepthWise":
+        return sizes + _scales(term, outputs)
+    return sizes + _scales(term, 1 if term in (2, 102) else number(layer, 7, 1))
+
+
+def _scales(term: int, channels: int) -> Sizes:
+    """Arrays of an int8 layer: scales of its weights, of its input and, above 100, of its output."""
+    return [(channels, False)] * bool(term) + [(1, False)] * bool(term) + [(1, False)] * (term > 100)
+
+
+def _dense(layer: Layer) -> Sizes:
+    outputs = number(layer, 0)
+    return [(number(layer, 2), True)] + [(outputs, False)] * number(layer, 1) + _scales(number(layer, 8), outputs)
+
+
+def _constant(layer: Layer) -> Sizes:
+    dimensions = [number(layer, option) for option in (0, 1, 11, 2)]
+    return [(int(np.prod([size for size in dimensions if size])), number(layer, 21, 1) == 0)]
+
+
+def _affine(option: int, switch: int) -> Callable[[Layer], Sizes]:
+    return lambda layer: [(number(layer, option), False)] * (2 * number(layer, switch, 1))
+
+
+LAYOUTS: dict[str, Callable[[Layer], Sizes]] = {
+    "BatchNorm": lambda layer: [(number(layer, 0), False)] * 4,
+    "Convolution": _convolution,
+    "Convolution1D": _convolution,
+    "ConvolutionDepthWise": _convolution,
+    "Deconvolution": _convolution,
+    "DeconvolutionDepthWise": _convolution,
+    "GroupNorm": _affine(1, 3),
+    "InnerProduct": _dense,
+    "InstanceNorm": _affine(0, 2),
+    "LayerNorm": _affine(0, 2),
+    "MemoryData": _constant,
+    "PReLU": lambda layer: [(number(layer, 0), False)],
+    "Scale": lambda layer: [(number(layer, 0), False)] * (1 + number(layer, 1)),
+}
+
+
+def read(layers: list[Layer], content: bytes) -> dict[str, list[Block]]:
+    """Returns each layer's arrays by its name; layers without any are left out.
+
+    Raises ExportError when the arrays do not fill the file: then it is cut, or a layer has weights unknown here.
+    """
+    found: dict[str, list[Block]] = {}
+    position = 0
+    for layer in layers:
+        for size, tagged in LAYOUTS[layer.kind](layer) if layer.kind in LAYOUTS else []:
+            block, position = _block(content, position, size, tagged)
+            found.setdefault(layer.name, []).append(block)
+    if position != len(content):
+        others = sorted({layer.kind for layer in layers} - LAYOUTS.keys())
+        raise ExportError(
+            f"{len(content) - position} bytes of ncnn's weights belong to no known layer: int8 covers "
+            f"{', '.join(LAYOUTS)}, and this network also has {', '.join(others) or 'none'}"
+        )
+    return found
+
+
+def _block(content: bytes, position: int, size: int, tagged: bool) -> tuple[Block, int]:
+    dtype = STORED[FLOAT32]
+    try:
+        if tagged:
+            dtype = STORED[struct.unpack_from("<I", content, position)[0]]
+            position += ALIGNMENT
+        values = np.frombuffer(content, dtype, size, position)
+    except (struct.error, ValueError, KeyError) as error:
+        raise ExportError("ncnn's weights end early, or are stored in a way that is unknown here") from error
+    return Block(values, tagged), position + -(-values.nbytes // ALIGNMENT) * ALIGNMENT
+
+
+def write(layers: list[Layer], blocks: Mapping[str, list[Block]]) -> bytes:
+    """The .bin file of `layers`, in their order."""
+    return b"".join(block.content for layer in layers for block in blocks.get(layer.name, []))
