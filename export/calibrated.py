@@ -6,6 +6,7 @@ A format says how to do each of these (`Steps`). Everything is decided by runnin
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,13 @@ import numpy.typing as npt
 from edgebench.errors import ExportError
 from edgebench.export.examples import Array
 from edgebench.export.network import Network
-from edgebench.export.quantize.choose import Run, best
-from edgebench.export.quantize.ranges import CALIBRATORS, Range, observe, ranges
+from edgebench.export.quantize.adjust import ADJUSTMENTS, CORRECTED, EQUALIZED, Adjustment
+from edgebench.export.quantize.choose import Run, best, output_error
+from edgebench.export.quantize.ranges import CALIBRATORS, Observer, Range, observe, ranges
 from edgebench.records import Calibrator, LayerError, Quantization, QuantizationReport
 
 BUDGET = "kept float to stay within the error budget"
+GAIN = 0.98  # an adjustment is kept where it leaves no more than this share of the error
 ROUNDS = 7  # of leaving layers float, each twice as many as the one before: 127 at most
 
 Tensors = Mapping[str, npt.NDArray[np.float32]]
@@ -43,66 +46,112 @@ class Steps:
     layers: Callable[[Path, Sequence[Array]], Sequence[LayerError]]
 
 
-def make(network: Network, steps: Steps, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
+@dataclass(frozen=True)
+class Made:
+    """A file that was written: from which network, how, and the error of each that was tried before it."""
+
+    network: Network
+    steps: Steps
+    ranges: Ranges
+    calibrator: Calibrator
+    errors: dict[str, float]
+    error: float
+    adjustments: tuple[str, ...] = ()
+
+
+def make(
+    network: Network, steps: Steps, path: Path, vary: Callable[[Network, Path], Steps] | None = None
+) -> tuple[QuantizationReport, tuple[str, ...]]:
     """Writes `path`, the int8 file with the least error on the held-out images; returns what was decided, and warnings.
 
-    Raises ExportError when an activation is not finite.
+    With `vary`, the steps for a changed network and a path, equalised weights and corrected biases are tried as well,
+    and kept where they lower the error. Raises ExportError when an activation is not finite.
     """
     wanted = network.quantization or Quantization()
-    candidates = _candidates(network, steps, wanted.calibrator)
-    held_out, expected = network.reference
+    made = _calibrated(network, steps, path)
+    for adjustment in ADJUSTMENTS if vary else ():
+        made = _adjusted(made, adjustment, path, vary) if vary and adjustment.asked(wanted) else made
+    held_out, _ = network.reference
+    report = QuantizationReport(
+        calibrator=made.calibrator,
+        calibration_images=len(network.calibration_images),
+        held_out=len(held_out),
+        errors=made.errors,
+        layers=tuple(made.steps.layers(path, held_out)),
+        equalized=EQUALIZED in made.adjustments,
+        bias_corrected=CORRECTED in made.adjustments,
+    )
+    if wanted.error_budget is None or made.error <= wanted.error_budget:
+        return report, ()
+    return _within(wanted.error_budget, report, made, path)
 
-    def write(name: str, found: dict[str, Range]) -> Path:
+
+def _calibrated(network: Network, steps: Steps, path: Path) -> Made:
+    """Writes a file for each calibrator and keeps the best."""
+    wanted = network.quantization or Quantization()
+    names: Iterable[Calibrator] = CALIBRATORS if wanted.calibrator == "auto" else (wanted.calibrator,)
+    observers = _observed(network, steps)
+    candidates: dict[str, Ranges] = {name: ranges(observers, name) for name in names}
+
+    def write(name: str, found: Ranges) -> Path:
         target = path.with_name(f"{name}-{path.name}")
         steps.write(found, (), target)
         return target
 
-    chosen = best(candidates, write, steps.run, held_out, expected)
-    os.replace(chosen.file, path)
-    layers = steps.layers(path, held_out)
-    report = QuantizationReport(
-        calibrator=chosen.name,  # type: ignore[arg-type]  # a key of the candidates
-        calibration_images=len(network.calibration_images),
-        held_out=len(held_out),
-        errors=chosen.errors,
-        layers=tuple(layers),
-    )
-    if wanted.error_budget is None or chosen.error <= wanted.error_budget:
-        return report, ()
-    return _within(wanted.error_budget, report, candidates[chosen.name], network, steps, path)
+    chosen = best(candidates, write, steps.run, *network.reference)
+    replace(chosen.file, path)
+    kept: Calibrator = chosen.name  # type: ignore[assignment]  # a key of the candidates
+    return Made(network, steps, candidates[kept], kept, dict(chosen.errors), chosen.error)
 
 
-def _candidates(network: Network, steps: Steps, calibrator: Calibrator) -> dict[str, dict[str, Range]]:
+def _adjusted(made: Made, adjustment: Adjustment, path: Path, vary: Callable[[Network, Path], Steps]) -> Made:
+    """Writes the file from the adjusted network too, and keeps the better of both."""
+    graph = adjustment.graph(made.network)
+    if graph is None:
+        return made
+    target = path.with_name(f"adjusted-{path.name}")
+    network = made.network.with_graph(graph)
+    steps = vary(network, path.with_name(f"{adjustment.name}-{path.name}"))
+    found = ranges(_observed(network, steps), made.calibrator) if adjustment.moves else made.ranges
+    steps.write(found, (), target)
+    error = output_error(steps.run(target), *network.reference)
+    made.errors[f"{made.calibrator}, {', '.join((*made.adjustments, adjustment.name))}"] = error
+    if error > made.error * GAIN:
+        return made
+    replace(target, path)
+    adjustments = (*made.adjustments, adjustment.name)
+    return Made(network, steps, found, made.calibrator, made.errors, error, adjustments)
+
+
+def _observed(network: Network, steps: Steps) -> dict[str, Observer]:
     try:
-        observers = observe(steps.activations(network.calibration_images))
+        return observe(steps.activations(network.calibration_images))
     except ValueError as error:
         raise ExportError(str(error)) from error
-    names: Iterable[Calibrator] = CALIBRATORS if calibrator == "auto" else (calibrator,)
-    return {name: ranges(observers, name) for name in names}
 
 
 def _within(
-    budget: float, report: QuantizationReport, found: Ranges, network: Network, steps: Steps, path: Path
+    budget: float, report: QuantizationReport, made: Made, path: Path
 ) -> tuple[QuantizationReport, tuple[str, ...]]:
     """Leaves the worst layers float, twice as many each time, until the file's error is within the budget."""
-    held_out, expected = network.reference
+    held_out, expected = made.network.reference
     for kept in _worst_first(report.layers):
         target = path.with_name(f"islands-{path.name}")
-        steps.write(found, kept, target)
-        chosen = best({"islands": target}, lambda _, made: made, steps.run, held_out, expected)
+        made.steps.write(made.ranges, kept, target)
+        error = output_error(made.steps.run(target), held_out, expected)
         replace(target, path)
-        if chosen.error <= budget:
+        if error <= budget:
             break
-    layers = tuple(_explained(layer, kept) for layer in steps.layers(path, held_out))
-    errors = report.errors | {f"{report.calibrator}, {len(kept)} layers float": chosen.error}
-    warnings = () if chosen.error <= budget else (_beyond(budget, chosen.error, len(kept)),)
+    layers = tuple(_explained(layer, kept) for layer in made.steps.layers(path, held_out))
+    errors = report.errors | {f"{report.calibrator}, {len(kept)} layers float": error}
+    warnings = () if error <= budget else (_beyond(budget, error, len(kept)),)
     return msgspec.structs.replace(report, errors=errors, layers=layers), warnings
 
 
 def replace(source: Path, target: Path) -> None:
     """Moves a file or a folder into the place of another."""
     if target.is_dir():
-        os.replace(target, source.with_name(f"replaced-{target.name}"))
+        shutil.rmtree(target)
     os.replace(source, target)
 
 

@@ -60,6 +60,14 @@ class Network:
         """The same network with images to become int8 on; what is captured of it and read for it is shared."""
         return replace(self, quantization=quantization, origin=self)
 
+    def with_graph(self, graph: Graph) -> Network:
+        """A network that computes `graph`, with this one's images, judged by what this one computes."""
+        from edgebench.export.quantize.replay import Replay
+
+        made = replace(self, module=Replay(graph), origin=None)
+        vars(made).update(graph=graph, reference=self.reference)
+        return made
+
     @property
     def calibration(self) -> images.Calibration:
         """The images that the quantization names, read on first use. Raises UsageError as images.load does."""

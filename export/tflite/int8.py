@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -40,7 +41,8 @@ def convert(network: Network, path: Path) -> Conversion:
     """
     wanted = network.quantization or Quantization()
     if wanted.scheme == "static":
-        report, warnings = calibrated.make(network, steps(network, path, float_io=wanted.float_io), path)
+        vary = partial(steps, float_io=wanted.float_io)
+        report, warnings = calibrated.make(network, vary(network, path), path, vary)
     else:
         report, warnings = _without_ranges(network, path)
     contents = tflite_file.read(path)
