@@ -10,7 +10,7 @@ from pathlib import Path
 
 def names() -> list[str]:
     """The names of all profiles, the host first; nothing is parsed."""
-    own = (path.stem for folder in user_folders() for path in folder.glob("*.toml"))
+    own = (path.stem for folder in user_folders() for path in folder.glob("*.toml") if "." not in path.stem)
     stems = sorted({*shipped_names(), *own})
     return sorted(stems, key=lambda stem: stem != "host")
 
@@ -22,6 +22,20 @@ def find(name: str) -> tuple[bytes, str]:
         if path.is_file():
             return path.read_bytes(), str(path)
     return _shipped().joinpath(f"{name}.toml").read_bytes(), f"devices/{name}.toml"
+
+
+def find_calibrations(name: str) -> tuple[bytes, str] | None:
+    """The calibrations that a user made for a device and the path of their file, if there are any. Raises OSError."""
+    for folder in user_folders():
+        path = calibrations_file(folder, name)
+        if path.is_file():
+            return path.read_bytes(), str(path)
+    return None
+
+
+def calibrations_file(folder: Path, name: str) -> Path:
+    """Where a user's own calibrations of a device lie, beside its .toml if that is the user's own too."""
+    return folder / f"{name}.calibrations.toml"
 
 
 def shipped_names() -> list[str]:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from edgebench import device_files, host, units
+from edgebench.capabilities import Capability as Capability
+from edgebench.capabilities import capabilities as capabilities
 from edgebench.errors import UsageError, unknown
 from edgebench.records import Precision
 
@@ -27,6 +29,9 @@ Count = Annotated[int, Meta(ge=1)]
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of a profile's parts; an unknown key is an error."""
+
+
+Part = TypeVar("Part", bound=_Part)
 
 
 class Caches(_Part, frozen=True, kw_only=True, rename={"l1d_bytes": "l1d", "l2_bytes": "l2", "l3_bytes": "l3"}):
@@ -40,6 +45,14 @@ class Caches(_Part, frozen=True, kw_only=True, rename={"l1d_bytes": "l1d", "l2_b
     def last_level_bytes(self) -> int | None:
         """The largest cache that is known."""
         return max(filter(None, (self.l1d_bytes, self.l2_bytes, self.l3_bytes)), default=None)
+
+
+class Facts(_Part, frozen=True, kw_only=True, rename={"clock_hz": "clock", "bandwidth_bytes_per_s": "bandwidth"}):
+    """What an estimate needs to know of a core: its clock, its memory copy rate, and its caches."""
+
+    clock_hz: NonNegative | None = None
+    bandwidth_bytes_per_s: NonNegative | None = None
+    caches: Caches = Caches()
 
 
 class Cpu(_Part, frozen=True, kw_only=True, rename={"clock_hz": "clock", "bandwidth_bytes_per_s": "bandwidth"}):
@@ -103,6 +116,11 @@ class Calibration(_Part, frozen=True, kw_only=True):
     sources: tuple[str, ...]
     note: str = ""
 
+    @property
+    def cell(self) -> tuple[str, str, int]:
+        """(runtime, precision, threads): what it is for."""
+        return (self.runtime, self.precision, self.threads)
+
 
 class Reach(_Part, frozen=True, kw_only=True):
     """How a measurement gets to a device: over SSH to an `address` such as "pi@raspberrypi.local", or through adb to a
@@ -130,8 +148,7 @@ class DeviceProfile(_Part, frozen=True, kw_only=True, rename={"memory_bytes": "m
 
     def calibration(self, runtime: str, precision: str, threads: int) -> Calibration | None:
         """The calibration for exactly this runtime, precision and thread count, or None."""
-        key = (runtime, precision, threads)
-        return next((c for c in self.calibrations if (c.runtime, c.precision, c.threads) == key), None)
+        return next((each for each in self.calibrations if each.cell == (runtime, precision, threads)), None)
 
     def computed_precision(self, runtime: str, precision: Precision) -> Precision:
         """The precision in which `runtime` computes a file: LiteRT unpacks half-precision weights, and so does ncnn
@@ -139,27 +156,6 @@ class DeviceProfile(_Part, frozen=True, kw_only=True, rename={"memory_bytes": "m
         unpacked = runtime == "litert" or (runtime == "ncnn" and "fp16" not in self.cpu.isa)
         return "fp32" if precision == "fp16" and unpacked else precision
 
-
-class Capability(_Part, frozen=True, kw_only=True):
-    """What can be said of a runtime, precision and thread count on a device. `error` is the median one to expect."""
-
-    runtime: str
-    precision: Precision
-    threads: Count
-    measured: bool
-    estimated: bool
-    error: float | None = None
-
-
-# A runtime's Python package, and the precisions of the files that edgebench gives it.
-_RUNTIMES: Final[dict[str, tuple[str, tuple[Precision, ...]]]] = {
-    "litert": ("ai_edge_litert", ("fp32", "fp16")),
-    "onnxruntime": ("onnxruntime", ("fp32", "fp16")),
-    "torch": ("torch", ("fp32",)),
-    "ncnn": ("ncnn", ("fp32", "fp16")),
-}
-_Cell = tuple[str, Precision, int]
-_REMOTE: Final = ("litert", "onnxruntime", "ncnn")
 
 _QUANTITIES: Final[dict[str, Callable[[str], float]]] = {
     "clock": units.hertz,
@@ -190,58 +186,54 @@ def load(name: str) -> DeviceProfile:
     if name not in names():
         raise unknown("device", name, names())
     data, file = device_files.find(name)
-    return parse(_text(data, file), name, file)
+    profile = parse(_text(data, file), name, file)
+    own = own_calibrations(name)
+    return calibrated(profile, own) if own else profile
+
+
+class OwnCalibrations(_Part, frozen=True, kw_only=True):
+    """What `edgebench device calibrate` wrote beside a device's file. `cpu` has the facts that the file lacks."""
+
+    name: str
+    cpu: Facts = Facts()
+    calibrations: tuple[Calibration, ...]
+
+
+def own_calibrations(name: str) -> OwnCalibrations | None:
+    """What the user calibrated for a device, if anything. Raises UsageError for a file that does not hold that."""
+    found = device_files.find_calibrations(name)
+    if found is None:
+        return None
+    data, file = found
+    own = _convert(_quantities(_toml(_text(data, file), file), file), file, OwnCalibrations)
+    if own.name != name:
+        raise UsageError(f'{file}: name = "{own.name}" must be the device\'s name, "{name}"')
+    return own
+
+
+def calibrated(profile: DeviceProfile, own: OwnCalibrations) -> DeviceProfile:
+    """The profile with a user's own calibrations, which go before its own for the same cell."""
+    taken = {each.cell for each in own.calibrations}
+    kept = (each for each in profile.calibrations if each.cell not in taken)
+    cpu = replace(
+        profile.cpu,
+        clock_hz=profile.cpu.clock_hz or own.cpu.clock_hz,
+        bandwidth_bytes_per_s=profile.cpu.bandwidth_bytes_per_s or own.cpu.bandwidth_bytes_per_s,
+        caches=profile.cpu.caches if profile.cpu.caches.last_level_bytes else own.cpu.caches,
+    )
+    return replace(profile, cpu=cpu, calibrations=(*own.calibrations, *kept))
 
 
 def parse(text: str, stem: str, file: str) -> DeviceProfile:
     """Builds a profile from TOML `text`; `stem` is the name it must have, `file` what messages call it."""
-    try:
-        table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # an endless number, or brackets without end
-        raise UsageError(f"{file} is not TOML: {error}") from error
+    table = _toml(text, file)
     converted = _quantities(table, file)
     if table.get("reach") == "local":
         converted = host.facts() | converted
-    profile = _convert(converted, file)
+    profile = _convert(converted, file, DeviceProfile)
     if profile.name != stem:
         raise UsageError(f'{file}: name = "{profile.name}" must be the file\'s own name, "{stem}"')
     return profile
-
-
-def capabilities(profile: DeviceProfile) -> list[Capability]:
-    """What can be measured, estimated, or neither, for each runtime, precision and thread count."""
-    if profile.reach == "local":
-        return [
-            Capability(runtime=runtime, precision=precision, threads=1, measured=_installed(package), estimated=False)
-            for runtime, (package, precisions) in _RUNTIMES.items()
-            for precision in precisions
-        ]
-    found: dict[_Cell, float | None] = {
-        (c.runtime, c.precision, c.threads): c.error.expected for c in profile.calibrations
-    }
-    halves: dict[_Cell, float | None] = {
-        (runtime, "fp16", threads): error
-        for (runtime, precision, threads), error in found.items()
-        if precision == "fp32" and profile.computed_precision(runtime, "fp16") == "fp32"
-    }
-    wanted: dict[_Cell, float | None] = {
-        (runtime, precision, 1): None for runtime in _REMOTE for precision in _RUNTIMES[runtime][1]
-    }
-    return [
-        Capability(
-            runtime=runtime,
-            precision=precision,
-            threads=threads,
-            measured=False,
-            estimated=error is not None,
-            error=error,
-        )
-        for (runtime, precision, threads), error in sorted((wanted | halves | found).items())
-    ]
-
-
-def _installed(package: str) -> bool:
-    return find_spec(package) is not None
 
 
 def _text(data: bytes, file: str) -> str:
@@ -272,9 +264,16 @@ def _quantity(key: str, value: Any, file: str, path: str) -> Any:
         raise UsageError(f"{file}: {path}: {error}") from error
 
 
-def _convert(table: dict[str, Any], file: str) -> DeviceProfile:
+def _toml(text: str, file: str) -> dict[str, Any]:
     try:
-        return msgspec.convert(table, DeviceProfile)
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # an endless number, or brackets without end
+        raise UsageError(f"{file} is not TOML: {error}") from error
+
+
+def _convert(table: dict[str, Any], file: str, kind: type[Part]) -> Part:
+    try:
+        return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
         raise UsageError(f"{file}: {_explained(str(error))}") from error
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgebench.commands.options import Connect, Json, Python, Via
+from edgebench.commands.options import Connect, Json, Python, Via, listed, whole_numbers
 
 if TYPE_CHECKING:
     from edgebench.profiles import DeviceProfile
@@ -94,6 +94,50 @@ def add(
     path, device = adding.add(name, adding.way(via, connect, python), here=here, force=force)
     output.wrote(path)
     output.line(f"{device.title}: {device.cpu.cores}x {device.cpu.core}. Go on with: edgebench device check {name}")
+
+
+@app.command("calibrate")
+def calibrate(
+    name: Name,
+    via: Via = None,
+    connect: Connect = None,
+    python: Python = None,
+    fmt: Annotated[str, typer.Option(help="Formats to calibrate, comma-separated.")] = "tflite",
+    precision: Annotated[str, typer.Option(help="Precisions, comma-separated: fp32, fp16, int8.")] = "fp32",
+    threads: Annotated[str, typer.Option(help="Numbers of threads, comma-separated; one under the emulator.")] = "1",
+    full: Annotated[bool, typer.Option("--full", help="Time each network as long as profile does: 5 x 10 s.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Run every network again; without it a run of the last day goes on.")
+    ] = False,
+    here: Annotated[bool, typer.Option("--here", help="Write to ./devices, not to your configuration folder.")] = False,
+    json: Json = False,
+) -> None:
+    """Fit the constants of a device's estimates anew.
+
+    Small networks made for it are measured on the board where one is connected, and else emulated: counted
+    instructions then become times by constants from published latencies. The result goes beside the device's file,
+    before the shipped constants, and its error on networks left out of the fit is printed.
+    """
+    from edgebench import plan, profiles, profiling
+    from edgebench.report import calibrated, output
+    from edgebench.targets import calibrating
+
+    device = profiles.load(name)
+    emulated = via is None and connect is None and device.reach is None
+    way = profiling.way(device, "emulator" if emulated else via, connect=connect, python=python)
+    request = calibrating.Request(
+        listed(fmt, "format", plan.FORMATS),
+        listed(precision, "precision", plan.PRECISIONS),
+        whole_numbers(threads, "--threads"),
+        full=full,
+        fresh=fresh,
+    )
+    with output.progress() as report:
+        found = calibrating.calibrate(device, way, request, here=here, on_progress=report)
+    if json:
+        output.json(calibrated.rows(found))
+    else:
+        output.blocks(*calibrated.blocks(found))
 
 
 @app.command("list")

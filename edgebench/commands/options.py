@@ -75,6 +75,14 @@ def weights_file(reference: str | None, sha256: str | None) -> Path | None:
     return obtain(reference, sha256, tell=output.warn)
 
 
+def whole_numbers(text: str, option: str) -> tuple[int, ...]:
+    """Splits comma-separated whole numbers above zero; raises UsageError for anything else."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() for part in parts):
+        raise UsageError(f"{option} is '{text}'; it must be whole numbers such as 1,4")
+    return tuple(dict.fromkeys(positive(int(part), option) for part in parts))
+
+
 def positive(value: int, option: str) -> int:
     """Returns `value`, or raises UsageError when it is below one."""
     if value < 1:

@@ -78,9 +78,28 @@ def time_from_counts(
     found = calibrations().get(key)
     if found is None or device.cpu.clock_hz is None:
         return None
-    value = float(quantities(counts, found.cycles) @ np.array([*found.cycles.values()])) / device.cpu.clock_hz
+    value = seconds(counts, found, device.cpu.clock_hz)
     ends = value * math.exp(-found.spread), value * math.exp(found.spread)
     return Interval(value=value, low=ends[0], high=ends[1], confidence=CONFIDENCE), found
+
+
+def seconds(counts: Counts, calibration: CountedCalibration, clock_hz: float) -> float:
+    """The latency of an inference that executes `counts`, by these constants at this clock."""
+    return float(quantities(counts, calibration.cycles) @ np.array([*calibration.cycles.values()])) / clock_hz
+
+
+def nearest(device: DeviceProfile, runtime: str, precision: Precision) -> CountedCalibration | None:
+    """The constants of this device and runtime, else of another runtime on it, else of another device of this core.
+
+    Instructions are a core's own, so those of another runtime are a guide and no more; None where there is nothing.
+    """
+    wanted = device.computed_precision(runtime, precision)
+    alike = [
+        (each.device != device.name, each.runtime != runtime, each)
+        for each in calibrations().values()
+        if each.precision == wanted and load(each.device).cpu.core == device.cpu.core
+    ]
+    return min(alike, key=lambda each: each[:2])[2] if alike else None
 
 
 @cache

@@ -34,7 +34,8 @@ def calibrations() -> dict[str, list[Calibration]]:
         own = leave_out(pool, by_network)
         for cell, constants in zip(pool, regression.fit(pool), strict=True):
             shared = _shared(cell, [each for other in groups for each in other], unseen)
-            fitted.setdefault(cell.key[0], []).append(_calibration(cell, constants, own[cell.key], unseen, shared))
+            made = calibration(cell, constants, own[cell.key], unseen, shared, _note(cell))
+            fitted.setdefault(cell.key[0], []).append(made)
     return {device: sorted(found, key=_order) for device, found in sorted(fitted.items())}
 
 
@@ -79,9 +80,13 @@ def _shared(cell: Cell, everywhere: Sequence[Cell], unseen: Errors) -> list[floa
     return [scale * error for each in alike or telling for error in unseen[each.key].values()]
 
 
-def _calibration(
-    cell: Cell, constants: Floats, own: Mapping[str, float], unseen: Errors, shared: Sequence[float]
+def calibration(
+    cell: Cell, constants: Floats, own: Mapping[str, float], unseen: Errors, shared: Sequence[float], note: str = ""
 ) -> Calibration:
+    """One cell's constants with its rows and errors: `own` with networks left out, `unseen` with whole families.
+
+    `shared` are such errors from elsewhere, for a cell with too few families.
+    """
     _, runtime, precision, threads = cell.key
     macs = [each.macs for each in cell.observations]
     return Calibration(
@@ -96,7 +101,7 @@ def _calibration(
         seen=_seen(cell, constants),
         error=crossvalidation.summary(cell, own, unseen[cell.key], shared),
         sources=tuple(sorted({row.source for each in cell.observations for row in each.rows})),
-        note=_note(cell),
+        note=note,
     )
 
 

@@ -16,7 +16,7 @@ from edgebench.errors import UsageError
 from edgebench.estimate import reference
 from edgebench.estimate.counts import CountedCalibration, calibrations
 from edgebench.estimate.estimator import calibration_for, latency_interval
-from edgebench.profiles import load, names
+from edgebench.profiles import Calibration, load, names
 from edgebench.records import Precision
 
 
@@ -41,25 +41,27 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 def table(device: str | None = None) -> list[Line]:
     """Returns a line for each calibration of `device`, or of all shipped devices. `interval` is high over value."""
     profiles = [load(name) for name in ([device] if device else names())]
-    return [
-        Line(
-            device=profile.name,
-            runtime=each.runtime,
-            precision=each.precision,
-            threads=each.threads,
-            rows=each.rows,
-            networks=each.networks,
-            median=each.error.median,
-            worst=each.error.worst,
-            coverage=each.error.coverage,
-            interval=math.exp(each.spread),
-            kendall_tau=each.error.kendall_tau,
-            new_design=each.error.new_design,
-            note=each.note,
-        )
-        for profile in profiles
-        for each in profile.calibrations
-    ]
+    return [line(profile.name, each) for profile in profiles for each in profile.calibrations]
+
+
+def line(device: str, calibration: Calibration) -> Line:
+    """One calibration of `device` in one line."""
+    error = calibration.error
+    return Line(
+        device=device,
+        runtime=calibration.runtime,
+        precision=calibration.precision,
+        threads=calibration.threads,
+        rows=calibration.rows,
+        networks=calibration.networks,
+        median=error.median,
+        worst=error.worst,
+        coverage=error.coverage,
+        interval=math.exp(calibration.spread),
+        kendall_tau=error.kendall_tau,
+        new_design=error.new_design,
+        note=calibration.note,
+    )
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from edgebench.estimate.counts import CountedCalibration
     from edgebench.estimate.validation import Check, Line
 
-_LEGEND = (
+LEGEND = (
     "median, worst: |estimate / published - 1| with each network left out of the fit in turn; new design: the median"
     " with whole designs left out. coverage: published figures inside the 90% interval, which spans interval times up"
     " and down. tau: Kendall's, of the order of the networks."
@@ -28,7 +28,7 @@ def blocks(found: Validation) -> list[RenderableType]:
     """The three tables and what their columns mean; without published rows a sentence."""
     if not found.calibrations:
         return [Text(f"{found.device} has no calibration, so nothing was validated.")]
-    shown: list[RenderableType] = [_calibrations(found.calibrations), *_notes(found.calibrations)]
+    shown: list[RenderableType] = calibrations(found.calibrations)
     if found.counted:
         shown += [Text(), _counted(found.counted)]
     if found.unseen and found.tally:
@@ -40,7 +40,12 @@ def blocks(found: Validation) -> list[RenderableType]:
         shown += [Text(), _unseen(found.unseen), Text(closing)]
     else:
         shown += [Text(), Text("No published figure was kept from the fits for this device.")]
-    return [*shown, Text(_LEGEND, style="dim")]
+    return [*shown, Text(LEGEND, style="dim")]
+
+
+def calibrations(lines: Sequence[Line]) -> list[RenderableType]:
+    """A row a calibration, with its error on networks left out, and what is to be known of some."""
+    return [_calibrations(lines), *_notes(lines)]
 
 
 def rows(found: Validation) -> dict[str, Any]:

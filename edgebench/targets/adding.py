@@ -35,7 +35,7 @@ def add(name: str, way: Reach, *, here: bool = False, force: bool = False) -> tu
     found = likeness.profile(name, files, way, f"the device's own /proc and /sys, read {via} on {_today()}")
     text = show(found)
     profiles.parse(text, name, str(path))
-    _write(path, text)
+    write(path, text)
     return path, found
 
 
@@ -88,7 +88,7 @@ def _today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     """Writes beside the file and renames. Raises UsageError when the folder cannot be written to."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
