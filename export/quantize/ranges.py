@@ -64,7 +64,7 @@ class Observer:
         while largest > self.limit:
             self._double()
         nonzero = sample[sample != 0]
-        bins = np.floor(nonzero * (HALF / self.limit)).astype(np.int64) + HALF
+        bins = np.floor(nonzero / self.limit * HALF).astype(np.int64) + HALF
         self.counts += np.bincount(np.clip(bins, 0, 2 * HALF - 1), minlength=2 * HALF)
 
     def _double(self) -> None:
