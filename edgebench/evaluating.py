@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgebench import ways
 from edgebench.errors import DeviceError, JobError, UsageError
 from edgebench.exporting import prepare
 from edgebench.measure.evaluator import BATCH, Evaluation, Evaluator, Place, check_classes
@@ -43,6 +44,17 @@ def dataset(reference: str, split: str | None = None, limit: int | None = None) 
     return whole.subset(limit) if limit else whole, notes
 
 
+def way(device: DeviceProfile, via: str | None = None, *, connect: str | None = None, python: str | None = None) -> Way:
+    """Where files run: this machine, a board that is reached, or, where nothing says how to reach it, an emulated one.
+
+    Raises UsageError for a `via` that does not exist, does not fit, or runs nothing.
+    """
+    if via == "estimate":
+        raise UsageError("--via estimate runs nothing, so there is nothing to be right: use ssh, adb or emulator")
+    found = ways.way(device, via, connect=connect, python=python)
+    return Way("emulate") if found.kind == "estimate" else found
+
+
 def run(
     cells: Sequence[Cell],
     images: Dataset,
@@ -62,7 +74,8 @@ def run(
     for cell in cells:
         if cell.model is not None:
             check_classes(cell.title, cell.model.classes, images)
-    artifacts = prepare(cells, cache_folder() / "artifacts", weights=weights)
+    networks = any(cell.model for cell in cells)
+    artifacts = prepare(cells, cache_folder() / "artifacts", weights=weights if networks else None)
     done: list[Evaluation] = []
     with reached(device, way, lambda doing: on_progress(Step(0, len(cells), device.name, doing))) as target:
         place = Place(device, target, batch, threads)

@@ -18,6 +18,7 @@ from edgebench.export.quiet import quiet
 from edgebench.records import Artifact, Scenario
 from edgebench.runtimes import FORMATS, RUNTIMES, unavailable
 from edgebench.targets import Outputs, OutputsJob, Raised, Target
+from edgebench.threads import one_thread
 
 if TYPE_CHECKING:
     from torch import nn
@@ -103,7 +104,12 @@ def _evaluated(artifact: Artifact) -> Classifier:
     from edgebench.export.coreml.evaluate import load_package
 
     program = load_package(Path(artifact.path))
-    return Classifier(_pixels(program.run, artifact), program.name, 1)
+
+    def run(x: Array) -> Array:
+        with one_thread():
+            return program.run(x)
+
+    return Classifier(_pixels(run, artifact), program.name, 1)
 
 
 def _filled(run: Run, size: int) -> Run:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgebench.records import Estimate, Measurement, ModelSpec, Parity, Result
+from edgebench.records import Accuracy, Estimate, Measurement, ModelSpec, Parity, Result
 
 if TYPE_CHECKING:
     from edgebench.exporting import Outcome
@@ -16,7 +16,7 @@ _LATENCY = ("median", "low", "high", "p90", "p95", "p99")
 def profile(result: Result) -> dict[str, Any]:
     """One profile row; keys as the README documents them."""
     return {
-        **_point(result.model),
+        **point(result.model),
         "format": result.export.format,
         "precision": result.export.precision,
         "device": result.device,
@@ -32,6 +32,7 @@ def profile(result: Result) -> dict[str, Any]:
         "parameters": result.parameters,
         "macs": result.macs,
         "parity": _parity(result.parity),
+        "accuracy": accuracy(result.accuracy),
         "warnings": list(result.warnings),
         "status": result.status,
         "error": result.error,
@@ -59,7 +60,7 @@ def export(outcome: Outcome) -> dict[str, Any]:
     model = artifact.model if artifact else cell.model
     parity = artifact.parity if artifact else None
     return {
-        **(_point(model) if model else {}),
+        **(point(model) if model else {}),
         "format": cell.export.format,
         "precision": cell.export.precision,
         "path": artifact.path if artifact else None,
@@ -72,6 +73,33 @@ def export(outcome: Outcome) -> dict[str, Any]:
         "status": "ok" if artifact else "failed",
         "error": outcome.error,
     }
+
+
+def accuracy(found: Accuracy | None) -> dict[str, Any] | None:
+    """Shares of images with their intervals (95%, Wilson); None where torch's network is not known."""
+    if found is None:
+        return None
+    reference = found.reference_correct
+    return {
+        "top1": _share(found.correct, found.images),
+        "top5": _share(found.correct5, found.images),
+        "agreement": _share(found.agreed, found.images),
+        "torch_top1": _share(reference, found.images),
+        "difference": (found.correct - reference) / found.images if reference is not None and found.images else None,
+        "images": found.images,
+        "unreadable": found.unreadable,
+        "images_per_s": (found.images + found.unreadable) / found.seconds if found.seconds else None,
+        "dataset": found.dataset,
+        "dataset_identity": found.dataset_identity,
+        "evaluated_by": found.evaluated_by,
+    }
+
+
+def _share(count: int | None, images: int) -> dict[str, float] | None:
+    from edgebench.measure.accuracy import wilson
+
+    found = None if count is None else wilson(count, images)
+    return {"value": found.value, "low": found.low, "high": found.high} if found else None
 
 
 def device(profile: DeviceProfile) -> dict[str, Any]:
@@ -93,7 +121,8 @@ def device(profile: DeviceProfile) -> dict[str, Any]:
     }
 
 
-def _point(spec: ModelSpec) -> dict[str, Any]:
+def point(spec: ModelSpec) -> dict[str, Any]:
+    """The network and its scaling point."""
     return {"model": spec.name, "width": spec.width, "depth": spec.depth, "resolution": spec.resolution}
 
 

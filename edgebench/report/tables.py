@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from edgebench.profiles import DeviceProfile
 
 
-def _table(title: str | None, *columns: str, left: Sequence[str] = ()) -> Table:
+def plain(title: str | None, *columns: str, left: Sequence[str] = ()) -> Table:
     """A plain table: the columns in `left` are text, all others numbers."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
@@ -34,7 +34,7 @@ def _table(title: str | None, *columns: str, left: Sequence[str] = ()) -> Table:
 
 def models(found: Sequence[ModelSummary]) -> Table:
     """One row a network."""
-    table = _table(
+    table = plain(
         None, "model", "family", "parameters", "MACs", "input", "classes", "activations", left=("model", "family")
     )
     for each in found:
@@ -52,7 +52,7 @@ def models(found: Sequence[ModelSummary]) -> Table:
 
 def exports(outcomes: Sequence[Outcome]) -> Table:
     """One row an export; a failed one carries its sentence in the last column."""
-    table = _table(
+    table = plain(
         None,
         "model", "format", "precision", "size", "seconds", "max error / range", "rel. L2", "file",
         left=("model", "format", "precision", "file"),
@@ -118,7 +118,7 @@ class _Profile:
         yield self._table(None, [*_IDENTITY, *_FILE])
 
     def _table(self, title: str | None, columns: Sequence[str]) -> Table:
-        table = _table(title, *columns, left=_WORDS)
+        table = plain(title, *columns, left=_WORDS)
         for row in self.cells:
             table.add_row(*(row[column] for column in columns))
         return table
@@ -127,7 +127,7 @@ class _Profile:
 def results(found: Sequence[Result]) -> Table:
     """The profile table alone, for a prompt."""
     rows = result_rows(found)
-    table = _table(None, *(rows[0] if rows else ()), left=_WORDS)
+    table = plain(None, *(rows[0] if rows else ()), left=_WORDS)
     for row in rows:
         table.add_row(*row.values())
     return table
@@ -204,7 +204,7 @@ def devices(found: Sequence[DeviceProfile]) -> Table:
     """One row a device."""
     from edgebench.profiles import capabilities
 
-    table = _table(
+    table = plain(
         None, "name", "device", "cores", "clock", "memory", "estimates for",
         left=("name", "device", "cores", "estimates for"),
     )  # fmt: skip
@@ -234,12 +234,12 @@ def device(profile: DeviceProfile) -> list[RenderableType]:
     """One device in full: facts, what can be measured or estimated, sources."""
     from edgebench.profiles import capabilities
 
-    facts = _table(f"{profile.title} ({profile.name})", "", "", left=("",))
+    facts = plain(f"{profile.title} ({profile.name})", "", "", left=("",))
     facts.show_header = False
     clock = f"{profile.cpu.clock_hz / 1e9:.2f} GHz" if profile.cpu.clock_hz else "unknown"
     facts.add_row("cpu", f"{profile.cpu.cores}x {profile.cpu.core}, {clock}, {profile.cpu.isa}")
     facts.add_row("memory", _memory(profile.memory_bytes))
-    able = _table("Runtimes", "runtime", "precision", "threads", "measured", "estimated", "median error",
+    able = plain("Runtimes", "runtime", "precision", "threads", "measured", "estimated", "median error",
                   left=("runtime", "precision", "measured", "estimated"))  # fmt: skip
     for each in capabilities(profile):
         able.add_row(
@@ -250,7 +250,7 @@ def device(profile: DeviceProfile) -> list[RenderableType]:
             "yes" if each.estimated else "no",
             f"{each.error:.0%}" if each.error is not None else "-",
         )
-    sources = _table("Sources", "field", "source", left=("field", "source"))
+    sources = plain("Sources", "field", "source", left=("field", "source"))
     for source in profile.sources:
         sources.add_row(source.field, Text(source.source))
     return [facts, Text(), able, Text(), sources]
@@ -258,10 +258,10 @@ def device(profile: DeviceProfile) -> list[RenderableType]:
 
 def diagnosis(found: Diagnosis) -> list[RenderableType]:
     """The doctor's tables: packages, commands, disturbances."""
-    packages = _table("Installed", "package", "version", "for", left=("package", "version", "for"))
+    packages = plain("Installed", "package", "version", "for", left=("package", "version", "for"))
     for package in found.packages:
         packages.add_row(package.name, package.version or f"missing: {package.install}", package.purpose)
-    commands = _table("Commands", "command", "here", left=("command", "here"))
+    commands = plain("Commands", "command", "here", left=("command", "here"))
     for ability in found.abilities:
         commands.add_row(ability.command, ability.here)
     disturbances = [Text("! " + line) for line in found.disturbances] or [Text("Nothing that would disturb timings.")]
