@@ -3,6 +3,8 @@
     module = edgebench.build("mobilenetv2", width=0.5)
     artifact = edgebench.export("mobilenetv2", format="tflite", precision="fp16")
     results = edgebench.profile("mobilenetv2", device="rpi4")
+    outcome = edgebench.train("mobilenetv2", "photos", weights="mobilenet_v2.pth", freeze="all-but-head")
+    [evaluation] = edgebench.evaluate("mobilenetv2", "photos", weights=outcome.weights)
     choice = edgebench.scale("rpi4", "mobilenetv2", max_latency="50ms")
 
 `edgebench.export` is this function; the exporters' package is reached by `from edgebench.export.onnx import ...`.
@@ -10,7 +12,7 @@
 
 # The package edgebench.export is imported first, so that the function of that name is what stays bound here.
 import edgebench.export  # noqa: F401
-from edgebench.api import build, export, profile, scale
+from edgebench.api import build, evaluate, export, profile, scale, train
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "build", "export", "profile", "scale"]
+__all__ = ["__version__", "build", "evaluate", "export", "profile", "scale", "train"]

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from edgebench.choose import Choice
+    from edgebench.measure.evaluator import Evaluation
     from edgebench.notebook import Results
     from edgebench.plan import OnProgress
     from edgebench.records import Artifact
+    from edgebench.training.records import Outcome
 
 
 def build(
@@ -41,8 +43,9 @@ def build(
     from edgebench.models.build import build as build_module
     from edgebench.plan import ModelArguments
 
-    spec = ModelArguments(width, depth, resolution, phi, classes, input, options or {}).resolve(model)
-    return build_module(spec, weights=_file(weights, sha256), seed=seed)
+    file = _file(weights, sha256)
+    spec = ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file).resolve(model)
+    return build_module(spec, weights=file, seed=seed)
 
 
 def export(
@@ -86,7 +89,8 @@ def export(
     from edgebench.export.pipeline import export_model
     from edgebench.plan import ModelArguments, export_specs, quantization
 
-    spec = ModelArguments(width, depth, resolution, phi, classes, input, options or {}).resolve(model)
+    file = _file(weights, sha256)
+    spec = ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file).resolve(model)
     int8 = quantization(
         str(calibrate),
         samples,
@@ -97,7 +101,6 @@ def export(
         error_budget=error_budget,
     )
     [wanted] = export_specs([format], [precision], converter=converter, image_input=image_input, quantization=int8)
-    file = _file(weights, sha256)
     return export_model(spec, wanted, Path(output), weights=file, force=force, strict=strict)
 
 
@@ -143,18 +146,107 @@ def profile(
     target = profiles.load(device)
     int8 = plan.quantization(str(calibrate), samples)
     specs = plan.export_specs(_many(format) or plan.default_formats(target), _many(precision), quantization=int8)
-    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, options or {})
+    file = _file(weights, sha256)
+    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file)
     done = profiling.run(
         plan.cells(_many(model) or models.FOCUS, arguments, specs),
         target,
         profiling.scenario(quick=quick, threads=threads, processes=processes),
         Path(results),
         way=profiling.way(target, via, connect=connect, python=python),
-        weights=_file(weights, sha256),
+        weights=file,
         resume=resume,
         on_progress=on_progress or plan.silent,
     )
     return Results(done)
+
+
+def evaluate(
+    model: str | Sequence[str],
+    data: str | Path,
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+    format: str | Sequence[str] = "tflite",
+    precision: str | Sequence[str] = "fp32",
+    calibrate: str | Path = "",
+    samples: int = 64,
+    device: str = "host",
+    via: str | None = None,
+    connect: str | None = None,
+    python: str | None = None,
+    batch: int = 32,
+    threads: int = 1,
+    width: float | None = None,
+    depth: float | None = None,
+    resolution: int | None = None,
+    phi: float | None = None,
+    classes: int | None = None,
+    input: str | None = None,
+    options: Mapping[str, int | float | bool | str] | None = None,
+    weights: str | Path | None = None,
+    sha256: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> list[Evaluation]:
+    """Runs exported files on labelled images and counts what they get right, beside PyTorch in fp32.
+
+    `model` are networks, which are exported first, or files; `data` is a folder or "synthetic:NAME". A file that failed
+    has status "failed" and says why in `error`. Raises UsageError for bad input, such as other classes than the data's.
+    """
+    from edgebench import evaluating, plan, profiles
+
+    target = profiles.load(device)
+    int8 = plan.quantization(str(calibrate), samples)
+    specs = plan.export_specs(_many(format), _many(precision), quantization=int8)
+    file = _file(weights, sha256)
+    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file)
+    images, _ = evaluating.dataset(str(data), split, limit)
+    return evaluating.run(
+        plan.cells(_many(model), arguments, specs, ready=plan.FORMATS),
+        images,
+        target,
+        way=evaluating.way(target, via, connect=connect, python=python),
+        weights=file,
+        batch=batch,
+        threads=threads,
+        on_progress=on_progress or plan.silent,
+    )
+
+
+def train(
+    model: str,
+    data: str | Path,
+    *,
+    output: str | Path = "trained",
+    width: float | None = None,
+    depth: float | None = None,
+    resolution: int | None = None,
+    phi: float | None = None,
+    input: str | None = None,
+    options: Mapping[str, int | float | bool | str] | None = None,
+    weights: str | Path | None = None,
+    sha256: str | None = None,
+    resume: bool = False,
+    on: str = "auto",
+    on_progress: OnProgress | None = None,
+    **settings: object,
+) -> Outcome:
+    """Trains a network on labelled images and returns what came of it; `weights` of that names the best weights' file.
+
+    `settings` are the fields of `edgebench.training.settings.Settings`: epochs, batch, lr, freeze, augment ("mirror,
+    crop") and so on. The network gets as many classes as the data; `export` and `profile` find classes and
+    preprocessing in the weights. Raises UsageError for bad input, TrainingError when the loss or the disk fails.
+    """
+    from pathlib import Path
+
+    from edgebench import plan
+    from edgebench.training.run import Request, train
+    from edgebench.training.settings import settings as checked
+
+    file = _file(weights, sha256)
+    spec = plan.ModelArguments(width, depth, resolution, phi, None, input, options or {}, file).resolve(model)
+    request = Request(spec, str(data), checked(settings), Path(output), file, resume, on)
+    return train(request, on_progress or plan.silent)
 
 
 def scale(

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from edgebench import __version__
-from edgebench.commands import compare, device, devices, doctor, export, models, profile, report, scale
+from edgebench.commands import compare, device, devices, doctor, evaluate, export, models, profile, report, scale, train
 from edgebench.errors import EdgebenchError
 
 # Rich's help pages double the start-up time, so help stays plain text.
@@ -44,8 +44,11 @@ def _root(
 app.command("models")(models.models)
 app.command("export")(export.export)
 app.command("profile")(profile.profile)
+app.command("evaluate")(evaluate.evaluate)
 app.command("devices")(devices.devices)
 app.command("doctor")(doctor.doctor)
+app.command("train")(train.train)
+app.command("augment")(train.augment)
 app.command("scale")(scale.scale)
 app.command("sweep")(scale.sweep)
 app.command("compare")(compare.compare)

@@ -7,7 +7,8 @@
     ├── Inconclusive          3   the data cannot carry a verdict
     └── JobError              4   the work was asked for correctly and failed
         ├── ExportError       4   a conversion failed or its file does not compute what torch computes
-        └── DeviceError       4   a device or runtime failed while measuring
+        ├── DeviceError       4   a device or runtime failed while measuring
+        └── TrainingError     4   a training broke off; what it had saved before is whole
 
 Exit code 0 is success, 1 a regression or an exceeded budget, 130 an interrupt.
 """
@@ -57,6 +58,10 @@ class ExportError(JobError):
 
 class DeviceError(JobError):
     """A device or its runtime failed while loading or measuring."""
+
+
+class TrainingError(JobError):
+    """A training broke off; the last good checkpoint is kept, and the message says where."""
 
 
 def unknown(kind: str, value: str, choices: Iterable[str]) -> UsageError:

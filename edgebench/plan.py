@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -31,7 +31,10 @@ CONVERTERS = tuple(dict.fromkeys(each for form in formats.FORMATS.values() for e
 
 @dataclass(frozen=True)
 class ModelArguments:
-    """What a user can say of a network: its scaling point, where None keeps the family's own value, and its options."""
+    """What a user can say of a network: its scaling point, where None keeps the family's own value, and its options.
+
+    Of a network whose `weights` edgebench has trained, None keeps what it was trained as.
+    """
 
     width: float | None = None
     depth: float | None = None
@@ -40,11 +43,15 @@ class ModelArguments:
     classes: int | None = None
     input_text: str | None = None
     options: Mapping[str, int | float | bool | str] = field(default_factory=dict)
+    weights: Path | None = None
 
     def resolve(self, name: str) -> ModelSpec:
         """Returns the spec of `name` at this scaling point; UsageError names what is wrong."""
         from edgebench import models
+        from edgebench.models import trained
 
+        if self.weights is not None and (found := trained.read(self.weights)):
+            return replace(self, weights=None, **trained.left_open(found, name, self)).resolve(name)
         size = models.parse_input(self.input_text) if self.input_text else None
         resolution = size[2] if size else self.resolution
         return models.resolve(
@@ -182,27 +189,35 @@ def default_formats(device: DeviceProfile) -> tuple[str, ...]:
     return tuple(form for form in WRITABLE if RUNTIME_OF.get(form) in calibrated)[:1] or ("tflite",)
 
 
-def cells(names: Sequence[str], arguments: ModelArguments, specs: Sequence[ExportSpec]) -> list[Cell]:
+def cells(
+    names: Sequence[str],
+    arguments: ModelArguments,
+    specs: Sequence[ExportSpec],
+    *,
+    ready: Sequence[str] = ("onnx", "tflite"),
+) -> list[Cell]:
     """All cells in the order they will run; every name is resolved before the first cell starts.
 
-    UsageError also for arguments that no network is there to take.
+    `ready` are the formats of which a file may be named instead of a network. UsageError also for arguments that no
+    network is there to take.
     """
-    if arguments != ModelArguments() and all(map(is_file, names)):
+    if replace(arguments, weights=None) != ModelArguments() and all(map(is_file, names)):
         raise UsageError(f"{names[0]} is a ready file: width, resolution, input and the like are for networks")
     found: list[Cell] = []
     for name in names:
         if is_file(name):
-            found.append(_file_cell(Path(name)))
+            found.append(_file_cell(Path(name), ready))
         else:
             spec = arguments.resolve(name)
             found.extend(Cell(model=spec, export=export) for export in specs)
     return found
 
 
-def _file_cell(path: Path) -> Cell:
+def _file_cell(path: Path, ready: Sequence[str]) -> Cell:
+    suffixes = {formats.FORMATS[form].suffix: form for form in ready}
+    listed = " or ".join(sorted(suffixes))
     if not path.exists():
-        raise UsageError(f"there is no file {path}; name an existing .onnx or .tflite file, or a network")
-    form: Format = "onnx" if path.suffix == ".onnx" else "tflite"
-    if path.suffix not in (".onnx", ".tflite"):
-        raise UsageError(f"{path} cannot be profiled as a file; give an .onnx or .tflite file")
-    return Cell(file=path, export=ExportSpec(format=form))
+        raise UsageError(f"there is no file {path}; name an existing {listed} file, or a network")
+    if path.suffix not in suffixes:
+        raise UsageError(f"{path} cannot be profiled as a file; give a {listed} file")
+    return Cell(file=path, export=ExportSpec(format=suffixes[path.suffix]))  # type: ignore[arg-type]

@@ -73,9 +73,9 @@ def export(
         image_input=image_input,
         quantization=quantization,
     )
-    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, switches(option))
-    cells = plan.cells(model, arguments, specs)
     file = weights_file(weights, sha256)
+    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, switches(option), file)
+    cells = plan.cells(model, arguments, specs)
     with show.progress() as report:
         done = exporting.run(cells, output, weights=file, force=force, strict=strict, on_progress=report)
     if json:

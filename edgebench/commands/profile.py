@@ -29,9 +29,11 @@ from edgebench.commands.options import (
     weights_file,
 )
 
-PerOp = Annotated[bool, typer.Option("--per-op", help="Host: also time every operator, beside the machine's roof.")]
+PerOp = Annotated[
+    bool, typer.Option("--per-op", help="Also time every operator (host), or count its instructions (emulator).")
+]
 Trace = Annotated[
-    Path | None, typer.Option(help="Write the operators' times for Perfetto: out.json. Implies --per-op.")
+    Path | None, typer.Option(help="Host: write the operators' times for Perfetto: out.json. Implies --per-op.")
 ]
 
 
@@ -82,18 +84,21 @@ def profile(
     results folder as it ends.
     """
     from edgebench import models, plan, profiles, profiling
+    from edgebench.errors import UsageError
     from edgebench.report import output, profiled
 
     target = profiles.load(device)
     formats = listed(fmt, "format", plan.FORMATS) or plan.default_formats(target)
     quantization = plan.quantization(calibrate, samples, scheme=scheme)
     specs = plan.export_specs(formats, listed(precision, "precision", plan.PRECISIONS), quantization=quantization)
-    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, switches(option))
+    file = weights_file(weights, sha256)
+    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, switches(option), file)
     cells = plan.cells(model or models.FOCUS, arguments, specs)
     count = processes if processes is None else positive(processes, "--processes")
     scenario = profiling.scenario(quick=quick, threads=positive(threads, "--threads"), processes=count)
     way = profiling.way(target, via, connect=connect, python=python, counts=counts, operators=per_op or bool(trace))
-    file = weights_file(weights, sha256)
+    if trace and way.kind != "measure":
+        raise UsageError("--trace writes times, and only operators on this machine are timed: leave it out")
     with output.progress() as report:
         done = profiling.run(cells, target, scenario, results, way=way, weights=file, resume=resume, on_progress=report)
     profiled.show(done, target, json=json, trace=trace)

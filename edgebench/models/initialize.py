@@ -117,3 +117,33 @@ def _scale_last(network: nn.Module, spread: float) -> None:
     last.weight.div_(spread)
     if last.bias is not None:
         last.bias.div_(spread)
+
+
+@torch.no_grad()
+def for_training(network: nn.Module, scheme: str, seed: int) -> nn.Module:
+    """Fills all parameters and buffers in place with what training starts from, and returns the network.
+
+    Weights are normal with the variance of He et al. (2015), 2 / fan-in ("he"), or uniform with that of Glorot and
+    Bengio (2010), 2 / (fan-in + fan-out) ("xavier"); fans are those of one group. Biases are 0; batch norms have scale
+    1 and shift 0, their own statistics none.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+        elif isinstance(module, nn.Conv2d | nn.Linear):
+            _draw(module, scheme, generator)
+    return network
+
+
+def _draw(module: nn.Conv2d | nn.Linear, scheme: str, generator: torch.Generator) -> None:
+    fan_in = module.weight[0].numel()
+    groups = module.groups if isinstance(module, nn.Conv2d) else 1
+    fan_out = module.weight[:, 0].numel() // groups
+    if scheme == "he":
+        module.weight.normal_(0.0, math.sqrt(2 / fan_in), generator=generator)
+    else:
+        bound = math.sqrt(6 / (fan_in + fan_out))
+        module.weight.uniform_(-bound, bound, generator=generator)
+    if module.bias is not None:
+        module.bias.zero_()

@@ -49,7 +49,7 @@ def load(network: nn.Module, path: Path, name: str, ignored: tuple[str, ...] = (
     """
     expected = network.state_dict()
     library = library_of(path)
-    found = _renamed(read(path), library, name)
+    found = named_as_ours(path, name)
     given = {key: value for key, value in found.items() if key in expected or not key.startswith(ignored)}
     for key in expected:
         if key.endswith(_COUNTER) and key not in given:
@@ -66,7 +66,9 @@ def load(network: nn.Module, path: Path, name: str, ignored: tuple[str, ...] = (
         layouts.adapted(network, library, name)
 
 
-def _renamed(state: dict[str, Tensor], library: str, name: str) -> dict[str, Tensor]:
+def named_as_ours(path: Path, name: str) -> dict[str, Tensor]:
+    """Returns the state dict of a file as `read` does, its keys those of our network `name` whatever its layout."""
+    state, library = read(path), library_of(path)
     if not library:
         return state
     keys = layouts.layout(library, name).keys(state)

@@ -14,7 +14,7 @@ from edgebench.report.stored import Key, Point, Stored
 from edgebench.report.theme import Look
 
 if TYPE_CHECKING:
-    from edgebench.report.plots import Chart
+    from edgebench.report.plots import Chart, ChartRow
 
 KINDS: Final = ("pareto", "latency", "spread", "operators", "history")
 LOOKS: Final = ("light", "dark")
@@ -71,7 +71,7 @@ def write_plot(source: str, output: Path, picture: Picture, *, on_warning: Calla
     if picture.kind not in KINDS:
         raise unknown("kind of plot", picture.kind, KINDS)
     found = stored.load(source, on_warning=on_warning)
-    files.write(output, _drawn(draw(found, picture), output.suffix))
+    files.write(output, drawn(draw(found, picture), output.suffix))
 
 
 def draw(found: Stored, picture: Picture) -> Chart:
@@ -138,7 +138,9 @@ def _of_one(found: Stored, series: Series, picture: Picture) -> Chart:
 def _has(kind: str, result: Result) -> bool:
     if not isinstance(result, Measurement):
         return False
-    return result.operators is not None if kind == "operators" else bool(result.latency_s)
+    return (
+        (result.operators is not None and result.operators.is_timed) if kind == "operators" else bool(result.latency_s)
+    )
 
 
 def _cell_chart(picture: Picture, result: Result) -> Chart:
@@ -154,7 +156,8 @@ def _cell_chart(picture: Picture, result: Result) -> Chart:
     return plots.latency(samples.in_order(result.latency_s), samples.starts(result.latency_s), look=picture.look)
 
 
-def _drawn(chart: Chart, suffix: str) -> bytes:
+def drawn(chart: Chart | ChartRow, suffix: str) -> bytes:
+    """Returns a chart as the content of a .png or .svg file. Raises MissingPackage without the extra `report`."""
     from edgebench.report.plots import described
 
     try:

@@ -20,6 +20,7 @@ except ModuleNotFoundError as error:
 
 Rows = Sequence[Mapping[str, Any]]
 Chart = alt.LayerChart
+ChartRow = alt.HConcatChart
 
 # What can stand against latency: field, title, unit's size in base units, and whether more of it is better.
 TRADES: Final = {
@@ -255,7 +256,7 @@ def _layered(layers: list[alt.Chart], data: dict[str, list[Any]], look: Look, *,
     return chart.properties(width=640)
 
 
-def described(chart: Chart) -> dict[str, Any]:
+def described(chart: Chart | ChartRow) -> dict[str, Any]:
     """The chart as Vega-Lite, its legends one under the other; Altair's schema does not know of that setting.
 
     Altair has validated each part as it was made; validating the whole again would take as long as drawing it.

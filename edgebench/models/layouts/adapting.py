@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from edgebench.models import zoo
+from edgebench.models import trained, zoo
 from edgebench.models.layouts.layout import LAYOUT_KEY
 from edgebench.models.layouts.library import LIBRARIES, layout
 from edgebench.records import ModelSpec, Preprocessing
@@ -41,10 +41,13 @@ def adapted(network: nn.Module, library: str, name: str) -> None:
 
 
 def preprocessing(spec: ModelSpec, weights: Path | None) -> Preprocessing | None:
-    """How images are prepared for a network with these weights: as published, unless their library does it otherwise.
+    """How images are prepared for a network with these weights: as they were trained, where the file says it; else as
+    published, unless their library does it otherwise.
 
     None for a user's network.
     """
+    if own := trained.preprocessing(weights, spec.resolution):
+        return own
     ours = zoo.preprocessing(spec)
     library = library_of(weights) if weights is not None else ""
     if ours is None or not library:

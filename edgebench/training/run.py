@@ -1,0 +1,221 @@
+"""A whole run: images, a network and settings become a folder with the best weights, checkpoints and metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from edgebench import data as datasets
+from edgebench.data import Dataset
+from edgebench.errors import TrainingError, UsageError
+from edgebench.models.layouts import preprocessing as preprocessing_of
+from edgebench.models.trained import Trained
+from edgebench.plan import OnProgress, Step, silent
+from edgebench.records import ModelSpec, Preprocessing
+from edgebench.training import checkpoint, normalize
+from edgebench.training.augment import augmentation
+from edgebench.training.freeze import advice, freeze
+from edgebench.training.hardware import hardware
+from edgebench.training.images import Images, kept_shape
+from edgebench.training.metrics import Metrics
+from edgebench.training.records import Outcome
+from edgebench.training.settings import Settings
+from edgebench.training.start import Start, start
+from edgebench.training.trainer import OnStep, Trainer, check_output
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: a network, the reference of a data set, how, into which folder, and from which weights."""
+
+    spec: ModelSpec
+    data: str
+    settings: Settings
+    folder: Path
+    weights: Path | None = None
+    resume: bool = False
+    place: str = "auto"
+
+
+@dataclass(frozen=True)
+class Sets:
+    """The images of a run, and how they are prepared for the network."""
+
+    train: Images
+    val: Images
+    preprocessing: Preprocessing
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the network's outputs."""
+        return self.train.dataset.classes
+
+
+def train(request: Request, on_progress: OnProgress = silent) -> Outcome:
+    """Trains a network and writes best.safetensors, last.pt and metrics.jsonl into the request's folder.
+
+    The network's classes become the data's. With `resume` a run that was killed goes on, to the same result. Torch's
+    random state and threads are as before afterwards. Raises UsageError for bad input, TrainingError where the loss or
+    the disk fails; the last good checkpoint stays.
+    """
+    _check_folder(request)
+    on_progress(Step(0, request.settings.epochs, request.spec.key, "reading images"))
+    train_set, val_set = (datasets.load(request.data, split=split) for split in ("train", "val"))
+    val_set = val_set.subset(request.settings.validate)
+    request = replace(request, spec=_for_classes(request.spec, train_set, val_set))
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):
+        torch.set_num_threads(request.settings.threads or threads)
+        try:
+            torch.manual_seed(request.settings.seed)
+            return _Run(request, _sets(request, train_set, val_set)).run(on_progress)
+        finally:
+            torch.set_num_threads(threads)
+
+
+class _Run:
+    def __init__(self, request: Request, sets: Sets) -> None:
+        self.request, self.sets = request, sets
+        settings = request.settings
+        self.begun: Start = start(request.spec, settings, request.weights)
+        check_output(self.begun.network, request.spec.input_shape, request.spec.classes)
+        self.frozen = freeze(self.begun.network, settings.freeze)
+        place = hardware(request.place, mixed_precision=settings.mixed_precision)
+        self.trainer = Trainer(
+            self.begun.network, self.frozen, settings, normalize.Normalize(sets.preprocessing), place
+        )
+        self.metrics = Metrics(request.folder / checkpoint.METRICS)
+        self.best, self.best_epoch = -1.0, 0
+        self._data = f"{sets.train.dataset.identity} {sets.val.dataset.identity}"
+        if request.resume:
+            self._restore()
+
+    def run(self, on_progress: OnProgress) -> Outcome:
+        """Every epoch that is missing."""
+        shape, settings = self.request.spec.input_shape, self.request.settings
+        changed = augmentation(settings.augment, (shape[2], shape[3]), self.sets.train.sample())
+        while self.trainer.epoch < settings.epochs:
+            try:
+                row = self.trainer.run_epoch(self.sets.train, self.sets.val, changed, self._told(on_progress))
+            except TrainingError as error:
+                raise TrainingError(f"{error}; {self._kept()}") from error
+            self._save(row.val_accuracy)
+            self.metrics.append(row)
+            self._checkpoint()
+        return self._outcome()
+
+    def _save(self, accuracy: float) -> None:
+        """Keeps the values when they are the best so far; of equals the first."""
+        if accuracy <= self.best:
+            return
+        self.best, self.best_epoch = accuracy, self.trainer.epoch
+        checkpoint.save_weights(self.request.folder / checkpoint.BEST, self.trainer.values(), self._trained())
+
+    def _checkpoint(self) -> None:
+        state = {**self.trainer.state(), "best": self.best, "best_epoch": self.best_epoch}
+        checkpoint.write(self.request.folder, self.request.spec, self.request.settings, self._data, state)
+
+    def _restore(self) -> None:
+        state: dict[str, Any] = checkpoint.read(
+            self.request.folder, self.request.spec, self.request.settings, self._data
+        )
+        self.trainer.restore(state)
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
+        self.metrics.cut(self.trainer.epoch)
+
+    def _trained(self) -> Trained:
+        request = self.request
+        return Trained(
+            model=request.spec,
+            classes=self.sets.classes,
+            preprocessing=self.sets.preprocessing,
+            data=request.data,
+            accuracy=self.best,
+            epochs=self.best_epoch,
+            seed=request.settings.seed,
+        )
+
+    def _told(self, on_progress: OnProgress) -> OnStep:
+        done, key = self.trainer.epoch, self.request.spec.key
+
+        def told(step: int, steps: int, loss: float) -> None:
+            detail = f"step {step} of {steps}, loss {loss:.3f}, best {max(self.best, 0.0):.1%}"
+            on_progress(Step(done, self.request.settings.epochs, f"{key} epoch {done + 1}", detail))
+
+        return told
+
+    def _kept(self) -> str:
+        if not self.best_epoch:
+            return "there was no finished epoch to keep"
+        return f"epoch {self.trainer.epoch} is kept in {self.request.folder / checkpoint.LAST}"
+
+    def _outcome(self) -> Outcome:
+        request, sets = self.request, self.sets
+        count = sum(parameter.numel() for parameter in self.begun.network.parameters())
+        return Outcome(
+            model=request.spec,
+            folder=str(request.folder),
+            weights=str(request.folder / checkpoint.BEST),
+            data=request.data,
+            classes=sets.classes,
+            preprocessing=sets.preprocessing,
+            val_accuracy=self.best,
+            best_epoch=self.best_epoch,
+            train_images=len(sets.train),
+            val_images=len(sets.val),
+            trained_parameters=count - self.frozen.parameters,
+            frozen_parameters=self.frozen.parameters,
+            replaced=self.begun.replaced,
+            unreadable={**sets.train.unreadable, **sets.val.unreadable},
+            advice=advice(
+                len(sets.train), len(sets.classes), request.settings.freeze, from_weights=request.weights is not None
+            ),
+            epochs=self.metrics.rows,
+        )
+
+
+def _sets(request: Request, train_set: Dataset, val_set: Dataset) -> Sets:
+    shape = request.spec.input_shape[1:]
+    chosen = _preprocessing(request)
+    kept = kept_shape(train_set, shape)
+    whole = normalize.whole_image(request.spec)
+    images = Images(train_set, msgspec.structs.replace(whole, interpolation=(chosen or whole).interpolation), kept)
+    preprocessing = chosen or normalize.from_data(whole, images.sample())
+    return Sets(images, Images(val_set, preprocessing, shape), preprocessing)
+
+
+def _preprocessing(request: Request) -> Preprocessing | None:
+    """What the weights were trained with, or the paper; None where it comes from the data."""
+    wanted = request.settings.normalize
+    if wanted == "data" or (wanted == "auto" and request.weights is None):
+        return None
+    found = preprocessing_of(request.spec, request.weights)
+    if found is None and wanted == "published":
+        raise UsageError(f"--normalize published: nothing is published for your own network {request.spec.name}")
+    return found
+
+
+def _for_classes(spec: ModelSpec, train_set: Dataset, val_set: Dataset) -> ModelSpec:
+    """The spec with as many classes as the data has. Raises UsageError where the splits do not agree."""
+    if train_set.classes != val_set.classes:
+        raise UsageError(
+            f"{train_set.reference} has other classes to train on than to validate with: give both the same"
+        )
+    return msgspec.structs.replace(spec, classes=len(train_set.classes))
+
+
+def _check_folder(request: Request) -> None:
+    """Raises UsageError for a folder that holds a run already, unless that is resumed, or that cannot be written."""
+    folder = request.folder
+    if (folder / checkpoint.LAST).exists() and not request.resume:
+        raise UsageError(f"{folder} holds a run already: go on with --resume, or choose another folder with -o")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write into {folder}: {(error.strerror or '').lower()}; choose another with -o"
+        ) from error

@@ -1,0 +1,203 @@
+"""The training loop: steps, epochs, evaluation, and the state that a checkpoint holds."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from edgebench.errors import TrainingError, UsageError
+from edgebench.training import optimize
+from edgebench.training.average import Average, averaged
+from edgebench.training.fake_quantization import FakeQuantization
+from edgebench.training.freeze import Frozen, train_mode
+from edgebench.training.hardware import Hardware
+from edgebench.training.images import Batch, Images
+from edgebench.training.normalize import Normalize
+from edgebench.training.records import Epoch
+from edgebench.training.settings import Settings
+
+HOLD_AFTER: Final = 2 / 3  # share of a quantization-aware run after which statistics and ranges stay as they are
+EVALUATED: Final = 256  # images at a time
+
+Sums = dict[str, float]
+OnStep = Callable[[int, int, float], None]
+"""Called after every step with steps done, steps of the epoch, and the loss."""
+
+
+class Trainer:
+    """One run: a network, its optimiser, and how far it is. Random numbers are torch's global ones, on the CPU.
+
+    `epoch` counts the finished ones. Given the same state, images, settings and threads, the CPU computes the same
+    bits.
+    """
+
+    def __init__(
+        self, network: nn.Module, frozen: Frozen, settings: Settings, normalize: Normalize, hardware: Hardware
+    ) -> None:
+        self.settings = settings
+        self.hardware = hardware
+        self.epoch = self.step = 0
+        self.frozen = frozen
+        self.network = network.to(hardware.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.normalize = normalize.to(hardware.device)
+        self.optimizer = optimize.optimizer(network, settings)
+        self.average = Average(network, settings.ema) if settings.ema else None
+        self.rounding = FakeQuantization(network).to(hardware.device) if settings.quantization_aware else None
+        self._loss = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
+        self._trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._followed = optimize.followed(network)
+
+    def run_epoch(self, images: Images, validation: Images, augmentation: nn.Module, on_step: OnStep) -> Epoch:
+        """Trains on every image once, in a new random order, and evaluates. Raises TrainingError for a loss of NaN."""
+        began = time.perf_counter()
+        totals, trained_s = self._train(images, augmentation, on_step)
+        self.epoch += 1
+        val_loss, val_accuracy = self.evaluate(validation)
+        return Epoch(
+            epoch=self.epoch,
+            step=self.step,
+            lr=self.optimizer.param_groups[0]["lr"],
+            train_loss=totals["loss"] / totals["steps"],
+            train_accuracy=totals["right"] / totals["images"],
+            val_loss=val_loss,
+            val_accuracy=val_accuracy,
+            gradient_norm=totals["gradient"] / totals["steps"],
+            layer_gradients={name: totals[name] / totals["steps"] for name in self._followed},
+            images_per_s=totals["images"] / trained_s,
+            seconds=time.perf_counter() - began,
+        )
+
+    @torch.inference_mode()
+    def evaluate(self, images: Images) -> tuple[float, float]:
+        """Returns the mean loss, without smoothing, and the top-1 share of the averaged network."""
+        self._mode(training=False)
+        loss = right = seen = 0.0
+        with averaged(self.network, self.average):
+            for batch in images.batches(torch.arange(len(images)), EVALUATED):
+                x, labels = self._input(batch)
+                with self.hardware.autocast():
+                    outputs = self.network(self.normalize(x)).float()
+                loss += float(nn.functional.cross_entropy(outputs, labels, reduction="sum"))
+                right += float((outputs.argmax(1) == labels).sum())
+                seen += len(labels)
+        return loss / seen, right / seen
+
+    def values(self) -> Mapping[str, Tensor]:
+        """The values that are evaluated and kept: the averaged ones, where there is an average."""
+        return self.average.values if self.average else self.network.state_dict()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `restore` needs: tensors, numbers and text in dicts and lists."""
+        return {
+            "model": self.network.state_dict(),
+            "average": self.average.state() if self.average else {},
+            "rounding": self.rounding.state_dict() if self.rounding else {},
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "step": self.step,
+            "random": torch.get_rng_state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes back to where `state` was taken, random numbers included."""
+        self.network.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average:
+            self.average.restore(state["average"])
+        if self.rounding:
+            self.rounding.load_state_dict(state["rounding"])
+        self.epoch, self.step = state["epoch"], state["step"]
+        torch.set_rng_state(state["random"])
+
+    def _train(self, images: Images, augmentation: nn.Module, on_step: OnStep) -> tuple[Sums, float]:
+        self._mode(training=True)
+        totals: Sums = defaultdict(float)
+        began = time.perf_counter()
+        order = torch.randperm(len(images))
+        whole = len(order) // self.settings.batch * self.settings.batch or len(order)  # batch norm needs full batches
+        steps = -(-whole // self.settings.batch)
+        for done, batch in enumerate(images.batches(order[:whole], self.settings.batch), 1):
+            optimize.set_learning_rate(self.optimizer, optimize.learning_rate(self.settings, self.step, steps))
+            found = self._step(batch, augmentation)
+            for name, value in found.items():
+                totals[name] += value
+            on_step(done, steps, found["loss"])
+        return totals, time.perf_counter() - began
+
+    def _step(self, batch: Batch, augmentation: nn.Module) -> Sums:
+        with torch.no_grad():
+            x = self.normalize(augmentation(batch.x.float() / 255).to(self.hardware.device))
+        labels = batch.labels.to(self.hardware.device)
+        with self.hardware.autocast():
+            outputs = self.network(x)
+            main, *sides = outputs if isinstance(outputs, tuple) else (outputs,)
+            loss = self._criterion(main, sides, labels)
+        found = {"loss": float(loss.detach()), "right": float((main.argmax(1) == labels).sum())}
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        found |= self._gradients()
+        self._check(found)
+        self.optimizer.step()
+        self.step += 1
+        if self.average:
+            self.average.update(self.network)
+        return found | {"steps": 1, "images": len(labels)}
+
+    def _criterion(self, main: Tensor, sides: list[Tensor], labels: Tensor) -> Tensor:
+        loss: Tensor = self._loss(main, labels)
+        for side in sides:
+            loss = loss + self.settings.side_weight * self._loss(side, labels)
+        return loss
+
+    def _gradients(self) -> Sums:
+        """The norms before clipping; clips."""
+        layers = {name: optimize.norm([weight.grad]) for name, weight in self._followed.items()}
+        total = nn.utils.clip_grad_norm_(self._trained, self.settings.clip or math.inf)
+        return {"gradient": float(total), **layers}
+
+    def _check(self, found: Mapping[str, float]) -> None:
+        for what in ("loss", "gradient"):
+            if not math.isfinite(found[what]):
+                raise TrainingError(
+                    f"the {what} became {found[what]} at step {self.step + 1}, in epoch {self.epoch + 1}: training has"
+                    " stopped; try a lower --lr, a longer --warmup or a smaller --clip"
+                )
+
+    def _input(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        return batch.x.to(self.hardware.device).float() / 255, batch.labels.to(self.hardware.device)
+
+    def _mode(self, *, training: bool) -> None:
+        if not training:
+            self.network.eval()
+        else:
+            train_mode(self.network, self.frozen)
+        if self.rounding:
+            self.rounding.train(training)
+            if self.epoch >= HOLD_AFTER * self.settings.epochs:
+                self._hold()
+
+    def _hold(self) -> None:
+        """Late in a quantization-aware run: batch norms compute as they will in the file, ranges stand still."""
+        if self.rounding:
+            self.rounding.hold()
+        for module in self.network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+
+def check_output(network: nn.Module, shape: tuple[int, int, int, int], classes: int) -> None:
+    """Raises UsageError unless the network gives one row of `classes` logits an image."""
+    network.eval()
+    with torch.inference_mode():
+        output = network(torch.zeros(2, *shape[1:]))
+    if not isinstance(output, Tensor) or tuple(output.shape) != (2, classes):
+        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise UsageError(
+            f"the network gives {found} for two images, and the data has {classes} classes: it must give (2, {classes})"
+        )
