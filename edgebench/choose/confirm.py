@@ -1,4 +1,4 @@
-"""Finalists become files: exported, checked against torch, and emulated or measured where the device allows.
+"""Finalists become files: exported, checked against torch, and measured or emulated, whatever the device's profile can.
 
 Everything costly is found again by its content: exports by the pipeline's cache, measurements and emulations by the
 file's hash in the results. So an interrupted confirmation, run again, does what is missing.
@@ -7,20 +7,25 @@ file's hash in the results. So an interrupted confirmation, run again, does what
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
 from edgebench import plan, store
 from edgebench.choose.records import Point
-from edgebench.errors import JobError
+from edgebench.errors import JobError, UsageError
 from edgebench.exporting import prepare
 from edgebench.plan import OnProgress, Step
-from edgebench.profiles import DeviceProfile
+from edgebench.profiles import DeviceProfile, Reach
 from edgebench.records import Artifact, Interval, Measurement, Scenario
 from edgebench.runtimes import FORMATS
+
+if TYPE_CHECKING:
+    from edgebench.sweep.cells import Way
+    from edgebench.targets import Target
 
 Run = Callable[[Artifact, Callable[[str], None]], Measurement]
 
@@ -47,26 +52,75 @@ def confirm(
 ) -> Iterator[Confirmation]:
     """Yields each finalist as it is confirmed. Exports go to `folder`, records to `results`/<device>/.
 
-    Raises UsageError when `results` cannot be written to.
+    Raises UsageError when `results` cannot be written to, DeviceError when a device with an address does not answer.
     """
     store.check_writable(results / device.name)
     cells = [plan.Cell(model=point.model, export=point.export) for point in points]
     artifacts = prepare(cells, folder)
-    for number, (point, cell) in enumerate(zip(points, cells, strict=True)):
+    with ExitStack() as stack:
+        board = _Board(device, stack)
+        for number, (point, cell) in enumerate(zip(points, cells, strict=True)):
 
-        def tell(detail: str, number: int = number, title: str = cell.title) -> None:
-            on_progress(Step(number, len(cells), title, detail))
+            def tell(detail: str, number: int = number, title: str = cell.title) -> None:
+                on_progress(Step(number, len(cells), title, detail))
 
-        tell("exporting and checking")
-        artifact = next(artifacts)
-        if isinstance(artifact, JobError):
-            yield Confirmation(point, str(artifact))
-            continue
-        point = _with_file(point, artifact)
-        way = _way(device, artifact, replace(scenario, threads=point.threads), emulation)
-        if way is not None:
-            point = _with_measurement(point, _once(way, artifact, results / device.name, tell))
-        yield Confirmation(point)
+            tell("exporting and checking")
+            artifact = next(artifacts)
+            if isinstance(artifact, JobError):
+                yield Confirmation(point, str(artifact))
+                continue
+            point = _with_file(point, artifact)
+            way = _way(board, artifact, replace(scenario, threads=point.threads), emulation)
+            if way is not None:
+                point = _with_measurement(point, _once(way, artifact, results / device.name, tell))
+            yield Confirmation(point)
+
+
+class _Board:
+    """The device, connected to when it is first needed; the connection is `stack`'s to close."""
+
+    def __init__(self, device: DeviceProfile, stack: ExitStack) -> None:
+        self.device = device
+        self._stack = stack
+        self._target: Target | None = None
+
+    def measure(self, artifact: Artifact, runtime: str, scenario: Scenario, tell: Callable[[str], None]) -> Measurement:
+        """Measures a file at the other end. Raises DeviceError."""
+        from edgebench.targets.reaching import measure_there, reach
+
+        if self._target is None:
+            self._target = self._stack.enter_context(reach(self.device, tell=tell))
+        return measure_there(artifact, runtime, scenario, target=self._target, device=self.device.name, tell=tell)
+
+
+def write_sweep(
+    path: Path, points: Sequence[Point], device: DeviceProfile, *, quick: bool, emulation: bool = True
+) -> None:
+    """Writes the points as a sweep file, to be measured or emulated by `edgebench sweep`; see `confirm`.
+
+    Raises UsageError for a device that a sweep cannot run on, and when the file cannot be written.
+    """
+    from edgebench.sweep import SweepCell, write
+    from edgebench.targets.readiness import readiness
+
+    if device.reach == "local":
+        way: Way = "measured"
+    elif emulation and readiness(device).ready:
+        way = "emulated"
+    else:
+        raise UsageError(
+            f"a sweep for {device.name} would only repeat the estimates: set its emulator up with edgebench device "
+            f"setup {device.name}"
+        )
+    write(
+        path,
+        [
+            SweepCell(
+                model=point.model, export=point.export, device=device.name, threads=point.threads, way=way, quick=quick
+            )
+            for point in points
+        ],
+    )
 
 
 def _with_file(point: Point, artifact: Artifact) -> Point:
@@ -82,10 +136,14 @@ def _with_file(point: Point, artifact: Artifact) -> Point:
 
 @dataclass(frozen=True)
 class _Way:
-    """How a device runs a file; `scenario` is None where the emulator has its own."""
+    """How a device runs a file; `scenario` is None where the emulator has its own.
+
+    `renewed` brings a stored record up to date: an emulated one gets the time that its counts stand for today.
+    """
 
     run: Run
     scenario: Scenario | None
+    renewed: Callable[[Measurement], Measurement] = lambda found: found
 
     def made(self, found: Measurement, artifact: Artifact) -> bool:
         """Whether a stored record is what this way gives for the file."""
@@ -95,12 +153,14 @@ class _Way:
         return same_file and found.provenance == "measured" and found.scenario == self.scenario
 
 
-def _way(device: DeviceProfile, artifact: Artifact, scenario: Scenario, emulation: bool) -> _Way | None:
-    """How this device runs the file: itself, under an emulator, or not at all."""
+def _way(board: _Board, artifact: Artifact, scenario: Scenario, emulation: bool) -> _Way | None:
+    """How this device runs the file: itself, here or at its address, under an emulator, or not at all."""
+    device, runtime = board.device, FORMATS[artifact.export.format]
+    if isinstance(device.reach, Reach):
+        return _Way(lambda file, tell: board.measure(file, runtime, scenario, tell), scenario)
     if device.reach == "local":
         from edgebench.measure import measure, unavailable
 
-        runtime = FORMATS[artifact.export.format]
         if unavailable(runtime) is not None:
             return None
         return _Way(lambda file, tell: measure(file, runtime, scenario, device=device.name, on_progress=tell), scenario)
@@ -108,9 +168,9 @@ def _way(device: DeviceProfile, artifact: Artifact, scenario: Scenario, emulatio
         from edgebench.targets.readiness import readiness
 
         if readiness(device).ready:
-            from edgebench.targets.emulator import emulate
+            from edgebench.targets.emulator import emulate, timed
 
-            return _Way(lambda file, tell: emulate(file, device, on_progress=tell), None)
+            return _Way(lambda file, tell: emulate(file, device, on_progress=tell), None, lambda f: timed(f, device))
     return None
 
 
@@ -118,7 +178,7 @@ def _once(way: _Way, artifact: Artifact, folder: Path, tell: Callable[[str], Non
     """The stored record of this very file, or a new one, appended before it is returned."""
     for found in store.read(folder):
         if isinstance(found, Measurement) and way.made(found, artifact):
-            return found
+            return way.renewed(found)
     record = way.run(artifact, tell)
     store.append(folder, record)
     return record
@@ -131,7 +191,10 @@ def _with_measurement(point: Point, record: Measurement) -> Point:
     if record.peak_memory_bytes:
         changed = replace(changed, peak_memory_bytes=record.peak_memory_bytes, memory_provenance=record.provenance)
     if record.latency_s:
-        changed = replace(changed, latency_s=_interval(record), provenance=record.provenance)
+        return replace(changed, latency_s=_interval(record), provenance=record.provenance)
+    told = record.estimated_latency_s
+    if told is not None and told != point.latency_s:  # else it comes from the graph, as the estimate does
+        changed = replace(changed, latency_s=told, provenance=record.provenance)
     return changed
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
+from typing import Final
+
+from msgspec.structs import replace
 
 from edgebench.choose.pool import Pool
 from edgebench.choose.prior import CONFIDENCE
@@ -13,10 +17,13 @@ from edgebench.graph.sketch import sketch
 from edgebench.profiles import DeviceProfile
 from edgebench.records import Interval
 
+_SAME: Final = 2e-3  # the pool agrees with the one-network estimate to 0.1%
+
 
 class Describer:
     """Makes a Point of a candidate's index; each is estimated once.
 
+    Where the pool's latency is not the estimate's, since confirmed networks have corrected it, the pool's holds.
     `calibrated_on` says what those estimates rest on.
     """
 
@@ -33,6 +40,7 @@ class Describer:
         if found.latency_s is None or found.size_bytes is None:
             raise UsageError("; ".join(found.warnings))
         self.calibrated_on.add(found.calibrated_on)
+        latency, note = _corrected(found.latency_s, float(columns.latency[index]))
         return Point(
             model=spec,
             export=variant.export,
@@ -45,9 +53,18 @@ class Describer:
                 confidence=CONFIDENCE,
             ),
             extrapolated=bool(columns.outside[index]),
-            latency_s=found.latency_s,
-            peak_memory_bytes=found.peak_memory_bytes,
+            latency_s=latency,
+            peak_memory_bytes=None if found.peak_memory_bytes is None else round(float(columns.memory[index])),
             size_bytes=found.size_bytes,
             macs=int(columns.macs[index]),
-            warnings=found.warnings,
+            warnings=(*found.warnings, *note),
         )
+
+
+def _corrected(told: Interval, latency_s: float) -> tuple[Interval, tuple[str, ...]]:
+    """The estimate, or what confirmed networks make of it, and a note on that."""
+    ratio = latency_s / told.value
+    if abs(ratio - 1) < _SAME or not math.isfinite(ratio):
+        return told, ()
+    interval = replace(told, value=latency_s, low=told.low * ratio, high=told.high * ratio)
+    return interval, (f"the estimate is multiplied by {ratio:.2f}, which confirmed networks were off by",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgebench.choose.budget import Budget
+from edgebench.choose.learning import Learned
 from edgebench.records import SCHEMA, ExportSpec, Interval, ModelSpec, Parity, Provenance, Record
 
 
@@ -59,6 +60,7 @@ class Choice(Record, frozen=True, kw_only=True):
     `ties` are points whose accuracy differs by less than the prior can tell (prior.TIE) and that take less time;
     `upgrade` is the fastest network that is better by more than a tie, whatever limit it breaks. `frontier` holds the
     points that no other beats in accuracy, latency and memory at once, fastest first, within the limits and beyond.
+    `learned` is there when accuracies are those of a data set of one's own.
     """
 
     schema: int = SCHEMA
@@ -77,5 +79,6 @@ class Choice(Record, frozen=True, kw_only=True):
     headroom: tuple[Headroom, ...] = ()
     candidates: int
     search_s: float
+    learned: Learned | None = None
     calibrated_on: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

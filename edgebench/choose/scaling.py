@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from msgspec.structs import replace
+import msgspec
 
 from edgebench import plan, profiles, profiling
 from edgebench.choose import reasons
 from edgebench.choose.bases import bases
 from edgebench.choose.budget import Budget, Quantity, parse
-from edgebench.choose.confirm import confirm
+from edgebench.choose.confirm import confirm, write_sweep
+from edgebench.choose.learning import Learned
 from edgebench.choose.points import Describer
-from edgebench.choose.pool import Variant, pool
-from edgebench.choose.prior import load
+from edgebench.choose.pool import Pool, Variant, pool
+from edgebench.choose.prior import load, logit, percent
+from edgebench.choose.proxies import EPOCHS, PROXIES, Request, learned, trainer
 from edgebench.choose.records import Choice, Point, Rejected
+from edgebench.choose.rounds import settle
 from edgebench.choose.selection import FINALISTS, Selection, select, without_repeats
 from edgebench.choose.space import BEYOND_PRIOR, WITHIN_PRIOR
 from edgebench.errors import ExportError, Regression, UsageError, unknown
@@ -40,7 +44,7 @@ def scale(
     max_memory: Quantity = None,
     max_size: Quantity = None,
     min_accuracy: Quantity = None,
-    format: str | Sequence[str] = "tflite",
+    format: str | Sequence[str] | None = None,
     precision: str | Sequence[str] = "fp32",
     threads: int | Sequence[int] = 1,
     recipe: str | None = None,
@@ -48,6 +52,11 @@ def scale(
     confirmed: bool = True,
     emulation: bool = True,
     quick: bool = True,
+    finalists: int = FINALISTS,
+    data: str | None = None,
+    proxies: int = PROXIES,
+    proxy_epochs: int = EPOCHS,
+    sweep: str | Path | None = None,
     output: str | Path | None = None,
     results: str | Path = "results",
     on_progress: OnProgress = plan.silent,
@@ -55,47 +64,82 @@ def scale(
     """Chooses the most accurate network of a family that keeps the limits on a device.
 
     Limits are text with a unit ("50ms", "64MB") or numbers in base units; accuracy is top-1 in percent. Several
-    formats, precisions and thread counts are all tried. With `confirmed` the best few are exported into `output` (the
-    cache when it is None), checked against torch, and measured or emulated where the device can be; the choice is made
-    on what that gives. `extrapolate` lets in networks beyond all published accuracies.
+    formats, precisions and thread counts are all tried; without a format, the first that the device is calibrated for.
+    With `confirmed` the best `finalists` are exported into `output` (the cache when it is None), checked against torch,
+    and measured or emulated where the device can be, and so is what looks better by what these tell of the estimates;
+    the choice is made on what that gives. With `sweep` they are
+    written into that sweep file instead, whose results a later call finds. `data` trains `proxies` of them, at first
+    for `proxy_epochs`, and learns what accuracies to expect on it. `extrapolate` lets in networks beyond all published
+    accuracies.
 
     Raises UsageError for bad input and for a device without the calibration, Regression when nothing keeps the limits
     (the message says what would), ExportError when no finalist could be exported.
     """
+    if finalists < 1:
+        raise UsageError(f"--finalists is {finalists}; it must be 1 or more")
     budget = parse(max_latency, max_memory, max_size, min_accuracy)
     profile, chosen = profiles.load(device), bases(family)
-    variants = _variants(format, precision, threads, exported=confirmed)
+    variants = _variants(format or default_format(profile), precision, threads, exported=confirmed)
     if budget.max_memory_bytes is not None:
         _check_memory_is_known(variants)
     on_progress(Step(0, 1, f"searching {family} for {profile.name}"))
     began = time.perf_counter()
-    found = pool(
-        chosen,
-        variants,
-        profile,
-        extent=BEYOND_PRIOR if extrapolate else WITHIN_PRIOR,
-        recipe=recipe,
-        extrapolate=extrapolate,
-    )
+    extent = BEYOND_PRIOR if extrapolate else WITHIN_PRIOR
+    found = pool(chosen, variants, profile, extent=extent, recipe=recipe, extrapolate=extrapolate)
+    spent = time.perf_counter() - began
+    learnt = _learned(found, budget, data, proxies, proxy_epochs, on_progress)
+    found = found if learnt is None else _adjusted(found, learnt)
     search = _Search(
         device=profile,
         family=family,
         budget=budget,
         recipes={base.kin: load().recipe(base.kin, recipe) for base in chosen},
         describe=Describer(found, profile),
-        selection=select(found, budget, FINALISTS),
-        seconds=time.perf_counter() - began,
+        selection=select(found, budget, finalists),
+        seconds=spent,
+        learned=learnt,
     )
-    finalists = [search.describe.point(index) for index in search.selection.finalists]
-    lost: list[Rejected] = []
-    if confirmed:
-        folder = Path(output) if output else profiling.cache_folder() / "artifacts"
-        scenario = profiling.scenario(quick=quick)
-        tried = confirm(
-            finalists, profile, folder, Path(results), scenario=scenario, emulation=emulation, on_progress=on_progress
-        )
-        finalists, lost = _kept([(each.point, each.error) for each in tried], budget)
-    return _choice(search, finalists, lost)
+    points = [search.describe.point(index) for index in search.selection.finalists]
+    if sweep is not None:
+        write_sweep(Path(sweep), points, profile, quick=quick, emulation=emulation)
+    if not confirmed or sweep is not None:
+        return _choice(search, points, [])
+    confirming = partial(
+        confirm,
+        device=profile,
+        folder=Path(output) if output else profiling.cache_folder() / "artifacts",
+        results=Path(results),
+        scenario=profiling.scenario(quick=quick),
+        emulation=emulation,
+        on_progress=on_progress,
+    )
+    settled = settle(found, budget, search.selection, search.describe.point, confirming)
+    kept, lost = _kept([(each.point, each.error) for each in settled.tried], budget)
+    told = replace(search, describe=Describer(settled.pool, profile), selection=select(settled.pool, budget, finalists))
+    return _choice(told, kept, lost)
+
+
+def default_format(device: DeviceProfile) -> str:
+    """The format to choose for when none is named: the first that the device is calibrated for, on the host tflite."""
+    return plan.default_formats(device)[0]
+
+
+def _learned(
+    found: Pool, budget: Budget, data: str | None, number: int, epochs: int, on_progress: OnProgress
+) -> Learned | None:
+    """What trainings on the data set say, where there is one."""
+    if data is None:
+        return None
+    train = trainer(data, profiling.cache_folder() / "proxies", on_progress)
+    return learned(found, budget, Request(data, number, epochs), train)
+
+
+def _adjusted(found: Pool, learnt: Learned) -> Pool:
+    """The pool with the accuracies that were learned; their order stays, their distances do not."""
+    columns = found.columns
+    value, level = learnt.accuracy(columns.accuracy), logit(learnt.accuracy(columns.accuracy))
+    low, high = percent(level - learnt.spread), percent(level + learnt.spread)
+    return replace(found, columns=replace(columns, accuracy=value, accuracy_low=low, accuracy_high=high))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +153,7 @@ class _Search:
     describe: Describer
     selection: Selection
     seconds: float
+    learned: Learned | None = None
 
 
 def _variants(
@@ -169,7 +214,7 @@ def _choice(search: _Search, finalists: list[Point], lost: list[Rejected]) -> Ch
     def known(index: int) -> Point:
         return shown.get(point(index).key, point(index))
 
-    frontier = tuple(replace(point(index), warnings=()) for index in selection.frontier)
+    frontier = tuple(msgspec.structs.replace(point(index), warnings=()) for index in selection.frontier)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Choice(
         id=identity(search.device.name, search.family, search.budget, picked.model, picked.export, now),
@@ -187,8 +232,9 @@ def _choice(search: _Search, finalists: list[Point], lost: list[Rejected]) -> Ch
         headroom=reasons.headroom(picked, search.budget),
         candidates=len(search.describe.pool.columns),
         search_s=search.seconds,
+        learned=search.learned,
         calibrated_on=tuple(sorted(search.describe.calibrated_on)),
-        warnings=(*reasons.doubts(picked, search.budget), *_cautions(picked, search.recipes)),
+        warnings=(*reasons.doubts(picked, search.budget), *_cautions(picked, search)),
     )
 
 
@@ -201,7 +247,7 @@ def _rejected(
     """
     describe, selection = search.describe, search.selection
     itself = [index for index in selection.finalists if describe.point(index).key == picked.key]
-    basis = {False: describe.point(itself[0]), True: picked}
+    basis = {False: describe.point(itself[0]) if itself else picked, True: picked}
     groups = [describe.pool.published(), selection.near_misses, selection.ties]
     return [
         Rejected(point=point, reasons=reasons.reasons(point, basis[point.path is not None], search.budget))
@@ -210,10 +256,19 @@ def _rejected(
     ]
 
 
-def _cautions(picked: Point, recipes: dict[str, str]) -> list[str]:
-    said = ["accuracies are expected from published trainings of such networks, not measured: train the pick to know"]
+def _cautions(picked: Point, search: _Search) -> list[str]:
+    if search.learned is not None:
+        count = len({each.model.key for each in search.learned.trainings})
+        said = [
+            f"accuracies are expected on {search.learned.data}, after short trainings of {count} networks: longer "
+            "ones reach more"
+        ]
+    else:
+        said = [
+            "accuracies are expected from published trainings of such networks, not measured: train the pick to know"
+        ]
     if picked.extrapolated:
         said.append("the pick lies beyond all published accuracies: its expected accuracy is a guess")
-    if len(recipes) > 1:
+    if len(search.recipes) > 1:
         said.append("designs were published with different trainings: accuracies across families are less sure")
     return said

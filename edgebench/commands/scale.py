@@ -17,7 +17,9 @@ def scale(
     max_memory: Annotated[str | None, typer.Option(help="Most peak memory, such as 64MB.")] = None,
     max_size: Annotated[str | None, typer.Option(help="Largest file, such as 10MB.")] = None,
     min_accuracy: Annotated[str | None, typer.Option(help="Least expected top-1 in percent, such as 70.")] = None,
-    fmt: Annotated[str, typer.Option(help="Formats to choose from, comma-separated.")] = "tflite",
+    fmt: Annotated[
+        str | None, typer.Option(help="Formats to choose from, comma-separated; default: the device's first.")
+    ] = None,
     precision: Annotated[str, typer.Option(help="Precisions to choose from, comma-separated.")] = "fp32",
     threads: Annotated[str, typer.Option(help="Thread counts to choose from, comma-separated.")] = "1",
     recipe: Annotated[str | None, typer.Option(help="Training whose published accuracies to expect.")] = None,
@@ -26,6 +28,15 @@ def scale(
     ] = False,
     confirm: Annotated[bool, typer.Option(help="Export, check and emulate or measure the best few.")] = True,
     emulation: Annotated[bool, typer.Option(help="Emulate finalists where the emulator is set up.")] = True,
+    finalists: Annotated[int, typer.Option(help="How many are exported and confirmed.")] = 5,
+    data: Annotated[
+        str | None, typer.Option(help="Train proxies on this data set, to expect accuracies on it; as in train.")
+    ] = None,
+    proxies: Annotated[int, typer.Option(help="--data: how many networks to train.")] = 6,
+    proxy_epochs: Annotated[int, typer.Option(help="--data: epochs at first; better halves get twice as many.")] = 2,
+    sweep: Annotated[
+        Path | None, typer.Option(help="Write the finalists as a sweep file, to confirm them by edgebench sweep.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for the files, the frontier and choice.json.")
     ] = None,
@@ -50,17 +61,24 @@ def scale(
             max_memory=max_memory,
             max_size=max_size,
             min_accuracy=min_accuracy,
-            format=listed(fmt, "format", plan.FORMATS),
+            format=listed(fmt, "format", plan.FORMATS) or None,
             precision=listed(precision, "precision", PRECISIONS),
             threads=_counts(threads),
             recipe=recipe,
             extrapolate=extrapolate,
             confirmed=confirm,
             emulation=emulation,
+            finalists=finalists,
+            data=data,
+            proxies=proxies,
+            proxy_epochs=proxy_epochs,
+            sweep=sweep,
             output=output,
             results=results,
             on_progress=report,
         )
+    if sweep is not None:
+        out.note(f"the finalists are in {sweep}: run edgebench sweep {sweep}, and then this without --sweep")
     if output is not None:
         shown.save(chosen, output)
     if json:

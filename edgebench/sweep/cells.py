@@ -9,14 +9,17 @@ devices = ["rpi4", "host"]
 threads = [1]
 how = "auto"                   # estimated, emulated, measured; auto: measured on the host, else estimated
 quick = true                   # measurements of 3 processes and 1 s each
+
+Several [[sweep]] tables in one file are all run; `edgebench scale --sweep FILE` writes one for each finalist.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -80,14 +83,49 @@ def read(path: Path) -> list[SweepCell]:
     table = read_toml(path, "sweep file")
     check_keys(table, ["sweep"], str(path))
     sweep = table.get("sweep")
-    if not isinstance(sweep, dict):
+    tables: list[Any] = sweep if isinstance(sweep, list) else [sweep]
+    if not all(isinstance(each, dict) and each for each in tables):
         raise UsageError(f"{path} has no [sweep]: write one with models = [...] and devices = [...]")
-    check_keys(sweep, _Axes.__struct_fields__, f"[sweep] of {path}")
+    return list({cell.address: cell for each in tables for cell in _cells(_axes(each, path), path)}.values())
+
+
+def write(path: Path, cells: Iterable[SweepCell]) -> None:
+    """Writes a sweep file that `read` makes these cells of, under a temporary name that is then renamed.
+
+    Raises UsageError when it cannot be written.
+    """
     try:
-        axes = msgspec.convert(sweep, _Axes)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text("\n".join(_table(cell) for cell in cells), "utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _table(cell: SweepCell) -> str:
+    model, export = cell.model, cell.export
+    values = {
+        "models": [model.name],
+        "widths": [model.width],
+        "depths": [model.depth],
+        "resolutions": [model.resolution],
+        "formats": [export.format],
+        "precisions": [export.precision],
+        "devices": [cell.device],
+        "threads": [cell.threads],
+        "how": cell.way,
+        "quick": cell.quick,
+    }
+    lines = (f"{name} = {json.dumps(value)}\n" for name, value in values.items())  # what is written is TOML too
+    return "[[sweep]]\n" + "".join(lines)
+
+
+def _axes(table: dict[str, object], path: Path) -> _Axes:
+    check_keys(table, _Axes.__struct_fields__, f"[sweep] of {path}")
+    try:
+        return msgspec.convert(table, _Axes)
     except msgspec.ValidationError as error:
         raise UsageError(f"{path}: {str(error).replace('$.', '')}") from error
-    return list({cell.address: cell for cell in _cells(axes, path)}.values())
 
 
 def _cells(axes: _Axes, path: Path) -> Iterator[SweepCell]:

@@ -7,7 +7,7 @@ import pytest
 from edgebench.errors import UsageError
 from edgebench.models import resolve
 from edgebench.records import Estimate, ExportSpec, Interval
-from edgebench.sweep import SweepCell, read
+from edgebench.sweep import SweepCell, read, write
 from edgebench.sweep.cells import address_of
 from edgebench.sweep.work import failed, run_cell
 
@@ -88,3 +88,21 @@ def test_what_cannot_be_run_is_a_failed_record(tmp_path: Path) -> None:
     record = run_cell(cell, tmp_path)
     assert record.status == "failed" and "64 threads" in record.error
     assert address_of(record) == cell.address
+
+
+def test_several_tables_and_what_is_written_is_read_back(tmp_path: Path) -> None:
+    two = GOOD + "\n[[sweep]]\n"
+    with pytest.raises(UsageError, match="is not TOML"):
+        read(written(tmp_path, two))
+    tables = GOOD.replace("[sweep]", "[[sweep]]") + '[[sweep]]\nmodels = ["lenet5"]\ndevices = ["rpi4"]\n'
+    cells = read(written(tmp_path, tables))
+    assert len(cells) == 2 * 2 * 2 * 2 * 2 + 1
+    write(tmp_path / "again.toml", cells)
+    assert read(tmp_path / "again.toml") == cells
+    with pytest.raises(UsageError, match="cannot write"):
+        write(tmp_path / "no" / "file.toml", cells)
+
+
+def test_a_mistake_in_a_second_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'withs'; did you mean widths"):
+        read(written(tmp_path, '[[sweep]]\nmodels = ["lenet5"]\ndevices = ["rpi4"]\n[[sweep]]\nwiths = [1.0]\n'))

@@ -1,0 +1,94 @@
+"""Rounds of confirmation, with estimates that are off by a known factor."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from edgebench.choose.bases import bases
+from edgebench.choose.budget import Budget
+from edgebench.choose.confirm import Confirmation
+from edgebench.choose.points import Describer
+from edgebench.choose.pool import Pool, Variant, pool
+from edgebench.choose.records import Point
+from edgebench.choose.rounds import MORE, corrected, settle
+from edgebench.choose.selection import select
+from edgebench.choose.space import WITHIN_PRIOR
+from edgebench.profiles import load
+from edgebench.records import ExportSpec
+
+BUDGET = Budget(max_latency_s=0.05)
+
+
+@pytest.fixture(scope="module")
+def found() -> Pool:
+    return pool(bases("mobilenetv1"), [Variant(ExportSpec(), 1)], load("rpi4"), extent=WITHIN_PRIOR)
+
+
+@pytest.fixture(scope="module")
+def describe(found: Pool) -> Describer:
+    return Describer(found, load("rpi4"))
+
+
+def _off_by(factor: float, asked: list[int]) -> object:
+    def confirm(points: Sequence[Point]) -> list[Confirmation]:
+        asked.append(len(points))
+        return [Confirmation(_scaled(point, factor)) for point in points]
+
+    return confirm
+
+
+def _scaled(point: Point, factor: float) -> Point:
+    told = point.latency_s
+    ends = {"low": told.low * factor, "high": told.high * factor}
+    return replace(point, latency_s=replace(told, value=told.value * factor, **ends), path="there")
+
+
+def _accuracy(confirmations: Sequence[Confirmation]) -> float:
+    return max(e.point.accuracy.value for e in confirmations if e.point.latency_s.value <= 0.05)
+
+
+@pytest.mark.parametrize("factor", [0.7, 1.0, 1.4])
+def test_the_best_by_corrected_estimates_is_confirmed(found: Pool, describe: Describer, factor: float) -> None:
+    asked: list[int] = []
+    confirm = _off_by(factor, asked)
+    tried = settle(found, BUDGET, select(found, BUDGET), describe.point, confirm).tried  # type: ignore[arg-type]
+    fits = found.columns.latency * factor <= 0.05
+    assert _accuracy(tried) == pytest.approx(found.columns.accuracy[fits].max(), abs=0.05)
+    assert asked[0] == 5 and sum(asked) == len(tried) <= 5 + MORE
+    assert len({each.point.key for each in tried}) == len(tried)
+    if factor == 1.0:
+        assert asked == [5]
+
+
+def test_what_cannot_be_exported_is_no_longer_the_best(found: Pool, describe: Describer) -> None:
+    def confirm(points: Sequence[Point]) -> list[Confirmation]:
+        return [Confirmation(each, "it broke") for each in points]
+
+    tried = settle(found, BUDGET, select(found, BUDGET), describe.point, confirm).tried
+    assert len(tried) == 5 + MORE
+
+
+def test_corrections_are_a_variants_own(describe: Describer) -> None:
+    two = pool(
+        bases("mobilenetv1"), [Variant(ExportSpec(), 1), Variant(ExportSpec(), 4)], load("rpi4"), extent=WITHIN_PRIOR
+    )
+    point = Describer(two, load("rpi4")).point
+    index = int(np.flatnonzero(two.columns.variant == 1)[0])
+    confirmed = _scaled(point(index), 2.0)
+    columns = corrected(two.columns, point, {index: Confirmation(confirmed)})
+    ratio = columns.latency / two.columns.latency
+    assert np.allclose(ratio[two.columns.variant == 0], 1.0)
+    assert np.allclose(ratio[two.columns.variant == 1], 2.0, rtol=2e-3)
+    assert columns.latency[index] == confirmed.latency_s.value
+
+
+def test_others_are_shown_with_what_confirmed_ones_were_off_by(found: Pool, describe: Describer) -> None:
+    settled = settle(found, BUDGET, select(found, BUDGET), describe.point, _off_by(0.7, []))  # type: ignore[arg-type]
+    again = Describer(settled.pool, load("rpi4"))
+    before, after = describe.point(0), again.point(0)
+    assert after.latency_s.value == pytest.approx(0.7 * before.latency_s.value, rel=2e-3)
+    assert after.latency_s.high == pytest.approx(0.7 * before.latency_s.high, rel=2e-3)
+    assert any("multiplied by 0.70" in warning for warning in after.warnings)
+    assert not any("multiplied" in warning for warning in before.warnings)
