@@ -12,7 +12,8 @@
 
 # The package edgebench.export is imported first, so that the function of that name is what stays bound here.
 import edgebench.export  # noqa: F401
-from edgebench.api import build, evaluate, export, profile, scale, train
+from edgebench.api import build, evaluate, export, profile, scale
+from edgebench.training.api import train
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "build", "evaluate", "export", "profile", "scale", "train"]

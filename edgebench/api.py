@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from edgebench.notebook import Results
     from edgebench.plan import OnProgress
     from edgebench.records import Artifact
-    from edgebench.training.records import Outcome
 
 
 def build(
@@ -43,7 +42,7 @@ def build(
     from edgebench.models.build import build as build_module
     from edgebench.plan import ModelArguments
 
-    file = _file(weights, sha256)
+    file = weights_file(weights, sha256)
     spec = ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file).resolve(model)
     return build_module(spec, weights=file, seed=seed)
 
@@ -89,7 +88,7 @@ def export(
     from edgebench.export.pipeline import export_model
     from edgebench.plan import ModelArguments, export_specs, quantization
 
-    file = _file(weights, sha256)
+    file = weights_file(weights, sha256)
     spec = ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file).resolve(model)
     int8 = quantization(
         str(calibrate),
@@ -146,7 +145,7 @@ def profile(
     target = profiles.load(device)
     int8 = plan.quantization(str(calibrate), samples)
     specs = plan.export_specs(_many(format) or plan.default_formats(target), _many(precision), quantization=int8)
-    file = _file(weights, sha256)
+    file = weights_file(weights, sha256)
     arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file)
     done = profiling.run(
         plan.cells(_many(model) or models.FOCUS, arguments, specs),
@@ -198,7 +197,7 @@ def evaluate(
     target = profiles.load(device)
     int8 = plan.quantization(str(calibrate), samples)
     specs = plan.export_specs(_many(format), _many(precision), quantization=int8)
-    file = _file(weights, sha256)
+    file = weights_file(weights, sha256)
     arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file)
     images, _ = evaluating.dataset(str(data), split, limit)
     return evaluating.run(
@@ -211,42 +210,6 @@ def evaluate(
         threads=threads,
         on_progress=on_progress or plan.silent,
     )
-
-
-def train(
-    model: str,
-    data: str | Path,
-    *,
-    output: str | Path = "trained",
-    width: float | None = None,
-    depth: float | None = None,
-    resolution: int | None = None,
-    phi: float | None = None,
-    input: str | None = None,
-    options: Mapping[str, int | float | bool | str] | None = None,
-    weights: str | Path | None = None,
-    sha256: str | None = None,
-    resume: bool = False,
-    on: str = "auto",
-    on_progress: OnProgress | None = None,
-    **settings: object,
-) -> Outcome:
-    """Trains a network on labelled images and returns what came of it; `weights` of that names the best weights' file.
-
-    `settings` are the fields of `edgebench.training.settings.Settings`: epochs, batch, lr, freeze, augment ("mirror,
-    crop") and so on. The network gets as many classes as the data; `export` and `profile` find classes and
-    preprocessing in the weights. Raises UsageError for bad input, TrainingError when the loss or the disk fails.
-    """
-    from pathlib import Path
-
-    from edgebench import plan
-    from edgebench.training.run import Request, train
-    from edgebench.training.settings import settings as checked
-
-    file = _file(weights, sha256)
-    spec = plan.ModelArguments(width, depth, resolution, phi, None, input, options or {}, file).resolve(model)
-    request = Request(spec, str(data), checked(settings), Path(output), file, resume, on)
-    return train(request, on_progress or plan.silent)
 
 
 def scale(
@@ -289,8 +252,8 @@ def scale(
     )
 
 
-def _file(weights: str | Path | None, sha256: str | None) -> Path | None:
-    """The weights file that is named: FILE, torchvision:FILE, timm:FILE, or an address with its hash."""
+def weights_file(weights: str | Path | None, sha256: str | None) -> Path | None:
+    """Returns the weights file that is named: FILE, torchvision:FILE, timm:FILE, or an address with its hash."""
     from edgebench.models.layouts.reference import obtain
     from edgebench.report.output import warn
 

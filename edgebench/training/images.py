@@ -109,7 +109,7 @@ def kept_shape(dataset: Dataset, shape: tuple[int, int, int]) -> tuple[int, int,
     for index in range(len(dataset)):
         try:
             rows, columns = dataset.pixels(index).shape[:2]
-        except Unreadable:
+        except Unreadable:  # it is named where all images are read
             continue
         room = min(ROOM, max(1.0, min(rows / height, columns / width)))
         return channels, round(height * room), round(width * room)

@@ -1,0 +1,78 @@
+"""`edgebench train` and `edgebench augment` as commands, and the way of trained weights into an exported file."""
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+import edgebench
+from edgebench.commands.export import export
+from edgebench.commands.train import augment, train
+from edgebench.errors import UsageError
+
+SET = "synthetic:textures?size=16&classes=3&images=32"
+SMALL = ["resnet20", "--width", "0.25", "--depth", "0.34", "--resolution", "16", "--data", SET, "--epochs", "1"]
+
+app = typer.Typer()
+for _name, _command in (("train", train), ("augment", augment), ("export", export)):
+    app.command(_name)(_command)
+
+
+def _run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def test_trained_weights_are_exported_with_their_classes_and_preprocessing(tmp_path: Path) -> None:
+    done = _run("train", *SMALL, "-o", str(tmp_path / "run"), "--json")
+    assert done.exit_code == 0, done.output
+    outcome = json.loads(done.stdout)
+    assert outcome["model"]["classes"] == 3 and len(outcome["epochs"]) == 1
+    assert (tmp_path / "run" / "curves.png").is_file()
+    assert "few to train from scratch" in done.stderr
+    exported = _run("export", "resnet20", "--weights", outcome["weights"], "-o", str(tmp_path / "files"))
+    assert exported.exit_code == 0, exported.output
+    [manifest] = (tmp_path / "files").glob("*.tflite.json")
+    told = json.loads(manifest.read_bytes())
+    assert told["outputs"][0]["shape"] == [None, 3] and told["model"]["resolution"] == 16
+    assert told["preprocessing"] == outcome["preprocessing"]
+
+
+def test_the_table_says_how_well_and_where(tmp_path: Path) -> None:
+    done = _run("train", *SMALL, "-o", str(tmp_path / "run"), "--augment", "none")
+    assert "of 32" in done.stdout and f"wrote {tmp_path / 'run' / 'best.safetensors'}" in done.stdout
+
+
+def test_python_trains_too(tmp_path: Path) -> None:
+    small = {"width": 0.25, "depth": 0.34, "resolution": 16}
+    outcome = edgebench.train("resnet20", SET, output=tmp_path, epochs=1, batch=16, augment="mirror", **small)  # type: ignore[arg-type]
+    network = edgebench.build("resnet20", weights=outcome.weights)
+    assert network.get_parameter("fc.weight").shape == (3, 16)
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--epochs", "0"], "--epochs: expected int >= 1"),
+        (["--augment", "flip"], "unknown augmentation 'flip'"),
+        (["--freeze", "layer9"], "unknown module to freeze up to 'layer9'; did you mean layer"),
+        (["--on", "tpu"], "unknown place to train on 'tpu'"),
+        (["--weights", "gone.pth"], "no weights file gone.pth"),
+        (["--data", "nowhere"], "the data set 'nowhere' does not exist"),
+        (["--resume"], "there is no checkpoint"),
+    ],
+)
+def test_bad_input_is_one_sentence(extra: list[str], message: str, tmp_path: Path) -> None:
+    done = _run("train", *SMALL, "-o", str(tmp_path / "run"), *extra)
+    assert isinstance(done.exception, UsageError)
+    assert message in str(done.exception)
+
+
+def test_augment_writes_a_picture_with_a_row_a_kind(tmp_path: Path) -> None:
+    shown = tmp_path / "shown.png"
+    done = _run("augment", "--data", SET, "--preview", str(shown), "--kinds", "mirror,warp", "--resolution", "16")
+    assert done.exit_code == 0, done.output
+    with Image.open(shown) as picture:
+        assert picture.size == (8 * 20 + 4, 4 * (14 + 16 + 8))  # as they are, mirrored, warped, both
