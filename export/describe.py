@@ -94,7 +94,8 @@ def _parity(network: Network, export: ExportSpec, engine: Engine) -> Parity:
 
 
 def _calibration_warnings(network: Network) -> tuple[str, ...]:
-    return () if network.quantization is None else network.calibration.warnings
+    static = network.quantization is not None and network.quantization.scheme == "static"
+    return network.calibration.warnings if static else ()
 
 
 def _pixels(network: Network) -> tuple[list[Array], Array]:

@@ -60,8 +60,8 @@ def export(
     Every file is run and compared with PyTorch before it is put in place; a second call finds it cached.
     """
     from edgebench import exporting, plan
+    from edgebench.report import exported, rows
     from edgebench.report import output as show
-    from edgebench.report import rows, tables
 
     quantization = plan.quantization(
         calibrate, samples, calibrator, scheme, float_io=not int8_io, activations=activations, error_budget=error_budget
@@ -81,7 +81,9 @@ def export(
     if json:
         show.json([rows.export(outcome) for outcome in done])
     else:
-        show.table(tables.exports(done))
+        show.table(exported.table(done))
+    for warning in exported.notes(done):
+        show.note(warning)
     if weights is None and any(cell.model and cell.model.family != "user" for cell in cells):
         show.note("without --weights the files hold random values: right for timing, useless for predictions")
     exporting.check(done)

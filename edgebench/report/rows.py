@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgebench.records import Accuracy, Estimate, Measurement, ModelSpec, Parity, Result
+from edgebench.records import Accuracy, Estimate, Measurement, ModelSpec, Parity, QuantizationReport, Result
 
 if TYPE_CHECKING:
     from edgebench.exporting import Outcome
@@ -68,10 +68,28 @@ def export(outcome: Outcome) -> dict[str, Any]:
         "sha256": artifact.sha256 if artifact else None,
         "max_abs_error": parity.max_abs_error if parity else None,
         "relative_l2_error": parity.relative_l2_error if parity else None,
+        "quantization": _quantization(artifact.quantization) if artifact else None,
+        "warnings": list(artifact.warnings) if artifact else [],
         "convert_s": artifact.convert_s if artifact else None,
         "cached": artifact.cached if artifact else False,
         "status": "ok" if artifact else "failed",
         "error": outcome.error,
+    }
+
+
+def _quantization(report: QuantizationReport | None) -> dict[str, Any] | None:
+    """How a file became int8; the errors of its layers are in the manifest."""
+    if report is None:
+        return None
+    return {
+        "calibrator": report.calibrator,
+        "calibration_images": report.calibration_images,
+        "held_out": report.held_out,
+        "errors": report.errors,
+        "equalized": report.equalized,
+        "bias_corrected": report.bias_corrected,
+        "activations": report.activations,
+        "float_layers": [layer.name for layer in report.layers if layer.stored == "float"],
     }
 
 

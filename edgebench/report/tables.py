@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgebench.records import Estimate, Measurement, Parity, Result
-from edgebench.report import legend, rows
+from edgebench.report import evaluated, legend, rows
 from edgebench.report.overview import point
 from edgebench.units import show_bytes, show_count, show_seconds
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from edgebench.diagnosis import Diagnosis
-    from edgebench.exporting import Outcome
     from edgebench.models.summary import ModelSummary
     from edgebench.profiles import DeviceProfile
 
@@ -46,35 +45,6 @@ def models(found: Sequence[ModelSummary]) -> Table:
             f"{each.channels}x{each.resolution}x{each.resolution}",
             str(each.classes),
             show_bytes(each.activation_memory_bytes),
-        )
-    return table
-
-
-def exports(outcomes: Sequence[Outcome]) -> Table:
-    """One row an export; a failed one carries its sentence in the last column."""
-    table = plain(
-        None,
-        "model", "format", "precision", "size", "seconds", "max error / range", "rel. L2", "file",
-        left=("model", "format", "precision", "file"),
-    )  # fmt: skip
-    for outcome in outcomes:
-        artifact, cell = outcome.artifact, outcome.cell
-        name = cell.model.key if cell.model else ""
-        if artifact is None:
-            table.add_row(
-                name, cell.export.format, cell.export.precision, "-", "-", "-", "-", Text(f"FAILED: {outcome.error}")
-            )
-            continue
-        parity = artifact.parity
-        table.add_row(
-            name,
-            cell.export.format,
-            cell.export.precision,
-            show_bytes(artifact.size_bytes),
-            "cached" if artifact.cached else f"{artifact.convert_s or 0:.1f}",
-            f"{parity.range_error:.1e}" if parity else "-",
-            f"{parity.relative_l2_error:.1e}" if parity else "-",
-            Text(artifact.path),
         )
     return table
 
@@ -108,14 +78,14 @@ class _Profile:
     cells: Sequence[Row]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        times = [name for name in _TIMES if any(row[name] != "-" for row in self.cells)]
-        whole = self._table(self.title, [*_IDENTITY, *times, *_FILE])
+        times, file = _filled(_TIMES, self.cells), [*_filled(_ACCURACY, self.cells), *_FILE]
+        whole = self._table(self.title, [*_IDENTITY, *times, *file])
         if console.measure(whole, options=options.update_width(1000)).maximum <= options.max_width:
             yield whole
             return
         yield self._table(self.title, [*_IDENTITY, *times])
         yield Text()
-        yield self._table(None, [*_IDENTITY, *_FILE])
+        yield self._table(None, [*_IDENTITY, *file])
 
     def _table(self, title: str | None, columns: Sequence[str]) -> Table:
         table = plain(title, *columns, left=_WORDS)
@@ -136,14 +106,20 @@ def results(found: Sequence[Result]) -> Table:
 def result_rows(found: Sequence[Result]) -> list[Row]:
     """The profile table's cells by column, without the columns that no row fills."""
     cells = [_profile_row(result) for result in found]
-    filled = [name for name in (*_IDENTITY, *_TIMES, *_FILE) if any(row[name] != "-" for row in cells)]
+    filled = _filled((*_IDENTITY, *_TIMES, *_ACCURACY, *_FILE), cells)
     return [{name: row[name] for name in filled} for row in cells]
 
 
 _WORDS = ("model", "point", "format", "prec", "provenance")
 _IDENTITY = ("model", "point", "format", "prec", "thr")
 _TIMES = ("provenance", "p50", "interval", "p90", "first", "load", "peak mem", "instr")
+_ACCURACY = ("top-1", "vs torch")
 _FILE = ("size", "params", "MACs", "parity")
+
+
+def _filled(columns: Sequence[str], cells: Sequence[Row]) -> list[str]:
+    """The columns that some row fills."""
+    return [name for name in columns if any(row[name] != "-" for row in cells)]
 
 
 def _profile_row(result: Result) -> Row:
@@ -164,6 +140,8 @@ def _profile_row(result: Result) -> Row:
         "load": show_seconds(row["load_s"]),
         "peak mem": show_bytes(result.peak_memory_bytes),
         "instr": show_count(instructions),
+        "top-1": evaluated.top1(result.accuracy),
+        "vs torch": evaluated.points(result.accuracy),
         "size": show_bytes(result.size_bytes),
         "params": show_count(result.parameters),
         "MACs": show_count(result.macs),

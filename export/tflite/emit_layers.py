@@ -66,8 +66,8 @@ def dense(emission: Emission, operator: Dense) -> int:
 def pool(emission: Emission, operator: Pool) -> int:
     """MAX_POOL_2D or AVERAGE_POOL_2D. TFLite's own padding is never counted, as torch's is on request.
 
-    XNNPACK has neither PADV2 nor windows of 1x1: a maximum is padded with zeros where nothing is negative, and a
-    window of one pixel is a subsample.
+    XNNPACK has neither PADV2 nor windows of 1x1, nor averages in int8: a maximum is padded with zeros where nothing is
+    negative, a window of one pixel is a subsample, and an average in int8 is a convolution where nothing is padded.
     """
     if operator.window == (1, 1):
         return subsample(emission, operator)
@@ -81,6 +81,8 @@ def pool(emission: Emission, operator: Pool) -> int:
         return _pool(emission, operator, emission.inputs(operator)[0], True, emission.output(operator))
     if plan.same or any(plan.explicit):
         return _padded_average(emission, operator, size)
+    if emission.precision == "int8":
+        return _averaged(emission, operator, operator.window)
     return _pool(emission, operator, emission.inputs(operator)[0], False, emission.output(operator))
 
 
@@ -94,12 +96,18 @@ def global_pool(emission: Emission, operator: GlobalPool) -> int:
 
 def subsample(emission: Emission, operator: Subsample | Pool) -> int:
     """A depthwise convolution of ones, 1x1 and strided: XNNPACK has no strided slice, and times one is exact."""
+    return _averaged(emission, operator, (1, 1))
+
+
+def _averaged(emission: Emission, operator: Subsample | Pool, window: Pair) -> int:
+    """The average of each window as a depthwise convolution of equal weights."""
     channels = operator.shape[1]
     options = schema.DepthwiseConv2DOptionsT()
     options.depthMultiplier = 1
+    equal = np.full((1, *window, channels), 1 / math.prod(window), np.float32)
     inputs = [
         *emission.inputs(operator),
-        emission.model.constant(f"{operator.name}.one", np.ones((1, 1, 1, channels), np.float32)),
+        emission.model.constant(f"{operator.name}.share", equal),
         emission.model.constant(f"{operator.name}.zero", np.zeros(channels, np.float32)),
     ]
     options = _window(options, False, operator.stride)

@@ -104,5 +104,5 @@ def _stored_as(tensor: TensorSpec, found: TensorSpec) -> TensorSpec:
 
 def _float_file(graph: Graph, path: Path) -> Path:
     original = path.with_name(f"float-{path.name}")
-    write(graph, original)
+    write(graph, original, "int8")
     return original

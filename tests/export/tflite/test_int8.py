@@ -115,3 +115,11 @@ def test_few_images_and_generated_ones_warn(network, tmp_path):
     warnings = export(network, tmp_path, Quantization(samples=4)).warnings
     assert images.GENERATED in warnings
     assert any("calibrated on 4 images" in each for each in warnings)
+
+
+def test_an_average_stays_in_the_delegate(tmp_path):
+    module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(8 * 7 * 7, 10)).eval()
+    network = Network(ModelSpec(name="average", family="test", resolution=16, classes=10), module)
+    artifact = export(network, tmp_path, strict=True)
+    assert artifact.operators["DEPTHWISE_CONV_2D"] == 1
+    assert artifact.parity.relative_l2_error < 0.1
