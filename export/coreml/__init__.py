@@ -9,6 +9,7 @@ the network, as its first multiplication and addition, which is exact for every 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,26 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
             program.run_decompositions({}),
             convert_to="mlprogram",
             minimum_deployment_target=ct.target.iOS16,
-            compute_precision=ct.precision.FLOAT16 if spec.precision == "fp16" else ct.precision.FLOAT32,
+            compute_precision=ct.precision.FLOAT32 if spec.precision == "fp32" else ct.precision.FLOAT16,
             inputs=[_input_type(network, spec)],
             outputs=[ct.TensorType(name=OUTPUT, dtype=np.float32)],
-            package_dir=str(path),
+            package_dir=None if spec.precision == "int8" else str(path),
             skip_model_load=True,
         )
+    if spec.precision == "int8":
+        return _convert_int8(network, spec, model, path)
     return _describe(model, network, spec)
+
+
+def _convert_int8(network: Network, spec: ExportSpec, model: Any, path: Path) -> Conversion:
+    from edgebench.export.coreml import int8
+    from edgebench.export.coreml.evaluate import load_package
+
+    report, warnings = int8.write(network, model, path, pixels=spec.image_input)
+    with quiet(NOISE):
+        written = ct.models.MLModel(str(path), skip_model_load=True)
+    counts = dict(Counter(operator.op_type for operator in load_package(path).operators))
+    return replace(_describe(written, network, spec, counts), quantization=report, warnings=warnings)
 
 
 def _with_normalisation(network: Network) -> nn.Module:
@@ -95,8 +109,7 @@ def _input_type(network: Network, spec: ExportSpec) -> Any:
     return ct.ImageType(name=INPUT, shape=shape, color_layout=layout)
 
 
-def _describe(model: Any, network: Network, spec: ExportSpec) -> Conversion:
-    operators = model._mil_program.functions["main"].operations
+def _describe(model: Any, network: Network, spec: ExportSpec, counts: dict[str, int] | None = None) -> Conversion:
     (output,) = model.get_spec().description.output
     shape = tuple(output.type.multiArrayType.shape)
     return Conversion(
@@ -109,6 +122,11 @@ def _describe(model: Any, network: Network, spec: ExportSpec) -> Conversion:
             ),
         ),
         outputs=(TensorSpec(name=output.name, shape=shape, dtype="float32", layout=LAYOUTS.get(len(shape))),),
-        operators=dict(Counter(operator.op_type for operator in operators if operator.op_type != "const")),
+        operators=_counted(model) if counts is None else counts,
         tool_versions={"coreml specification": str(model.get_spec().specificationVersion)},
     )
+
+
+def _counted(model: Any) -> dict[str, int]:
+    operators = model._mil_program.functions["main"].operations
+    return dict(Counter(operator.op_type for operator in operators if operator.op_type != "const"))

@@ -7,6 +7,8 @@ arithmetic on a CPU, GPU or Neural Engine.
 
 from __future__ import annotations
 
+from collections import ChainMap
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -45,24 +47,47 @@ class Program:
 
     def __init__(self, function: Any) -> None:
         self._function = function
-        constant = {operator for operator in function.operations if operator.op_type == "const"}
-        self._constants = {operator.outputs[0]: _constant(operator.outputs[0].val) for operator in constant}
+        constant = {operator for operator in function.operations if _is_constant(operator)}
+        self._constants = {operator.outputs[0]: _constant(_stored(operator)) for operator in constant}
         self._operators = [operator for operator in function.operations if operator not in constant]
         missing = sorted({operator.op_type for operator in self._operators} - OPERATORS.keys())
         if missing:
             raise ExportError(f"parity cannot be checked: no evaluation of the CoreML operators {', '.join(missing)}")
 
-    @torch.inference_mode()
+    @property
+    def operators(self) -> list[Any]:
+        """The operators in order, without constants, as coremltools describes them."""
+        return list(self._operators)
+
     def run(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Evaluates the package on `x` in the shape that it declares; returns its first output in float32."""
+        result: npt.NDArray[np.float32] = self._evaluate(x)[self._function.outputs[0]].numpy()
+        return result
+
+    def activations(self, x: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
+        """What flows between the operators while the package is evaluated on `x`, the input included, by name."""
+        computed = self._evaluate(x)
+        return {variable.name: value.numpy() for variable, value in computed.items() if isinstance(value, torch.Tensor)}
+
+    @torch.inference_mode()
+    def _evaluate(self, x: npt.NDArray[np.float32]) -> dict[Any, Any]:
         (image,) = self._function.inputs.values()
-        values: dict[Any, Any] = {**self._constants, image: _rounded(torch.from_numpy(x), image)}
+        computed: dict[Any, Any] = {image: _rounded(torch.from_numpy(x), image)}
+        values = ChainMap(computed, self._constants)
         for operator in self._operators:
             (output,) = operator.outputs
             arguments = {name: _value(given, values) for name, given in operator.inputs.items() if given is not None}
             values[output] = _rounded(OPERATORS[operator.op_type](arguments), output)
-        result: npt.NDArray[np.float32] = values[self._function.outputs[0]].numpy()
-        return result
+        return computed
+
+
+def _is_constant(operator: Any) -> bool:
+    return operator.op_type == "const" or bool(operator.op_type.startswith("constexpr_"))
+
+
+def _stored(operator: Any) -> Any:
+    """A constant's value; weights that are stored in less than they are read as are unpacked."""
+    return operator.outputs[0].val if operator.op_type == "const" else operator.materialized_val_inference()
 
 
 def _constant(value: Any) -> Any:
@@ -72,7 +97,7 @@ def _constant(value: Any) -> Any:
     return value
 
 
-def _value(given: Any, values: dict[Any, Any]) -> Any:
+def _value(given: Any, values: Mapping[Any, Any]) -> Any:
     return [values[one] for one in given] if isinstance(given, list | tuple) else values[given]
 
 

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from edgebench.export.coreml.mil_rounding import dequantize, quantize
+
 Arguments = dict[str, Any]
 Compute = Callable[[Arguments], Tensor]
 Ends = tuple[int, int]  # before and after an axis
@@ -249,6 +251,7 @@ OPERATORS: dict[str, Compute] = {
     "clip": clip,
     "concat": concatenation,
     "conv": convolution,
+    "dequantize": dequantize,
     "elu": elu,
     "exp": unary(torch.exp),
     "expand_dims": expand_dims,
@@ -264,6 +267,7 @@ OPERATORS: dict[str, Compute] = {
     "mul": binary(torch.mul),
     "pad": padding,
     "pow": binary(torch.pow),
+    "quantize": quantize,
     "real_div": binary(torch.div),
     "reduce_max": reduction(torch.amax),
     "reduce_mean": reduction(torch.mean),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,6 +12,7 @@ from edgebench.errors import UsageError
 from edgebench.export import calibrated
 from edgebench.export.examples import Array
 from edgebench.export.layer_errors import relative_errors
+from edgebench.export.layer_names import torch_names
 from edgebench.export.ncnn import weights
 from edgebench.export.ncnn.param import BIN, PARAM, Layer, parse, show, sources
 from edgebench.export.ncnn.static import OUTPUT_IN_INT8, QUANTIZED, quantize
@@ -20,6 +21,7 @@ from edgebench.export.network import Network
 from edgebench.records import LayerError, Quantization, QuantizationReport
 from edgebench.runtimes.ncnn import load
 
+LAYER_IMAGES = 4  # that the errors of single layers are measured on
 SYMMETRIC = "int8, symmetric about zero"
 
 
@@ -37,14 +39,17 @@ def write(network: Network, source: Path, path: Path) -> tuple[QuantizationRepor
     blobs = sources(layers)
     observed = {blobs[layer.inputs[0]] for layer in layers if layer.kind in QUANTIZED}
 
+    names = _names(network, layers, arrays)
+
     def save(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
-        save_folder(*quantize(layers, arrays, ranges, kept), target)
+        left = [own for own, name in names.items() if name in kept]
+        save_folder(*quantize(layers, arrays, ranges, left), target)
 
     steps = calibrated.Steps(
         activations=lambda images: activations(source, images, observed),
         write=save,
         run=_run,
-        layers=lambda folder, images: layer_errors(source, folder, images),
+        layers=lambda folder, images: layer_errors(source, folder, images[:LAYER_IMAGES], names),
     )
     report, warnings = calibrated.make(network, steps, path)
     return msgspec.structs.replace(report, activations=SYMMETRIC), warnings
@@ -61,13 +66,24 @@ def _run(folder: Path) -> Callable[[Array], Array]:
     return load(str(folder)).run
 
 
-def layer_errors(source: Path, folder: Path, images: Sequence[Array]) -> tuple[LayerError, ...]:
-    """Errors of the weighted layers of an int8 folder against the float one that it was made from, in order."""
+def _names(network: Network, layers: Sequence[Layer], arrays: Mapping[str, list[weights.Block]]) -> dict[str, str]:
+    """The weighted layers' names in torch, by their own."""
+    sizes = {layer.name: arrays[layer.name][0].values.size for layer in layers if layer.kind in QUANTIZED}
+    return torch_names(network, sizes)
+
+
+def layer_errors(
+    source: Path, folder: Path, images: Sequence[Array], names: Mapping[str, str]
+) -> tuple[LayerError, ...]:
+    """Errors of the weighted layers of an int8 folder against the float one that it was made from, in order.
+
+    `names` holds the layers' names in torch by the folder's own.
+    """
     layers = [layer for layer in parse((folder / PARAM).read_text("utf-8")) if layer.kind in QUANTIZED]
     errors = relative_errors(_pairs(source, folder, layers, images))
     return tuple(
         LayerError(
-            name=layer.name,
+            name=names.get(layer.name, layer.name),
             kind=layer.kind,
             relative_l2_error=errors[layer.outputs[0]],
             stored="int8" if "8" in layer.options else "float",

@@ -21,6 +21,8 @@ from edgebench.export.onnx.variant import variant
 from edgebench.records import LayerError, Quantization, QuantizationReport
 from edgebench.runtimes.onnxruntime import load
 
+LAYER_IMAGES = 4  # that the errors of single layers are measured on
+
 Save = Callable[[ModelProto, Path], None]
 
 
@@ -43,7 +45,7 @@ def write(network: Network, model: ModelProto, path: Path, save: Save) -> tuple[
         save(static.quantize(pooled, ranges, chosen, nodes), target)
 
     def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
-        return layer_errors(pooled, onnx.load_model(file), images)
+        return layer_errors(pooled, onnx.load_model(file), images[:LAYER_IMAGES])
 
     steps = calibrated.Steps(lambda images: activations(pooled, images), write, _run, layers)
     report, warnings = calibrated.make(network, steps, path)

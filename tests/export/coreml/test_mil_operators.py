@@ -136,8 +136,14 @@ CASES = {
     "minimum": ("minimum", {"x": X, "y": np.float32(0)}, lambda: X.clamp(max=0)),
     "abs": ("abs", {"x": X}, lambda: X.abs()),
     "cast": ("cast", {"x": X, "dtype": "fp16"}, lambda: X),
+    "dequantize": ("dequantize", {"input": X.round(), "scale": 0.5, "zero_point": 2}, lambda: (X.round() - 2) / 2),
     "exp": ("exp", {"x": X}, lambda: X.exp()),
     "identity": ("identity", {"x": X}, lambda: X),
+    "quantize": (
+        "quantize",
+        {"input": X, "scale": 0.5, "output_dtype": "int8"},
+        lambda: (X * 2).round().clamp(-128, 127),
+    ),
     "relu": ("relu", {"x": X}, lambda: X.clamp(min=0)),
     "relu6": ("relu6", {"x": X * 9}, lambda: (X * 9).clamp(0, 6)),
     "sigmoid": ("sigmoid", {"x": X}, lambda: 1 / (1 + (-X).exp())),
@@ -157,3 +163,15 @@ def test_operator_computes_its_definition(case):
 
 def test_every_operator_has_a_case():
     assert {name for name, _, _ in CASES.values()} == OPERATORS.keys()
+
+
+def test_quantize_rounds_to_the_even_and_clips_and_dequantize_reverses_it():
+    x = torch.tensor([[-9.0, 0.25, 0.75, 9.0]])
+    whole = OPERATORS["quantize"]({"input": x, "scale": 0.5, "output_dtype": "int8"})
+    assert whole.tolist() == [[-18.0, 0.0, 2.0, 18.0]]
+    assert OPERATORS["quantize"]({"input": x, "scale": 0.01, "output_dtype": "uint8", "zero_point": 7}).tolist() == [
+        [0.0, 32.0, 82.0, 255.0]
+    ]
+    assert OPERATORS["dequantize"]({"input": whole, "scale": 0.5}).tolist() == [[-9.0, 0.0, 1.0, 9.0]]
+    scales = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    assert OPERATORS["dequantize"]({"input": whole, "scale": scales, "axis": 1}).tolist() == [[-18.0, 0.0, 6.0, 72.0]]

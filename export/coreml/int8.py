@@ -1,0 +1,196 @@
+"""int8 for CoreML: 8-bit weights alone (iOS 16), or weights and activations (iOS 17) with ranges from our evaluator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgebench.errors import UsageError
+from edgebench.export import calibrated
+from edgebench.export.coreml.evaluate import Program, load_package
+from edgebench.export.coreml.passes import PASSES, named, round_activations, round_weights
+from edgebench.export.examples import Array
+from edgebench.export.layer_errors import relative_errors
+from edgebench.export.layer_names import torch_names
+from edgebench.export.network import Network
+from edgebench.export.quiet import quiet
+from edgebench.records import LayerError, Preprocessing, Quantization, QuantizationReport
+from edgebench.threads import one_thread
+
+WEIGHTED = ("conv", "linear")
+NORMALISED = "local response normalisation divides by what 8 bits cannot hold"
+LAYER_IMAGES = 4  # that the errors of single layers are measured on
+ONLY_WEIGHTS = "only the weights have 8 bits, as asked"
+Decided = tuple[QuantizationReport, tuple[str, ...]]
+
+
+def write(network: Network, model: Any, path: Path, *, pixels: bool = False) -> Decided:
+    """Writes the package `path` in int8 from the float `model`; returns what was decided, and warnings.
+
+    With `pixels` the network takes an image from 0 to 255. Raises UsageError for a scheme that CoreML does not have.
+    """
+    wanted = network.quantization or Quantization()
+    if wanted.scheme == "dynamic" or not wanted.float_io:
+        asked = "dynamic int8" if wanted.scheme == "dynamic" else "int8 input and output"
+        raise UsageError(f"{asked} does not exist in coreml: leave that option out")
+    given = network.preprocessing if pixels else None
+    source = path.with_name(f"float-{path.name}")
+    prepared = named(model)
+    save(prepared, source)
+    original = load_package(source)
+    names = torch_names(network, {one.name: int(np.size(one.weight.val)) for one in _weighted(original)})
+    with one_thread():
+        if wanted.scheme == "weights":
+            return _weights_alone(network, prepared, original, given, path, names)
+        return calibrated.make(network, _steps(prepared, original, given, names), path)
+
+
+def save(model: Any, path: Path) -> None:
+    """Writes a package."""
+    with quiet(PASSES):
+        model.save(str(path))
+
+
+def _steps(model: Any, original: Program, given: Preprocessing | None, names: Mapping[str, str]) -> calibrated.Steps:
+    apart = normalisation(original)
+
+    def write(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
+        left = [operator for operator in _weighted(original) if names[operator.name] in kept]
+        rounded = round_activations(model, ranges, [*apart, *(one.name for one in left)], _last(original))
+        save(round_weights(rounded, [one.weight.op.name for one in left]), target)
+
+    return calibrated.Steps(
+        activations=lambda images: (original.activations(entered(image, given)) for image in images),
+        write=write,
+        run=lambda path: _run(load_package(path), given),
+        layers=lambda path, images: layer_errors(original, load_package(path), _entered(images, given), names),
+    )
+
+
+def entered(image: Array, given: Preprocessing | None) -> Array:
+    """A normalised image as the package takes it: whole pixels where it normalises by itself."""
+    if given is None:
+        return image
+    mean, std = np.asarray([given.mean, given.std], np.float32).reshape(2, 1, -1, 1, 1)
+    pixels: Array = np.clip(np.rint((image * std + mean) * 255), 0, 255).astype(np.float32)
+    return pixels
+
+
+def _entered(images: Sequence[Array], given: Preprocessing | None) -> list[Array]:
+    return [entered(image, given) for image in images[:LAYER_IMAGES]]
+
+
+def _run(program: Program, given: Preprocessing | None) -> Callable[[Array], Array]:
+    return lambda image: program.run(entered(image, given))
+
+
+def _weights_alone(
+    network: Network,
+    model: Any,
+    original: Program,
+    given: Preprocessing | None,
+    path: Path,
+    names: Mapping[str, str],
+) -> Decided:
+    save(round_weights(model), path)
+    images = network.held_out_images
+    layers = layer_errors(original, load_package(path), _entered(images, given), names)
+    report = QuantizationReport(
+        calibrator="minmax",
+        calibration_images=0,
+        held_out=len(images),
+        layers=tuple(msgspec.structs.replace(layer, why=ONLY_WEIGHTS) for layer in layers),
+    )
+    return report, ()
+
+
+def layer_errors(
+    original: Program, rounded: Program, images: Sequence[Array], names: Mapping[str, str]
+) -> tuple[LayerError, ...]:
+    """Errors of convolutions, dense layers and normalisations of the int8 package against the float one, in order.
+
+    `names` holds the layers' names in torch by the package's own.
+    """
+    stored = {operator.outputs[0].name: _stored(operator) for operator in rounded.operators}
+    ends = _normalised(original)
+    kinds = {one.outputs[0].name: _kind(one, ends) for one in original.operators}
+    layers = {name: kind for name, kind in kinds.items() if kind in (*WEIGHTED, "LRN")}
+    errors = relative_errors(_pairs(original, rounded, list(layers), images))
+    return tuple(
+        LayerError(
+            name=names.get(name, name),
+            kind=kind,
+            relative_l2_error=errors[name],
+            stored="float" if kind == "LRN" else stored[name],
+            why=NORMALISED if kind == "LRN" else "",
+        )
+        for name, kind in layers.items()
+    )
+
+
+def _kind(operator: Any, ends: Collection[str]) -> str:
+    return "LRN" if operator.outputs[0].name in ends else str(operator.op_type)
+
+
+def _pairs(
+    original: Program, rounded: Program, names: Sequence[str], images: Sequence[Array]
+) -> Iterator[tuple[dict[str, Array], dict[str, Array]]]:
+    for image in images:
+        found, expected = rounded.activations(image), original.activations(image)
+        yield {name: found[name] for name in names}, {name: expected[name] for name in names}
+
+
+def _stored(operator: Any) -> str:
+    """What an operator computes in: int8 where its input comes from dequantize."""
+    given = operator.inputs.get("x")
+    maker = given.op if given is not None and not isinstance(given, list | tuple) else None
+    return "int8" if maker is not None and maker.op_type == "dequantize" else "float"
+
+
+def normalisation(program: Program) -> list[str]:
+    """Names of the operators inside local response normalisations: from a tensor to what it is divided by."""
+    return [name for names in _normalised(program).values() for name in names]
+
+
+def _normalised(program: Program) -> dict[str, list[str]]:
+    found = {}
+    for operator in program.operators:
+        if operator.op_type == "real_div" and operator.x.op is not None:
+            between = _between(operator.y, operator.x)
+            if between:
+                found[operator.outputs[0].name] = between
+        elif operator.op_type == "local_response_norm":
+            found[operator.outputs[0].name] = [operator.name]
+    return found
+
+
+def _between(end: Any, start: Any) -> list[str]:
+    """Operators that compute `end` from `start` and constants alone; none where a weighted layer is among them."""
+    seen: dict[str, None] = {}
+    waiting, reached = [end], False
+    while waiting:
+        variable = waiting.pop()
+        reached |= variable is start
+        operator = variable.op
+        if variable is start or operator is None or operator.op_type == "const" or operator.name in seen:
+            continue
+        if operator.op_type in WEIGHTED:
+            return []
+        seen[operator.name] = None
+        waiting += [one for one in operator.inputs.values() if one is not None and not isinstance(one, list | tuple)]
+    return list(seen) if reached else []
+
+
+def _last(program: Program) -> str:
+    """The last dense layer, whose sums are exact before they are rounded."""
+    return next((one.name for one in reversed(program.operators) if one.op_type == "linear"), "")
+
+
+def _weighted(program: Program) -> list[Any]:
+    """Convolutions and dense layers whose weights are constants."""
+    found = [operator for operator in program.operators if operator.op_type in WEIGHTED]
+    return [operator for operator in found if operator.weight.val is not None]

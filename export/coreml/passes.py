@@ -1,0 +1,101 @@
+"""Changes to a CoreML network by coremltools' own passes, and one of ours, on packages that this system cannot run.
+
+coremltools' public function for activations (`linear_quantize_activations`) observes ranges by running the package,
+which only a Mac can. It is two passes that are told the ranges; here they are told ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from edgebench.export.coreml import NOISE
+from edgebench.export.quiet import Noise, quiet
+
+PASSES = Noise(
+    logs=NOISE.logs,
+    lines=(*NOISE.lines, r"Running (activation )?compression pass \w+", r"Running MIL \w+ pipeline"),
+    warnings=NOISE.warnings,
+)
+
+with quiet(NOISE):
+    import coremltools as ct
+    from coremltools.converters.mil.mil import Builder as mb
+    from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass, PassOption
+    from coremltools.converters.mil.mil.passes.helper import block_context_manager
+    from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
+    from coremltools.models.utils import _apply_graph_pass
+    from coremltools.optimize import coreml as optimize
+
+Range = tuple[float, float]
+
+SMALLEST_WEIGHT = 512  # elements; below it a scale a channel saves nothing
+ACTIVATIONS = "linear_symmetric"
+ROUND_INPUTS = "compression::insert_prefix_quantize_dequantize_pair"
+ROUND_OUTPUTS = "compression::insert_suffix_quantize_dequantize_pair"
+MERGE = "common::dequantize_quantize_pair_elimination"
+
+
+class NameReLU6(AbstractGraphPass):  # type: ignore[misc]
+    """Clip to [0, 6] becomes relu6, which the passes know as a part of the convolution before it.
+
+    As clip it would be rounded twice, the first time over a range that is then cut off.
+    """
+
+    def apply(self, program: Any) -> None:
+        """Changes every function of the program."""
+        for function in program.functions.values():
+            _name_relu6(function)
+
+
+@block_context_manager  # type: ignore[untyped-decorator]
+def _name_relu6(block: Any) -> None:
+    for operator in list(block.operations):
+        if operator.op_type == "clip" and (operator.alpha.val, operator.beta.val) == (0, 6):
+            old = operator.outputs[0]
+            new = mb.relu6(x=operator.x, name=old.name, before_op=operator)
+            block.replace_uses_of_var_after_op(anchor_op=operator, old_var=old, new_var=new)
+            block.remove_ops([operator])
+
+
+def named(model: Any) -> Any:
+    """The float network with its activations named as the passes know them."""
+    with quiet(PASSES):
+        return _apply_graph_pass(model, NameReLU6(), skip_model_load=True)
+
+
+def round_activations(model: Any, ranges: Mapping[str, Range], apart: Collection[str], open_end: str) -> Any:
+    """Surrounds convolutions, pools, dense layers and additions with quantize and dequantize; returns a new network.
+
+    `ranges` holds (low, high) by tensor. The operators in `apart` stay float, and the output of `open_end` is not
+    rounded. Needs iOS 17, which the new package then states.
+    """
+    options = {
+        "activation_stats": {name: {"rmin": low, "rmax": high} for name, (low, high) in ranges.items()},
+        "config": _configured(apart, mode=ACTIVATIONS),
+    }
+    with quiet(PASSES):
+        first = _told(ROUND_INPUTS, options)
+        second = _told(ROUND_OUTPUTS, options | {"config": _configured([*apart, open_end], mode=ACTIVATIONS)})
+        passes = [first, second, PASS_REGISTRY[MERGE]]
+        version = ct.target.iOS17.value
+        return _apply_graph_pass(model, passes, spec_version=version, skip_model_load=True)
+
+
+def round_weights(model: Any, apart: Collection[str] = ()) -> Any:
+    """Stores weights in 8 bits, a scale for each output channel; the constants named in `apart` stay as they are."""
+    with quiet(PASSES):
+        return optimize.linear_quantize_weights(
+            model, _configured(apart, mode="linear_symmetric", weight_threshold=SMALLEST_WEIGHT)
+        )
+
+
+def _told(name: str, options: Mapping[str, Any]) -> Any:
+    chosen = PASS_REGISTRY[name]
+    chosen.set_options([PassOption(option, value) for option, value in options.items()])
+    return chosen
+
+
+def _configured(apart: Collection[str], **options: Any) -> Any:
+    settings = optimize.OpLinearQuantizerConfig(**options)
+    return optimize.OptimizationConfig(global_config=settings, op_name_configs=dict.fromkeys(apart))
