@@ -6,6 +6,7 @@
     transfer   mobilenetv2 on synthetic:textures, then its trunk, frozen, on synthetic:shapes in a fifth of the epochs
     depth      resnet56 against plain56 at equal settings
     sides      googlenet with and without its side branches
+    init       mobilenetv1 from scratch with each initialisation, for a few epochs
     int8       the focus networks again for a few epochs, with and without --quantization-aware
 
 Every run is appended as one line to results/training/EXPERIMENT.ndjson: the settings, the seed, and every epoch. A run
@@ -54,13 +55,13 @@ FOCUS = ("mobilenetv1", "mobilenetv2", "efficientnet_lite0", "efficientnet_b0")
 DEPTH = {"epochs": 12, "batch": 64, "optimizer": "sgd", "lr": 0.05, "augment": "mirror", "ema": 0.0, "validate": 500}
 DEPTH |= {"label_smoothing": 0.0, "clip": 0.0, "init": "he"}
 SIDES = {"epochs": 8, "batch": 64, "lr": 2e-3, "augment": "mirror", "validate": 500, "init": "he"}
-FEW = {"epochs": 3, "batch": 64, "lr": 4e-4, "warmup": 0.2, "weight_decay": 0.02, "augment": "mirror", "validate": 1000}
+FEW = {"epochs": 2, "batch": 64, "lr": 4e-4, "warmup": 0.2, "weight_decay": 0.02, "augment": "mirror", "validate": 1000}
 EXPERIMENTS: dict[str, dict[str, Run]] = {
     "focus": {name: Run(name, SMALL, SHAPES, SCRATCH) for name in FOCUS},
     "transfer": {
         "textures": Run("mobilenetv2", SMALL, TEXTURES, SCRATCH | {"epochs": 10}),
         "transferred": Run(
-            "mobilenetv2", SMALL, SHAPES, SCRATCH | {"epochs": 3, "freeze": "features.6", "lr": 2e-3}, "textures"
+            "mobilenetv2", SMALL, SHAPES, SCRATCH | {"epochs": 2, "freeze": "features.6", "warmup": 0.3}, "textures"
         ),
     },
     "depth": {
@@ -76,6 +77,12 @@ EXPERIMENTS: dict[str, dict[str, Run]] = {
             options=options,
         )
         for name, options in (("with", {"aux": True}), ("without", {}))
+    },
+    "init": {
+        init or "own": Run(
+            "mobilenetv1", SMALL, "synthetic:shapes?size=64&images=6000", SCRATCH | {"epochs": 4, "init": init}
+        )
+        for init in ("", "he", "xavier")
     },
     "int8": {
         f"{name}-{kind}": Run(name, SMALL, SHAPES, FEW | {"quantization_aware": kind == "aware"}, f"focus/{name}")
