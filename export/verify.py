@@ -14,6 +14,8 @@ from edgebench.records import Parity, Precision
 Run = Callable[[Array], Array]
 
 VANISHING = 1e-6  # a range below this is rounding error more than output
+MUCH = 0.1  # relative L2 error above which int8 must show that it still tells classes apart
+ENOUGH = 8  # inputs for that
 SAME_FOR_ALL = 1e-3  # share of the range by which outputs of different inputs must differ
 
 
@@ -48,11 +50,12 @@ class Difference:
 def verify(run: Run, inputs: list[Array], expected: Array, precision: Precision, evaluated_by: str) -> Parity:
     """Compares `run` (the file, NCHW in) with torch's outputs `expected` (input, 1, class) on every input.
 
-    Raises ExportError when the gate of the precision is not met, or when torch's outputs are too small or too alike
-    for a comparison to mean anything.
+    Raises ExportError when the gate of the precision is not met, when int8 tells classes apart by chance only, or when
+    torch's outputs are too small or too alike for a comparison to mean anything.
     """
     spread = _spread(expected)
-    found = [difference(run(x), y, spread) for x, y in zip(inputs, expected, strict=True)]
+    outputs = [run(x) for x in inputs]
+    found = [difference(output, y, spread) for output, y in zip(outputs, expected, strict=True)]
     parity = Parity(
         inputs=len(inputs),
         max_abs_error=max(one.max_abs for one in found),
@@ -64,7 +67,26 @@ def verify(run: Run, inputs: list[Array], expected: Array, precision: Precision,
     )
     if not parity.passed:
         raise ExportError(_failure(parity))
+    if precision == "int8" and parity.relative_l2_error > MUCH and expected.ndim == 3:
+        check_classes(np.stack(outputs), expected)
     return parity
+
+
+def check_classes(found: Array, expected: Array) -> None:
+    """Raises ExportError where outputs (input, 1, class) agree with torch on the class no more often than by chance.
+
+    Chance is what independent guesses with the same shares of classes would agree. It takes eight inputs or more, and
+    two classes or more among torch's answers.
+    """
+    ours, theirs = found.argmax(axis=-1).reshape(-1), expected.argmax(axis=-1).reshape(-1)
+    if len(theirs) < ENOUGH or len(np.unique(theirs)) < 2:
+        return
+    agreed = int((ours == theirs).sum())
+    if agreed <= sum(np.mean(ours == one) * np.sum(theirs == one) for one in np.unique(theirs)):
+        raise ExportError(
+            f"the int8 file agrees with torch on the class of {agreed} of {len(theirs)} images, no more than by "
+            "chance: calibrate on images like those it will see, or set --error-budget"
+        )
 
 
 def verify_batch(run: Run, inputs: list[Array], expected: Array, precision: Precision) -> None:

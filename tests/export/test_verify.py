@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgebench.errors import ExportError
-from edgebench.export.verify import verify, verify_batch
+from edgebench.export.verify import check_classes, verify, verify_batch
 
 EXPECTED = np.random.default_rng(0).standard_normal((4, 1, 10), dtype=np.float32)
 RANGE = float(np.ptp(EXPECTED))
@@ -76,3 +76,37 @@ def test_batch_that_mixes_its_images_is_refused():
     verify_batch(lambda x: np.concatenate(EXPECTED[:2]), INPUTS, EXPECTED, "fp32")
     with pytest.raises(ExportError, match="a batch of two images differs from torch"):
         verify_batch(lambda x: np.concatenate(EXPECTED[1::-1]), INPUTS, EXPECTED, "fp32")
+
+
+def test_int8_passes_to_one_half_in_l2_and_says_on_what():
+    parity = verify(answering(EXPECTED * np.float32(1.3)), INPUTS, EXPECTED, "int8", "engine")
+    assert parity.gate == "relative L2 error <= 0.5 on held-out images"
+    with pytest.raises(ExportError, match=r"relative L2 error 0\.6"):
+        verify(answering(EXPECTED * np.float32(1.6)), INPUTS, EXPECTED, "int8", "engine")
+
+
+def one_hot(classes) -> np.ndarray:
+    return np.eye(10, dtype=np.float32)[list(classes)][:, None]
+
+
+@pytest.mark.parametrize(
+    ("found", "passes"),
+    [
+        ([0, 1, 2, 3, 0, 1, 2, 3], True),
+        ([0, 1, 2, 3, 1, 0, 3, 2], True),  # half right, a quarter by chance
+        ([1, 2, 3, 0, 1, 2, 3, 0], False),
+        ([0, 0, 0, 0, 0, 0, 0, 0], False),  # the same answer for all
+        ([1, 2, 3, 0], True),  # too few to tell
+    ],
+)
+def test_int8_that_tells_classes_apart_by_chance_is_refused(found, passes):
+    expected = one_hot([0, 1, 2, 3, 0, 1, 2, 3][: len(found)])
+    if passes:
+        check_classes(one_hot(found), expected)
+    else:
+        with pytest.raises(ExportError, match=r"on the class of \d of 8 images, no more than by chance"):
+            check_classes(one_hot(found), expected)
+
+
+def test_a_network_with_one_answer_for_all_images_is_not_judged_by_classes():
+    check_classes(one_hot([1] * 8), one_hot([0] * 8))
