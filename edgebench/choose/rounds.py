@@ -1,27 +1,32 @@
 """Confirmation in rounds: what the first files tell about the estimates decides which files are looked at next.
 
-Estimates for one device and runtime are off by a factor that hardly differs between neighbouring networks. So after the
-finalists every estimate is multiplied by what the confirmed ones were off by, and as long as the best network by these
-values has not been confirmed itself, it is next.
+Estimates for one device and runtime are off by a factor that hardly differs between neighbouring networks. So after
+the finalists every estimate is multiplied by what the confirmed ones were off by, give or take how much they differ in
+that. Next is the network that promises most: how much more accurate it is than the best confirmed one, times the chance
+that it keeps the latency limit.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
+from statistics import median, stdev
 from typing import Final
 
+import msgspec
 import numpy as np
 
-from edgebench.choose.budget import Budget
+from edgebench.choose.budget import Budget, feasible
 from edgebench.choose.confirm import Confirmation
 from edgebench.choose.pool import Columns, Pool
+from edgebench.choose.prior import Floats
 from edgebench.choose.records import Point
-from edgebench.choose.selection import Selection, select
-from edgebench.errors import Regression
+from edgebench.choose.selection import Selection
 
-MORE: Final = 3  # files beyond the first finalists, at most
+MORE: Final = 5  # files beyond the first finalists, at most
+_GAIN: Final = 0.1  # points of accuracy that the next file must promise
+_LEAST_SPREAD: Final = 0.02  # of what confirmed networks were off by, in ln: few of them may agree by chance
 
 Confirm = Callable[[Sequence[Point]], Iterable[Confirmation]]
 
@@ -43,9 +48,8 @@ def settle(
     while wanted:
         tried |= zip(wanted, confirm([describe(index) for index in wanted]), strict=True)
         told = replace(pool, columns=corrected(pool.columns, describe, tried))
-        best = _best(told, budget)
         room = len(tried) < len(selection.finalists) + MORE
-        wanted = [best] if room and best is not None and best not in tried else []
+        wanted = _next(told.columns, budget, tried, _spread(describe, tried)) if room else []
     return Settled(tuple(tried.values()), told)
 
 
@@ -68,11 +72,33 @@ def corrected(columns: Columns, describe: Callable[[int], Point], tried: Mapping
     return replace(columns, latency=latency, memory=memory, size=size)
 
 
-def _best(pool: Pool, budget: Budget) -> int | None:
-    try:
-        return select(pool, budget, 1).finalists[0]
-    except Regression:
-        return None
+def _next(columns: Columns, budget: Budget, tried: Mapping[int, Confirmation], spread: float) -> list[int]:
+    """The candidate that promises most, or none."""
+    limit = budget.max_latency_s
+    kept = feasible(msgspec.structs.replace(budget, max_latency_s=None), columns.quantities()).astype(float)
+    chance = kept if limit is None else kept * _chance(columns.latency, limit, spread)
+    confirmed = [index for index, each in tried.items() if each.error is None]
+    fits = feasible(budget, columns.quantities())
+    best = max((float(columns.accuracy[index]) for index in confirmed if fits[index]), default=0.0)
+    promise = np.maximum(columns.accuracy - best, 0.0) * chance
+    promise[list(tried)] = 0.0
+    most = int(np.lexsort((columns.latency, -promise))[0])
+    return [most] if promise[most] >= _GAIN else []
+
+
+def _chance(latency: Floats, limit: float, spread: float) -> Floats:
+    """The chance of each latency to keep the limit, when its logarithm is off by `spread` (a standard deviation)."""
+    if spread == 0:
+        return (latency <= limit).astype(float)
+    away = np.log(limit / latency) / (spread * math.sqrt(2))
+    return np.array([(1 + math.erf(each)) / 2 for each in away.tolist()])
+
+
+def _spread(describe: Callable[[int], Point], tried: Mapping[int, Confirmation]) -> float:
+    """How much confirmed networks differ in what their estimates were off by; zero where no latency was confirmed."""
+    points = {i: each.point for i, each in tried.items() if each.error is None and each.point.provenance != "estimated"}
+    off = [math.log(point.latency_s.value / describe(index).latency_s.value) for index, point in points.items()]
+    return max(_LEAST_SPREAD, stdev(off) if len(off) > 1 else 0.0) if off else 0.0
 
 
 def _factor(ratios: Sequence[float]) -> float:

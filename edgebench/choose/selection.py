@@ -14,7 +14,7 @@ from edgebench.choose.frontier import frontier
 from edgebench.choose.pool import Columns, Pool
 from edgebench.choose.prior import TIE, Mask
 
-FINALISTS: Final = 5
+FINALISTS: Final = 4
 _FRONTIER: Final = 24  # points of a frontier that are shown
 _BEYOND: Final = 4.0  # times the picked latency up to which a frontier is shown
 _NEAR: Final = 1.1  # a near miss breaks its limit by at most this factor

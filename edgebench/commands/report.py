@@ -18,6 +18,7 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", help="The page to write.")] = Path("report.html"),
     base: Annotated[str | None, typer.Option(help="Compare with these results: a file, folder, or revision.")] = None,
     accuracy: Accuracy = None,
+    choice: Annotated[Path | None, typer.Option(help="Folder that edgebench scale -o wrote: show its choice.")] = None,
     latency_budget: LatencyBudget = None,
     memory_budget: Annotated[str | None, typer.Option(help="Mark what needs more memory, such as 64MB.")] = None,
 ) -> None:
@@ -34,6 +35,7 @@ def report(
         output,
         base=base,
         accuracies=accuracy,
+        choice=choice,
         latency_budget_s=units.seconds(latency_budget) if latency_budget else None,
         memory_budget_bytes=units.size_bytes(memory_budget) if memory_budget else None,
         on_warning=show.warn,

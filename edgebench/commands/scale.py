@@ -28,7 +28,10 @@ def scale(
     ] = False,
     confirm: Annotated[bool, typer.Option(help="Export, check and emulate or measure the best few.")] = True,
     emulation: Annotated[bool, typer.Option(help="Emulate finalists where the emulator is set up.")] = True,
-    finalists: Annotated[int, typer.Option(help="How many are exported and confirmed.")] = 5,
+    finalists: Annotated[
+        int,
+        typer.Option(help="How many are exported and confirmed first; up to 5 more follow where they promise more."),
+    ] = 4,
     data: Annotated[
         str | None, typer.Option(help="Train proxies on this data set, to expect accuracies on it; as in train.")
     ] = None,

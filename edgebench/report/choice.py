@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgebench.choose.budget import SHOW
+from edgebench.choose.learning import Learned
 from edgebench.choose.reasons import compared
 from edgebench.choose.records import Choice, Point
 from edgebench.errors import MissingPackage, UsageError
@@ -19,36 +20,52 @@ from edgebench.units import show_bytes, show_count, show_seconds
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-_COLUMNS = ("", "network", "known as", "file", "thr", "top-1 (expected)", "latency", "peak mem", "size", "MACs")
-_TEXT = ("", "network", "known as", "file", "why")
+COLUMNS = ("", "network", "known as", "file", "thr", "top-1 (expected)", "latency", "peak mem", "size", "MACs")
+TEXT = ("", "network", "known as", "file", "why")
 
 
 def summary(choice: Choice) -> list[RenderableType]:
     """The pick with its ties and the next better one, the room that is left, and what to know."""
-    table = _table(f"{choice.family} on {choice.device}: best of {choice.candidates:,} networks", *_COLUMNS)
-    table.add_row(*_row("pick", choice.picked), style="bold")
+    table = _table(f"{choice.family} on {choice.device}: best of {choice.candidates:,} networks", *COLUMNS)
+    table.add_row(*row("pick", choice.picked), style="bold")
     for tie in choice.ties:
-        table.add_row(*_row("tie", tie))
+        table.add_row(*row("tie", tie))
     if choice.upgrade is not None:
-        table.add_row(*_row("next", choice.upgrade), style="dim")
-    blocks: list[RenderableType] = [table, Text(_room(choice))]
-    blocks += [Text(f"tie: {tie.model.key} is {compared(tie, choice.picked)}") for tie in choice.ties]
+        table.add_row(*row("next", choice.upgrade), style="dim")
+    return [table, *(Text(remark) for remark in remarks(choice))]
+
+
+def remarks(choice: Choice) -> list[str]:
+    """What is to be said of the pick beside its numbers: room, ties, the next better one, the file, warnings."""
+    said = [_room(choice)]
+    said += [f"tie: {tie.model.key} is {compared(tie, choice.picked)}" for tie in choice.ties]
     if choice.upgrade is not None:
-        blocks.append(Text(f"next: {choice.upgrade.model.key} is {compared(choice.upgrade, choice.picked)}"))
+        said.append(f"next: {choice.upgrade.model.key} is {compared(choice.upgrade, choice.picked)}")
     if choice.picked.path:
-        blocks.append(Text(f"file: {choice.picked.path} (run and compared with PyTorch)"))
-    notes = dict.fromkeys((*choice.picked.warnings, *choice.warnings))
-    return [*blocks, *(Text(f"! {note}") for note in notes)]
+        said.append(f"file: {choice.picked.path} (run and compared with PyTorch)")
+    if choice.learned is not None:
+        said.append(_learned(choice.learned))
+    return [*said, *(f"! {note}" for note in dict.fromkeys((*choice.picked.warnings, *choice.warnings)))]
+
+
+def _learned(learned: Learned) -> str:
+    best = max(learned.trainings, key=lambda each: (each.rung, each.accuracy))
+    networks = len({each.model.key for each in learned.trainings})
+    return (
+        f"learned on {learned.data} from {len(learned.trainings)} trainings of {networks} networks: offset "
+        f"{learned.offset:+.2f} and slope {learned.slope:.2f} in logit, +-{learned.spread:.2f}; the best, "
+        f"{best.model.key}, reached {best.accuracy:.1f}% in {best.epochs} epochs"
+    )
 
 
 def explanation(choice: Choice) -> list[RenderableType]:
     """Why each published network and each near miss lost, and the frontier that the pick was made from."""
-    lost = _table("Why the others lost", *_COLUMNS[1:], "why")
+    lost = _table("Why the others lost", *COLUMNS[1:], "why")
     for each in choice.rejected:
-        lost.add_row(*_row("", each.point)[1:], "; ".join(each.reasons))
-    frontier = _table("Frontier: more accuracy takes more time or more memory", *_COLUMNS[1:])
+        lost.add_row(*row("", each.point)[1:], "; ".join(each.reasons))
+    frontier = _table("Frontier: more accuracy takes more time or more memory", *COLUMNS[1:])
     for point in choice.frontier:
-        frontier.add_row(*_row("", point)[1:], style="bold" if point.model == choice.picked.model else "")
+        frontier.add_row(*row("", point)[1:], style="bold" if point.model == choice.picked.model else "")
     recipes = ", ".join(f"{kin}: {recipe}" for kin, recipe in choice.recipes.items())
     return [
         Text(),
@@ -67,7 +84,8 @@ def _room(choice: Choice) -> str:
     return f"room: {', '.join(parts)}"
 
 
-def _row(mark: str, point: Point) -> Sequence[str]:
+def row(mark: str, point: Point) -> Sequence[str]:
+    """One point's cells, in the order of COLUMNS."""
     latency, accuracy = point.latency_s, point.accuracy
     mark_of_guess = " extrapolated" if point.extrapolated else ""
     return (
@@ -87,7 +105,7 @@ def _row(mark: str, point: Point) -> Sequence[str]:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, justify="left" if column in _TEXT else "right", overflow="fold")
+        table.add_column(column, justify="left" if column in TEXT else "right", overflow="fold")
     return table
 
 

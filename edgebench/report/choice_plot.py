@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from edgebench.choose.records import Choice, Point
 from edgebench.errors import MissingPackage
@@ -11,7 +11,7 @@ from edgebench.errors import MissingPackage
 if TYPE_CHECKING:
     import altair as alt
 
-FORMATS: Final = ("png", "svg")
+FORMATS: Final[tuple[Literal["png", "svg"], ...]] = ("png", "svg")
 _COLOURS: Final = {"frontier": "#33659f", "published": "#8a6d1d", "tie": "#2f7d5b", "pick": "#c03d3e"}
 _LIMIT: Final = "#c03d3e"
 
@@ -42,25 +42,34 @@ def chart(choice: Choice) -> alt.LayerChart:
     return alt.LayerChart(layer=layers, width=640, height=400, title=f"{choice.family} on {choice.device}")
 
 
+def svg(choice: Choice) -> str:
+    """The picture as SVG. Raises MissingPackage without altair and vl-convert."""
+    return _drawn(chart(choice), "svg").decode()
+
+
 def save(choice: Choice, folder: Path) -> list[Path]:
     """Writes frontier.png and frontier.svg into `folder`. Raises MissingPackage without altair and vl-convert."""
-    import io
-
     drawn = chart(choice)
     written = []
     for form in FORMATS:
-        buffer = io.BytesIO() if form == "png" else io.StringIO()
-        try:
-            drawn.save(buffer, format=form)
-        except (ImportError, ValueError) as error:  # altair's own way to say that vl-convert is not there
-            raise MissingPackage("vl-convert-python", "report", "writing the frontier as a picture") from error
-        data = buffer.getvalue()
         path = folder / f"frontier.{form}"
         temporary = path.with_suffix(".tmp")
-        temporary.write_bytes(data if isinstance(data, bytes) else data.encode())
+        temporary.write_bytes(_drawn(drawn, form))
         temporary.replace(path)
         written.append(path)
     return written
+
+
+def _drawn(drawn: alt.LayerChart, form: Literal["png", "svg"]) -> bytes:
+    import io
+
+    buffer = io.BytesIO() if form == "png" else io.StringIO()
+    try:
+        drawn.save(buffer, format=form)
+    except (ImportError, ValueError) as error:  # altair's own way to say that vl-convert is not there
+        raise MissingPackage("vl-convert-python", "report", "writing the frontier as a picture") from error
+    data = buffer.getvalue()
+    return data if isinstance(data, bytes) else data.encode()
 
 
 def _limits(alt: Any, choice: Choice) -> list[alt.Chart]:

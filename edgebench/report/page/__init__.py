@@ -16,8 +16,10 @@ from edgebench.report.page.library import vega_library
 SCRIPTS = ("1_elements", "2_numbers", "3_table", "4_charts", "5_overview", "6_details", "7_rest")
 
 
-def page(data: dict[str, Any]) -> str:
+def page(data: dict[str, Any], sections: str = "") -> str:
     """The page for a payload (see payload.py). Raises MissingPackage without the packages of the extra `report`.
+
+    `sections` is HTML that stands before the overview; whatever text it holds is escaped already.
 
     The content security policy allows the page's own scripts by their hashes and forbids every request, so that text
     from a record could do nothing even if it became markup.
@@ -27,6 +29,7 @@ def page(data: dict[str, Any]) -> str:
         policy=_policy(library, script),
         style=theme.css() + _asset("page.css"),
         data=_embedded(data),
+        sections=sections,
         charts=_embedded(_charts()),
         library=library,
         script=script,

@@ -18,6 +18,7 @@ def write_report(
     *,
     base: str | None = None,
     accuracies: Path | None = None,
+    choice: Path | None = None,
     latency_budget_s: float | None = None,
     memory_budget_bytes: float | None = None,
     on_warning: Callable[[str], None],
@@ -26,7 +27,8 @@ def write_report(
     """Writes the page of the results that `source` names, compared with those of `base` where it is given.
 
     Both are a file, a folder, or a git revision of either (main:results/baseline). `accuracies` is a CSV file, see
-    accuracy.py. Raises UsageError for sources that hold no results, and MissingPackage without the extra `report`.
+    accuracy.py. `choice` is what `edgebench scale -o` wrote; it becomes a section. Raises UsageError for sources that
+    hold no results, and MissingPackage without the extra `report`.
     """
     warnings: list[str] = []
 
@@ -46,7 +48,15 @@ def write_report(
         warnings=tuple(warnings),
         limits=limits or Limits(),
     )
-    write(output, page(payload(found, request)).encode())
+    write(output, page(payload(found, request), _choice(choice)).encode())
+
+
+def _choice(path: Path | None) -> str:
+    if path is None:
+        return ""
+    from edgebench.report import choice_page
+
+    return choice_page.section(choice_page.read(path))
 
 
 def _compared(base: str, source: str, found: stored.Stored, warn: Callable[[str], None]) -> ComparisonReport:
