@@ -127,6 +127,8 @@ def profile(
     calibrate: str | Path = "",
     samples: int = 64,
     results: str | Path = "results",
+    data: str | Path | None = None,
+    limit: int | None = None,
     resume: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Results:
@@ -134,12 +136,13 @@ def profile(
 
     Without a model it takes the focus set; without a format what `edgebench profile` takes. Every record is also
     appended to `results`/<device>/; the list of them shows as a table in a notebook and at a prompt. A cell that failed
-    has status "failed" and says why in `error`. `resume` goes on with a run that was cut. `calibrate` and `samples` are
+    has status "failed" and says why in `error`. With `data`, images as `evaluate` takes them and `limit` of them at
+    most, every record has the file's accuracy. `resume` goes on with a run that was cut. `calibrate` and `samples` are
     as in export. Raises UsageError for bad input.
     """
     from pathlib import Path
 
-    from edgebench import models, plan, profiles, profiling
+    from edgebench import evaluating, models, plan, profiles, profiling
     from edgebench.notebook import Results
 
     target = profiles.load(device)
@@ -155,6 +158,7 @@ def profile(
         way=profiling.way(target, via, connect=connect, python=python),
         weights=file,
         resume=resume,
+        images=evaluating.dataset(str(data), limit=limit)[0] if data else None,
         on_progress=on_progress or plan.silent,
     )
     return Results(done)

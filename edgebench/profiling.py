@@ -32,6 +32,7 @@ from edgebench.ways import Kind, Way
 from edgebench.ways import way as way
 
 if TYPE_CHECKING:
+    from edgebench.data import Dataset
     from edgebench.profiles import DeviceProfile
     from edgebench.targets import Target
 
@@ -53,20 +54,26 @@ def run(
     way: Way,
     weights: Path | None = None,
     resume: bool = False,
+    images: Dataset | None = None,
     on_progress: OnProgress = silent,
 ) -> list[Result]:
     """Profiles every cell and returns one result each, in order; each is also in `results`/<device>/ by then.
+
+    With `images` each file's accuracy on them is in its result: run on the device where that is reached, else here.
 
     With `resume` the newest run there goes on, if it is less than a day old: see edgebench.resuming.
     Raises UsageError before anything runs when `results` cannot be written to, or this machine lacks the threads.
     """
     from edgebench import resuming, store
+    from edgebench.measure.evaluator import check_all_classes
 
     cores = os.cpu_count()
     if way.kind == "measure" and cores and scenario.threads > cores:
         raise UsageError(f"{scenario.threads} threads on this machine: give 1 to {cores}, its number of cores")
     folder = results / device.name
     store.check_writable(folder)
+    if images is not None:
+        check_all_classes(cells, images)
     artifacts = prepare(cells, cache_folder() / "artifacts", weights=weights)
     earlier = resuming.newest(folder) if resume else resuming.Earlier(uuid4().hex[:8])
     done: list[Result] = []
@@ -79,11 +86,16 @@ def run(
             report("preparing")
             artifact = next(artifacts)
             result = earlier.find(artifact, scenario, way)
-            if result is None:
-                result = _Job(cell, device, scenario, way, target, weights, report).run(artifact)
+            if result is None or not _has_accuracy(result, images):
+                job = _Job(cell, device, scenario, way, target, weights, report)
+                result = job.judged(result or job.run(artifact), artifact, images)
                 store.append(folder, result, run=earlier.run)
             done.append(result)
     return done
+
+
+def _has_accuracy(result: Result, images: Dataset | None) -> bool:
+    return images is None or (result.accuracy is not None and result.accuracy.dataset_identity == images.identity)
 
 
 def _reached(device: DeviceProfile, way: Way, tell: Callable[[str], None]) -> AbstractContextManager[Target | None]:
@@ -133,6 +145,21 @@ class _Job:
         except JobError as error:
             return self._without_numbers("failed", str(error), artifact)
 
+    def judged(self, result: Result, artifact: Artifact | JobError, images: Dataset | None) -> Result:
+        """The result with the file's accuracy on `images`, or with a warning that says why it has none."""
+        from msgspec.structs import replace
+
+        from edgebench.measure.evaluator import Evaluator, Place
+
+        if images is None or isinstance(artifact, JobError) or result.status == "failed":
+            return result
+        place = Place(self.device, self.target, threads=self.scenario.threads)
+        try:
+            found = Evaluator(images, place, self.weights, self.report).evaluate(artifact)
+        except JobError as error:
+            return replace(result, warnings=(*result.warnings, f"accuracy is not known: {error}"))
+        return replace(result, accuracy=found.accuracy, warnings=(*result.warnings, *found.warnings))
+
     def _measure(self, artifact: Artifact) -> Result:
         from edgebench.measure import measure, unavailable
         from edgebench.measure.operators import with_operators
@@ -165,7 +192,13 @@ class _Job:
     def _emulate(self, artifact: Artifact) -> Result:
         from edgebench.targets.emulator import emulate
 
-        return emulate(artifact, self.device, on_progress=self.report)
+        found = emulate(artifact, self.device, on_progress=self.report)
+        if not self.way.operators or found.status != "ok":
+            return found
+        from edgebench.targets.by_operator import with_operator_counts
+
+        self.report("operators")
+        return with_operator_counts(found, artifact, self.device)
 
     def _count(self, artifact: Artifact) -> Result:
         from edgebench.targets.emulator import count_host

@@ -23,7 +23,7 @@ def compare(
     new: Annotated[str, typer.Argument(help="File, folder, or git revision of one.")],
     fail_on: FailOn = None,
     metric: Annotated[
-        str | None, typer.Option(help="What decides: latency,first,load,memory,size,parity,instructions.")
+        str | None, typer.Option(help="What decides: latency,first,load,memory,size,parity,error,instructions.")
     ] = None,
     allow: Annotated[
         str | None, typer.Option(help="Differences that are meant: artifact, 'runtime version', threads, machine ...")

@@ -1,7 +1,7 @@
 """`edgebench profile`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,6 +28,9 @@ from edgebench.commands.options import (
     switches,
     weights_file,
 )
+
+if TYPE_CHECKING:
+    from edgebench.data import Dataset
 
 PerOp = Annotated[
     bool, typer.Option("--per-op", help="Also time every operator (host), or count its instructions (emulator).")
@@ -74,6 +77,10 @@ def profile(
             "--resume", help="Go on with the device's newest run, up to a day old: run only what it lacks or failed."
         ),
     ] = False,
+    data: Annotated[
+        str | None, typer.Option(help="Labelled images, a folder or synthetic:NAME: also the accuracy of every file.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Images of --data at most, every class in its share.")] = None,
     per_op: PerOp = False,
     trace: Trace = None,
     json: Json = False,
@@ -99,7 +106,31 @@ def profile(
     way = profiling.way(target, via, connect=connect, python=python, counts=counts, operators=per_op or bool(trace))
     if trace and way.kind != "measure":
         raise UsageError("--trace writes times, and only operators on this machine are timed: leave it out")
+    images = _images(data, limit)
     with output.progress() as report:
-        done = profiling.run(cells, target, scenario, results, way=way, weights=file, resume=resume, on_progress=report)
+        done = profiling.run(
+            cells,
+            target,
+            scenario,
+            results,
+            way=way,
+            weights=file,
+            resume=resume,
+            images=images,
+            on_progress=report,
+        )
     profiled.show(done, target, json=json, trace=trace)
     profiling.check(done)
+
+
+def _images(data: str | None, limit: int | None) -> "Dataset | None":
+    """The images of --data, with what is to be said of their choice on standard error."""
+    if data is None:
+        return None
+    from edgebench import evaluating
+    from edgebench.report import output
+
+    images, notes = evaluating.dataset(data, limit=limit)
+    for note in notes:
+        output.warn(note)
+    return images

@@ -29,6 +29,7 @@ EXPLANATIONS: Final = {
     "threads": "another number of threads; give both sides the same --threads",
     "artifact": "another model file was run; when that is the change you want to judge, add --allow artifact",
     "calibration": "the estimates come from different fits; estimate both sides with one version of edgebench",
+    "dataset": "accuracies on other images are other numbers; evaluate both sides on the same",
     "cpu": "another processor",
     "cores": "another number of cores; with fewer, other work gets in the way more often",
     "affinity": "another number of cores was allowed to the process",
@@ -76,6 +77,8 @@ def _condition(result: Result, name: str) -> object:
         return threads(result)
     if name == "artifact":
         return result.artifact_sha256[:12] if result.artifact_sha256 else None
+    if name == "dataset":
+        return result.accuracy and f"{result.accuracy.dataset} {result.accuracy.dataset_identity}"
     if name == "calibration":
         return result.calibrated_on if isinstance(result, Estimate) else None
     if name == "runtime version":

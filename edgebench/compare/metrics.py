@@ -23,12 +23,16 @@ CONDITIONS: Final = (
     "threads",
     "artifact",
     "calibration",
+    "dataset",
 )
-EVERYTHING: Final = frozenset(CONDITIONS)
+EVERYTHING: Final = frozenset(CONDITIONS) - {"dataset"}
 NOTHING: Final[frozenset[str]] = frozenset()
 
 # Resident memory comes in pages and allocator arenas of up to this size.
 MEMORY_FLOOR_BYTES: Final = 2**20
+
+# Points of top-1 that a change of kernels or of rounding may cost on the same images.
+ERROR_FLOOR: Final = 0.005
 
 # The runtime's own instructions repeat to 0.01%; the interpreter that calls it varies by up to this many.
 INSTRUCTIONS_THRESHOLD: Final = 0.001
@@ -118,6 +122,11 @@ def _parity(result: Result) -> Reading | None:
     return Reading(np.array([result.parity.relative_l2_error]), exact=True, passed=result.parity.passed)
 
 
+def _error(result: Result) -> Reading | None:
+    found = result.accuracy
+    return _exact((found.images - found.correct) / found.images) if found and found.images else None
+
+
 def _instructions(result: Result) -> Reading | None:
     return _exact(result.counts.get("instructions")) if isinstance(result, Measurement) else None
 
@@ -133,6 +142,16 @@ METRICS: Final[dict[str, Metric]] = {
         Metric("memory", "peak memory", "B", "larger", "smaller", _memory, floor=MEMORY_FLOOR_BYTES),
         Metric("size", "size", "B", "larger", "smaller", _size, needs=NOTHING),
         Metric("parity", "parity error", "1", "worse", "better", _parity, needs=NOTHING),
+        Metric(
+            "error",
+            "top-1 error",
+            "1",
+            "worse",
+            "better",
+            _error,
+            needs=frozenset({"dataset"}),
+            floor=ERROR_FLOOR,
+        ),
         Metric(
             "instructions",
             "instructions",

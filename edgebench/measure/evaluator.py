@@ -18,6 +18,7 @@ import numpy as np
 from edgebench.errors import DeviceError, UsageError
 from edgebench.measure import accuracy
 from edgebench.measure.accuracy import Classes, Confusion, Predictions
+from edgebench.plan import Cell
 from edgebench.profiling import cache_folder
 from edgebench.records import Accuracy, Artifact, ExportSpec, ModelSpec, Preprocessing, Status, identity
 from edgebench.runtimes import FORMATS
@@ -62,6 +63,13 @@ def check_classes(name: str, classes: int | None, images: Dataset) -> None:
             f"{name} has {classes} classes and {images.name} has {len(images.classes)}: give a network with as many"
             " (--classes), or the data that it was trained on"
         )
+
+
+def check_all_classes(cells: Sequence[Cell], images: Dataset) -> None:
+    """Raises UsageError for a network among the cells that has other classes; a ready file is known when it is read."""
+    for cell in cells:
+        if cell.model is not None:
+            check_classes(cell.title, cell.model.classes, images)
 
 
 @dataclass(frozen=True)

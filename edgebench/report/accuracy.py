@@ -1,4 +1,4 @@
-"""Accuracies that the user brings, as a CSV file: no record stores one yet."""
+"""Accuracies that the user brings, as a CSV file, for records that have none of their own."""
 
 from __future__ import annotations
 

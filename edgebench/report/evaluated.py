@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgebench.measure.accuracy import wilson
-from edgebench.records import Accuracy, Interval
+from edgebench.records import Accuracy
 from edgebench.report import output, rows
 
 if TYPE_CHECKING:
@@ -76,14 +75,22 @@ def lines(results: Sequence[Evaluation]) -> list[str]:
     return ["", *found, *worst_of, LEGEND]
 
 
-def share(found: Interval | None) -> str:
+def _share(count: int, images: int) -> str:
     """97.4% (96.1-98.3)."""
+    from edgebench.measure.accuracy import wilson
+
+    found = wilson(count, images)
     return "-" if found is None else f"{found.value:.1%} ({found.low * 100:.1f}-{found.high * 100:.1f})"
 
 
-def points(found: Accuracy) -> str:
+def top1(found: Accuracy | None) -> str:
+    """The share of images whose class is the file's first, with its interval."""
+    return "-" if found is None else _share(found.correct, found.images)
+
+
+def points(found: Accuracy | None) -> str:
     """By how many points of top-1 a file differs from torch in float32: -0.5."""
-    if found.reference_correct is None or not found.images:
+    if found is None or found.reference_correct is None or not found.images:
         return "-"
     return f"{(found.correct - found.reference_correct) / found.images * 100:+.1f}"
 
@@ -95,8 +102,8 @@ def _title(results: Sequence[Evaluation]) -> str | None:
 
 def _cells(found: Accuracy) -> list[str]:
     return [
-        share(wilson(found.correct, found.images)),
-        "-" if found.correct5 is None else share(wilson(found.correct5, found.images)),
+        top1(found),
+        "-" if found.correct5 is None else _share(found.correct5, found.images),
         points(found),
         "-" if found.agreed is None else f"{found.agreed / found.images:.1%}",
         f"{found.images:,}" + (f" (+{found.unreadable} unreadable)" if found.unreadable else ""),

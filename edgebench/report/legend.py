@@ -26,6 +26,12 @@ def lines(results: Sequence[Result]) -> list[str]:
         found.append(
             "parity: largest error against PyTorch as a share of the output's range, with the file run on this machine."
         )
+    judged = {result.accuracy.dataset: None for result in results if result.accuracy}
+    found += [
+        f"top-1: share of images of {dataset} whose class is the file's first, with Wilson's 95% interval; vs torch: "
+        "points by which that differs from PyTorch's in fp32."
+        for dataset in judged
+    ]
     return found
 
 

@@ -46,7 +46,8 @@ COLUMNS = (
     Column("parameters", "params", "count", "trainable parameters, counted"),
     Column("macs", "MACs", "count", "multiply-accumulates of convolutions and dense layers, counted"),
     Column("instructions", "instr.", "count", "instructions executed in one inference, counted by an emulator"),
-    Column("accuracy", "top-1", "share", "accuracy as the file given with --accuracy says"),
+    Column("accuracy", "top-1", "share", "share of images that the exported file itself got right (profile --data);"
+           " without that, what the file given with --accuracy says"),
     Column("parity", "parity", "share", "largest error against PyTorch as a share of the output's range"),
     Column("runtime", "runtime", "text"),
     Column("threads", "thr", "number", "threads of the runtime"),
@@ -69,12 +70,18 @@ def row(result: Result, records: int, accuracies: Accuracies) -> list[Value]:
         "p90_s": times["p90"] or _refused(result, "p90"),
         "p99_s": times["p99"] or _refused(result, "p99"),
         "instructions": result.counts.get("instructions") if isinstance(result, Measurement) else None,
-        "accuracy": accuracies.of(result.model),
+        "accuracy": top1(result, accuracies),
         "parity": parity["range_error"] if parity else None,
         "records": records,
         "time": result.time,
     }
     return [_short(values[key]) for key in KEYS]
+
+
+def top1(result: Result, accuracies: Accuracies) -> float | None:
+    """What was counted on the file itself, or else what the user brings."""
+    found = result.accuracy
+    return found.correct / found.images if found and found.images else accuracies.of(result.model)
 
 
 def points(table: Sequence[Sequence[Value]], families: Sequence[str]) -> list[dict[str, Any]]:

@@ -92,11 +92,11 @@ def _pareto(found: Stored, series: Series, picture: Picture) -> Chart:
     from edgebench.report import plots
 
     known = accuracy.read(picture.accuracies) if picture.accuracies else accuracy.Accuracies()
-    y = picture.y or ("accuracy" if known.rows else "size")
-    if y not in plots.TRADES:
-        raise unknown("quantity against latency", y, plots.TRADES)
     results = [found.read(points[-1]) for _, points in series]
     good = [result for result in results if result.status == "ok"]
+    y = picture.y or ("accuracy" if any(overview.top1(result, known) is not None for result in good) else "size")
+    if y not in plots.TRADES:
+        raise unknown("quantity against latency", y, plots.TRADES)
     table = [overview.row(result, 1, known) for result in good]
     rows = overview.points(table, [result.model.family for result in good])
     budgets = [{"latency_s": picture.latency_budget_s}] if picture.latency_budget_s else []

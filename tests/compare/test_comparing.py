@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from edgebench.compare import Comparison, ComparisonReport, Settings, check, compare
 from edgebench.compare.thresholds import Threshold
 from edgebench.errors import Inconclusive, Regression, UsageError
-from edgebench.records import Estimate, ExportSpec, Measurement, Scenario
+from edgebench.records import Accuracy, Estimate, ExportSpec, Measurement, Scenario
 
 Measured = Callable[..., Measurement]
 
@@ -245,3 +245,22 @@ def test_geometric_mean_over_the_cells(measured: Measured) -> None:
 def test_unknown_names_offer_the_nearest(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"did you mean (latency|machine)\?"):
         Settings(**wrong)
+
+
+def judged(correct: int, **changes: Any) -> Accuracy:
+    return replace(Accuracy(dataset="photos", dataset_identity="ab", images=1000, correct=correct), **changes)
+
+
+@pytest.mark.parametrize(("correct", "verdict"), [(900, "same"), (896, "same"), (890, "slower"), (912, "faster")])
+def test_top_1_error_is_judged_by_points(measured: Measured, correct: int, verdict: str) -> None:
+    base, new = measured(accuracy=judged(900)), measured(seed=1, accuracy=judged(correct))
+    row = rows(compare([base], [new], Settings()))["error"]
+    assert (row.verdict, row.base) == (verdict, 0.1)
+
+
+def test_accuracy_on_other_images_is_not_comparable_and_latency_still_is(measured: Measured) -> None:
+    base, new = measured(accuracy=judged(900)), measured(seed=1, accuracy=judged(950, dataset_identity="cd"))
+    found = rows(compare([base], [new], Settings()))
+    assert found["error"].verdict == "inconclusive"
+    assert "dataset" in found["error"].reason
+    assert found["latency"].verdict == "same"

@@ -102,7 +102,7 @@ const redrawTrade = settled(() => {
   const left = overview.filtered.filter((row) => plottable(row, trade.y)).length;
   const missing = Object.keys(TRADES).some((y) => y === "accuracy" && !data.rows.some((row) => row[KEY.accuracy] !== null));
   byId("trade-lead").textContent =
-    (missing ? "No accuracy is stored or given (--accuracy FILE.csv), so cost stands against latency. " : "") +
+    (missing ? "No accuracy is stored (edgebench profile --data) or given (--accuracy FILE.csv), so cost stands against latency. " : "") +
     `${rows.length} of ${left} rows of the filter that have both numbers. The bubble is peak memory; ` +
     "the line joins the points that no other beats on both axes.";
   draw(byId("trade-chart"), `pareto-${trade.y}`, { rows, budgets: trade.latency ? [{ latency_s: trade.latency }] : [] });
