@@ -1,0 +1,67 @@
+"""What `edgebench evaluate` prints."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from msgspec.structs import replace
+
+from edgebench.measure.accuracy import Confusion
+from edgebench.measure.evaluator import Evaluation
+from edgebench.records import Accuracy, ExportSpec, ModelSpec
+from edgebench.report import evaluated, rows
+
+COUNTED = Accuracy(
+    dataset="photos",
+    dataset_identity="ab",
+    images=200,
+    correct=180,
+    correct5=199,
+    agreed=190,
+    reference_correct=184,
+    unreadable=2,
+    seconds=4.04,
+    evaluated_by="litert 2.3.0",
+)
+
+
+def evaluation(accuracy: Accuracy | None = COUNTED, **changes: object) -> Evaluation:
+    return Evaluation(
+        model=ModelSpec(name="lenet5", family="lenet", resolution=32, classes=10, channels=1),
+        export=ExportSpec(format="tflite", precision="int8"),
+        device="host",
+        runtime="litert",
+        accuracy=accuracy,
+        **changes,
+    )
+
+
+def test_the_table_states_interval_difference_and_speed(capsys: pytest.CaptureFixture[str]) -> None:
+    worst = Confusion(actual="cat", predicted="dog", count=9, images=20)
+    evaluated.show([evaluation(confusions=(worst,), warnings=("mind the step",))], ["a note"])
+    shown = capsys.readouterr()
+    for text in ("90.0% (85.1-93.4)", "99.5%", "-2.0", "95.0%", "200 (+2 unreadable)", "cat as dog (9 of 20)"):
+        assert text in shown.out
+    assert " 50" in shown.out
+    assert shown.err.splitlines() == ["edgebench: a note", "edgebench: mind the step"]
+
+
+def test_json_is_one_document_with_shares_and_null_where_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    alone = replace(COUNTED, agreed=None, reference_correct=None, correct5=None)
+    evaluated.show([evaluation(), evaluation(alone)], json=True)
+    first, second = json.loads(capsys.readouterr().out)
+    assert first["accuracy"]["top1"]["value"] == 0.9
+    assert first["accuracy"]["difference"] == pytest.approx(-0.02)
+    assert first["accuracy"]["images_per_s"] == pytest.approx(50)
+    assert (second["accuracy"]["top5"], second["accuracy"]["agreement"], second["accuracy"]["difference"]) == (
+        None,
+    ) * 3
+
+
+def test_a_failure_is_a_row_and_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    evaluated.show([evaluation(None, status="failed", error="the engine fell over")])
+    shown = capsys.readouterr().out
+    assert "FAILED" in shown
+    assert "the engine fell over" in shown
+    assert rows.accuracy(None) is None
