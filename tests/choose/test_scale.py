@@ -110,7 +110,7 @@ def test_resnets_are_chosen_among_their_depths() -> None:
         ({"threads": 0}, "give 1 to 4"),
         ({"recipe": "magic"}, "unknown recipe"),
         ({"format": "onnx"}, "no calibration for onnxruntime fp32 with 1 thread on rpi4; there is one for"),
-        ({"device": "host"}, "no calibration"),
+        ({"device": "host"}, "edgebench device calibrate host --fmt tflite"),
         (
             {"format": "ncnn", "precision": "int8", "max_memory": "64MB"},
             "how much memory ncnn takes in int8 is not known",
