@@ -18,7 +18,7 @@ VIA = ("local", "emulator", "ssh", "adb", "estimate")
 class Way:
     """How a device is profiled; `via`, `connect` and `python` say how it is reached where it is not this machine.
 
-    `operators`: whether one more process times every operator.
+    `operators`: whether one more process times every operator, or counts its instructions.
     """
 
     kind: Kind
@@ -40,13 +40,16 @@ def way(
     """How `device` is profiled: measured when it is this machine or has an address, else estimated.
 
     `via`, `connect` and `counts` say otherwise. Raises UsageError for a `via` that does not exist or does not fit, and
-    for `operators` of another device than this machine.
+    for `operators` of a device that is neither this machine nor emulated.
     """
     if via is not None and via not in VIA:
         raise unknown("way to a device (--via)", via, VIA)
     here = device.name == "host"
-    if operators and (counts or not here):
-        raise UsageError("--per-op and --trace time operators on this machine: use --device host, without --counts")
+    if operators and (counts or not (here or via == "emulator")):
+        raise UsageError(
+            "--per-op times operators on this machine (--device host, without --counts), or counts their instructions"
+            " with --via emulator"
+        )
     if counts:
         if not here or via is not None:
             raise UsageError("--counts is for --device host alone; another device is counted by --via emulator")
@@ -58,7 +61,7 @@ def way(
     if via == "local":
         raise UsageError(f"--via local measures this machine, which is --device host and not {device.name}")
     if via == "emulator":
-        return Way("emulate")
+        return Way("emulate", operators=operators)
     if via == "estimate" or (via is None and connect is None and device.reach is None):
         return Way("estimate")
     return Way("reach", via, connect, python)

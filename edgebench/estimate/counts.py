@@ -42,6 +42,7 @@ EVERY: Final = "instruction"
 FORMS: Final = ((EVERY,), (*GROUPS, OTHER))
 FEWEST: Final = 4  # networks for each term of a form
 CONFIDENCE: Final = 0.9
+BORROWED: Final = 1.5  # how much further off constants are taken to be in another runtime or device than in their own
 CORES: Final = {"rpi3bplus": "cortex-a53", "rpi4": "cortex-a72", "rpi5": "cortex-a76", "rpizero2w": "cortex-a53"}
 PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "int8")
 
@@ -78,9 +79,13 @@ def time_from_counts(
     found = calibrations().get(key)
     if found is None or device.cpu.clock_hz is None:
         return None
-    value = seconds(counts, found, device.cpu.clock_hz)
-    ends = value * math.exp(-found.spread), value * math.exp(found.spread)
-    return Interval(value=value, low=ends[0], high=ends[1], confidence=CONFIDENCE), found
+    return interval(counts, found, device.cpu.clock_hz), found
+
+
+def interval(counts: Counts, calibration: CountedCalibration, clock_hz: float, wider: float = 1.0) -> Interval:
+    """The latency with its 90% interval, `wider` times as wide (in ln) as the calibration's own."""
+    value, spread = seconds(counts, calibration, clock_hz), wider * calibration.spread
+    return Interval(value=value, low=value * math.exp(-spread), high=value * math.exp(spread), confidence=CONFIDENCE)
 
 
 def seconds(counts: Counts, calibration: CountedCalibration, clock_hz: float) -> float:

@@ -24,7 +24,6 @@ from edgebench.graph.sketch import sketch
 from edgebench.profiles import Calibration, DeviceProfile
 from edgebench.records import Measurement, ModelSpec, Precision
 
-BORROWED: Final = 1.5  # how much further off constants are in another runtime or device than in their own
 FEWEST: Final = 8  # networks; with fewer the errors on those left out say nothing
 
 
@@ -89,7 +88,7 @@ def counted(
         )
     figures = [Figure(each.model, counts.seconds(each.counts, constants, clock_hz)) for each in results if each.counts]
     own = (constants.device, constants.runtime) == (device.name, runtime)
-    scale = 1.0 if own else BORROWED
+    scale = 1.0 if own else counts.BORROWED
     note = (
         f"not measured: counted instructions, with {constants.runtime} {constants.precision}'s constants of "
         f"{constants.device}, which are off by {constants.median:.0%} (median)"

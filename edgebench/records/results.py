@@ -12,6 +12,7 @@ from edgebench.records.specs import ExportSpec, ModelSpec, Scenario
 class OperatorTime(Record, frozen=True, kw_only=True):
     """One operator's times by its engine's own profiler, one a run; `start_s` from the inference's start, where told.
 
+    An emulated one has the instructions that it executes in `counts`, by class, and no times.
     `unit` is what ran it. `traffic_bytes` is what it reads and writes when nothing stays in a cache.
     """
 
@@ -22,6 +23,7 @@ class OperatorTime(Record, frozen=True, kw_only=True):
     start_s: tuple[float, ...] = ()
     macs: int | None = None
     traffic_bytes: int | None = None
+    counts: dict[str, int] = {}
 
 
 class OperatorProfile(Record, frozen=True, kw_only=True):
@@ -38,6 +40,11 @@ class OperatorProfile(Record, frozen=True, kw_only=True):
     plain_s: tuple[float, ...] = ()
     roof_flop_per_s: float | None = None
     roof_bytes_per_s: float | None = None
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether a clock has seen its operators; those of an emulated device are counted."""
+        return any(operator.time_s for operator in self.operators)
 
 
 class Accuracy(Record, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ def show(results: Sequence[Result], device: DeviceProfile, *, json: bool = False
 
     Raises UsageError for a trace that cannot be written.
     """
-    from edgebench.report import operator_table, tables
+    from edgebench.report import operator_counts, operator_table, tables
     from edgebench.report import trace as traces
 
     timed = operators(results)
@@ -27,7 +27,8 @@ def show(results: Sequence[Result], device: DeviceProfile, *, json: bool = False
     else:
         output.blocks(*tables.profile(results, device))
         for title, profile in timed.items():
-            output.blocks("", *operator_table.operators(profile, title))
+            table = operator_table.operators if profile.is_timed else operator_counts.operators
+            output.blocks("", *table(profile, title))
     if trace is not None:
         traces.write(trace, timed)
         output.note(f"wrote {trace}: open it at https://ui.perfetto.dev")
@@ -43,8 +44,10 @@ def operators(results: Sequence[Result]) -> dict[str, OperatorProfile]:
 
 
 def row(result: Result) -> dict[str, Any]:
-    """One row for `--json`; with operators where they were timed."""
-    from edgebench.report import operator_table, rows
+    """One row for `--json`; with operators where they were timed or counted."""
+    from edgebench.report import operator_counts, operator_table, rows
 
-    timed = list(operators([result]).values())
-    return rows.profile(result) | ({"operators": operator_table.rows(timed[0])} if timed else {})
+    flat = rows.profile(result)
+    for profile in operators([result]).values():
+        flat["operators"] = (operator_table if profile.is_timed else operator_counts).rows(profile)
+    return flat

@@ -34,7 +34,7 @@ class Job(Record, frozen=True, kw_only=True):
     runtime: str
     artifact: str
     scenario: Scenario
-    mode: Literal["latency", "memory", "emulated", "outputs"] = "latency"
+    mode: Literal["latency", "memory", "emulated", "prefixes", "outputs"] = "latency"
     process: int = 0
 
 

@@ -1,12 +1,14 @@
 """`edgebench device calibrate`: a device's constants from a designed set of small networks, measured there or emulated.
 
-On a connected board the networks are timed. Without one they are emulated, and their counted instructions become times
+On a connected board, and on this machine, the networks are timed. Without one they are emulated, and their counted instructions become times
 through constants fitted on published latencies (estimate/counts.py), with that error added to the fit's own. Every cell
 is stored as it ends, so that a run that was cut goes on.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -69,7 +71,7 @@ def calibrate(
 ) -> Calibrated:
     """Runs the grid for every format, precision and thread count, fits, and writes the user's file beside the device's.
 
-    Raises UsageError for this machine, for several threads under the emulator, and where too few networks ran;
+    This machine is measured like a connected board: `scale` searches by estimates. Raises UsageError for several threads under the emulator, and where too few networks ran;
     DeviceError when the device cannot be reached.
     """
     _check(device, way, request)
@@ -85,8 +87,8 @@ def calibrate(
 
 
 def _check(device: DeviceProfile, way: Way, request: Request) -> None:
-    if way.kind in ("measure", "count"):
-        raise UsageError("this machine is measured, so it needs no calibration: name another device")
+    if way.kind == "count":
+        raise UsageError("counted instructions of this machine have no known time: leave --counts out, it is measured")
     if way.kind == "estimate":
         raise UsageError("a calibration needs figures: --via emulator, or a board with --connect pi@host")
     if way.kind == "emulate" and request.threads != (1,):
@@ -148,8 +150,11 @@ def _with_facts(device: DeviceProfile, way: Way) -> DeviceProfile:
 def _copy_rate(device: DeviceProfile, way: Way) -> float:
     from edgebench.targets.reaching import reach
 
-    with reach(device, way.via, way.connect, way.python) as target:
-        answer = target.python("-c", COPY).text if isinstance(target, RemoteTarget) else ""
+    if way.kind == "measure":
+        answer = subprocess.run([sys.executable, "-c", COPY], capture_output=True, text=True, check=False).stdout
+    else:
+        with reach(device, way.via, way.connect, way.python) as target:
+            answer = target.python("-c", COPY).text if isinstance(target, RemoteTarget) else ""
     with suppress(ValueError):
         return float(answer)
     raise DeviceError(f"{device.name} does not tell how fast it copies memory: '{answer.strip()[:60]}'")

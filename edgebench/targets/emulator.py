@@ -191,7 +191,7 @@ class _Task:
         self._take(target, self._job(folder, there, runs=self.runs))
         if here.is_file():
             by = f"{self.runtime} {self.version} emulated, against this machine"
-            self.parity = agreement.compare(there, here, self.artifact.export.precision, by)
+            self.parity = agreement.compare(there, here, self.artifact.export.precision, by, self.runtime)
             if not self.parity.passed:
                 self.warnings.append(f"outputs differ from this machine's beyond the gate: {self.parity.gate}")
 

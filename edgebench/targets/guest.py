@@ -7,6 +7,8 @@ Started as `python guest.py`, with a job on standard input as worker.py describe
 
 Each inference runs between two marks; those of the last `runs` count.
 
+With the mode "prefixes" it has "files" instead of an output: each is run a few times, the last between two marks.
+
 Events: import, load, samples (wall time under the emulator, for information only), memory, end. A mark is a system
 call that does nothing, so that this pass also runs outside an emulator: there its outputs are the reference.
 
@@ -21,7 +23,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ MARK = 0x5EED0  # known to icount/icount.c
 # Python rewrites its own code in the first eight calls, by some 3000 instructions: that shows in small networks, which
 # are done before the time is up, and not in large ones.
 WARM_RUNS, WARM_S = 10, 1.0
+PREFIX_WARM_RUNS = 2
 MAPS, SMAPS = Path("/proc/self/maps"), Path("/proc/self/smaps")
 
 
@@ -44,6 +47,7 @@ def main() -> int:
     worker = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(worker)
     worker.PASSES["emulated"] = lambda job, wire: emulated(worker, job, wire)
+    worker.PASSES["prefixes"] = lambda job, wire: prefixes(worker, job, wire)
     code: int = worker.main()
     return code
 
@@ -72,6 +76,44 @@ def emulated(worker: Any, job: dict[str, Any], wire: Any) -> None:
     np.save(job["output"], np.stack([first, runs[-1][0]]))
     wire.send("samples", ns=[ns for _, ns in runs])
     wire.send("memory", peaks=peaks)
+
+
+def prefixes(worker: Any, job: dict[str, Any], wire: Any) -> None:
+    """Runs each of the job's files, which are the beginnings of one, until it is warm, and then once between marks."""
+    engine, _ = worker.start(job, wire)
+    [x, *_] = np.load(job["input"])
+    gc.disable()
+    for path in job["files"]:
+        session = worker.load(engine, {**job, "artifact": path})
+        run = whole(session)
+        for _ in range(PREFIX_WARM_RUNS):
+            run(x)
+        mark()
+        run(x)
+        mark()
+    wire.send("samples", ns=[])
+
+
+def whole(session: Any) -> Callable[[np.ndarray], Any]:
+    """What computes every output of a session, where its own `run` stops at the first."""
+    names = [output["name"] for output in session.outputs]
+    if hasattr(session, "_net"):  # ncnn computes what is asked for, one output after the other
+        return lambda x: every_blob(session, names, x)
+    if hasattr(session, "_outputs"):  # so does onnxruntime, all at once
+        session._outputs = names
+    run: Callable[[np.ndarray], Any] = session.run
+    return run
+
+
+def every_blob(session: Any, names: list[str], x: np.ndarray) -> None:
+    """Extracts each of ncnn's blobs from one inference."""
+    import ncnn
+
+    image = np.ascontiguousarray(x[0])
+    extractor = session._net.create_extractor()
+    extractor.input(session.inputs[0]["name"], ncnn.Mat(image))
+    for name in names:
+        extractor.extract(name)
 
 
 def marked(session: Any, x: np.ndarray) -> tuple[np.ndarray, int]:

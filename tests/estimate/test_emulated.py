@@ -6,6 +6,7 @@ from edgebench import models
 from edgebench.estimate.counts import counted_networks
 from edgebench.estimate.emulated import emulated_time
 from edgebench.estimate.estimator import calibration_for
+from edgebench.graph import Graph
 from edgebench.graph.sketch import sketch
 from edgebench.profiles import load
 
@@ -47,5 +48,19 @@ def test_without_counts_or_without_constants_the_graph_tells() -> None:
 
 
 @pytest.mark.parametrize("graph", [GRAPH, None])
-def test_what_nothing_is_calibrated_for_has_no_time(graph: object) -> None:
-    assert emulated_time(COUNTS, RPI4, "onnxruntime", "fp32", graph) is None  # type: ignore[arg-type]
+def test_a_runtime_that_nothing_is_published_for_borrows_and_says_so(graph: Graph | None) -> None:
+    own = emulated_time(COUNTS, RPI4, "ncnn", "fp32")
+    found = emulated_time(COUNTS, RPI4, "onnxruntime", "fp32", graph)
+    assert own is not None
+    assert found is not None
+    assert found.latency_s.value == own.latency_s.value
+    assert found.latency_s.high / found.latency_s.value == pytest.approx(
+        (own.latency_s.high / own.latency_s.value) ** 1.5
+    )
+    assert "with ncnn fp32;" in found.rests_on
+    assert found.rests_on.endswith("on rpi4; nothing is published for onnxruntime on rpi4, so the interval is wider")
+
+
+@pytest.mark.parametrize("graph", [GRAPH, None])
+def test_a_core_that_nothing_is_calibrated_for_has_no_time(graph: Graph | None) -> None:
+    assert emulated_time(COUNTS, load("jetson_orin_nano"), "onnxruntime", "fp32", graph) is None

@@ -105,7 +105,7 @@ def test_counted_figures_say_whose_constants_made_them_times() -> None:
     )
     borrowed_figures, borrowed = own.counted(RPI4, "onnxruntime", "fp32", results)
     assert borrowed_figures == [figure]
-    assert borrowed.spread == pytest.approx(own.BORROWED * basis.spread)
+    assert borrowed.spread == pytest.approx(counts.BORROWED * basis.spread)
     assert "is not known" in borrowed.note
 
 

@@ -46,9 +46,10 @@ def test_the_trace_has_a_track_a_result_and_standard_output_stays_json(
 
 @pytest.mark.parametrize(("device", "counts"), [("rpi4", False), ("host", True)])
 def test_operators_are_timed_on_this_machine_only(device: str, counts: bool) -> None:
-    with pytest.raises(UsageError, match="--per-op and --trace time operators on this machine"):
+    with pytest.raises(UsageError, match="--per-op times operators on this machine"):
         profiling.way(profiles.load(device), counts=counts, operators=True)
     assert profiling.way(HOST, operators=True).operators
+    assert profiling.way(profiles.load("rpi4"), "emulator", operators=True).operators
 
 
 def test_profile_per_op_from_the_command_line_to_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

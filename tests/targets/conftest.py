@@ -228,14 +228,20 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
-    """Exports a network of the zoo once a session: exported("mobilenetv2", "onnx", resolution=96) -> Artifact."""
+    """Exports a network of the zoo once a session: exported("mobilenetv2", "onnx", resolution=96) -> Artifact.
+
+    In int8 its ranges are those of a few generated images, which is enough for what runs and how long it takes.
+    """
     from edgebench import models
     from edgebench.export.pipeline import export_model
+    from edgebench.records import Quantization
 
     folder = tmp_path_factory.mktemp("exported")
+    quick = Quantization(samples=8, calibrator="minmax", equalize=False, correct_bias=False)
 
-    def export(name: str, form: str, **size: int) -> Artifact:
+    def export(name: str, form: str, precision: str = "fp32", **size: int) -> Artifact:
         spec: ModelSpec = models.resolve(name, **size)
-        return export_model(spec, ExportSpec(format=form), folder)  # type: ignore[arg-type]
+        int8 = quick if precision == "int8" else None
+        return export_model(spec, ExportSpec(format=form, precision=precision, quantization=int8), folder)  # type: ignore[arg-type]
 
     return export

@@ -16,7 +16,7 @@ from edgebench import profiles
 from edgebench.errors import DeviceError, UsageError
 from edgebench.records import Artifact, ExportSpec, Measurement, ModelSpec, TensorSpec
 from edgebench.targets import agreement, counting, emulator
-from edgebench.targets.bundle import Bundle
+from edgebench.targets.bundle import Bundle, same_addresses
 
 Export = Callable[..., Artifact]
 RPI4, RPI5 = profiles.load("rpi4"), profiles.load("rpi5")
@@ -36,62 +36,76 @@ def artifact(path: Path, **changes: object) -> Artifact:
     return replace(made, **changes)
 
 
-# ---- the proof: MobileNetV2 on a Cortex-A72 ----
+# ---- the proof: MobileNetV2 on a Cortex-A72, in each runtime ----
+
+# The largest difference from this machine's outputs, as a share of their range: float sums have another order there,
+# and whole numbers have none. Worst seen: 5e-6 (recipes of three runtimes), and no difference at all.
+FLOAT_ERROR, WHOLE_ERROR = 1e-5, 0.0
 
 
-@pytest.fixture(scope="module", params=["tflite", "onnx"])
-def emulated(request: pytest.FixtureRequest, built_bundle: Bundle, exported: Export) -> tuple[Measurement, Measurement]:
-    """The same file emulated in two processes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(emulator, "require", lambda: built_bundle)
-        file = exported("mobilenetv2", request.param, resolution=96)
-        return emulator.emulate(file, RPI4, runs=2), emulator.emulate(file, RPI4, runs=2)
+@pytest.mark.parametrize(
+    ("form", "precision"), [("tflite", "int8"), ("tflite", "fp32"), ("onnx", "fp32"), ("ncnn", "fp32")]
+)
+def test_mobilenetv2_on_a_cortex_a72(form: str, precision: str, bundle: Bundle, exported: Export) -> None:
+    """Each file is emulated in two processes; what one says has to be what the other says."""
+    file = exported("mobilenetv2", form, precision, resolution=96)
+    first, second = (emulator.emulate(file, RPI4, runs=2) for _ in range(2))
+    assert first.status == second.status == "ok", first.error or second.error
+    outputs_agree(first)
+    counts_repeat(first, second)
+    if precision == "fp32":
+        multiply_adds_are_the_networks(first)
+    memory_is_the_guests_own(first, file)
+    the_record_says_what_it_rests_on(first)
 
 
-def test_outputs_agree_with_this_machines(emulated: tuple[Measurement, Measurement]) -> None:
-    first, _ = emulated
-    assert first.status == "ok", first.error
-    assert first.parity is not None
-    assert first.parity.passed
-    assert 0 < first.parity.max_abs_error < 1e-5 * first.parity.output_range
+def outputs_agree(found: Measurement) -> None:
+    assert found.parity is not None
+    assert found.parity.passed
+    worst = WHOLE_ERROR if found.export.precision == "int8" else FLOAT_ERROR
+    assert found.parity.range_error <= worst
+    assert found.parity.output_range > 0
 
 
-def test_counts_repeat_to_a_hundredth_of_a_percent(emulated: tuple[Measurement, Measurement]) -> None:
-    first, second = emulated
-    ratio = first.counts[counting.TOTAL] / second.counts[counting.TOTAL]
-    assert abs(ratio - 1) < 1e-4
-    assert first.counts["float_fma"] == second.counts["float_fma"]
+def counts_repeat(first: Measurement, second: Measurement) -> None:
+    """To a hundredth of a percent; where addresses can be kept from changing, to the instruction."""
+    totals = [each.counts[counting.TOTAL] for each in (first, second)]
+    assert abs(totals[0] / totals[1] - 1) < (1e-4 if same_addresses() else 1e-3)
+    names = ("float_fma", "vector_multiply", "dot_product")
+    assert [first.counts[name] for name in names] == [second.counts[name] for name in names]
     assert not [warning for warning in first.warnings if "differ" in warning]
+    assert sum(first.counts[name] for name in counting.CLASSES) == totals[0]
 
 
-def test_counts_are_of_one_inference_and_add_up(emulated: tuple[Measurement, Measurement]) -> None:
+def multiply_adds_are_the_networks(found: Measurement) -> None:
     """NEON does four multiply-accumulates in one instruction: their quarter is the least that float32 kernels need.
 
-    Maps of 3x3 fill whole vectors badly, which costs onnxruntime 28% at this resolution, and 6% at 224.
+    Maps of 3x3 fill whole vectors badly, which costs onnxruntime 28% at this resolution, and 6% at 224; ncnn saves some
+    by Winograd's method.
     """
-    counts, macs = emulated[0].counts, emulated[0].macs
-    assert sum(counts[name] for name in counting.CLASSES) == counts[counting.TOTAL]
+    macs = found.macs
     assert macs is not None
-    assert macs / 4 <= counts["float_fma"] <= 1.35 * macs / 4
-    assert counts["dot_product"] == 0
+    assert 0.9 * macs / 4 <= found.counts["float_fma"] <= 1.35 * macs / 4
+    assert found.counts["dot_product"] == 0
 
 
-def test_memory_is_the_guests_own(emulated: tuple[Measurement, Measurement]) -> None:
-    """Python, numpy and the runtime take 40 to 60 MB; weights of 14 MB and activations come on top, QEMU does not."""
-    memory = emulated[0].memory_bytes
-    assert 30e6 < memory["baseline"] < 70e6
-    peak = emulated[0].peak_memory_bytes
+def memory_is_the_guests_own(found: Measurement, file: Artifact) -> None:
+    """Python, numpy and the runtime take 30 to 70 MB; weights and activations come on top, QEMU does not."""
+    assert 25e6 < found.memory_bytes["baseline"] < 70e6
+    peak = found.peak_memory_bytes
     assert peak is not None
-    assert 14e6 < peak < 80e6
+    assert 0.9 * file.size_bytes < peak < 80e6
 
 
-def test_the_record_says_what_it_rests_on(emulated: tuple[Measurement, Measurement]) -> None:
-    first, _ = emulated
-    assert (first.provenance, first.device, first.latency_s) == ("emulated", "rpi4", ())
-    assert first.environment["qemu_cpu"] == "cortex-a72"
-    assert first.environment["versions"]["onnxruntime"] == "1.31.1"
-    assert len(first.environment["counted"]) == len(first.environment["emulated_s"]) == 2
-    assert first.runtime_version
+def the_record_says_what_it_rests_on(found: Measurement) -> None:
+    assert (found.provenance, found.device, found.latency_s) == ("emulated", "rpi4", ())
+    assert found.environment["qemu_cpu"] == "cortex-a72"
+    assert found.environment["versions"]["onnxruntime"] == "1.31.1"
+    assert len(found.environment["counted"]) == len(found.environment["emulated_s"]) == 2
+    assert found.runtime_version
+    assert found.estimated_latency_s is not None
+    assert 0.001 < found.estimated_latency_s.low < found.estimated_latency_s.high < 0.1
+    assert ("nothing is published for" in found.calibrated_on) == (found.runtime == "onnxruntime")
 
 
 # ---- kernels follow the CPU ----
@@ -235,6 +249,16 @@ def test_outputs_that_cannot_be_compared_are_told(tmp_path: Path) -> None:
         compare(tmp_path, np.zeros((2, 3)), np.zeros((2, 4)))
     with pytest.raises(DeviceError, match="not finite"):
         compare(tmp_path, np.array([[np.nan, 1.0]]), np.array([[0.0, 1.0]]))
+
+
+def test_ncnn_in_int8_is_allowed_what_its_rounding_makes(tmp_path: Path) -> None:
+    theirs = np.linspace(-3, 7, 2001).reshape(1, -1)
+    for share, passed in {0.03: True, 0.1: False}.items():
+        np.save(tmp_path / "a.npy", theirs * (1 + share))
+        np.save(tmp_path / "b.npy", theirs)
+        found = agreement.compare(tmp_path / "a.npy", tmp_path / "b.npy", "int8", "test", "ncnn")
+        assert found.passed is passed
+        assert not agreement.compare(tmp_path / "a.npy", tmp_path / "b.npy", "int8", "test", "litert").passed
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "uint8"])

@@ -88,7 +88,7 @@ class _Page:
                 self.samples[number] = _samples(result)
             else:
                 self.leave_out(1, "older cells, whose samples are only in the results folder")
-        if result.operators is not None and result.operators.operators:
+        if result.operators is not None and result.operators.is_timed:
             if len(self.operators) < limits.operator_cells:
                 self.operators[number] = _operators(result)
             else:
