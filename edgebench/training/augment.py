@@ -24,6 +24,12 @@ PCA_SPREAD: Final = 0.1  # standard deviation of the shift along a principal col
 Size = tuple[int, int]
 
 
+def check_installed(kinds: Sequence[str]) -> None:
+    """Raises MissingPackage where kinds are asked for that need kornia, and it is not there."""
+    if set(kinds) - {"pca"}:
+        _kornia()
+
+
 def augmentation(kinds: Sequence[str], size: Size, sample: Pixels) -> nn.Module:
     """Returns a module from float32 [B, C, H', W'] in 0..1 to [B, C, *size]; `sample` is for the principal colours.
 

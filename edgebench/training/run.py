@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import torch
@@ -17,7 +16,7 @@ from edgebench.models.trained import Trained
 from edgebench.plan import OnProgress, Step, silent
 from edgebench.records import ModelSpec, Preprocessing
 from edgebench.training import checkpoint, normalize
-from edgebench.training.augment import augmentation
+from edgebench.training.augment import augmentation, check_installed
 from edgebench.training.freeze import advice, freeze
 from edgebench.training.hardware import hardware
 from edgebench.training.images import Images, kept_shape
@@ -62,6 +61,7 @@ def train(request: Request, on_progress: OnProgress = silent) -> Outcome:
     random state and threads are as before afterwards. Raises UsageError for bad input, TrainingError where the loss or
     the disk fails; the last good checkpoint stays.
     """
+    check_installed(request.settings.augment)
     _check_folder(request)
     on_progress(Step(0, request.settings.epochs, request.spec.key, "reading images"))
     train_set, val_set = (datasets.load(request.data, split=split) for split in ("train", "val"))
@@ -72,35 +72,38 @@ def train(request: Request, on_progress: OnProgress = silent) -> Outcome:
         torch.set_num_threads(request.settings.threads or threads)
         try:
             torch.manual_seed(request.settings.seed)
-            return _Run(request, _sets(request, train_set, val_set)).run(on_progress)
+            return _Run(request, train_set, val_set).run(on_progress)
         finally:
             torch.set_num_threads(threads)
 
 
 class _Run:
-    def __init__(self, request: Request, sets: Sets) -> None:
-        self.request, self.sets = request, sets
-        settings = request.settings
+    """One run. What can be refused is refused before the images are read, which may take minutes."""
+
+    def __init__(self, request: Request, train_set: Dataset, val_set: Dataset) -> None:
+        self.request = request
+        settings, shape = request.settings, request.spec.input_shape
         self.begun: Start = start(request.spec, settings, request.weights)
-        check_output(self.begun.network, request.spec.input_shape, request.spec.classes)
+        check_output(self.begun.network, shape, request.spec.classes)
         self.frozen = freeze(self.begun.network, settings.freeze)
         place = hardware(request.place, mixed_precision=settings.mixed_precision)
-        self.trainer = Trainer(
-            self.begun.network, self.frozen, settings, normalize.Normalize(sets.preprocessing), place
-        )
+        self._data = f"{train_set.identity} {val_set.identity}"
+        state = checkpoint.read(request.folder, request.spec, settings, self._data) if request.resume else None
+        self.sets = _sets(request, train_set, val_set)
+        self.augmentation = augmentation(settings.augment, (shape[2], shape[3]), self.sets.train.sample())
+        normalized = normalize.Normalize(self.sets.preprocessing)
+        self.trainer = Trainer(self.begun.network, self.frozen, settings, normalized, place)
         self.metrics = Metrics(request.folder / checkpoint.METRICS)
         self.best, self.best_epoch = -1.0, 0
-        self._data = f"{sets.train.dataset.identity} {sets.val.dataset.identity}"
-        if request.resume:
-            self._restore()
+        if state is not None:
+            self._restore(state)
 
     def run(self, on_progress: OnProgress) -> Outcome:
         """Every epoch that is missing."""
-        shape, settings = self.request.spec.input_shape, self.request.settings
-        changed = augmentation(settings.augment, (shape[2], shape[3]), self.sets.train.sample())
-        while self.trainer.epoch < settings.epochs:
+        told = self._told(on_progress)
+        while self.trainer.epoch < self.request.settings.epochs:
             try:
-                row = self.trainer.run_epoch(self.sets.train, self.sets.val, changed, self._told(on_progress))
+                row = self.trainer.run_epoch(self.sets.train, self.sets.val, self.augmentation, told)
             except TrainingError as error:
                 raise TrainingError(f"{error}; {self._kept()}") from error
             self._save(row.val_accuracy)
@@ -119,10 +122,7 @@ class _Run:
         state = {**self.trainer.state(), "best": self.best, "best_epoch": self.best_epoch}
         checkpoint.write(self.request.folder, self.request.spec, self.request.settings, self._data, state)
 
-    def _restore(self) -> None:
-        state: dict[str, Any] = checkpoint.read(
-            self.request.folder, self.request.spec, self.request.settings, self._data
-        )
+    def _restore(self, state: checkpoint.State) -> None:
         self.trainer.restore(state)
         self.best, self.best_epoch = state["best"], state["best_epoch"]
         self.metrics.cut(self.trainer.epoch)
@@ -140,9 +140,10 @@ class _Run:
         )
 
     def _told(self, on_progress: OnProgress) -> OnStep:
-        done, key = self.trainer.epoch, self.request.spec.key
+        key = self.request.spec.key
 
         def told(step: int, steps: int, loss: float) -> None:
+            done = self.trainer.epoch
             detail = f"step {step} of {steps}, loss {loss:.3f}, best {max(self.best, 0.0):.1%}"
             on_progress(Step(done, self.request.settings.epochs, f"{key} epoch {done + 1}", detail))
 

@@ -179,7 +179,7 @@ class Trainer:
             train_mode(self.network, self.frozen)
         if self.rounding:
             self.rounding.train(training)
-            if self.epoch >= HOLD_AFTER * self.settings.epochs:
+            if self.epoch >= max(1, int(HOLD_AFTER * self.settings.epochs)):
                 self._hold()
 
     def _hold(self) -> None:

@@ -1,10 +1,13 @@
 """Each kind of augmentation: its output's size and range, that it changes something, and that a seed repeats it."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 
-from edgebench.training.augment import CentreCrop, PrincipalColours, augmentation
+from edgebench.errors import MissingPackage
+from edgebench.training.augment import CentreCrop, PrincipalColours, augmentation, check_installed
 from edgebench.training.kinds import KINDS
 from edgebench.training.preview import ALL, ORIGINAL, preview
 
@@ -46,6 +49,13 @@ def test_principal_colours_are_those_of_the_data() -> None:
     shift = PrincipalColours(grey)(torch.full((64, 3, 1, 1), 0.5)) - 0.5
     assert shift.std() > 0.01  # grey images vary along grey alone, so all channels move together
     assert (shift - shift.mean(1, keepdim=True)).abs().max() < 1e-5
+
+
+def test_without_kornia_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "kornia.augmentation", None)
+    with pytest.raises(MissingPackage, match=r"edgebench\[train\]"):
+        check_installed(("mirror", "pca"))
+    check_installed(("pca",))
 
 
 def test_the_preview_has_a_row_a_kind() -> None:

@@ -17,6 +17,7 @@ from edgebench import models
 from edgebench.errors import TrainingError, UsageError
 from edgebench.models import trained
 from edgebench.models.build import build
+from edgebench.plan import Step
 from edgebench.training import metrics
 from edgebench.training.checkpoint import BEST, LAST, METRICS
 from edgebench.training.run import Request, train
@@ -112,24 +113,27 @@ def replace_times(row: metrics.Epoch) -> metrics.Epoch:
     return msgspec.structs.replace(row, images_per_s=0.0, seconds=0.0)
 
 
-def test_a_full_disk_leaves_the_last_good_checkpoint(request_for: Make) -> None:
-    request = request_for(epochs=1)
-    train(request)
-    before = (request.folder / LAST).read_bytes(), (request.folder / BEST).read_bytes()
-    more = request_for(epochs=1, folder=request.folder)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+def test_a_full_disk_leaves_the_last_good_checkpoint_to_resume(request_for: Make, tmp_path: Path) -> None:
+    request, limits = request_for(epochs=2), resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(step: Step) -> None:
+        if "epoch 2" in step.title:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
-        (request.folder / LAST).rename(request.folder / "aside")
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
-        with pytest.raises(TrainingError, match=r"cannot write .*best\.safetensors: file too large"):
-            train(more)
+        with pytest.raises(TrainingError, match=r"cannot write .*: file too large; the one before is whole: make room"):
+            train(request, fill)
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
-    assert (request.folder / "aside").read_bytes() == before[0]
-    assert (request.folder / BEST).read_bytes() == before[1]
+    assert torch.load(request.folder / LAST, weights_only=True)["epoch"] == 1
+    assert trained.read(request.folder / BEST) is not None and load_file(request.folder / BEST)
     assert not list(request.folder.glob(".*"))
+    train(replace(request, resume=True))
+    train(request_for(epochs=2, folder=tmp_path / "whole"))
+    first, second = _weights(request.folder), _weights(tmp_path / "whole")
+    assert all(torch.equal(first[key], second[key]) for key in first)
 
 
 def test_a_loss_of_nan_stops_and_says_where(request_for: Make) -> None:
