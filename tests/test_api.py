@@ -24,6 +24,20 @@ def test_export_returns_the_manifest(tmp_path: Path) -> None:
     assert edgebench.export("lenet5", options={"modern": True}, output=tmp_path).cached
 
 
+def test_export_in_int8_is_calibrated_on_a_data_set(tmp_path: Path) -> None:
+    artifact = edgebench.export(
+        "lenet5", precision="int8", calibrate="synthetic:shapes?size=32", samples=16, output=tmp_path
+    )
+    assert artifact.quantization is not None
+    assert (artifact.quantization.calibration_images, artifact.quantization.held_out) == (12, 4)
+    assert artifact.warnings == ()
+    again = edgebench.export(
+        "lenet5", precision="int8", calibrate="synthetic:shapes?size=32", samples=16, output=tmp_path
+    )
+    assert again.cached
+    assert again.quantization == artifact.quantization
+
+
 def test_profile_returns_records_that_show_as_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     found = edgebench.profile("lenet5", device="rpi4", results=tmp_path / "results")

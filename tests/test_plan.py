@@ -5,7 +5,7 @@ import pytest
 
 from edgebench import plan, profiles
 from edgebench.errors import UsageError
-from edgebench.records import ExportSpec
+from edgebench.records import ExportSpec, Quantization
 
 
 def test_specs_are_every_combination_in_order() -> None:
@@ -81,3 +81,37 @@ def test_the_default_format_is_one_that_the_device_is_calibrated_for() -> None:
 def test_input_sets_channels_height_and_width() -> None:
     spec = plan.ModelArguments(input_text="1x32x32").resolve("lenet5")
     assert spec.input_shape == (1, 1, 32, 32)
+
+
+def test_int8_specs_carry_their_quantization_and_others_none() -> None:
+    wanted = plan.quantization("photos", 32, "mse", float_io=False, error_budget=0.1)
+    half, int8 = plan.export_specs(["tflite"], ["fp16", "int8"], quantization=wanted)
+    assert half.quantization is None
+    assert int8.quantization == Quantization(
+        calibration="photos", samples=32, calibrator="mse", float_io=False, error_budget=0.1
+    )
+
+
+def test_int8_without_options_is_calibrated_on_generated_images() -> None:
+    (spec,) = plan.export_specs(["tflite"], ["int8"])
+    assert (spec.quantization, spec.key) == (Quantization(), "tflite-int8")
+
+
+def test_calibration_without_int8_is_refused() -> None:
+    with pytest.raises(UsageError, match="calibration is for int8, not for fp32, fp16: add --precision int8"):
+        plan.export_specs(["tflite"], ["fp32", "fp16"], quantization=plan.quantization("photos"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"calibrator": "kl"}, "unknown calibrator 'kl'"),
+        ({"scheme": "statik"}, "unknown scheme 'statik'; did you mean static"),
+        ({"activations": "uint4"}, "unknown signedness of activations 'uint4'"),
+        ({"samples": 0}, "0 samples to calibrate on; give 1 or more"),
+        ({"error_budget": 5.0}, "an error budget of 5; it is a relative error between 0 and 1"),
+    ],
+)
+def test_quantization_that_means_nothing_is_refused(asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        plan.quantization(**asked)
