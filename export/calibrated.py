@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -25,7 +26,6 @@ from edgebench.records import Calibrator, LayerError, Quantization, Quantization
 
 BUDGET = "kept float to stay within the error budget"
 GAIN = 0.98  # an adjustment is kept where it leaves no more than this share of the error
-ROUNDS = 7  # of leaving layers float, each twice as many as the one before: 127 at most
 
 Tensors = Mapping[str, npt.NDArray[np.float32]]
 Ranges = Mapping[str, Range]
@@ -133,19 +133,36 @@ def _observed(network: Network, steps: Steps) -> dict[str, Observer]:
 def _within(
     budget: float, report: QuantizationReport, made: Made, path: Path
 ) -> tuple[QuantizationReport, tuple[str, ...]]:
-    """Leaves the worst layers float, twice as many each time, until the file's error is within the budget."""
+    """Leaves the worst layers float, as few as bring the file's error within the budget."""
+    names = _worst_first(report.layers)
     held_out, expected = made.network.reference
-    for kept in _worst_first(report.layers):
-        target = path.with_name(f"islands-{path.name}")
-        made.steps.write(made.ranges, kept, target)
-        error = output_error(made.steps.run(target), held_out, expected)
-        replace(target, path)
-        if error <= budget:
-            break
-    layers = tuple(_explained(layer, kept) for layer in made.steps.layers(path, held_out))
-    errors = report.errors | {f"{report.calibrator}, {len(kept)} layers float": error}
-    warnings = () if error <= budget else (_beyond(budget, error, len(kept)),)
+
+    def target(count: int) -> Path:
+        return path.with_name(f"{count}-islands-{path.name}")
+
+    @cache
+    def error(count: int) -> float:
+        made.steps.write(made.ranges, names[:count], target(count))
+        return output_error(made.steps.run(target(count)), held_out, expected)
+
+    count = fewest(error, budget, len(names))
+    found = error(count)
+    replace(target(count), path)
+    layers = tuple(_explained(layer, names[:count]) for layer in made.steps.layers(path, held_out))
+    errors = report.errors | {f"{report.calibrator}, {count} layers float": found}
+    warnings = () if found <= budget else (_beyond(budget, found, count),)
     return msgspec.structs.replace(report, errors=errors, layers=layers), warnings
+
+
+def fewest(error: Callable[[int], float], budget: float, most: int) -> int:
+    """The least number from 1 to `most` whose error is within the budget, else `most`; as if errors only fell."""
+    low, high = 0, 1
+    while high < most and error(high) > budget:
+        low, high = high, min(2 * high, most)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if error(middle) <= budget else (middle, high)
+    return high
 
 
 def replace(source: Path, target: Path) -> None:
@@ -155,19 +172,15 @@ def replace(source: Path, target: Path) -> None:
     os.replace(source, target)
 
 
-def _worst_first(layers: Sequence[LayerError]) -> Iterator[list[str]]:
-    """The 1, 3, 7... layers at which the error grows most over the layer before, by name."""
+def _worst_first(layers: Sequence[LayerError]) -> list[str]:
+    """The int8 layers by how much the error grows from the layer before, the most first."""
     before = [0.0, *(layer.relative_l2_error for layer in layers[:-1])]
     growth = {
         layer.name: layer.relative_l2_error - earlier
         for layer, earlier in zip(layers, before, strict=True)
         if layer.stored == "int8"
     }
-    names = sorted(growth, key=lambda name: -growth[name])
-    for number in range(1, ROUNDS + 1):
-        yield names[: 2**number - 1]
-        if 2**number > len(names):
-            return
+    return sorted(growth, key=lambda name: -growth[name])
 
 
 def _explained(layer: LayerError, kept: Collection[str]) -> LayerError:

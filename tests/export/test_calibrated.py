@@ -1,0 +1,125 @@
+"""The choices on the way to an int8 file, with numbers in place of networks: a file holds what a format would do."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgebench.errors import ExportError
+from edgebench.export import calibrated
+from edgebench.records import LayerError, Quantization
+
+IMAGES = [np.full((1, 1, 2, 2), value, np.float32) for value in (1, 2, 3, 4)]
+EXPECTED = np.stack([image.reshape(1, -1)[:, :2] for image in IMAGES])
+LAYERS = {"a": 0.01, "b": 0.2, "c": 0.05}  # by how much each raises the error
+START = 0.02  # the error without any layer
+
+
+def network(**asked):
+    return SimpleNamespace(
+        quantization=Quantization(**asked),
+        reference=(IMAGES, EXPECTED),
+        calibration_images=IMAGES,
+        graph="graph",
+        with_graph=lambda graph: network(**asked),
+    )
+
+
+def steps(factor: float = 1.0) -> calibrated.Steps:
+    """Files whose outputs are off by START and what the int8 layers add, times `factor`, more for minmax's range."""
+
+    def write(ranges, kept, path):
+        error = START + sum(value for name, value in LAYERS.items() if name not in kept)
+        path.write_text(json.dumps({"error": factor * error * ranges["x"][1], "kept": sorted(kept)}))
+
+    def run(path):
+        error = json.loads(path.read_text())["error"]
+        return lambda image: image.reshape(1, -1)[:, :2] * np.float32(1 + error)
+
+    def layers(path, images):
+        kept, total, found = json.loads(path.read_text())["kept"], START, []
+        for name, value in LAYERS.items():
+            total += 0 if name in kept else value
+            stored = "float" if name in kept else "int8"
+            found.append(LayerError(name=name, kind="conv", relative_l2_error=total, stored=stored))
+        return found
+
+    values = np.append(np.linspace(0.0005, 0.5, 4000), 1).astype(np.float32)
+    return calibrated.Steps(lambda images: [{"x": values}], write, run, layers)
+
+
+def test_the_calibrator_with_the_least_error_is_written(tmp_path):
+    path = tmp_path / "net"
+    report, warnings = calibrated.make(network(), steps(), path)
+    assert report.errors[report.calibrator] == min(report.errors.values())
+    assert report.calibrator != "minmax"
+    assert warnings == ()
+    assert [each.name for each in report.layers] == ["a", "b", "c"]
+    assert [each.name for each in tmp_path.iterdir()] == ["net"]
+
+
+@pytest.mark.parametrize(
+    ("factors", "equalized", "corrected"),
+    [((0.5, 0.25), True, True), ((2.0, 0.5), False, True), ((0.5, 0.5), True, False)],
+)
+def test_adjustments_stay_where_they_lower_the_error(factors, equalized, corrected, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        calibrated,
+        "ADJUSTMENTS",
+        [
+            SimpleNamespace(name=name, asked=lambda wanted: True, graph=lambda network: "other", moves=True)
+            for name in (calibrated.EQUALIZED, calibrated.CORRECTED)
+        ],
+    )
+    remaining = iter(factors)
+    wanted = network(calibrator="minmax")
+    report, _ = calibrated.make(wanted, steps(), tmp_path / "net", lambda network, path: steps(next(remaining)))
+    assert (report.equalized, report.bias_corrected) == (equalized, corrected)
+    assert json.loads((tmp_path / "net").read_text())["error"] == pytest.approx(min(report.errors.values()), abs=1e-6)
+
+
+def test_adjustments_that_are_not_asked_for_are_not_tried(tmp_path):
+    wanted = network(calibrator="minmax", equalize=False, correct_bias=False)
+    report, _ = calibrated.make(wanted, steps(), tmp_path / "net", lambda network, path: pytest.fail("tried"))
+    assert list(report.errors) == ["minmax"]
+
+
+def test_a_budget_keeps_the_worst_layers_float_and_as_few_as_will_do(tmp_path):
+    wanted = network(calibrator="minmax", error_budget=0.05)  # with b and c float: 0.02 + 0.01
+    report, warnings = calibrated.make(wanted, steps(), tmp_path / "net")
+    assert {each.name: each.why for each in report.layers if each.stored == "float"} == {
+        "b": calibrated.BUDGET,
+        "c": calibrated.BUDGET,
+    }
+    assert report.errors["minmax, 2 layers float"] == pytest.approx(0.03, abs=1e-6)
+    assert warnings == ()
+
+
+def test_a_budget_that_cannot_be_met_is_told(tmp_path):
+    wanted = network(calibrator="minmax", error_budget=0.001)
+    _, warnings = calibrated.make(wanted, steps(), tmp_path / "net")
+    assert warnings == ("the error budget 0.001 is not met: 0.02 with 3 layers kept float",)
+
+
+def test_a_network_that_overflows_is_refused(tmp_path):
+    broken = calibrated.Steps(lambda images: [{"x": np.array([np.inf], np.float32)}], None, None, None)
+    with pytest.raises(ExportError, match="not finite"):
+        calibrated.make(network(), broken, tmp_path / "net")
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.floats(0, 1))
+def test_the_fewest_layers_are_found_in_few_steps(errors, budget):
+    errors = sorted(errors, reverse=True)
+    asked: set[int] = set()
+
+    def error(count):
+        asked.add(count)
+        return errors[count - 1]
+
+    found = calibrated.fewest(error, budget, len(errors))
+    enough = [count for count, value in enumerate(errors, 1) if value <= budget]
+    assert found == min(enough, default=len(errors))
+    assert len(asked) <= 12
