@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from edgebench.commands.options import (
-    Classes,
     Depth,
     Input,
     Json,
@@ -26,6 +25,16 @@ Augment = Annotated[
     str, typer.Option(help="Comma-separated: mirror, rotate, shear, warp, crop, jitter, pca; or none, or all.")
 ]
 
+LearningRate = Annotated[
+    float | None, typer.Option(help="Highest learning rate; without it 0.002 for adamw, 0.05 for sgd.")
+]
+Freeze = Annotated[str, typer.Option(help="Train only what follows this module (features.14), or all-but-head.")]
+Normalize = Annotated[
+    str, typer.Option(help="Mean and deviation of the data, published, or auto: the weights' own, else the data's.")
+]
+Aware = Annotated[bool, typer.Option("--quantization-aware", help="Round as int8 does, so that int8 loses less.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder, to the same result.")]
+
 
 def train(
     context: typer.Context,
@@ -33,9 +42,7 @@ def train(
     data: Data,
     epochs: Annotated[int, typer.Option(help="How often every image is seen.")] = 30,
     batch: Annotated[int, typer.Option(help="Images a step.")] = 64,
-    lr: Annotated[
-        float | None, typer.Option(help="Highest learning rate; without it 0.001 for adamw, 0.05 for sgd.")
-    ] = None,
+    lr: LearningRate = None,
     optimizer: Annotated[str, typer.Option(help="adamw or sgd.")] = "adamw",
     schedule: Annotated[str, typer.Option(help="Learning rate after the warm-up: cosine or constant.")] = "cosine",
     warmup: Annotated[float, typer.Option(help="Epochs in which the learning rate grows.")] = 1.0,
@@ -43,20 +50,14 @@ def train(
     label_smoothing: Annotated[float, typer.Option(help="Share of the label given to all classes.")] = 0.1,
     ema: Annotated[float, typer.Option(help="Decay of the averaged weights, which are kept; 0 for none.")] = 0.99,
     clip: Annotated[float, typer.Option(help="Largest norm of a gradient; 0 for any.")] = 5.0,
-    init: Annotated[str, typer.Option(help="he or xavier; without it he, or what your factory gave.")] = "",
+    init: Annotated[str, typer.Option(help="he or xavier; without it the values that export gives.")] = "",
     weights: Weights = None,
     sha256: Sha256 = None,
-    freeze: Annotated[
-        str, typer.Option(help="Train only what follows this module (features.14), or all-but-head.")
-    ] = "",
+    freeze: Freeze = "",
     augment: Augment = "mirror,crop",
-    normalize: Annotated[
-        str, typer.Option(help="Mean and deviation of the data, published, or auto: the weights' own, else the data's.")
-    ] = "auto",
+    normalize: Normalize = "auto",
     validate: Annotated[int, typer.Option(help="Validation images after each epoch, at most.")] = 2000,
-    quantization_aware: Annotated[
-        bool, typer.Option("--quantization-aware", help="Round as int8 does, so that int8 loses less.")
-    ] = False,
+    quantization_aware: Aware = False,
     seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 for torch's own choice.")] = 0,
     on: Annotated[str, typer.Option("--on", help="Where: cpu, cuda, mps, or auto.")] = "auto",
@@ -64,13 +65,10 @@ def train(
     depth: Depth = None,
     resolution: Resolution = None,
     phi: Phi = None,
-    classes: Classes = None,
     input: Input = None,
     option: Option = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")] = Path("trained"),
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in the folder, to the same result.")
-    ] = False,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Train a network on your images, from scratch or from weights.
@@ -86,17 +84,17 @@ def train(
 
     chosen = settings({name: value for name, value in context.params.items() if name in Settings.__struct_fields__})
     file = weights_file(weights, sha256)
-    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, switches(option), file)
+    arguments = plan.ModelArguments(width, depth, resolution, phi, None, input, switches(option), file)
     request = Request(arguments.resolve(model), data, chosen, output, file, resume, on)
     with show.progress() as report:
         outcome = run.train(request, report)
-    trained.write_curves(output / trained.CURVES, {outcome.model.key: outcome.epochs})
+    remarks = [*trained.remarks(outcome), *trained.curves_beside(outcome)]
     if json:
         show.json(trained.json(outcome))
     else:
         show.table(trained.table(outcome))
         show.wrote(Path(outcome.weights))
-    for remark in trained.remarks(outcome):
+    for remark in remarks:
         show.note(remark)
 
 

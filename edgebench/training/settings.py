@@ -20,7 +20,7 @@ Kind = Literal["mirror", "rotate", "shear", "warp", "crop", "jitter", "pca"]
 Share = Annotated[float, Meta(ge=0, lt=1)]
 NotNegative = Annotated[float, Meta(ge=0)]
 
-LEARNING_RATES: Mapping[Optimizer, float] = {"adamw": 1e-3, "sgd": 0.05}
+LEARNING_RATES: Mapping[Optimizer, float] = {"adamw": 2e-3, "sgd": 0.05}
 WEIGHT_DECAYS: Mapping[Optimizer, float] = {"adamw": 0.05, "sgd": 1e-4}
 """For batches of 64, AdamW's after Loshchilov and Hutter (2019), SGD's after He et al. (2015)."""
 

@@ -23,9 +23,10 @@ from edgebench.models import trained
 from edgebench.models.build import build
 from edgebench.models.trained import Trained
 from edgebench.training import metrics
-from edgebench.training.checkpoint import METRICS, save_weights
+from edgebench.training.checkpoint import BEST, METRICS, save_weights
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "trained"
+FINISHED = Path(__file__).parents[2] / "results" / "training" / "focus.ndjson"
 TESTED = 2000
 BATCH = 100
 
@@ -36,7 +37,8 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=GOLDEN)
     arguments = parser.parse_args()
     arguments.to.mkdir(parents=True, exist_ok=True)
-    found = sorted(arguments.work.glob("seed0/focus/*/best.safetensors"))
+    finished = {msgspec.json.decode(line)["run"] for line in FINISHED.read_bytes().splitlines()}
+    found = [arguments.work / "seed0" / "focus" / name / BEST for name in sorted(finished)]
     kept = {file.parent.name: _keep(file, arguments.to) for file in found}
     (arguments.to / "made.json").write_bytes(msgspec.json.format(msgspec.json.encode(kept)) + b"\n")
 

@@ -1,14 +1,18 @@
 """What is shown of a training."""
 
 import io
+import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
+import pytest
 from PIL import Image
 
 from edgebench import models
 from edgebench.models import preprocessing
 from edgebench.report import trained
+from edgebench.report.curves import curves
 from edgebench.training.records import Epoch, Outcome
 
 SPEC = models.resolve("resnet20")
@@ -64,11 +68,21 @@ def test_curves_of_one_run_and_of_several_are_pictures(tmp_path: Path) -> None:
 
 
 def test_curves_hold_every_epoch_of_every_run() -> None:
-    chart = trained.curves({"one": _epochs(1.0), "two": _epochs(2.0)}).to_dict()
+    chart = curves({"one": _epochs(1.0), "two": _epochs(2.0)}).to_dict()
     rows = next(iter(chart["datasets"].values()))
     assert len(rows) == 2 * 3 * 6
     errors = [row["value"] for row in rows if row["panel"] == "error (%)" and row["what"] == "validation"]
     assert set(errors) == {75.0}
+
+
+def test_without_altair_the_run_stands_and_the_remark_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "edgebench.report.curves", raising=False)
+    monkeypatch.setitem(sys.modules, "altair", None)
+    outcome = msgspec.structs.replace(_outcome(), folder=str(tmp_path))
+    [remark] = trained.curves_beside(outcome)
+    assert "edgebench[report]" in remark
 
 
 def test_a_grid_has_every_image_at_its_place() -> None:
