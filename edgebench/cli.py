@@ -11,7 +11,20 @@ from typing import Annotated
 import typer
 
 from edgebench import __version__
-from edgebench.commands import compare, device, devices, doctor, evaluate, export, models, profile, report, scale, train
+from edgebench.commands import (
+    compare,
+    device,
+    devices,
+    doctor,
+    evaluate,
+    export,
+    inspect,
+    models,
+    profile,
+    report,
+    scale,
+    train,
+)
 from edgebench.errors import EdgebenchError
 
 # Rich's help pages double the start-up time, so help stays plain text.
@@ -45,6 +58,7 @@ app.command("models")(models.models)
 app.command("export")(export.export)
 app.command("profile")(profile.profile)
 app.command("evaluate")(evaluate.evaluate)
+app.command("inspect")(inspect.inspect)
 app.command("devices")(devices.devices)
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)

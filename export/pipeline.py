@@ -149,7 +149,7 @@ def _export(network: Network, export: ExportSpec, target: Path, key: str, strict
         _check_report(export, conversion)
         artifact = describe(network, export, file, conversion)
         if strict:
-            check_int8(artifact)
+            check_int8(artifact, file)
         artifact = msgspec.structs.replace(artifact, path=str(target), convert_s=convert_s, cache_key=key)
         manifest.write(artifact, manifest.manifest_path(file))
         publish(folder, target.parent, [file.name, manifest.manifest_path(file).name])

@@ -55,6 +55,16 @@ class Program:
             raise ExportError(f"parity cannot be checked: no evaluation of the CoreML operators {', '.join(missing)}")
 
     @property
+    def inputs(self) -> list[Any]:
+        """The variables that the package takes."""
+        return list(self._function.inputs.values())
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The variables that the package returns."""
+        return list(self._function.outputs)
+
+    @property
     def operators(self) -> list[Any]:
         """The operators in order, without constants, as coremltools describes them."""
         return list(self._operators)

@@ -25,6 +25,7 @@ WEIGHTED = ("conv", "linear")
 NORMALISED = "local response normalisation divides by what 8 bits cannot hold"
 LAYER_IMAGES = 4  # that the errors of single layers are measured on
 ONLY_WEIGHTS = "only the weights have 8 bits, as asked"
+SYMMETRIC = "int8, symmetric about zero"
 Decided = tuple[QuantizationReport, tuple[str, ...]]
 
 
@@ -46,7 +47,8 @@ def write(network: Network, model: Any, path: Path, *, pixels: bool = False) -> 
     with one_thread():
         if wanted.scheme == "weights":
             return _weights_alone(network, prepared, original, given, path, names)
-        return calibrated.make(network, _steps(prepared, original, given, names), path)
+        report, warnings = calibrated.make(network, _steps(prepared, original, given, names), path)
+        return msgspec.structs.replace(report, activations=SYMMETRIC), warnings
 
 
 def save(model: Any, path: Path) -> None:

@@ -15,6 +15,7 @@ from edgebench.export.onnx.taps import activations
 from edgebench.records import LayerError
 
 WEIGHTED = ("Conv", "Gemm", "MatMul")
+DENSE = ("Gemm", "MatMul")  # whose int8 kernels can write float
 NORMALISED = "local response normalisation divides by what 8 bits cannot hold"
 FLOAT_KINDS = {"Softmax": "probabilities need more than 8 bits", "LRN": NORMALISED}
 
@@ -89,12 +90,12 @@ class Flow:
                 self.readers.setdefault(name, []).append(node)
 
     def dequantized(self, node: NodeProto) -> bool:
-        """Whether an operator runs in int8: onnxruntime has it so, and what it reads comes from DequantizeLinear."""
+        """Whether an operator runs in int8: onnxruntime has it so, and it stands between its pairs."""
         if node.op_type not in OPERATORS:
             return False
-        if node.op_type not in WEIGHTED:
-            return self.made_by(node.input[0], "DequantizeLinear")
-        return all(self.made_by(name, "DequantizeLinear") for name in node.input[:2])
+        read = node.input[:2] if node.op_type in WEIGHTED else node.input[:1]
+        rounded = node.op_type in DENSE or self.after(node.output[0]) != node.output[0]
+        return rounded and all(self.made_by(name, "DequantizeLinear") for name in read)
 
     def made_by(self, tensor: str, kind: str) -> bool:
         """Whether an operator of that kind writes the tensor."""

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from edgebench.errors import ExportError
 from edgebench.records import Artifact
 
 LONGEST_LIST = 5
 
 
-def check_int8(artifact: Artifact) -> None:
-    """Raises ExportError that names what keeps an int8 file from being int8; other precisions pass."""
-    found = complaints(artifact) if artifact.export.precision == "int8" else []
+def check_int8(artifact: Artifact, path: Path | None = None) -> None:
+    """Raises ExportError that names what keeps an int8 file from being int8; other precisions pass.
+
+    `path` is where the file lies, when that is not yet what the artifact says.
+    """
+    found = not_int8(path or Path(artifact.path), artifact) if artifact.export.precision == "int8" else []
     if found:
         raise ExportError(f"this int8 file is not int8 throughout (--strict): {'; '.join(found)}")
+
+
+def not_int8(path: Path, artifact: Artifact | None) -> list[str]:
+    """What keeps a file from being int8, in sentences: by what is known of how it was made, and by what is in it.
+
+    Empty for a file without int8. Raises UsageError for one that cannot be read.
+    """
+    from edgebench.export import inside
+    from edgebench.export.inside.islands import sentences
+
+    return [*(complaints(artifact) if artifact else []), *sentences(inside.read(path))]
 
 
 def complaints(artifact: Artifact) -> list[str]:

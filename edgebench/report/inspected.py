@@ -1,0 +1,91 @@
+"""The tables of `edgebench inspect`."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from edgebench.export.inside import FLOAT, INT8
+from edgebench.export.inside.islands import named
+from edgebench.report.tables import plain
+from edgebench.units import show_bytes
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from edgebench.inspecting import Inspection
+    from edgebench.records import TensorSpec
+
+MOST_LAYERS = 10
+
+
+def blocks(found: Inspection) -> list[RenderableType]:
+    """What the file is, its operators by kind, the layers that lose most, and what keeps it from being int8."""
+    parts: list[RenderableType] = [Text(_summary(found)), Text(), _operators(found)]
+    if found.quantization is not None and found.quantization.layers:
+        parts += [Text(), _layers(found)]
+    sentences = [*_remarks(found), *found.notes]
+    return [*parts, Text(), Text("\n".join(sentences))] if sentences else parts
+
+
+def _summary(found: Inspection) -> str:
+    ends = f"{', '.join(map(_tensor, found.inputs))} -> {', '.join(map(_tensor, found.outputs))}"
+    weights = ", ".join(f"{show_bytes(size)} {dtype}" for dtype, size in found.weights.items())
+    lines = [f"{found.path}: {found.format}, {show_bytes(found.size_bytes)}", ends, f"weights: {weights or 'none'}"]
+    report = found.quantization
+    if report is not None:
+        tried = ", ".join(f"{name} {error:.2g}" for name, error in report.errors.items())
+        lines.append(
+            f"int8 by {report.calibrator}; {report.activations or 'float'} activations; errors: {tried or '-'}"
+        )
+    return "\n".join(lines)
+
+
+def _tensor(tensor: TensorSpec) -> str:
+    sizes = "x".join("?" if size is None else str(size) for size in tensor.shape)
+    return f"{tensor.name} {sizes} {tensor.dtype}"
+
+
+def _operators(found: Inspection) -> Table:
+    """One row for each kind of operator and what it computes in."""
+    table = plain(None, "operator", "computes in", "count", "elements", "weights", left=("operator", "computes in"))
+    counts = Counter((one.kind, one.computes) for one in found.operators)
+    for (kind, computes), count in counts.most_common():
+        own = [one for one in found.operators if (one.kind, one.computes) == (kind, computes)]
+        elements = sum(math.prod(size or 1 for size in one.shape) for one in own if one.shape)
+        size = sum(sum(one.weights.values()) for one in own)
+        style = "yellow" if found.int8 and computes in FLOAT else ""
+        row = (kind, computes, str(count), f"{elements:,}" if elements else "-", show_bytes(size) if size else "-")
+        table.add_row(*(Text(cell) for cell in row), style=style)
+    return table
+
+
+def _layers(found: Inspection) -> Table:
+    title = f"layers that lose most, of {len(found.worst)}; all are in --json"
+    table = plain(title, "layer", "kind", "computes in", "relative error", "why", left=("layer", "computes in", "why"))
+    for layer in found.worst[:MOST_LAYERS]:
+        cells = (layer.name, layer.kind, layer.stored, f"{layer.relative_l2_error:.2g}", layer.why)
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def _remarks(found: Inspection) -> list[str]:
+    """Sentences on the path that the file takes through its engine."""
+    lines = []
+    if found.delegated_share is not None:
+        lines.append(f"{found.delegated_share:.0%} of the operators run in {found.delegates} delegate(s)")
+    if found.conversions:
+        lines.append(f"conversions between types: {named(found.conversions)}")
+    if found.runs:
+        lines.append(f"here the engine runs: {named(found.runs)}")
+    if found.only_float:
+        lines.append(f"float between int8, since {found.format} has no int8 form: {named(found.only_float)}")
+    if found.complaints:
+        lines += ["not int8:", *(f"  {sentence}" for sentence in found.complaints)]
+    elif found.computes.get(INT8):
+        lines.append("every layer that can be is int8")
+    return lines
