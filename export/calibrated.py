@@ -37,13 +37,14 @@ class Steps:
 
     `activations` yields the float network's tensors for each image. `write` makes an int8 file from ranges and the
     names of the layers that stay float. `run` loads a file as if it were torch's network, `layers` measures it layer
-    by layer.
+    by layer. `costs` are the errors of the output by each of the layers named alone, where the format can tell.
     """
 
     activations: Callable[[Sequence[Array]], Iterable[Tensors]]
     write: Callable[[Ranges, Collection[str], Path], None]
     run: Callable[[Path], Run]
     layers: Callable[[Path, Sequence[Array]], Sequence[LayerError]]
+    costs: Callable[[Ranges, Collection[str]], Mapping[str, float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _within(
     budget: float, report: QuantizationReport, made: Made, path: Path
 ) -> tuple[QuantizationReport, tuple[str, ...]]:
     """Leaves the worst layers float, as few as bring the file's error within the budget."""
-    names = _worst_first(report.layers)
+    names = _worst_first(report.layers, made)
     held_out, expected = made.network.reference
 
     def target(count: int) -> Path:
@@ -172,15 +173,16 @@ def replace(source: Path, target: Path) -> None:
     os.replace(source, target)
 
 
-def _worst_first(layers: Sequence[LayerError]) -> list[str]:
-    """The int8 layers by how much the error grows from the layer before, the most first."""
+def _worst_first(layers: Sequence[LayerError], made: Made) -> list[str]:
+    """The int8 layers by what they cost the output, else by how much the error grows at each; the most first."""
+    names = [layer.name for layer in layers if layer.stored == "int8"]
+    costs = made.steps.costs(made.ranges, names) if made.steps.costs else _growth(layers)
+    return sorted(names, key=lambda name: -costs[name])
+
+
+def _growth(layers: Sequence[LayerError]) -> dict[str, float]:
     before = [0.0, *(layer.relative_l2_error for layer in layers[:-1])]
-    growth = {
-        layer.name: layer.relative_l2_error - earlier
-        for layer, earlier in zip(layers, before, strict=True)
-        if layer.stored == "int8"
-    }
-    return sorted(growth, key=lambda name: -growth[name])
+    return {layer.name: layer.relative_l2_error - earlier for layer, earlier in zip(layers, before, strict=True)}
 
 
 def _explained(layer: LayerError, kept: Collection[str]) -> LayerError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import torch
@@ -29,6 +29,8 @@ from edgebench.graph.operators import (
     Subsample,
 )
 
+Given = dict[str, Tensor]
+PARAMETERS: Final = ("weight", "bias", "constant")
 FUNCTIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "relu": F.relu,
     "relu6": F.relu6,
@@ -48,7 +50,7 @@ class Replay(nn.Module):
         super().__init__()
         self.graph = graph
         for number, operator in enumerate(graph.operators):
-            for name in ("weight", "bias", "constant"):
+            for name in PARAMETERS:
                 value = getattr(operator, name, None)
                 if value is not None:
                     self.register_parameter(f"{name}{number}", nn.Parameter(torch.tensor(value), requires_grad=False))
@@ -62,13 +64,18 @@ class Replay(nn.Module):
         values = {self.graph.input.name: image}
         yield self.graph.input.name, image
         for number, operator in enumerate(self.graph.operators[1:], 1):
-            inputs = [values[name] for name in operator.inputs]
-            values[operator.name] = COMPUTED[type(operator)](operator, inputs, self._parameter(number))
+            values[operator.name] = self.compute(number, values)
             yield operator.name, values[operator.name]
 
-    def _parameter(self, number: int) -> dict[str, Tensor]:
-        names = ("weight", "bias", "constant")
-        return {name: self._parameters[f"{name}{number}"] for name in names if f"{name}{number}" in self._parameters}  # type: ignore[misc]
+    def compute(self, number: int, values: Mapping[str, Tensor], **changed: Tensor) -> Tensor:
+        """Returns what operator `number` makes of the tensors in `values`; `changed` replaces its weight or bias."""
+        operator = self.graph.operators[number]
+        inputs = [values[name] for name in operator.inputs]
+        return COMPUTED[type(operator)](operator, inputs, {**self._given(number), **changed})
+
+    def _given(self, number: int) -> Given:
+        found = {name: self._parameters.get(f"{name}{number}") for name in PARAMETERS}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 def channel_means(graph: Graph, images: Sequence[Array]) -> dict[str, Array]:
@@ -83,7 +90,6 @@ def channel_means(graph: Graph, images: Sequence[Array]) -> dict[str, Array]:
     return {name: (total / len(images)).numpy() for name, total in sums.items()}
 
 
-Given = dict[str, Tensor]
 Compute = Callable[[Any, list[Tensor], Given], Tensor]
 
 

@@ -69,7 +69,12 @@ def steps(network: Network, path: Path, *, float_io: bool) -> calibrated.Steps:
         found = taps.layer_errors(graph, original, file, images[:LAYER_IMAGES])
         return [msgspec.structs.replace(each, why=kept_always.get(each.name, "")) for each in found]
 
-    return calibrated.Steps(lambda images: taps.activations(original, images), make, run, layers)
+    def costs(ranges: calibrated.Ranges, names: Collection[str]) -> dict[str, float]:
+        from edgebench.export.quantize.sensitivity import output_errors
+
+        return output_errors(graph, ranges, network.held_out_images[:LAYER_IMAGES], names)
+
+    return calibrated.Steps(lambda images: taps.activations(original, images), make, run, layers, costs)
 
 
 def run(path: Path) -> Callable[[Array], Array]:

@@ -26,7 +26,8 @@ def write(graph: Graph, path: Path, precision: Precision = "fp32") -> dict[str, 
     """Writes `graph` to `path` and returns how many operators of each kind the file has.
 
     Channels last, batch dynamic, one signature ("serving_default": "image" -> "logits"). `precision` is that of the
-    weights; arithmetic is float32, and for int8 the file is one that will be quantised. Raises ExportError for what TFLite cannot express.
+    weights; arithmetic is float32, and for int8 the file is one that will be quantised. Raises ExportError for what
+    TFLite cannot express.
     """
     emission = Emission(graph, Model("edgebench"), precision)
     for operator in graph.operators:

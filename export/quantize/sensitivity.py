@@ -1,0 +1,60 @@
+"""What each layer alone would cost in int8: the error of the network's output with that one layer rounded.
+
+A layer's own error says little of what becomes of it later on. Here the float network is computed once, and for each
+layer only what comes behind it again, with its weights and its output rounded as int8 rounds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgebench.export.examples import Array
+from edgebench.export.quantize.bias import rounding_error
+from edgebench.export.quantize.ranges import STEPS, Range
+from edgebench.export.quantize.replay import Replay
+from edgebench.graph.operators import Conv, Dense, Graph
+
+
+def output_errors(
+    graph: Graph, ranges: Mapping[str, Range], images: Sequence[Array], names: Collection[str]
+) -> dict[str, float]:
+    """Returns, for each of `names`, the relative L2 error of the output when that layer alone is in int8."""
+    replay = Replay(graph)
+    errors: dict[str, float] = {}
+    with torch.inference_mode():
+        exact = dict(replay.tensors(torch.from_numpy(np.concatenate(images))))
+        size = float(exact[graph.output].norm()) or 1.0
+        for number, operator in enumerate(graph.operators):
+            if operator.name in names and operator.name in ranges:
+                rounded = _rounded(_with_rounded_weight(replay, number, exact), ranges[operator.name])
+                output = _behind(replay, number, rounded, exact)
+                errors[operator.name] = float((output - exact[graph.output]).norm()) / size
+    return errors
+
+
+def _with_rounded_weight(replay: Replay, number: int, exact: Mapping[str, Tensor]) -> Tensor:
+    operator = replay.graph.operators[number]
+    if not isinstance(operator, Conv | Dense) or operator.weight is None:
+        return exact[operator.name]
+    weight = torch.from_numpy(operator.weight + rounding_error(operator.weight))
+    return replay.compute(number, exact, weight=weight)
+
+
+def _rounded(values: Tensor, ends: Range) -> Tensor:
+    step = (ends[1] - ends[0]) / STEPS
+    lowest = round(ends[0] / step)
+    return (values / step).round().clamp(lowest, lowest + STEPS) * step
+
+
+def _behind(replay: Replay, number: int, value: Tensor, exact: Mapping[str, Tensor]) -> Tensor:
+    """The network's output when operator `number` gives `value`: only what depends on it is computed again."""
+    graph = replay.graph
+    changed = {graph.operators[number].name: value}
+    for later, operator in enumerate(graph.operators[number + 1 :], number + 1):
+        if any(name in changed for name in operator.inputs):
+            changed[operator.name] = replay.compute(later, {**exact, **changed})
+    return changed.get(graph.output, exact[graph.output])
