@@ -37,18 +37,23 @@ _REMOTE: Final = ("litert", "onnxruntime", "ncnn")
 
 def capabilities(profile: DeviceProfile) -> list[Capability]:
     """What can be measured, estimated, or neither, for each runtime, precision and thread count."""
+    own: dict[_Cell, float | None] = {each.cell: each.error.expected for each in profile.calibrations}
     if profile.reach == "local":
         return [
-            Capability(runtime=runtime, precision=precision, threads=1, measured=_installed(package), estimated=False)
+            Capability(
+                runtime=runtime,
+                precision=precision,
+                threads=1,
+                measured=_installed(package),
+                estimated=(runtime, precision, 1) in own,
+                error=own.get((runtime, precision, 1)),
+            )
             for runtime, (package, precisions) in _RUNTIMES.items()
             for precision in precisions
         ]
-    found: dict[_Cell, float | None] = {
-        (c.runtime, c.precision, c.threads): c.error.expected for c in profile.calibrations
-    }
     halves: dict[_Cell, float | None] = {
         (runtime, "fp16", threads): error
-        for (runtime, precision, threads), error in found.items()
+        for (runtime, precision, threads), error in own.items()
         if precision == "fp32" and profile.computed_precision(runtime, "fp16") == "fp32"
     }
     wanted: dict[_Cell, float | None] = {
@@ -63,7 +68,7 @@ def capabilities(profile: DeviceProfile) -> list[Capability]:
             estimated=error is not None,
             error=error,
         )
-        for (runtime, precision, threads), error in sorted((wanted | halves | found).items())
+        for (runtime, precision, threads), error in sorted((wanted | halves | own).items())
     ]
 
 

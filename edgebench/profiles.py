@@ -117,7 +117,7 @@ class Calibration(_Part, frozen=True, kw_only=True):
     note: str = ""
 
     @property
-    def cell(self) -> tuple[str, str, int]:
+    def cell(self) -> tuple[str, Precision, int]:
         """(runtime, precision, threads): what it is for."""
         return (self.runtime, self.precision, self.threads)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from edgebench.estimate import counts as counted
 from edgebench.estimate.counts import BORROWED
-from edgebench.estimate.estimator import CONFIDENCE, calibration_for, latency_interval
+from edgebench.estimate.estimator import CONFIDENCE, calibration_for, figures, latency_interval
 from edgebench.estimate.work import Work, works
 from edgebench.graph.operators import Graph
 from edgebench.profiles import DeviceProfile
@@ -79,8 +79,8 @@ def _by_graph(
     interval, warnings = latency_interval(kernels, device, calibration)
     error = calibration.error
     sentence = (
-        f"the network's graph, not its counts, fitted on published latencies of {calibration.networks} networks with "
-        f"{runtime} {calibration.precision}; {_error(error.median, error.worst)}"
+        f"the network's graph, not its counts, fitted on {figures(calibration)} of {calibration.networks} networks "
+        f"with {runtime} {calibration.precision}; {_error(error.median, error.worst)}"
     )
     return EmulatedTime(interval, error.median, sentence, warnings)
 

@@ -23,6 +23,9 @@ RUNTIME_OF: Final = FORMATS
 _BEYOND: Final = 2.0  # this many times outside the fitted MACs is still no reason to warn
 _UNSEEN: Final = 0.15  # share of the time beyond what any fitted network spends on the same terms
 
+# What a calibration's source begins with where it is not a publication: see own.py.
+_FIGURES: Final = {"measured on": "latencies measured on it", "instructions counted": "times of counted instructions"}
+
 _WORDS: Final = {
     "gemm": "convolutions",
     "gemm_io": "convolutions with few channels",
@@ -130,10 +133,18 @@ def missing(device: DeviceProfile, runtime: str, export: ExportSpec, threads: in
     return f"{sentence}{have}. {make}{other}"
 
 
+def figures(calibration: Calibration) -> str:
+    """What a calibration was fitted on, in words."""
+    return next(
+        (words for source in calibration.sources for start, words in _FIGURES.items() if source.startswith(start)),
+        "published latencies",
+    )
+
+
 def _origin(calibration: Calibration) -> str:
     error = calibration.error
     return (
-        f"{calibration.rows} published latencies of {calibration.networks} networks with {calibration.runtime} "
+        f"{calibration.rows} {figures(calibration)} of {calibration.networks} networks with {calibration.runtime} "
         f"{calibration.precision} and {_threads(calibration.threads)}; on a network left out the estimate is off by "
         f"{error.median:.0%} (median), {error.worst:.0%} (worst); on a whole design left out by "
         f"{error.new_design:.0%} (median)"

@@ -1,6 +1,7 @@
 """Fits every calibration to the published rows and writes it into devices/*.toml: python -m edgebench.estimate.fit
 
-The same rows give the same constants; tests/estimate/test_fit.py holds the shipped ones to that.
+What only has counts (counted_grid.py) follows them. The same rows give the same constants; tests/estimate/test_fit.py
+holds the shipped ones to that.
 """
 
 from __future__ import annotations
@@ -149,5 +150,15 @@ def _strings(values: Sequence[str]) -> str:
     return ", ".join(f'"{value}"' for value in values)
 
 
+def main() -> None:
+    """Writes all devices' files."""
+    from edgebench.estimate import counted_grid  # which fits by this module
+
+    fitted = calibrations()
+    for device, more in counted_grid.calibrations().items():
+        fitted[device] = [*fitted.get(device, []), *more]
+    write(Path(__file__).resolve().parents[2] / "devices", fitted)
+
+
 if __name__ == "__main__":
-    write(Path(__file__).resolve().parents[2] / "devices", calibrations())
+    main()

@@ -75,7 +75,7 @@ def measured(results: Sequence[Measurement]) -> tuple[list[Figure], Basis]:
 
 
 def counted(
-    device: DeviceProfile, runtime: str, precision: Precision, results: Sequence[Measurement]
+    device: DeviceProfile, runtime: str, precision: Precision, results: Sequence[tuple[ModelSpec, counts.Counts]]
 ) -> tuple[list[Figure], Basis]:
     """Times of instructions that were counted under emulation, by the device's own constants or the nearest there are.
 
@@ -86,7 +86,7 @@ def counted(
         raise UsageError(
             f"nothing says how long {precision} instructions take on {device.name} ({device.cpu.core}): connect a board"
         )
-    figures = [Figure(each.model, counts.seconds(each.counts, constants, clock_hz)) for each in results if each.counts]
+    figures = [Figure(model, counts.seconds(each, constants, clock_hz)) for model, each in results if each]
     own = (constants.device, constants.runtime) == (device.name, runtime)
     scale = 1.0 if own else counts.BORROWED
     note = (

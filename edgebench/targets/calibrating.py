@@ -1,8 +1,8 @@
 """`edgebench device calibrate`: a device's constants from a designed set of small networks, measured there or emulated.
 
-On a connected board, and on this machine, the networks are timed. Without one they are emulated, and their counted instructions become times
-through constants fitted on published latencies (estimate/counts.py), with that error added to the fit's own. Every cell
-is stored as it ends, so that a run that was cut goes on.
+On a connected board, and on this machine, the networks are timed. Without one they are emulated, and their counted
+instructions become times through constants fitted on published latencies (estimate/counts.py), with that error added to
+the fit's own. Every cell is stored as it ends, so that a run that was cut goes on.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def calibrate(
 ) -> Calibrated:
     """Runs the grid for every format, precision and thread count, fits, and writes the user's file beside the device's.
 
-    This machine is measured like a connected board: `scale` searches by estimates. Raises UsageError for several threads under the emulator, and where too few networks ran;
-    DeviceError when the device cannot be reached.
+    This machine is measured like a connected board: `scale` searches by estimates. Raises UsageError for several
+    threads under the emulator, and where too few networks ran; DeviceError when the device cannot be reached.
     """
     _check(device, way, request)
     known = _with_facts(device, way)
@@ -128,7 +128,7 @@ def _fitted(device: DeviceProfile, way: Way, results: Sequence[Result], threads:
     runtime, precision = results[0].runtime, results[0].export.precision
     whole = [result for result in results if isinstance(result, Measurement) and result.status == "ok"]
     if way.kind == "emulate":
-        figures, basis = own.counted(device, runtime, precision, whole)
+        figures, basis = own.counted(device, runtime, precision, [(each.model, each.counts) for each in whole])
     else:
         figures, basis = own.measured(whole)
     return own.calibrate(device, runtime, precision, threads, figures, basis)

@@ -50,7 +50,7 @@ def test_half_precision_weights_run_as_fp32_in_a_file_of_half_the_size(rpi4: Dev
     assert half.size_bytes / full.size_bytes == pytest.approx(0.5, abs=0.01)
 
 
-@pytest.mark.parametrize(("device", "form"), [("pixel4", "tflite"), ("rpi4", "onnx"), ("rpizero2w", "tflite")])
+@pytest.mark.parametrize(("device", "form"), [("pixel4", "tflite"), ("rpi5", "onnx"), ("jetson_nano", "tflite")])
 def test_without_a_calibration_there_is_no_number_but_advice(device: str, form: str) -> None:
     found = _estimate("mobilenetv1", profiles.load(device), export=ExportSpec(format=form))  # type: ignore[arg-type]
     assert found.latency_s is None and found.calibrated_on == ""

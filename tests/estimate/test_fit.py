@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgebench.estimate import fit, regression
+from edgebench.estimate import counted_grid, fit, regression
 from edgebench.estimate.cells import cells, pools
 from edgebench.estimate.crossvalidation import by_network, leave_out
 from edgebench.estimate.form import TERMS
@@ -28,6 +28,7 @@ def test_shipped_constants_are_the_fit(pool: list) -> None:
 
 def test_every_shipped_calibration_has_rows() -> None:
     fitted = {cell.key for pool in POOLS for cell in pool}
+    fitted |= {(device, *each.cell) for device, made in counted_grid.calibrations().items() for each in made}
     shipped = {
         (device, each.runtime, each.precision, each.threads)
         for device in {key[0] for key in fitted}

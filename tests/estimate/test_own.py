@@ -97,7 +97,7 @@ def test_measured_figures_are_medians_over_processes() -> None:
 
 def test_counted_figures_say_whose_constants_made_them_times() -> None:
     counted = counts.counted_networks("cortex-a72")["ncnn/mobilenet_v2"]
-    results = [measurement(FIGURES[0].model, RPI4, counts=counted)]
+    results = [(FIGURES[0].model, counted)]
     [figure], basis = own.counted(RPI4, "ncnn", "fp32", results)
     assert figure.latency_s == pytest.approx(0.0935, rel=0.15)
     assert basis.note.startswith(
@@ -120,3 +120,17 @@ def test_every_term_of_the_form_weighs_in_some_network_of_the_grid() -> None:
     assert len({spec.family for spec in specs()}) >= 9
     without = own.calibrate(RPI4, "ncnn", "fp32", 1, FIGURES, Basis("a board")).seen
     assert set(without) >= set(TRUTH) - {"operator"}
+
+
+def test_an_estimate_says_what_figures_it_rests_on() -> None:
+    spec = FIGURES[0].model
+    for source, words in {
+        "measured on the device itself, 2026-11-21": "19 latencies measured on it of 19 networks",
+        "instructions counted under emulation": "19 times of counted instructions of 19 networks",
+    }.items():
+        made = own.calibrate(RPI4, "ncnn", "fp32", 1, FIGURES, Basis(source))
+        device = calibrated(RPI4, OwnCalibrations(name="rpi4", calibrations=(made,)))
+        found = estimate(sketch(spec), device, spec=spec, export=ExportSpec(format="ncnn"))
+        assert found.calibrated_on.startswith(words)
+    shipped = estimate(sketch(spec), RPI4, spec=spec, export=ExportSpec(format="ncnn"))
+    assert shipped.calibrated_on.startswith("23 published latencies of 23 networks")

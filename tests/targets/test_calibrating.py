@@ -129,10 +129,40 @@ def test_emulated_counts_become_constants(bundle: Bundle, tmp_path: Path, monkey
     assert len(counted) == 19
 
 
+def test_this_machine_is_calibrated_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it measures is made up: test_runner.py and the board above are about measuring."""
+
+    def measure(artifact: Artifact, *_: object, **__: object) -> Measurement:
+        latency_s = 1e-4 + (artifact.macs or 0) / 1e10
+        return Measurement(
+            id=artifact.sha256[:8],
+            time="2026-11-21T00:00:00+00:00",
+            model=artifact.model,
+            export=artifact.export,
+            device="host",
+            runtime="litert",
+            runtime_version="1",
+            scenario=profiling.scenario(quick=True),
+            latency_s=((latency_s,),),
+            artifact_sha256=artifact.sha256,
+        )
+
+    monkeypatch.setattr("edgebench.measure.measure", measure)
+    monkeypatch.setattr(profiling, "cache_folder", lambda: tmp_path / "cache")
+    printed = CliRunner().invoke(app, ["device", "calibrate", "host", "--json"])
+    assert printed.exit_code == 0, printed.output
+    [made] = json.loads(printed.stdout)["calibrations"]
+    assert (made["runtime"], made["networks"]) == ("litert", 8)
+    assert made["median"] < 0.5
+    able = {(each.runtime, each.precision): each.estimated for each in profiles.capabilities(profiles.load("host"))}
+    assert able["litert", "fp32"]
+    assert not able["onnxruntime", "fp32"]
+
+
 @pytest.mark.parametrize(
     ("device", "way", "request_", "words"),
     [
-        (HOST, Way("measure"), Request(("tflite",), ("fp32",)), "needs no calibration"),
+        (HOST, Way("count"), Request(("tflite",), ("fp32",)), "leave --counts out"),
         (RPI4, Way("estimate"), Request(("tflite",), ("fp32",)), "needs figures"),
         (RPI4, Way("emulate"), Request(("tflite",), ("fp32",), threads=(1, 4)), "counts on one thread"),
         (RPI4, Way("reach"), Request(("tflite",), ("fp32",), threads=(8,)), "8 threads on rpi4: give 1 to 4"),

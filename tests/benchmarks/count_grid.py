@@ -1,0 +1,37 @@
+"""Counts the calibration grid: python tests/benchmarks/count_grid.py DEVICE FORMAT [PRECISION]
+
+Appends to edgebench/estimate/data/grid.csv what is not there yet for the device's core; needs the device's bundle
+(`edgebench device setup`). A format takes some five minutes; a run that was cut goes on.
+"""
+
+import csv
+import sys
+from pathlib import Path
+
+from edgebench import plan, profiles, profiling
+from edgebench.estimate import counted_grid, grid
+from edgebench.records import Measurement
+from edgebench.targets.counting import CLASSES, TOTAL
+from edgebench.targets.fakecpu import core_of
+
+TARGET = Path(__file__).resolve().parents[2] / "edgebench" / "estimate" / "data" / "grid.csv"
+
+
+def main(name: str, form: str, precision: str = "fp32") -> None:
+    """Counts what is missing, network by network."""
+    device = profiles.load(name)
+    core = core_of(device).qemu
+    known = {tuple(row[key] for key in counted_grid.KEYS) for row in csv.DictReader(TARGET.read_text().splitlines())}
+    cells = [plan.Cell(export=each, model=s) for s in grid.specs() for each in plan.export_specs([form], [precision])]
+    folder = profiling.cache_folder() / "calibrate" / "emulate" / f"{form}-{precision}-x1"
+    way = profiling.way(device, "emulator")
+    for found in profiling.run(cells, device, profiling.scenario(quick=True), folder, way=way, resume=True):
+        key = (core, found.runtime, precision, found.model.key)
+        if key in known or not isinstance(found, Measurement) or not found.counts:
+            continue
+        with TARGET.open("a") as file:
+            file.write(",".join(map(str, (*key, *(found.counts[each] for each in (TOTAL, *CLASSES))))) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
