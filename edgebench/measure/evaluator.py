@@ -6,6 +6,7 @@ evaluation that was interrupted goes on where it was, and one that is asked for 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from edgebench.targets import Target
 
 BATCH: Final = 32
+READERS: Final = min(os.cpu_count() or 1, 4)  # reading a photograph takes as long as running a small network
 NAMED: Final = 5  # unreadable images that a warning names
 NONE: Final = np.empty((0,), np.int64)
 
@@ -114,7 +116,7 @@ class Evaluator:
         classifier = self.place.classifier(artifact)
         preprocessing = _given(artifact)
         key = [artifact.sha256, classifier.name, preprocessing, self.images.identity]
-        found = self._predict(classifier, preprocessing, artifact.model, key, "running")
+        found = self.predict(classifier, preprocessing, artifact.model, key)
         if not found.readable.any():
             raise UsageError(f"none of the {len(self.images)} images of {self.images.reference} can be read")
         reference, why_not = self._reference(artifact)
@@ -153,18 +155,18 @@ class Evaluator:
             # A user's code may change under its name; its file then changes too.
             made = artifact.sha256 if artifact.model.family == "user" else given
             key = [artifact.model, made, classifier.name, artifact.preprocessing, self.images.identity]
-            found = self._predict(classifier, artifact.preprocessing, artifact.model, key, "torch")
+            found = self.predict(classifier, artifact.preprocessing, artifact.model, key, "torch")
         return found, []
 
-    def _predict(
+    def predict(
         self,
         classifier: Classifier,
         preprocessing: Preprocessing | None,
         model: ModelSpec,
         key: Sequence[object],
-        doing: str,
+        doing: str = "running",
     ) -> Predictions:
-        """What a classifier says of every image, from where an earlier evaluation has stopped."""
+        """What a classifier says of every image, from where an earlier evaluation with this `key` has stopped."""
         from edgebench.measure.predictions import log
 
         with log(cache_folder() / "predictions", identity(*key), len(self.images)) as kept:
@@ -185,7 +187,8 @@ class Evaluator:
 
         count, last = len(self.images), time.monotonic()
         shape = (model.channels, model.height or model.resolution, model.resolution)
-        for batch in batches(self.images, preprocessing, shape, classifier.batch, note, start=kept.stop):
+        stream = batches(self.images, preprocessing, shape, classifier.batch, note, start=kept.stop, workers=READERS)
+        for batch in stream:
             classes = _classes(classifier, batch.x)
             last, before = time.monotonic(), last
             kept.add(int(batch.indices[-1]) + 1, batch.indices, classes, unreadable, last - before)

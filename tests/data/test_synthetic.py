@@ -78,3 +78,30 @@ def _ridge_accuracy(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray
     x, labels = train
     weights = np.linalg.solve(x.T @ x + 10 * np.eye(x.shape[1]), x.T @ np.eye(10)[labels])
     return float(np.mean((test[0] @ weights).argmax(axis=1) == test[1]))
+
+
+def test_fine_patterns_are_told_apart_at_64_pixels_and_hardly_at_16() -> None:
+    """Stripes have one direction and checks two: the structure tensor's coherence sees that while there are pixels."""
+    accuracies = {
+        size: _threshold_accuracy(*(_coherence(size, split) for split in ("train", "val"))) for size in (64, 16)
+    }
+    assert accuracies[64] > 0.9
+    assert accuracies[16] < 0.75
+
+
+def _coherence(size: int, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """How much the gradients of each image have one direction, 0 to 1, and whether its object is striped."""
+    dataset = load(f"synthetic:shapes?size={size}&images=200", split=split)
+    values = []
+    for index in range(len(dataset)):
+        grey = dataset.pixels(index).mean(axis=2)[size // 4 : -size // 4, size // 4 : -size // 4]
+        down, across = np.gradient(grey)
+        xx, yy, xy = (across**2).sum(), (down**2).sum(), (across * down).sum()
+        values.append(np.hypot(xx - yy, 2 * xy) / (xx + yy))
+    return np.asarray(values), dataset.labels < 5
+
+
+def _threshold_accuracy(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> float:
+    values, striped = train
+    best = max(values, key=lambda limit: np.mean((values > limit) == striped))
+    return float(np.mean((test[0] > best) == test[1]))
