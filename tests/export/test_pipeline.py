@@ -193,3 +193,11 @@ def test_an_image_as_output_is_compared_as_torch_has_it(tmp_path):
     artifact = pipeline._export(network, ExportSpec(), tmp_path / "segment.tflite", "")
     assert artifact.outputs[0].shape[1:] == (16, 16, 4) and artifact.outputs[0].layout == "NHWC"
     assert artifact.parity.passed
+
+
+def test_an_exporter_that_wrote_no_int8_is_refused(spec, builds, tmp_path, monkeypatch):
+    convert = formats.EXPORTERS.load("torch")
+    monkeypatch.setattr(formats.EXPORTERS, "load", lambda name: convert)
+    with pytest.raises(ExportError, match="ncnn is not written in int8 yet"):
+        export_model(spec, ExportSpec(format="ncnn", precision="int8"), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
