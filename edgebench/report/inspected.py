@@ -83,7 +83,9 @@ def _remarks(found: Inspection) -> list[str]:
     if found.runs:
         lines.append(f"here the engine runs: {named(found.runs)}")
     if found.only_float:
-        lines.append(f"float between int8, since {found.format} has no int8 form: {named(found.only_float)}")
+        lines.append(
+            f"float between int8, where {found.format} has no int8 form or a slower one: {named(found.only_float)}"
+        )
     if found.complaints:
         lines += ["not int8:", *(f"  {sentence}" for sentence in found.complaints)]
     elif found.computes.get(INT8):

@@ -46,8 +46,8 @@ class Operator:
 class Inside:
     """A file's tensors at both ends and its operators.
 
-    `int8_kinds` are the kinds that the format has an int8 form of, None for all. `runs` counts what the engine makes of
-    the operators on this machine, where it tells.
+    `int8_kinds` are the kinds that the format has an int8 form of that is worth having, None for all. `runs` counts
+    what the engine makes of the operators on this machine, where it tells.
     """
 
     inputs: tuple[TensorSpec, ...]

@@ -15,13 +15,14 @@ from edgebench.export.layer_errors import relative_errors
 from edgebench.export.layer_names import torch_names
 from edgebench.export.ncnn import weights
 from edgebench.export.ncnn.param import BIN, PARAM, Layer, parse, show, sources
-from edgebench.export.ncnn.static import OUTPUT_IN_INT8, QUANTIZED, quantize
+from edgebench.export.ncnn.static import OUTPUT_IN_INT8, QUANTIZED, WEIGHTED, quantize
 from edgebench.export.ncnn.taps import Blobs, activations
 from edgebench.export.network import Network
 from edgebench.records import LayerError, Quantization, QuantizationReport
 from edgebench.runtimes.ncnn import load
 
 LAYER_IMAGES = 4  # that the errors of single layers are measured on
+SLOWER = "ncnn computes depthwise convolutions faster in float"
 SYMMETRIC = "int8, symmetric about zero"
 
 
@@ -68,7 +69,7 @@ def _run(folder: Path) -> Callable[[Array], Array]:
 
 def _names(network: Network, layers: Sequence[Layer], arrays: Mapping[str, list[weights.Block]]) -> dict[str, str]:
     """The weighted layers' names in torch, by their own."""
-    sizes = {layer.name: arrays[layer.name][0].values.size for layer in layers if layer.kind in QUANTIZED}
+    sizes = {layer.name: arrays[layer.name][0].values.size for layer in layers if layer.kind in WEIGHTED}
     return torch_names(network, sizes)
 
 
@@ -79,7 +80,7 @@ def layer_errors(
 
     `names` holds the layers' names in torch by the folder's own.
     """
-    layers = [layer for layer in parse((folder / PARAM).read_text("utf-8")) if layer.kind in QUANTIZED]
+    layers = [layer for layer in parse((folder / PARAM).read_text("utf-8")) if layer.kind in WEIGHTED]
     errors = relative_errors(_pairs(source, folder, layers, images))
     return tuple(
         LayerError(
@@ -87,6 +88,7 @@ def layer_errors(
             kind=layer.kind,
             relative_l2_error=errors[layer.outputs[0]],
             stored="int8" if "8" in layer.options else "float",
+            why="" if layer.kind in QUANTIZED else SLOWER,
         )
         for layer in layers
     )
