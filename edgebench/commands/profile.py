@@ -32,6 +32,28 @@ from edgebench.commands.options import (
 if TYPE_CHECKING:
     from edgebench.data import Dataset
 
+Networks = Annotated[list[str] | None, typer.Argument(help="Networks, or .onnx and .tflite files.")]
+Formats = Annotated[str | None, typer.Option(help="Formats, comma-separated; default: the device's first.")]
+Precisions = Annotated[str, typer.Option(help="Precisions, comma-separated: fp32, fp16, int8.")]
+Via = Annotated[
+    str | None, typer.Option(help="ssh, adb, emulator, estimate or local; default: what the device's profile says.")
+]
+Counts = Annotated[bool, typer.Option("--counts", help="Host: count executed instructions instead of time.")]
+Quick = Annotated[bool, typer.Option("--quick", help="3 processes of 1 s each; no p95, no p99.")]
+Processes = Annotated[
+    int | None, typer.Option(help="Fresh processes; default 5, --quick 3. A comparison needs 7, better 10.")
+]
+Folder = Annotated[Path, typer.Option(help="Folder that every row is appended to.")]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume", help="Go on with the device's newest run, up to a day old: run only what it lacks or failed."
+    ),
+]
+Data = Annotated[
+    str | None, typer.Option(help="Labelled images, a folder or synthetic:NAME: also the accuracy of every file.")
+]
+Limit = Annotated[int | None, typer.Option(help="Images of --data at most, every class in its share.")]
 PerOp = Annotated[
     bool, typer.Option("--per-op", help="Also time every operator (host), or count its instructions (emulator).")
 ]
@@ -41,23 +63,17 @@ Trace = Annotated[
 
 
 def profile(
-    model: Annotated[list[str] | None, typer.Argument(help="Networks, or .onnx and .tflite files.")] = None,
+    model: Networks = None,
     device: Device = "host",
-    fmt: Annotated[str | None, typer.Option(help="Formats, comma-separated; default: the device's first.")] = None,
-    precision: Annotated[str, typer.Option(help="Precisions, comma-separated: fp32, fp16, int8.")] = "fp32",
+    fmt: Formats = None,
+    precision: Precisions = "fp32",
     threads: Threads = 1,
-    via: Annotated[
-        str | None, typer.Option(help="ssh, adb, emulator, estimate or local; default: what the device's profile says.")
-    ] = None,
+    via: Via = None,
     connect: Connect = None,
     python: Python = None,
-    counts: Annotated[
-        bool, typer.Option("--counts", help="Host: count executed instructions instead of time.")
-    ] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="3 processes of 1 s each; no p95, no p99.")] = False,
-    processes: Annotated[
-        int | None, typer.Option(help="Fresh processes; default 5, --quick 3. A comparison needs 7, better 10.")
-    ] = None,
+    counts: Counts = False,
+    quick: Quick = False,
+    processes: Processes = None,
     width: Width = None,
     depth: Depth = None,
     resolution: Resolution = None,
@@ -70,17 +86,10 @@ def profile(
     calibrate: Calibrate = "",
     samples: Samples = 64,
     scheme: Scheme = "static",
-    results: Annotated[Path, typer.Option(help="Folder that every row is appended to.")] = Path("results"),
-    resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume", help="Go on with the device's newest run, up to a day old: run only what it lacks or failed."
-        ),
-    ] = False,
-    data: Annotated[
-        str | None, typer.Option(help="Labelled images, a folder or synthetic:NAME: also the accuracy of every file.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="Images of --data at most, every class in its share.")] = None,
+    results: Folder = Path("results"),
+    resume: Resume = False,
+    data: Data = None,
+    limit: Limit = None,
     per_op: PerOp = False,
     trace: Trace = None,
     json: Json = False,
@@ -109,15 +118,7 @@ def profile(
     images = _images(data, limit)
     with output.progress() as report:
         done = profiling.run(
-            cells,
-            target,
-            scenario,
-            results,
-            way=way,
-            weights=file,
-            resume=resume,
-            images=images,
-            on_progress=report,
+            cells, target, scenario, results, way=way, weights=file, resume=resume, images=images, on_progress=report
         )
     profiled.show(done, target, json=json, trace=trace)
     profiling.check(done)
