@@ -224,9 +224,10 @@ def scale(
     max_memory: str | float | None = None,
     max_size: str | float | None = None,
     min_accuracy: str | float | None = None,
-    format: str | Sequence[str] = "tflite",
+    format: str | Sequence[str] | None = None,
     precision: str | Sequence[str] = "fp32",
     threads: int | Sequence[int] = 1,
+    data: str | None = None,
     confirmed: bool = True,
     output: str | Path | None = None,
     results: str | Path = "results",
@@ -234,9 +235,10 @@ def scale(
     """Chooses the most accurate network of a family that keeps the limits on a device.
 
     Limits are text with a unit ("50ms", "64MB") or numbers in base units; accuracy is top-1 in percent. `confirmed`
-    exports, checks and measures or emulates the finalists. `edgebench.choose.scale` has further switches. Raises
-    UsageError for bad input or a device without the calibration, ExportError when no finalist could be exported, and
-    errors.Regression, whose message says what would do, when nothing keeps the limits.
+    exports, checks and measures or emulates the finalists; `data` trains a few of them to learn what to expect on it.
+    `edgebench.choose.scale` has further switches. Raises UsageError for bad input or a device without the calibration,
+    ExportError when no finalist could be exported, and errors.Regression, saying what would do, when nothing keeps the
+    limits.
     """
     from edgebench.choose import scale as choose
 
@@ -250,6 +252,7 @@ def scale(
         format=format,
         precision=precision,
         threads=threads,
+        data=data,
         confirmed=confirmed,
         output=output,
         results=results,

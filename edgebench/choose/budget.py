@@ -97,7 +97,7 @@ def infeasible(budget: Budget, quantities: Mapping[str, Floats]) -> Regression:
     tightest = min(alone, key=lambda name: alone[name])
     total = len(quantities["latency"])
     ways = [way for name in limits if (way := _relaxed(budget, name, quantities))]
-    help_ = f"it works with {' or '.join(ways)}" if ways else "no single limit can be relaxed enough: relax several"
+    help_ = f"it works with {' or '.join(ways) or _relaxed_together(limits, quantities)}"
     return Regression(
         f"no network fits: the tightest limit is {OPTION[tightest]} {SHOW[tightest](limits[tightest])}, which "
         f"{alone[tightest]} of {total} networks keep; {help_}"
@@ -114,6 +114,17 @@ def _relaxed(budget: Budget, name: str, quantities: Mapping[str, Floats]) -> str
     values = quantities[name][others]
     best = values.max() if name == "accuracy" else values.min()
     return f"{OPTION[name]} {_rounded(name, float(best))}"
+
+
+def _relaxed_together(limits: Mapping[str, float], quantities: Mapping[str, Floats]) -> str:
+    """The limits of the network that breaks its worst one by the smallest factor."""
+    excess = [
+        limit / quantities[name] if name == "accuracy" else quantities[name] / limit for name, limit in limits.items()
+    ]
+    nearest = int(np.argmin(np.max(excess, axis=0)))
+    kept = {name: _kept(name, quantities[name][[nearest]], limit)[0] for name, limit in limits.items()}
+    broken = [name for name in limits if not kept[name]]
+    return " and ".join(f"{OPTION[name]} {_rounded(name, float(quantities[name][nearest]))}" for name in broken)
 
 
 def _rounded(name: str, value: float) -> str:
@@ -135,8 +146,8 @@ def _limit(given: Quantity, name: str) -> float | None:
     value = _parsed(given, name)
     highest = 100.0 if name == "accuracy" else math.inf
     if not (0 < value < highest):
-        shown = "a percentage between 0 and 100" if name == "accuracy" else "above zero"
-        raise UsageError(f"{OPTION[name]} {given} is no budget: give a value {shown}")
+        shown = "a percentage between 0 and 100" if name == "accuracy" else "a value above zero"
+        raise UsageError(f"{OPTION[name]} {given} is no budget: give {shown}")
     return value
 
 

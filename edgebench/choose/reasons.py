@@ -65,11 +65,12 @@ def doubts(point: Point, budget: Budget) -> list[str]:
     """Limits that the point keeps by its value, but not by the far end of its interval."""
     found = []
     limit = budget.max_latency_s
+    advice = "measure longer, with nothing else running" if point.provenance == "measured" else "measure on the device"
     if limit is not None and point.latency_s.high > limit:
         found.append(
             f"the latency's {point.latency_s.confidence:.0%} interval reaches "
-            f"{units.show_seconds(point.latency_s.high)}, over the limit of {units.show_seconds(limit)}: measure on "
-            "the device, or give a lower --max-latency to be sure"
+            f"{units.show_seconds(point.latency_s.high)}, over the limit of {units.show_seconds(limit)}: {advice}, or "
+            "give a lower --max-latency to be sure"
         )
     if budget.min_accuracy is not None and point.accuracy.low < budget.min_accuracy:
         found.append(

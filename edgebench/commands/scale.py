@@ -1,50 +1,67 @@
 """`edgebench scale`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgebench.commands.options import Json, listed, positive
 
+if TYPE_CHECKING:
+    from edgebench.choose import Choice
+
+
+Device = Annotated[str, typer.Option(help="Device profile; see `edgebench devices`.")]
+Family = Annotated[str, typer.Option(help="efficientnet, efficientnet_lite, mobilenetv1, mobilenetv2, resnet or all.")]
+MaxLatency = Annotated[str | None, typer.Option(help="Longest inference, such as 50ms.")]
+MaxMemory = Annotated[str | None, typer.Option(help="Most peak memory, such as 64MB.")]
+MaxSize = Annotated[str | None, typer.Option(help="Largest file, such as 10MB.")]
+MinAccuracy = Annotated[str | None, typer.Option(help="Least expected top-1 in percent, such as 70.")]
+Fmt = Annotated[str | None, typer.Option(help="Formats to choose from, comma-separated; default: the device's first.")]
+Precision = Annotated[str, typer.Option(help="Precisions to choose from, comma-separated.")]
+Threads = Annotated[str, typer.Option(help="Thread counts to choose from, comma-separated.")]
+Recipe = Annotated[str | None, typer.Option(help="Training whose published accuracies to expect.")]
+Extrapolate = Annotated[bool, typer.Option("--extrapolate", help="Let in networks beyond all published accuracies.")]
+Confirm = Annotated[bool, typer.Option(help="Export, check and emulate or measure the best few.")]
+Emulation = Annotated[bool, typer.Option(help="Emulate finalists where the emulator is set up.")]
+Finalists = Annotated[
+    int, typer.Option(help="How many are confirmed first; up to 5 more follow where they promise to be better.")
+]
+Data = Annotated[
+    str | None, typer.Option(help="Train proxies on this data set, to expect accuracies on it; as in train.")
+]
+Proxies = Annotated[int, typer.Option(help="--data: how many networks to train.")]
+ProxyEpochs = Annotated[int, typer.Option(help="--data: epochs at first; better halves get twice as many.")]
+Sweep = Annotated[
+    Path | None, typer.Option(help="Write the finalists as a sweep file, to confirm them by edgebench sweep.")
+]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder for files, frontier and choice.json.")]
+Results = Annotated[Path, typer.Option(help="Folder that measurements are appended to.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Say why each other point lost.")]
+
 
 def scale(
-    device: Annotated[str, typer.Option(help="Device profile; see `edgebench devices`.")],
-    family: Annotated[
-        str, typer.Option(help="efficientnet, efficientnet_lite, mobilenetv1, mobilenetv2, resnet or all.")
-    ] = "all",
-    max_latency: Annotated[str | None, typer.Option(help="Longest inference, such as 50ms.")] = None,
-    max_memory: Annotated[str | None, typer.Option(help="Most peak memory, such as 64MB.")] = None,
-    max_size: Annotated[str | None, typer.Option(help="Largest file, such as 10MB.")] = None,
-    min_accuracy: Annotated[str | None, typer.Option(help="Least expected top-1 in percent, such as 70.")] = None,
-    fmt: Annotated[
-        str | None, typer.Option(help="Formats to choose from, comma-separated; default: the device's first.")
-    ] = None,
-    precision: Annotated[str, typer.Option(help="Precisions to choose from, comma-separated.")] = "fp32",
-    threads: Annotated[str, typer.Option(help="Thread counts to choose from, comma-separated.")] = "1",
-    recipe: Annotated[str | None, typer.Option(help="Training whose published accuracies to expect.")] = None,
-    extrapolate: Annotated[
-        bool, typer.Option("--extrapolate", help="Let in networks beyond all published accuracies.")
-    ] = False,
-    confirm: Annotated[bool, typer.Option(help="Export, check and emulate or measure the best few.")] = True,
-    emulation: Annotated[bool, typer.Option(help="Emulate finalists where the emulator is set up.")] = True,
-    finalists: Annotated[
-        int,
-        typer.Option(help="How many are exported and confirmed first; up to 5 more follow where they promise more."),
-    ] = 4,
-    data: Annotated[
-        str | None, typer.Option(help="Train proxies on this data set, to expect accuracies on it; as in train.")
-    ] = None,
-    proxies: Annotated[int, typer.Option(help="--data: how many networks to train.")] = 6,
-    proxy_epochs: Annotated[int, typer.Option(help="--data: epochs at first; better halves get twice as many.")] = 2,
-    sweep: Annotated[
-        Path | None, typer.Option(help="Write the finalists as a sweep file, to confirm them by edgebench sweep.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for the files, the frontier and choice.json.")
-    ] = None,
-    results: Annotated[Path, typer.Option(help="Folder that measurements are appended to.")] = Path("results"),
-    explain: Annotated[bool, typer.Option("--explain", help="Say why each other point lost.")] = False,
+    device: Device,
+    family: Family = "all",
+    max_latency: MaxLatency = None,
+    max_memory: MaxMemory = None,
+    max_size: MaxSize = None,
+    min_accuracy: MinAccuracy = None,
+    fmt: Fmt = None,
+    precision: Precision = "fp32",
+    threads: Threads = "1",
+    recipe: Recipe = None,
+    extrapolate: Extrapolate = False,
+    confirm: Confirm = True,
+    emulation: Emulation = True,
+    finalists: Finalists = 4,
+    data: Data = None,
+    proxies: Proxies = 6,
+    proxy_epochs: ProxyEpochs = 2,
+    sweep: Sweep = None,
+    output: Output = None,
+    results: Results = Path("results"),
+    explain: Explain = False,
     json: Json = False,
 ) -> None:
     """Choose the scaling point for a device.
@@ -53,7 +70,6 @@ def scale(
     """
     from edgebench import choose, plan
     from edgebench.choose.scaling import PRECISIONS
-    from edgebench.report import choice as shown
     from edgebench.report import output as out
 
     with out.progress() as report:
@@ -80,6 +96,13 @@ def scale(
             results=results,
             on_progress=report,
         )
+    _show(chosen, sweep, output, explain=explain, json=json)
+
+
+def _show(chosen: "Choice", sweep: Path | None, output: Path | None, *, explain: bool, json: bool) -> None:
+    from edgebench.report import choice as shown
+    from edgebench.report import output as out
+
     if sweep is not None:
         out.note(f"the finalists are in {sweep}: run edgebench sweep {sweep}, and then this without --sweep")
     if output is not None:

@@ -1,0 +1,121 @@
+"""The answer of a search: the picked point, what it was picked from, and why everything else lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+
+from msgspec.structs import replace
+
+from edgebench.choose import reasons
+from edgebench.choose.budget import Budget
+from edgebench.choose.learning import Learned
+from edgebench.choose.points import Describer
+from edgebench.choose.pool import Pool
+from edgebench.choose.prior import TIE
+from edgebench.choose.records import Choice, Point, Rejected
+from edgebench.choose.selection import Selection, select, without_repeats
+from edgebench.errors import Regression
+from edgebench.profiles import DeviceProfile
+from edgebench.records import identity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What was asked, and all candidates with what is known of them."""
+
+    pool: Pool
+    device: DeviceProfile
+    family: str
+    budget: Budget
+    extrapolate: bool
+    finalists: int
+    recipes: dict[str, str]
+    seconds: float
+    learned: Learned | None = None
+
+    @cached_property
+    def describe(self) -> Describer:
+        """Makes points of candidates."""
+        return Describer(self.pool, self.device)
+
+    @cached_property
+    def selection(self) -> Selection:
+        """The candidates that matter. Raises Regression, saying what would do, when nothing keeps the limits."""
+        try:
+            return select(self.pool, self.budget, self.finalists)
+        except Regression as error:
+            more = "" if self.extrapolate else "; --extrapolate lets in networks that no published accuracy reaches"
+            raise Regression(f"{error}{more}") from error
+
+
+def answer(search: Search, finalists: list[Point], lost: list[Rejected]) -> Choice:
+    """The choice among `finalists`, which keep the limits as far as is known; those in `lost` do not."""
+    point, selection = search.describe.point, search.selection
+    picked = max(finalists, key=lambda each: (each.accuracy.value, -each.latency_s.value))
+    shown = {each.key: each for each in (*finalists, *(rejected.point for rejected in lost))}
+
+    def known(index: int) -> Point:
+        return shown.get(point(index).key, point(index))
+
+    upgrade = None if selection.upgrade is None else known(selection.upgrade)
+    frontier = tuple(replace(point(index), warnings=()) for index in selection.frontier)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Choice(
+        id=identity(search.device.name, search.family, search.budget, picked.model, picked.export, now),
+        time=now,
+        device=search.device.name,
+        family=search.family,
+        budget=search.budget,
+        recipes=search.recipes,
+        picked=picked,
+        confirmed=tuple(finalists) if finalists[0].path else (),
+        ties=tuple(each for each in map(known, selection.ties) if each.key != picked.key),
+        upgrade=upgrade if upgrade and upgrade.accuracy.value >= picked.accuracy.value + TIE else None,
+        frontier=frontier,
+        rejected=(*lost, *_rejected(search, picked, known, {each.point.key for each in lost})),
+        headroom=reasons.headroom(picked, search.budget),
+        candidates=len(search.describe.pool.columns),
+        search_s=search.seconds,
+        learned=search.learned,
+        calibrated_on=tuple(sorted(search.describe.calibrated_on)),
+        warnings=(*reasons.doubts(picked, search.budget), *_cautions(picked, search)),
+    )
+
+
+def _rejected(
+    search: Search, picked: Point, known: Callable[[int], Point], already: set[tuple[str, str, int]]
+) -> list[Rejected]:
+    """Published networks, near misses and ties, each with its reasons.
+
+    Estimates are compared with the pick's own estimate, confirmed values with its confirmed ones.
+    """
+    describe, selection = search.describe, search.selection
+    itself = [index for index in selection.finalists if describe.point(index).key == picked.key]
+    basis = {False: describe.point(itself[0]) if itself else picked, True: picked}
+    groups = [describe.pool.published(), selection.near_misses, selection.ties]
+    return [
+        Rejected(point=point, reasons=reasons.reasons(point, basis[point.path is not None], search.budget))
+        for point in map(known, without_repeats(groups, itself))
+        if point.key not in already
+    ]
+
+
+def _cautions(picked: Point, search: Search) -> list[str]:
+    if search.learned is not None:
+        count = len({each.model.key for each in search.learned.trainings})
+        said = [
+            f"accuracies are expected on {search.learned.data}, after short trainings of {count} networks: longer "
+            "ones reach more"
+        ]
+    else:
+        said = [
+            "accuracies are expected from published trainings of such networks, not measured: train the pick to know"
+        ]
+    if picked.extrapolated:
+        said.append("the pick lies beyond all published accuracies: its expected accuracy is a guess")
+    if len(search.recipes) > 1:
+        said.append("designs were published with different trainings: accuracies across families are less sure")
+    return said
