@@ -4,6 +4,7 @@
 
     focus      mobilenetv1, mobilenetv2, efficientnet_lite0 and efficientnet_b0 on synthetic:shapes, from scratch
     transfer   mobilenetv2 on synthetic:textures, then its trunk, frozen, on synthetic:shapes in a fifth of the epochs
+    transfer_back  the other way: mobilenetv2 of `focus`, its trunk frozen, on synthetic:textures
     depth      resnet56 against plain56 at equal settings
     sides      googlenet with and without its side branches
     init       mobilenetv1 from scratch with each initialisation, for a few epochs
@@ -55,14 +56,22 @@ FOCUS = ("mobilenetv1", "mobilenetv2", "efficientnet_lite0", "efficientnet_b0")
 DEPTH = {"epochs": 12, "batch": 64, "optimizer": "sgd", "lr": 0.05, "augment": "mirror", "ema": 0.0, "validate": 500}
 DEPTH |= {"label_smoothing": 0.0, "clip": 0.0, "init": "he"}
 SIDES = {"epochs": 8, "batch": 64, "lr": 2e-3, "augment": "mirror", "validate": 500, "init": "he"}
+SHORT = SCRATCH | {"epochs": 2, "batch": 16, "lr": 2e-3, "warmup": 0.3}
+BACK = SHORT | {"epochs": 3}
 FEW = {"epochs": 2, "batch": 64, "lr": 4e-4, "warmup": 0.2, "weight_decay": 0.02, "augment": "mirror", "validate": 1000}
 EXPERIMENTS: dict[str, dict[str, Run]] = {
     "focus": {name: Run(name, SMALL, SHAPES, SCRATCH) for name in FOCUS},
     "transfer": {
         "textures": Run("mobilenetv2", SMALL, TEXTURES, SCRATCH | {"epochs": 10}),
-        "transferred": Run(
-            "mobilenetv2", SMALL, SHAPES, SCRATCH | {"epochs": 2, "freeze": "features.6", "warmup": 0.3}, "textures"
-        ),
+        "transferred": Run("mobilenetv2", SMALL, SHAPES, SHORT | {"freeze": "features.6"}, "textures"),
+        "transferred-less-frozen": Run("mobilenetv2", SMALL, SHAPES, SHORT | {"freeze": "features.3"}, "textures"),
+        "scratch-as-short": Run("mobilenetv2", SMALL, SHAPES, SHORT),
+    },
+    "transfer_back": {
+        "transferred": Run("mobilenetv2", SMALL, TEXTURES, BACK | {"freeze": "features.6"}, "focus/mobilenetv2"),
+        "head-only": Run("mobilenetv2", SMALL, TEXTURES, BACK | {"freeze": "all-but-head"}, "focus/mobilenetv2"),
+        "scratch": Run("mobilenetv2", SMALL, TEXTURES, SCRATCH | {"epochs": 15}),
+        "scratch-as-short": Run("mobilenetv2", SMALL, TEXTURES, BACK),
     },
     "depth": {
         name: Run(name, {"width": 0.5, "resolution": 32}, "synthetic:textures?size=32&images=2000", DEPTH)
