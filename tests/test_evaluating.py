@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 import edgebench
 from edgebench import evaluating, plan, profiles, store
+from edgebench.cli import app
 from edgebench.errors import DeviceError, UsageError
 from edgebench.measure import classifiers
 from edgebench.measure.evaluator import Evaluation
@@ -47,7 +50,7 @@ def test_every_format_agrees_with_torch(form: str) -> None:
     assert found.accuracy is not None
     assert (found.status, found.accuracy.images, found.accuracy.agreed) == ("ok", 30, 30)
     assert found.accuracy.correct == found.accuracy.reference_correct
-    assert found.accuracy.dataset == SHAPES
+    assert found.accuracy.dataset == f"{SHAPES}, val"
     assert any("random values" in warning for warning in found.warnings)
     assert any("evaluator" in warning for warning in found.warnings) == (form == "coreml")
 
@@ -186,3 +189,11 @@ def test_profile_keeps_the_accuracy_beside_the_latency(tmp_path: Path) -> None:
 def test_profile_refuses_other_classes_before_it_measures(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has 1000 classes"):
         edgebench.profile("mobilenetv2", data=SHAPES, device="rpi4", results=tmp_path)
+
+
+def test_the_command_prints_one_document(artifact: Artifact) -> None:
+    done = CliRunner().invoke(app, ["evaluate", artifact.path, "--data", SHAPES, "--limit", "10", "--json"])
+    assert done.exit_code == 0
+    [row] = json.loads(done.stdout)
+    assert (row["model"], row["format"], row["accuracy"]["images"]) == ("lenet5", "tflite", 10)
+    assert "random values" in done.stderr

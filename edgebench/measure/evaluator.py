@@ -128,7 +128,7 @@ class Evaluator:
             accuracy=accuracy.score(
                 found,
                 self.images.labels,
-                dataset=self.images.reference,
+                dataset=f"{self.images.reference}, {self.images.split}",
                 dataset_identity=self.images.identity,
                 reference=reference,
             ),

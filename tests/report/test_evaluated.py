@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 
+import example_records as made
 import pytest
 from msgspec.structs import replace
 
 from edgebench.measure.accuracy import Confusion
 from edgebench.measure.evaluator import Evaluation
 from edgebench.records import Accuracy, ExportSpec, ModelSpec
-from edgebench.report import evaluated, rows
+from edgebench.report import evaluated, overview, rows
+from edgebench.report.accuracy import Accuracies
 
 COUNTED = Accuracy(
     dataset="photos",
@@ -65,3 +67,10 @@ def test_a_failure_is_a_row_and_a_sentence(capsys: pytest.CaptureFixture[str]) -
     assert "FAILED" in shown
     assert "the engine fell over" in shown
     assert rows.accuracy(None) is None
+
+
+def test_the_report_shows_what_was_counted_on_the_file_and_else_what_the_user_brings() -> None:
+    given = Accuracies((("mobilenetv2", None, None, None, 0.72),))
+    assert overview.top1(made.measurement(), given) == 0.72
+    assert overview.top1(made.measurement(accuracy=COUNTED), given) == 0.9
+    assert overview.top1(made.measurement(), Accuracies()) is None
