@@ -71,7 +71,7 @@ def export_models(
     The network is built once, when the first export needs it, and its graph captured once. Raises UsageError, before
     any work, for a combination that does not exist, and while building for weights that do not fit.
     """
-    exports = list(exports)
+    exports = [_complete(export) for export in exports]
     for export in exports:
         formats.check(export)
     weights_sha256 = manifest.content_sha256(weights) if weights else None
@@ -81,6 +81,13 @@ def export_models(
         target = folder / file_name(spec, export, weights_sha256, seed)
         found = made.find(target, key) if key and not force else None
         yield export, _strictly(found, strict) if found else _attempt(network, export, target, key, strict)
+
+
+def _complete(export: ExportSpec) -> ExportSpec:
+    """Says how int8 is made where the spec leaves it open, so that both are one file."""
+    if export.precision != "int8" or export.quantization is not None:
+        return export
+    return msgspec.structs.replace(export, quantization=Quantization())
 
 
 def load_artifact(path: Path) -> Artifact:
@@ -138,8 +145,8 @@ def _export(network: Network, export: ExportSpec, target: Path, key: str, strict
     from edgebench.export.describe import describe
 
     convert = formats.EXPORTERS.load(export.format)
-    if export.precision == "int8":
-        network = network.calibrated(export.quantization or Quantization())
+    if export.quantization is not None:
+        network = network.calibrated(export.quantization)
     with staging(target.parent) as folder:
         file = folder / target.name
         start = time.perf_counter()

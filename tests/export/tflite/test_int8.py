@@ -7,6 +7,7 @@ from torch import nn
 
 pytest.importorskip("ai_edge_quantizer", reason="needs ai-edge-quantizer: pip install 'edgebench[tflite]'")
 
+from edgebench import models
 from edgebench.errors import ExportError
 from edgebench.export import native, pipeline
 from edgebench.export.network import Network
@@ -123,3 +124,10 @@ def test_an_average_stays_in_the_delegate(tmp_path):
     artifact = export(network, tmp_path, strict=True)
     assert artifact.operators["DEPTHWISE_CONV_2D"] == 1
     assert artifact.parity.relative_l2_error < 0.1
+
+
+def test_int8_left_open_is_the_same_file_as_int8_by_default(tmp_path):
+    spec = models.resolve("lenet5")
+    first = pipeline.export_model(spec, ExportSpec(precision="int8"), tmp_path)
+    again = pipeline.export_model(spec, ExportSpec(precision="int8", quantization=Quantization()), tmp_path)
+    assert (again.cached, again.path, first.export) == (True, first.path, again.export)
