@@ -42,7 +42,7 @@ EVERY: Final = "instruction"
 FORMS: Final = ((EVERY,), (*GROUPS, OTHER))
 FEWEST: Final = 4  # networks for each term of a form
 CONFIDENCE: Final = 0.9
-BORROWED: Final = 1.5  # how much further off constants are taken to be in another runtime or device than in their own
+BORROWED: Final = 2.0  # how much further off constants are taken to be in another runtime or device than in their own
 CORES: Final = {"rpi3bplus": "cortex-a53", "rpi4": "cortex-a72", "rpi5": "cortex-a76", "rpizero2w": "cortex-a53"}
 PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "int8")
 

@@ -94,7 +94,7 @@ def counted(
         f"{constants.device}, which are off by {constants.median:.0%} (median)"
     )
     if not own:
-        note += "; how far they are off for this runtime or device is not known, and the interval allows for half more"
+        note += "; how far they are off for this runtime or device is not known, and the interval allows for twice that"
     basis = Basis("instructions counted under emulation", note, scale * constants.median, scale * constants.spread)
     return figures, basis
 

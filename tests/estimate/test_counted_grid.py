@@ -46,7 +46,13 @@ def test_on_litert_such_times_are_near_the_estimates_of_published_rows() -> None
     assert len(errors) == len(grid.GRID)
     assert abs(median(errors)) < 0.06
     assert median(map(abs, errors)) < 0.09
-    assert counted_grid.check("rpi4", "onnxruntime") != []
+
+
+def test_on_an_in_order_core_they_are_not() -> None:
+    errors = counted_grid.check("rpi3bplus", "litert")
+    assert len(errors) == len(grid.GRID)
+    assert median(errors) < -0.15
+    assert not set(FITTED) & {"rpi3bplus", "rpizero2w"}
 
 
 def test_an_estimate_from_counts_alone_says_so_and_is_wide() -> None:
