@@ -39,9 +39,8 @@ def _summary(found: Inspection) -> str:
     report = found.quantization
     if report is not None:
         tried = ", ".join(f"{name} {error:.2g}" for name, error in report.errors.items())
-        lines.append(
-            f"int8 by {report.calibrator}; {report.activations or 'float'} activations; errors: {tried or '-'}"
-        )
+        stored = f"; activations {report.activations}" if report.activations else ""
+        lines.append(f"int8 by {report.calibrator}{stored}; errors: {tried or 'none were compared'}")
     return "\n".join(lines)
 
 
