@@ -85,7 +85,8 @@ def _labels(file: Path) -> dict[str, str]:
     lines = [re.split(r"[,\s]+", line.strip()) for line in file.read_text().splitlines() if line.strip()]
     if all(len(words) == 1 for words in lines):
         return dict(_by_line(file, None))
-    return {found[0]: words[1] for words in lines if (found := IMAGE.match(words[0])) and len(words) > 1}
+    named = ((IMAGE.match(words[0].rpartition("/")[2]), words[1]) for words in lines if len(words) > 1)
+    return {image[0]: label for image, label in named if image}
 
 
 def _by_line(file: Path, synsets: dict[str, str] | None) -> Iterator[tuple[str, str]]:

@@ -38,7 +38,9 @@ def kaggle(root: Path) -> None:
 
 def caffe(root: Path) -> None:
     images(root)
-    (root / "val.txt").write_text("".join(f"{name(n)}.JPEG {label}\n" for n, label in enumerate(LABELS, 1)))
+    (root / "val.txt").write_text(
+        "".join(f"{'val/' * (n > 1)}{name(n)}.JPEG {label}\n" for n, label in enumerate(LABELS, 1))
+    )
     (root / "synset_words.txt").write_text(WORDS)
 
 
