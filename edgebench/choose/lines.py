@@ -14,15 +14,17 @@ from typing import Final
 
 import numpy as np
 
-from edgebench.choose.bases import Base
+from edgebench.choose.bases import BASES, Base
 from edgebench.choose.pool import Variant, calibrated
 from edgebench.choose.prior import Floats, accuracy, load
+from edgebench.choose.records import Choice
 from edgebench.choose.space import Axis, Line, network_at
 from edgebench.choose.table import Grid, Points, Table
 from edgebench.errors import UsageError
 from edgebench.estimate.form import machine_of
 from edgebench.models import resolve
 from edgebench.profiles import DeviceProfile
+from edgebench.profiles import load as load_device
 
 Cost = Callable[[Table, Points], Floats]
 
@@ -77,6 +79,22 @@ def compare(base: Base, factor: float, cost: Cost = macs) -> dict[str, Scaled]:
     if found:
         named["best"] = max(found.values(), key=lambda each: (each.accuracy, -each.cost))
     return named
+
+
+def at_the_picks_cost(choice: Choice) -> dict[str, Scaled]:
+    """Ways to scale the picked network's base to the latency that the pick is estimated to take; see `compare`.
+
+    Empty where the base has no depth to scale, and where the pick takes as long as its base.
+    """
+    model = choice.picked.model
+    base = BASES.get(model.family) or BASES[model.name]
+    if not base.deepens:
+        return {}
+    cost = latency_on(load_device(choice.device), Variant(choice.picked.export, choice.picked.threads))
+    pixels = resolve(base.name).resolution
+    grid = Grid(base, (1.0, model.width), (1.0, model.depth), (pixels, model.resolution))
+    start, end = cost(Table(grid), Points(*np.array([(0, 0, 0), (1, 1, 1)]).T)).tolist()
+    return {} if start == end else compare(base, end / start, cost)
 
 
 def _searched() -> list[Line]:

@@ -100,6 +100,7 @@ def scale(
 
 
 def _show(chosen: "Choice", sweep: Path | None, output: Path | None, *, explain: bool, json: bool) -> None:
+    from edgebench.choose import lines
     from edgebench.report import choice as shown
     from edgebench.report import output as out
 
@@ -110,7 +111,9 @@ def _show(chosen: "Choice", sweep: Path | None, output: Path | None, *, explain:
     if json:
         out.json(chosen)
     else:
-        out.blocks(*shown.summary(chosen), *(shown.explanation(chosen) if explain else ()))
+        out.blocks(*shown.summary(chosen))
+    if explain and not json:
+        out.blocks(*shown.explanation(chosen), *shown.scaling(lines.at_the_picks_cost(chosen)))
 
 
 def _counts(text: str) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from edgebench.choose.budget import SHOW
 from edgebench.choose.learning import Learned
+from edgebench.choose.lines import ALONE, Scaled
 from edgebench.choose.reasons import compared
 from edgebench.choose.records import Choice, Point
 from edgebench.errors import MissingPackage, UsageError
@@ -74,6 +75,20 @@ def explanation(choice: Choice) -> list[RenderableType]:
         frontier,
         Text(f"trainings that accuracies are expected from: {recipes}", style="dim"),
     ]
+
+
+def scaling(found: Mapping[str, Scaled]) -> list[RenderableType]:
+    """Ways to spend the pick's latency, one axis alone, the paper's line, and the best that was found."""
+    if not found:
+        return []
+    columns = ("", "alpha (depth)", "beta (width)", "gamma (resolution)", "phi", "network", "time", "top-1 (expected)")
+    table = _table("Ways to scale the base network to the pick's estimated latency", *columns)
+    for name, each in found.items():
+        line, point = each.line, f"w{each.width:g} d{each.depth:.3g} r{each.resolution}"
+        factors = (f"{line.alpha:.2f}", f"{line.beta:.2f}", f"{line.gamma:.2f}", f"{each.phi:+.1f}")
+        title = f"{name} alone" if name in ALONE else name
+        table.add_row(title, *factors, point, f"x{each.cost:.2f}", f"{each.accuracy:.1f}%")
+    return [Text(), table]
 
 
 def _room(choice: Choice) -> str:

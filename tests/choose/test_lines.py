@@ -2,10 +2,12 @@
 
 import pytest
 
+from edgebench.choose import Choice, scale
 from edgebench.choose.bases import BASES
-from edgebench.choose.lines import ALONE, compare, latency_on, macs
+from edgebench.choose.lines import ALONE, at_the_picks_cost, compare, latency_on, macs
 from edgebench.choose.pool import Variant
 from edgebench.errors import UsageError
+from edgebench.estimate import estimate
 from edgebench.graph.cost import count
 from edgebench.graph.sketch import sketch
 from edgebench.models import resolve
@@ -44,3 +46,24 @@ def test_lines_go_down_too() -> None:
 def test_a_factor_that_scales_nothing_is_refused(factor: float) -> None:
     with pytest.raises(UsageError, match="scales nothing"):
         compare(BASES["mobilenetv1"], factor)
+
+
+def test_the_picks_latency_is_spent_in_other_ways(choice: Choice) -> None:
+    found = at_the_picks_cost(choice)
+    factor = choice.picked.latency_s.value / _latency("mobilenetv2")
+    assert {"width", "resolution", "compound", "best"} <= set(found)
+    assert all(each.cost <= factor * 1.03 for each in found.values())
+    assert found["best"].accuracy <= choice.picked.accuracy.value + 0.3  # lines may take 2% more time
+
+
+def _latency(name: str) -> float:
+    spec = resolve(name)
+    told = estimate(sketch(spec), load("rpi4"), spec=spec, export=ExportSpec()).latency_s
+    assert told is not None
+    return told.value
+
+
+def test_a_base_without_depth_of_its_own_has_no_lines() -> None:
+    found = scale("rpi4", "resnet", max_latency="2s", confirmed=False)
+    assert found.picked.model.name not in ("resnet18", "resnet50")
+    assert at_the_picks_cost(found) == {}
