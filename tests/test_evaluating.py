@@ -55,6 +55,14 @@ def test_every_format_agrees_with_torch(form: str) -> None:
     assert any("evaluator" in warning for warning in found.warnings) == (form == "coreml")
 
 
+def test_int8_says_what_it_was_calibrated_on() -> None:
+    pytest.importorskip("ai_edge_litert")
+    found = evaluate(SHAPES, precision="int8", samples=8)
+    assert found.accuracy is not None
+    assert found.accuracy.images == 30
+    assert any("generated images" in warning for warning in found.warnings)
+
+
 def test_a_file_by_its_path_is_compared_with_the_network_of_its_manifest(artifact: Artifact) -> None:
     found = evaluate(SHAPES, artifact.path)
     assert found.accuracy is not None

@@ -215,7 +215,7 @@ def _given(artifact: Artifact) -> Preprocessing | None:
 
 def _warnings(artifact: Artifact, classifier: Classifier, found: Predictions) -> list[str]:
     """What a reader of the numbers has to know."""
-    warnings = []
+    warnings = list(artifact.warnings) if artifact.export.precision == "int8" else []  # on what it was calibrated
     if artifact.export.format == "coreml" and "evaluator" in classifier.name:
         warnings.append("CoreML runs on a Mac only: the package was run by edgebench's evaluator, not by Apple's")
     if artifact.preprocessing is None:
