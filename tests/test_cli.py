@@ -15,12 +15,12 @@ MODELS_KEYS = {"name", "family", "parameters", "macs", "resolution", "channels",
 DEVICES_KEYS = {"name", "title", "cpu", "memory_bytes", "runtimes", "sources"}
 EXPORT_KEYS = {
     "model", "width", "depth", "resolution", "format", "precision", "path", "size_bytes", "sha256", "max_abs_error",
-    "relative_l2_error", "convert_s", "cached", "status", "error",
+    "relative_l2_error", "quantization", "warnings", "convert_s", "cached", "status", "error",
 }  # fmt: skip
 PROFILE_KEYS = {
     "model", "width", "depth", "resolution", "format", "precision", "device", "runtime", "threads", "provenance",
-    "latency_s", "first_s", "load_s", "peak_memory_bytes", "size_bytes", "parameters", "macs", "parity", "warnings",
-    "status", "error",
+    "latency_s", "calibrated_on", "first_s", "load_s", "peak_memory_bytes", "size_bytes", "parameters", "macs", "parity",
+    "accuracy", "warnings", "status", "error",
 }  # fmt: skip
 FOCUS = ["mobilenetv1", "mobilenetv2", "efficientnet_lite0", "efficientnet_b0"]
 
