@@ -1,8 +1,9 @@
 """Lines at equal cost: the paper's claim by the prior, in MACs and in a device's latency."""
 
 import pytest
+from msgspec.structs import replace
 
-from edgebench.choose import Choice, scale
+from edgebench.choose import Choice
 from edgebench.choose.bases import BASES
 from edgebench.choose.lines import ALONE, at_the_picks_cost, compare, latency_on, macs
 from edgebench.choose.pool import Variant
@@ -63,7 +64,6 @@ def _latency(name: str) -> float:
     return told.value
 
 
-def test_a_base_without_depth_of_its_own_has_no_lines() -> None:
-    found = scale("rpi4", "resnet", max_latency="2s", confirmed=False)
-    assert found.picked.model.name not in ("resnet18", "resnet50")
-    assert at_the_picks_cost(found) == {}
+def test_a_base_without_depth_of_its_own_has_no_lines(choice: Choice) -> None:
+    deeper = replace(choice, picked=replace(choice.picked, model=resolve("resnet34")))
+    assert at_the_picks_cost(deeper) == {}
