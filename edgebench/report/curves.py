@@ -27,7 +27,7 @@ def curves(runs: Mapping[str, Sequence[Epoch]], look: Look = "light") -> alt.HCo
         for row in epochs
         for panel, what, value in _points(row)
     ]
-    charts = [_panel(panel, log=panel == GRADIENTS, many=len(runs) > 1) for panel in (LOSS, ERROR, GRADIENTS)]
+    charts = [_panel(panel, log=panel != ERROR, many=len(runs) > 1) for panel in (LOSS, ERROR, GRADIENTS)]
     row: alt.HConcatChart = alt.hconcat(*charts, datasets={"rows": rows}, description="a training, epoch by epoch")
     row = row.resolve_scale(strokeDash="independent").configure(**theme.config(look))
     return row

@@ -26,10 +26,13 @@ TESTED, CALIBRATED = 2000, 128
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("work", type=Path)
+    parser.add_argument("runs", nargs="*", help="such as int8/mobilenetv2-aware; all without")
     parser.add_argument("--fmt", default="tflite,onnx")
     arguments = parser.parse_args()
+    folder = arguments.work / "seed0"
+    found = [path.parent for kind in ("focus", "int8") for path in sorted(folder.glob(f"{kind}/*/best.safetensors"))]
     runs = [
-        path for kind in ("focus", "int8") for path in sorted(arguments.work.glob(f"seed0/{kind}/*/best.safetensors"))
+        folder / name / "best.safetensors" for name in arguments.runs or [path.relative_to(folder) for path in found]
     ]
     for weights in runs:
         for fmt in arguments.fmt.split(","):
