@@ -114,6 +114,8 @@ def _cautions(picked: Point, search: Search) -> list[str]:
         said = [
             "accuracies are expected from published trainings of such networks, not measured: train the pick to know"
         ]
+    if search.learned is not None and all(each.is_chance for each in search.learned.trainings):
+        said.append("no proxy did better than guessing, so they tell nothing: give more --proxy-epochs or more images")
     if picked.extrapolated:
         said.append("the pick lies beyond all published accuracies: its expected accuracy is a guess")
     if len(search.recipes) > 1:

@@ -9,6 +9,7 @@ networks are nearly as good as large ones have a small one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -22,7 +23,7 @@ _QUANTILE: Final = 1.645  # of a normal distribution, for 90%
 
 
 class Training(Record, frozen=True, kw_only=True):
-    """One proxy: the expected top-1 and what `epochs` gave on `images` validation images, in percent."""
+    """One proxy: the expected top-1 and what `epochs` gave on `images` validation images of `classes`, in percent."""
 
     model: ModelSpec
     rung: int
@@ -30,6 +31,13 @@ class Training(Record, frozen=True, kw_only=True):
     expected: float
     accuracy: float
     images: int
+    classes: int
+
+    @property
+    def is_chance(self) -> bool:
+        """Whether guessing would often do as well: the accuracy is within three standard errors of one in `classes`."""
+        guess = 1 / self.classes
+        return self.accuracy / 100 < guess + 3 * math.sqrt(guess * (1 - guess) / self.images)
 
 
 class Learned(Record, frozen=True, kw_only=True):

@@ -29,8 +29,8 @@ PROXIES: Final = 6
 EPOCHS: Final = 2
 _FEWEST: Final = 2  # networks on the last rung
 
-Train = Callable[[ModelSpec, int], tuple[float, int]]
-"""Trains a network for some epochs and returns its top-1 in percent and the number of validation images."""
+Train = Callable[[ModelSpec, int], tuple[float, int, int]]
+"""Trains a network for some epochs; returns its top-1 in percent, the number of validation images, and of classes."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def learned(pool: Pool, budget: Budget, request: Request, train: Train) -> Learn
 
     def measure(index: int, rung: int = 0) -> float:
         epochs = request.epochs * 2**rung
-        accuracy, images = train(pool.spec(index), epochs)
+        accuracy, images, classes = train(pool.spec(index), epochs)
         found.append(
             Training(
                 model=pool.spec(index),
@@ -75,6 +75,7 @@ def learned(pool: Pool, budget: Budget, request: Request, train: Train) -> Learn
                 expected=float(columns.accuracy[index]),
                 accuracy=accuracy,
                 images=images,
+                classes=classes,
             )
         )
         return accuracy
@@ -122,7 +123,7 @@ def trainer(data: str, folder: Path, on_progress: OnProgress) -> Train:
     """
     contents = datasets.load(data, split="train").identity
 
-    def train(spec: ModelSpec, epochs: int) -> tuple[float, int]:
+    def train(spec: ModelSpec, epochs: int) -> tuple[float, int, int]:
         from edgebench.training.run import Request as Run
         from edgebench.training.run import train as run
         from edgebench.training.settings import Settings
@@ -134,6 +135,6 @@ def trainer(data: str, folder: Path, on_progress: OnProgress) -> Train:
             Run(spec, data, settings, place, resume=(place / "last.pt").exists()),
             lambda step: on_progress(Step(step.done, step.total, title, step.detail)),
         )
-        return 100 * outcome.val_accuracy, outcome.val_images
+        return 100 * outcome.val_accuracy, outcome.val_images, len(outcome.classes)
 
     return train

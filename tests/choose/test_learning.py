@@ -30,6 +30,7 @@ def _trainings(
             expected=each,
             accuracy=_reached(each, offset, slope),
             images=images,
+            classes=10,
         )
         for each in expected
     ]
@@ -66,7 +67,7 @@ def test_a_negative_slope_becomes_none_and_few_images_widen_the_interval() -> No
 
 @pytest.mark.parametrize("accuracy", [0.0, 100.0])
 def test_nothing_right_and_nothing_wrong_stay_finite(accuracy: float) -> None:
-    only = Training(model=SPEC, rung=0, epochs=1, expected=60.0, accuracy=accuracy, images=100)
+    only = Training(model=SPEC, rung=0, epochs=1, expected=60.0, accuracy=accuracy, images=100, classes=10)
     found = learn("mine", [only])
     assert np.isfinite(found.offset) and 0 < found.accuracy(np.array([60.0]))[0] < 100
 
@@ -76,3 +77,10 @@ def test_an_interval_is_carried_over() -> None:
     told = found.interval(Interval(value=60.0, low=58.0, high=62.0, confidence=0.9))
     assert told.low < told.value < told.high
     assert told.value == pytest.approx(_reached(60.0, 1.0, 0.5))
+
+
+@pytest.mark.parametrize(("accuracy", "images", "guessed"), [(10.0, 400, True), (13.0, 400, True), (20.0, 400, False)])
+def test_what_guessing_would_do_as_well_is_known(accuracy: float, images: int, guessed: bool) -> None:
+    """One in ten, and a standard error of 1.5 points on 400 images."""
+    told = Training(model=SPEC, rung=0, epochs=1, expected=60.0, accuracy=accuracy, images=images, classes=10)
+    assert told.is_chance == guessed
