@@ -11,7 +11,7 @@ from edgebench import ways
 from edgebench.errors import DeviceError, JobError, UsageError
 from edgebench.exporting import prepare
 from edgebench.measure.evaluator import BATCH, Evaluation, Evaluator, Place, check_all_classes
-from edgebench.plan import Cell, OnProgress, Step, silent
+from edgebench.plan import Cell, OnProgress, Step, silent, suited
 from edgebench.profiling import cache_folder
 from edgebench.records import Artifact, ModelSpec
 from edgebench.runtimes import FORMATS
@@ -71,6 +71,7 @@ def run(
     A cell that fails says why and does not stop the others. Raises UsageError for a network whose number of classes is
     not the data set's, before anything runs where that is known.
     """
+    cells = suited(cells, device)
     check_all_classes(cells, images)
     networks = any(cell.model for cell in cells)
     artifacts = prepare(cells, cache_folder() / "artifacts", weights=weights if networks else None)

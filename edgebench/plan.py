@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
+
+from msgspec import structs
 
 from edgebench.errors import UsageError, unknown
 from edgebench.export import formats
 from edgebench.records import Calibrator, ExportSpec, Format, ModelSpec, Precision, Quantization, QuantizationScheme
 
 if TYPE_CHECKING:
+    from edgebench.export.quantize.variant import Activations
     from edgebench.profiles import DeviceProfile
 
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -160,6 +164,23 @@ def quantization(
         activations=activations,  # type: ignore[arg-type]
         error_budget=error_budget,
     )
+
+
+def suited(cells: Iterable[Cell], device: DeviceProfile) -> list[Cell]:
+    """The cells with ONNX's int8 in the signedness that is fast on the device, where none was asked for."""
+    from edgebench.export.quantize.variant import activations_for
+
+    fast = activations_for(device.cpu.isa)
+    if device.name == "host" or fast == activations_for(platform.machine()):
+        return list(cells)
+    return [_suited(cell, fast) for cell in cells]
+
+
+def _suited(cell: Cell, fast: Activations) -> Cell:
+    wanted = cell.export.quantization
+    if cell.export.format != "onnx" or wanted is None or wanted.activations or wanted.scheme != "static":
+        return cell
+    return replace(cell, export=structs.replace(cell.export, quantization=structs.replace(wanted, activations=fast)))
 
 
 def _check(kind: str, values: Iterable[str], known: Sequence[str]) -> None:

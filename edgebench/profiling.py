@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from edgebench.errors import DeviceError, JobError, UsageError
 from edgebench.exporting import prepare
-from edgebench.plan import Cell, OnProgress, Step, silent
+from edgebench.plan import Cell, OnProgress, Step, silent, suited
 from edgebench.records import (
     QUICK,
     Artifact,
@@ -72,6 +72,7 @@ def run(
         raise UsageError(f"{scenario.threads} threads on this machine: give 1 to {cores}, its number of cores")
     folder = results / device.name
     store.check_writable(folder)
+    cells = suited(cells, device)
     if images is not None:
         check_all_classes(cells, images)
     artifacts = prepare(cells, cache_folder() / "artifacts", weights=weights)

@@ -115,3 +115,14 @@ def test_calibration_without_int8_is_refused() -> None:
 def test_quantization_that_means_nothing_is_refused(asked: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         plan.quantization(**asked)
+
+
+def test_onnx_in_int8_is_written_for_the_devices_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    specs = plan.export_specs(["onnx", "tflite"], ["int8", "fp32"])
+    asked = plan.export_specs(["onnx"], ["int8"], quantization=plan.quantization(activations="uint8"))
+    cells = plan.cells(["lenet5"], plan.ModelArguments(), [*specs, *asked])
+    there = [cell.export.quantization for cell in plan.suited(cells, profiles.load("rpi4"))]
+    assert [each.activations for each in there if each] == ["int8", "", "uint8"]
+    assert plan.suited(cells, profiles.load("n100")) == list(cells)
+    assert plan.suited(cells, profiles.load("host")) == list(cells)

@@ -55,7 +55,7 @@ def confirm(
     Raises UsageError when `results` cannot be written to, DeviceError when a device with an address does not answer.
     """
     store.check_writable(results / device.name)
-    cells = [plan.Cell(model=point.model, export=point.export) for point in points]
+    cells = plan.suited((plan.Cell(model=point.model, export=point.export) for point in points), device)
     artifacts = prepare(cells, folder)
     with ExitStack() as stack:
         board = _Board(device, stack)

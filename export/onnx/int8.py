@@ -17,7 +17,7 @@ from edgebench.export.onnx import dynamic, static
 from edgebench.export.onnx.layers import layer_errors, named
 from edgebench.export.onnx.pattern import pool_by_name
 from edgebench.export.onnx.taps import activations
-from edgebench.export.onnx.variant import variant
+from edgebench.export.quantize.variant import variant
 from edgebench.records import LayerError, Quantization, QuantizationReport
 from edgebench.runtimes.onnxruntime import load
 

@@ -16,7 +16,7 @@ from onnxruntime.quantization.calibrate import TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from edgebench.export.onnx.pattern import normalisations
-from edgebench.export.onnx.variant import Variant
+from edgebench.export.quantize.variant import Variant
 
 Range = tuple[float, float]
 

@@ -4,6 +4,7 @@
 
     focus      mobilenetv1, mobilenetv2, efficientnet_lite0 and efficientnet_b0 on synthetic:shapes, from scratch
     transfer   mobilenetv2 on synthetic:textures, then its trunk, frozen, on synthetic:shapes in a fifth of the epochs
+    transfer_near  the same from 30 other classes of synthetic:shapes: the same outlines, filled with other patterns
     transfer_back  the other way: mobilenetv2 of `focus`, its trunk frozen, on synthetic:textures
     depth      resnet56 against plain56 at equal settings
     sides      googlenet with and without its side branches
@@ -37,6 +38,7 @@ RESULTS = Path(__file__).parents[2] / "results" / "training"
 SHAPES = "synthetic:shapes?size=64&images=12000"
 TEXTURES = "synthetic:textures?size=64&images=4000"
 MANY_TEXTURES = "synthetic:textures?size=64&images=12000"
+OTHERS = "synthetic:shapes?size=64&first=10&classes=30&images=12000"  # no class of SHAPES
 SCRATCH = {"epochs": 14, "batch": 64, "lr": 4e-3, "weight_decay": 0.02, "augment": "mirror", "validate": 1000}
 SMALL = {"width": 0.35, "resolution": 64}
 
@@ -65,6 +67,11 @@ EXPERIMENTS: dict[str, dict[str, Run]] = {
         "textures": Run("mobilenetv2", SMALL, TEXTURES, SCRATCH | {"epochs": 10}),
         "transferred": Run("mobilenetv2", SMALL, SHAPES, SHORT | {"freeze": "features.6"}, "textures"),
         "transferred-less-frozen": Run("mobilenetv2", SMALL, SHAPES, SHORT | {"freeze": "features.3"}, "textures"),
+        "scratch-as-short": Run("mobilenetv2", SMALL, SHAPES, SHORT),
+    },
+    "transfer_near": {
+        "others": Run("mobilenetv2", SMALL, OTHERS, SCRATCH | {"epochs": 8}),
+        "transferred": Run("mobilenetv2", SMALL, SHAPES, SHORT | {"freeze": "features.6"}, "others"),
         "scratch-as-short": Run("mobilenetv2", SMALL, SHAPES, SHORT),
     },
     "transfer_back": {

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edgebench.data import load
+from edgebench.data.synthetic.reference import SETS, SPLITS
 from edgebench.errors import UsageError
 
 
@@ -55,6 +56,7 @@ def test_every_class_is_drawn_at_any_size(name: str, size: int) -> None:
         ("synthetic:shapes?size=4", "from 8 to 1024"),
         ("synthetic:shapes?images=many", "from 1 to 10000000"),
         ("synthetic:textures?classes=13", "has 12 classes, not 13"),
+        ("synthetic:shapes?first=20&classes=30", "not 30 from number 20 on"),
         ("synthetic:shapes?classes=1", "from 2 to"),
     ],
 )
@@ -105,3 +107,18 @@ def _threshold_accuracy(train: tuple[np.ndarray, np.ndarray], test: tuple[np.nda
     values, striped = train
     best = max(values, key=lambda limit: np.mean((values > limit) == striped))
     return float(np.mean((test[0] > best) == test[1]))
+
+
+def test_two_sets_can_share_no_class() -> None:
+    some, others = load("synthetic:shapes?images=20"), load("synthetic:shapes?images=20&first=10&classes=30")
+    assert not set(some.classes) & set(others.classes) and len(others.classes) == 30
+    assert some.identity != others.identity
+    whole = load("synthetic:shapes?images=20&classes=40")
+    assert whole.classes == some.classes + others.classes
+    assert np.array_equal(load("synthetic:shapes?images=20&first=3").pixels(2), whole_image(5, like=2))
+
+
+def whole_image(label: int, like: int) -> np.ndarray:
+    """Class `label` of all classes, drawn with the random numbers of image `like`."""
+    random = np.random.default_rng((0, SPLITS["val"], like))
+    return SETS["shapes"].draw(random, label, 64)

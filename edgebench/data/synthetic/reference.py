@@ -36,6 +36,7 @@ SETS: Final = {
 # Of every number in a reference: the default (None: the set's own), the least and the most.
 _NUMBERS: Final[dict[str, tuple[int | None, int, int]]] = {
     "size": (64, 8, 1024),
+    "first": (0, 0, 1000),  # the set's class that is class 0 here, so that two sets can share none
     "classes": (None, 2, 1000),
     "images": (2000, 1, 10_000_000),
     "seed": (None, 0, 2**32 - 1),
@@ -51,11 +52,12 @@ class SyntheticSource:
     classes: int
     seed: int
     split: str
+    first: int = 0
 
     def pixels(self, index: int) -> Pixels:
         """Draws image `index`; every call draws the same."""
         random = np.random.default_rng((self.seed, SPLITS[self.split], index))
-        return SETS[self.name].draw(random, index % self.classes, self.size)
+        return SETS[self.name].draw(random, self.first + index % self.classes, self.size)
 
     def where(self, index: int) -> str:
         """The image's number, in words."""
@@ -63,7 +65,8 @@ class SyntheticSource:
 
     def contents(self, indices: Labels) -> Iterable[str]:
         """What decides the images, then their numbers."""
-        yield f"{self.name} {VERSION} {self.size} {self.classes} {self.seed} {self.split}"
+        classes = f"{self.classes} from {self.first}" if self.first else f"{self.classes}"
+        yield f"{self.name} {VERSION} {self.size} {classes} {self.seed} {self.split}"
         yield from map(str, indices)
 
 
@@ -78,12 +81,13 @@ def load(reference: str, split: str, seed: int) -> Dataset:
     if name not in SETS:
         raise unknown("generated data set", name, SETS)
     numbers = _numbers(query)
-    classes = numbers.get("classes", SETS[name].default)
-    if classes > len(SETS[name].classes):
-        raise UsageError(f"{PREFIX}{name} has {len(SETS[name].classes)} classes, not {classes}: ask for fewer")
+    first, classes = numbers["first"], numbers.get("classes", SETS[name].default)
+    if first + classes > len(SETS[name].classes):
+        wanted = f"{classes} from number {first} on" if first else f"{classes}"
+        raise UsageError(f"{PREFIX}{name} has {len(SETS[name].classes)} classes, not {wanted}: ask for fewer")
     labels = np.arange(numbers["images"], dtype=np.int64)
-    source = SyntheticSource(name, numbers["size"], classes, numbers.get("seed", seed), split)
-    names = SETS[name].classes[:classes]
+    source = SyntheticSource(name, numbers["size"], classes, numbers.get("seed", seed), split, first)
+    names = SETS[name].classes[first : first + classes]
     return Dataset(f"{PREFIX}{name}", reference, split, names, labels % classes, source, labels)
 
 

@@ -14,7 +14,7 @@ from edgebench.export.onnx.layers import layer_errors
 from edgebench.export.onnx.pattern import normalisations
 from edgebench.export.onnx.static import quantize
 from edgebench.export.onnx.taps import activations
-from edgebench.export.onnx.variant import Variant
+from edgebench.export.quantize.variant import Variant
 from edgebench.records import ExportSpec, Quantization
 from edgebench.runtimes.onnxruntime import PROVIDERS, options
 
