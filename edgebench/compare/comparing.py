@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -17,6 +18,8 @@ from edgebench.compare.thresholds import DEFAULT, Threshold
 from edgebench.compare.verdicts import Judgement
 from edgebench.errors import unknown
 from edgebench.records import Measurement, Result
+
+OPERATORS = 10  # whose changes are listed
 
 
 @dataclass(frozen=True)
@@ -141,13 +144,29 @@ def _judge(
 
 
 def _details(metric: Metric, base: Result, new: Result) -> tuple[str, ...]:
-    """How each class of instructions changed, the largest change first."""
+    """How each class of instructions changed, and each operator's where both sides have them, largest change first."""
     if metric.name != "instructions" or not (isinstance(base, Measurement) and isinstance(new, Measurement)):
         return ()
-    names = [name for name in {**base.counts, **new.counts} if name not in ("instructions", "timed_every")]
-    changes = [(name, base.counts.get(name, 0), new.counts.get(name, 0)) for name in names]
+    classes = _changes(base.counts, new.counts)
+    here, there = _instructions_by_operator(base), _instructions_by_operator(new)
+    operators = _changes(here, there) if here and there else []
+    more = f"and {len(operators) - OPERATORS} more operators"
+    return (*classes, *operators[:OPERATORS], *([more] if len(operators) > OPERATORS else ()))
+
+
+def _changes(base: Mapping[str, int], new: Mapping[str, int]) -> list[str]:
+    names = [name for name in {**base, **new} if name not in ("instructions", "timed_every")]
+    changes = [(name, base.get(name, 0), new.get(name, 0)) for name in names]
     changes.sort(key=lambda change: -abs(change[2] - change[1]))
-    return tuple(f"{name}: {here:,} -> {there:,} ({there - here:+,})" for name, here, there in changes if here != there)
+    return [f"{name}: {here:,} -> {there:,} ({there - here:+,})" for name, here, there in changes if here != there]
+
+
+def _instructions_by_operator(result: Measurement) -> dict[str, int]:
+    """Instructions of every operator of a profile with --per-op, by its name and kind."""
+    found: Counter[str] = Counter()
+    for operator in result.operators.operators if result.operators else ():
+        found[f"operator {operator.name} ({operator.kind})"] += operator.counts.get("instructions", 0)
+    return dict(found)
 
 
 def _confirmed(row: Comparison, again: Sequence[Comparison]) -> Comparison:

@@ -7,7 +7,15 @@ from msgspec.structs import replace
 from edgebench.compare import Comparison, ComparisonReport, Settings, check, compare
 from edgebench.compare.thresholds import Threshold
 from edgebench.errors import Inconclusive, Regression, UsageError
-from edgebench.records import Accuracy, Estimate, ExportSpec, Measurement, Scenario
+from edgebench.records import (
+    Accuracy,
+    Estimate,
+    ExportSpec,
+    Measurement,
+    OperatorProfile,
+    OperatorTime,
+    Scenario,
+)
 
 Measured = Callable[..., Measurement]
 
@@ -206,6 +214,23 @@ def test_instruction_counts_are_exact_and_explained_by_class(measured: Measured)
     row = rows(compare([base], [counted(124_000_000, 30_555_937, "b")], Settings()))["instructions"]
     assert row.verdict == "slower"
     assert row.details == ("loads: 30,000,000 -> 30,555,937 (+555,937)",)
+
+
+def test_a_change_of_instructions_is_explained_by_operator_where_both_sides_counted_them(measured: Measured) -> None:
+    def counted(total: int, **operators: int) -> Measurement:
+        times = tuple(
+            OperatorTime(name=name, kind="CONV_2D", time_s=(), counts={"instructions": count})
+            for name, count in operators.items()
+        )
+        profile = OperatorProfile(method="prefixes", operators=times) if times else None
+        return measured(provenance="emulated", counts={"instructions": total}, operators=profile)
+
+    base = counted(3_000_000, stem=1_000_000, head=2_000_000)
+    row = rows(compare([base], [counted(3_600_000, stem=1_000_000, head=2_600_000)], Settings()))["instructions"]
+    assert row.details == ("operator head (CONV_2D): 2,000,000 -> 2,600,000 (+600,000)",)
+    assert rows(compare([base], [counted(3_600_000)], Settings()))["instructions"].details == ()
+    many = [counted(count * 12, **{f"layer{i}": count for i in range(12)}) for count in (10**6, 2 * 10**6)]
+    assert rows(compare(many[:1], many[1:], Settings()))["instructions"].details[10:] == ("and 2 more operators",)
 
 
 def test_memory_changes_below_an_allocator_arena_do_not_count(measured: Measured) -> None:
