@@ -73,6 +73,9 @@ EXPERIMENTS: dict[str, dict[str, Run]] = {
         "others": Run("mobilenetv2", SMALL, OTHERS, SCRATCH | {"epochs": 8}),
         "transferred": Run("mobilenetv2", SMALL, SHAPES, SHORT | {"freeze": "features.6"}, "others"),
         "scratch-as-short": Run("mobilenetv2", SMALL, SHAPES, SHORT),
+        "transferred-less-frozen": Run("mobilenetv2", SMALL, SHAPES, SHORT | {"freeze": "features.3"}, "others"),
+        "others-longer": Run("mobilenetv2", SMALL, OTHERS, SCRATCH),
+        "transferred-longer": Run("mobilenetv2", SMALL, SHAPES, SHORT | {"freeze": "features.6"}, "others-longer"),
     },
     "transfer_back": {
         "transferred": Run("mobilenetv2", SMALL, MANY_TEXTURES, SHORT | {"freeze": "features.6"}, "focus/mobilenetv2"),
