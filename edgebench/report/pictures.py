@@ -98,9 +98,22 @@ def _pareto(found: Stored, series: Series, picture: Picture) -> Chart:
     if y not in plots.TRADES:
         raise unknown("quantity against latency", y, plots.TRADES)
     table = [overview.row(result, 1, known) for result in good]
-    rows = overview.points(table, [result.model.family for result in good])
+    rows = _placed(overview.points(table, [result.model.family for result in good]), y)
     budgets = [{"latency_s": picture.latency_budget_s}] if picture.latency_budget_s else []
     return plots.pareto(rows, y=y, budgets=budgets, look=picture.look)
+
+
+def _placed(rows: list[dict[str, Any]], y: str) -> list[dict[str, Any]]:
+    """The rows that have a place in the plot. Raises UsageError, with what is missing, when none has."""
+    from edgebench.report import plots
+
+    field = plots.TRADES[y][0]
+    placed = [row for row in rows if row["p50_s"] is not None and row[field] is not None]
+    if not placed:
+        missing = {name: sum(row[key] is None for row in rows) for name, key in (("latency", "p50_s"), (y, field))}
+        lacking = [f"{count} of {len(rows)} results have no {name}" for name, count in missing.items() if count]
+        raise UsageError(f"no result has both latency and {y} ({', '.join(lacking) or 'none succeeded'})")
+    return placed
 
 
 def _history(series: Series, look: Look) -> Chart:

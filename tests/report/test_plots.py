@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import example_records as made
+import msgspec
 import pytest
 
 pytest.importorskip("altair", reason="needs altair: pip install 'edgebench[report]'")
@@ -87,6 +88,14 @@ def test_what_does_not_fit_is_refused_in_one_sentence(
         write_plot(str(example_store), tmp_path / name, picture, on_warning=pytest.fail)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_results_without_a_latency_have_no_trade_off(tmp_path: Path) -> None:
+    records = [msgspec.structs.replace(made.measurement(made.spec("mobilenetv2")), latency_s=())]
+    folder = made.write(tmp_path / "results", records)
+    for y in plots.TRADES:
+        with pytest.raises(UsageError, match=rf"no result has both latency and {y} \(1 of 1 results have no latency"):
+            write_plot(str(folder), tmp_path / "x.svg", Picture("pareto", y=y), on_warning=pytest.fail)
 
 
 def test_a_chart_of_hostile_names_holds_them_as_text(tmp_path: Path) -> None:
