@@ -91,3 +91,30 @@ def test_the_identity_is_of_the_contents_and_not_of_the_place(make_folder: MakeF
     assert load(str(folder)).identity == load(str(copy)).identity
     shutil.copy(copy / "val/cat/000.png", copy / "val/dog/000.png")
     assert load(str(folder)).identity != load(str(copy)).identity
+
+
+@pytest.mark.parametrize(("name", "size"), [("a.png", 50_000), ("a.bmp", 3 * 2**20)])
+def test_a_byte_changed_in_the_middle_of_a_file_makes_other_images(
+    name: str, size: int, make_folder: MakeFolder
+) -> None:
+    folder = make_folder({"val/cat": 1, "val/dog": 1})
+    file = folder / "val" / "cat" / name
+    content = bytearray(size)
+    file.write_bytes(content)
+    before = load(str(folder)).identity
+    assert load(str(folder)).identity == before
+    content[size // 2 + 5000] = 1
+    file.write_bytes(content)
+    assert load(str(folder)).identity != before
+
+
+def test_of_a_large_photograph_both_ends_and_pieces_between_count(make_folder: MakeFolder) -> None:
+    folder = make_folder({"val/cat": 1, "val/dog": 1})
+    size, found = 2 * 2**20, set()
+    for changed in (None, 0, size - 1, (size - 4096) * 7 // 15 + 100):
+        content = bytearray(size)
+        if changed is not None:
+            content[changed] = 1
+        (folder / "val" / "cat" / "large.jpg").write_bytes(content)
+        found.add(load(str(folder)).identity)
+    assert len(found) == 4
