@@ -21,6 +21,7 @@ LOOKS: Final = ("light", "dark")
 SUFFIXES: Final = (".png", ".svg")
 MOST_SERIES: Final = 10
 NAMED: Final = 5
+CHOOSE: Final = "choose with --model, --device, --fmt or --precision"
 SCALE: Final = 2.0  # pixels of a PNG a point: sharp in print and on dense screens
 
 Series = list[tuple[Key, list[Point]]]
@@ -120,10 +121,15 @@ def _history(series: Series, look: Look) -> Chart:
     from edgebench.report import plots
 
     past = [(key, points) for key, points in series if len(levels.usable(points)) >= levels.LEAST_POINTS]
-    if not 0 < len(past) <= MOST_SERIES:
+    if not past:
         raise UsageError(
-            f"{len(past)} series with a past fit, and a plot of history shows 1 to {MOST_SERIES}: choose with --model,"
-            f" --device, --format or --precision among {_named([key for key, _ in past or series])}"
+            f"no cell has {levels.LEAST_POINTS} or more records yet, which a plot of history needs:"
+            f" {_named([key for key, _ in series])}"
+        )
+    if len(past) > MOST_SERIES:
+        raise UsageError(
+            f"{len(past)} cells have a past, and a plot of history shows up to {MOST_SERIES}: {CHOOSE}"
+            f" among {_named([key for key, _ in past])}"
         )
     points = [row for key, stored_points in past for row in levels.points(key.label, stored_points)]
     steps = [row for key, stored_points in past for row in levels.levels(key.label, stored_points)[0]]
@@ -140,8 +146,7 @@ def _of_one(found: Stored, series: Series, picture: Picture) -> Chart:
         raise UsageError(f"none of the results that fit holds {what}: {_named([key for key, _ in series])}")
     if len(able) > 1:
         raise UsageError(
-            f"{len(able)} cells fit, and this plot shows one: choose with --model, --device, --format or --precision"
-            f" among {_named([key for key, _ in able])}"
+            f"{len(able)} cells fit, and this plot shows one: {CHOOSE} among {_named([key for key, _ in able])}"
         )
     [(key, result)] = able
     chart = _cell_chart(picture, result)

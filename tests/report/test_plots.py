@@ -68,14 +68,14 @@ def test_dark_and_light_differ(example_store: Path, tmp_path: Path) -> None:
     [
         (Picture("pareto"), "x.pdf", "a plot is written as .png or .svg, not '.pdf'"),
         (Picture("piechart"), "x.png", "unknown kind of plot 'piechart'"),
-        (Picture("latency"), "x.png", "cells fit, and this plot shows one: choose with --model"),
+        (Picture("latency"), "x.png", "cells fit, and this plot shows one: choose with --model, --device, --fmt or"),
         (Picture("latency", Wanted(device="rpi4")), "x.png", "none of the results that fit holds samples"),
         (
             Picture("operators", Wanted("mobilenetv1")),
             "x.png",
             "holds operators; `edgebench profile --per-op` stores them",
         ),
-        (Picture("history", Wanted("efficientnet_b0")), "x.png", "0 series with a past fit"),
+        (Picture("history", Wanted("efficientnet_b0")), "x.png", "no cell has 2 or more records yet"),
         (Picture("pareto", Wanted("resnet18")), "x.png", "no stored result fits; there are: mobilenetv2-w1-d1-r224"),
         (Picture("pareto", y="colour"), "x.png", "unknown quantity against latency 'colour'"),
         (Picture("pareto", look="page"), "x.png", "unknown look 'page'"),
