@@ -15,6 +15,7 @@ from edgebench.errors import UsageError
 from edgebench.records import Measurement
 from edgebench.report import overview, stored
 from edgebench.report.page import page
+from edgebench.report.page.environments import Settings
 from edgebench.report.page.library import vega_library
 from edgebench.report.page.making import write_report
 from edgebench.report.page.payload import Limits, Request, payload
@@ -192,3 +193,12 @@ def test_a_record_without_anything_still_has_a_row(tmp_path: Path) -> None:
     data = payload(found(tmp_path), Request(source="results"))
     assert data["cells"][0]["error"] == "CoreML runs files on a Mac only"
     assert data["methods"] == []
+
+
+def test_a_machine_stands_once_however_many_records_were_emulated_on_it() -> None:
+    settings = Settings()
+    for run in (1, 2):
+        facts = made.ENVIRONMENT | {"emulated_s": [0.5 * run], "counted": [1000 + run]}
+        settings.add(made.measurement(seed=run, environment=facts))
+    [machine] = settings.environments
+    assert machine["rows"] == 2

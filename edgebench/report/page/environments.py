@@ -10,7 +10,8 @@ import msgspec
 from edgebench.records import Estimate, Measurement, Result, Scenario
 
 # What differs from run to run on one machine; the records have it.
-CHANGING = ("after", "readings", "engine", "load_1m", "temperature_c", "frequency_hz", "commit", "threads", "throttled")
+CHANGING = ("after", "readings", "engine", "load_1m", "temperature_c", "frequency_hz", "commit", "threads", "throttled",
+            "emulated_s", "counted")  # fmt: skip
 
 
 class Settings:

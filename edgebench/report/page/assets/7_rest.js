@@ -36,7 +36,7 @@ function makeComparison() {
 
 const NUMBERS = [
   "\u25cf measured: a clock on that device. The median covers copying the input in, the inference, and reading the output.",
-  "\u25a0 emulated: the device's own runtime under an instruction-set emulator; counts, memory and outputs are exact, time is instructions times a calibrated constant.",
+  "\u25a0 emulated: the device's own runtime under an instruction-set emulator; counts, memory and outputs are exact; time comes from the counts through calibrated constants, or from the network's graph where that errs less. The sentences below say which.",
   "\u25b2 estimated, written ~ and in italics: from the network's graph; the interval is part of the number.",
   "Size is that of the file on disk; parameters and MACs are counted; parity is the file run here against PyTorch.",
   "The process is the unit of repetition: p50 is the median of the process medians, and its interval is over processes. No run is deleted. A percentile is refused where there are too few runs to support it at 99% confidence.",
@@ -44,7 +44,7 @@ const NUMBERS = [
 
 function makeMethod() {
   const machines = data.environments.map((each) =>
-    make("div", {}, make("h3", {}, `${each.facts.cpu ?? "unknown machine"}: ${each.devices.join(", ")}, ${each.rows} rows`), facts(Object.entries(each.facts))));
+    make("div", {}, make("h3", {}, `${each.facts.cpu ?? "unknown machine"}: ${each.devices.join(", ")}, ${each.rows} ${each.rows === 1 ? "row" : "rows"}`), facts(Object.entries(each.facts))));
   byId("method-body").append(
     make("h3", {}, "What the numbers are"), list(NUMBERS), make("h3", {}, "How they were taken"), list(data.methods.length ? data.methods : ["No row has a latency."]),
     ...(machines.length ? [make("h3", {}, "Machines"), make("div", { class: "machines" }, ...machines)] : []),
