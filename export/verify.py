@@ -16,6 +16,7 @@ Run = Callable[[Array], Array]
 VANISHING = 1e-6  # a range below this is rounding error more than output
 MUCH = 0.1  # relative L2 error above which int8 must show that it still tells classes apart
 ENOUGH = 8  # inputs for that
+HUGE = float(np.sqrt(np.finfo(np.float32).max))  # beyond it, squares leave float32
 SAME_FOR_ALL = 1e-3  # share of the range by which outputs of different inputs must differ
 
 
@@ -51,7 +52,7 @@ def verify(run: Run, inputs: list[Array], expected: Array, precision: Precision,
     """Compares `run` (the file, NCHW in) with torch's outputs `expected` (input, 1, class) on every input.
 
     Raises ExportError when the gate of the precision is not met, when int8 tells classes apart by chance only, or when
-    torch's outputs are too small or too alike for a comparison to mean anything.
+    torch's outputs are too small, too large or too alike for a comparison to mean anything.
     """
     spread = _spread(expected)
     outputs = [run(x) for x in inputs]
@@ -94,7 +95,7 @@ def verify_batch(run: Run, inputs: list[Array], expected: Array, precision: Prec
 
     Raises ExportError where they do not.
     """
-    found = difference(run(np.concatenate(inputs[:2])), np.concatenate(expected[:2]), float(np.ptp(expected)))
+    found = difference(run(np.concatenate(inputs[:2])), np.concatenate(expected[:2]), _span(expected))
     if not found.passes(precision):
         raise ExportError(f"a batch of two images differs from torch by {found.range_error:.2g} of the output range")
 
@@ -108,8 +109,9 @@ def difference(found: Array, expected: Array, spread: float) -> Difference:
         raise ExportError(f"the file's output has shape {found.shape}, torch's has {expected.shape}")
     if not np.isfinite(found).all():
         raise ExportError("the file's output has values that are not finite")
-    error = found.astype(np.float64) - expected
-    relative = np.linalg.norm(error) / np.linalg.norm(expected)
+    exact = expected.astype(np.float64)
+    error = found.astype(np.float64) - exact
+    relative = np.linalg.norm(error) / np.linalg.norm(exact)
     return Difference(max_abs=float(np.abs(error).max()), relative_l2=float(relative), range=spread)
 
 
@@ -117,13 +119,20 @@ def _spread(expected: Array) -> float:
     """Returns max - min of torch's outputs (input, 1, class); raises ExportError where comparing would be empty."""
     if not np.isfinite(expected).all():
         raise ExportError("torch's output has values that are not finite, so nothing can be compared with it")
-    spread = float(np.ptp(expected))
+    largest = float(np.abs(expected).max())
+    if largest > HUGE:
+        raise ExportError(f"torch's outputs reach {largest:.2g}, where float32 overflows: use trained weights")
+    spread = _span(expected)
     if spread < VANISHING:
         raise ExportError(f"torch's outputs span only {spread:.2g}, too little to compare with: use trained weights")
     change = float(np.ptp(expected, axis=0).max())
     if change < SAME_FOR_ALL * spread:
         raise ExportError(f"torch's outputs hardly depend on the input (change {change:.2g}): use trained weights")
     return spread
+
+
+def _span(values: Array) -> float:
+    return float(np.ptp(values.astype(np.float64)))
 
 
 def _failure(parity: Parity) -> str:

@@ -64,12 +64,22 @@ def test_output_of_another_kind_is_refused(outputs, message):
     [
         (EXPECTED * np.float32(1e-9), "span only .* too little to compare with"),
         (np.broadcast_to(EXPECTED[0], (4, 1, 10)), "hardly depend on the input"),
+        (EXPECTED * np.float32(1e37), r"torch's outputs reach \d.*e\+37, where float32 overflows: use trained weights"),
         (np.where(EXPECTED > 0, np.inf, EXPECTED), "torch's output has values that are not finite"),
     ],
 )
 def test_comparison_that_would_mean_nothing_is_refused(expected, message):
     with pytest.raises(ExportError, match=message):
         verify(answering(expected), INPUTS, expected, "fp32", "engine")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_large_outputs_are_compared_without_overflow(precision):
+    large = EXPECTED * np.float32(1e18)
+    assert verify(answering(large), INPUTS, large, precision, "engine").relative_l2_error == 0
+    with pytest.raises(ExportError, match=r"relative L2 error 1\b"):
+        verify(answering(-0 * large), INPUTS, large, precision, "engine")
 
 
 def test_batch_that_mixes_its_images_is_refused():
