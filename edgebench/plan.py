@@ -27,6 +27,7 @@ ACTIVATIONS = ("", "uint8", "int8")
 # What `profile` takes when no format is named. On the host every runtime is measured; elsewhere the formats that
 # the device's profile is calibrated for (see `default_formats`).
 HOST_FORMATS = ("tflite", "onnx", "torch", "ncnn")
+COUNTED_FORMATS = ("tflite", "onnx", "ncnn")  # of these, what `--counts` can run
 
 # Which precisions each format can be written in, and by which converters.
 WRITABLE = {name: form.precisions for name, form in formats.FORMATS.items()}
@@ -200,10 +201,10 @@ def is_file(name: str) -> bool:
     return Path(name).suffix in (".onnx", ".tflite", ".mlpackage", ".pt2", ".ncnn")
 
 
-def default_formats(device: DeviceProfile) -> tuple[str, ...]:
+def default_formats(device: DeviceProfile, *, counts: bool = False) -> tuple[str, ...]:
     """The formats to profile when none is named: the host's, or the first that the device is calibrated for."""
     if device.name == "host":
-        return HOST_FORMATS
+        return COUNTED_FORMATS if counts else HOST_FORMATS
     from edgebench.runtimes import FORMATS as RUNTIME_OF
 
     calibrated = {calibration.runtime for calibration in device.calibrations}

@@ -70,6 +70,10 @@ def run(
     cores = os.cpu_count()
     if way.kind == "measure" and cores and scenario.threads > cores:
         raise UsageError(f"{scenario.threads} threads on this machine: give 1 to {cores}, its number of cores")
+    if way.kind in ("emulate", "count"):
+        from edgebench.targets import emulator
+
+        emulator.check((cell.export.format for cell in cells), device, scenario.threads)
     folder = results / device.name
     store.check_writable(folder)
     cells = suited(cells, device)

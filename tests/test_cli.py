@@ -19,8 +19,8 @@ EXPORT_KEYS = {
 }  # fmt: skip
 PROFILE_KEYS = {
     "model", "width", "depth", "resolution", "format", "precision", "device", "runtime", "threads", "provenance",
-    "latency_s", "calibrated_on", "first_s", "load_s", "peak_memory_bytes", "size_bytes", "parameters", "macs",
-    "parity", "accuracy", "warnings", "status", "error",
+    "latency_s", "calibrated_on", "first_s", "load_s", "peak_memory_bytes", "instructions", "size_bytes", "parameters",
+    "macs", "parity", "accuracy", "warnings", "status", "error",
 }  # fmt: skip
 FOCUS = ["mobilenetv1", "mobilenetv2", "efficientnet_lite0", "efficientnet_b0"]
 

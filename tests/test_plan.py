@@ -73,6 +73,7 @@ def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
 
 def test_the_default_format_is_one_that_the_device_is_calibrated_for() -> None:
     assert plan.default_formats(profiles.load("host")) == plan.HOST_FORMATS
+    assert "torch" not in plan.default_formats(profiles.load("host"), counts=True)
     assert plan.default_formats(profiles.load("rpi4")) == ("tflite",)
     assert plan.default_formats(profiles.load("jetson_nano")) == ("ncnn",)
     assert plan.default_formats(profiles.load("pixel1")) == ("tflite",)

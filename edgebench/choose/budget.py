@@ -117,11 +117,11 @@ def _relaxed(budget: Budget, name: str, quantities: Mapping[str, Floats]) -> str
 
 
 def _relaxed_together(limits: Mapping[str, float], quantities: Mapping[str, Floats]) -> str:
-    """The limits of the network that breaks its worst one by the smallest factor."""
+    """The limits of the network that breaks its worst one by the smallest factor, and so on among equals."""
     excess = [
         limit / quantities[name] if name == "accuracy" else quantities[name] / limit for name, limit in limits.items()
     ]
-    nearest = int(np.argmin(np.max(excess, axis=0)))
+    nearest = int(np.lexsort(np.sort(excess, axis=0))[0])  # the last key, the largest factor, counts first
     kept = {name: _kept(name, quantities[name][[nearest]], limit)[0] for name, limit in limits.items()}
     broken = [name for name in limits if not kept[name]]
     return " and ".join(f"{OPTION[name]} {_rounded(name, float(quantities[name][nearest]))}" for name in broken)

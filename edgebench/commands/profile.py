@@ -104,7 +104,7 @@ def profile(
     from edgebench.report import output, profiled
 
     target = profiles.load(device)
-    formats = listed(fmt, "format", plan.FORMATS) or plan.default_formats(target)
+    formats = listed(fmt, "format", plan.FORMATS) or plan.default_formats(target, counts=counts)
     quantization = plan.quantization(calibrate, samples, scheme=scheme)
     specs = plan.export_specs(formats, listed(precision, "precision", plan.PRECISIONS), quantization=quantization)
     file = weights_file(weights, sha256)
@@ -126,7 +126,11 @@ def profile(
 
 def _images(data: str | None, limit: int | None) -> "Dataset | None":
     """The images of --data, with what is to be said of their choice on standard error."""
+    from edgebench.errors import UsageError
+
     if data is None:
+        if limit is not None:
+            raise UsageError(f"--limit {limit} limits the images of --data: name those, or leave it out")
         return None
     from edgebench import evaluating
     from edgebench.report import output

@@ -28,6 +28,7 @@ def profile(result: Result) -> dict[str, Any]:
         "first_s": _middle(result.first_s) if isinstance(result, Measurement) else None,
         "load_s": _middle(result.load_s) if isinstance(result, Measurement) else None,
         "peak_memory_bytes": result.peak_memory_bytes,
+        "instructions": result.counts.get("instructions") if isinstance(result, Measurement) else None,
         "size_bytes": result.size_bytes,
         "parameters": result.parameters,
         "macs": result.macs,

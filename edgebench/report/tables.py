@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from edgebench.records import Estimate, Measurement, Parity, Result
+from edgebench.records import Estimate, Parity, Result
 from edgebench.report import evaluated, legend, rows
 from edgebench.report.overview import point
 from edgebench.units import show_bytes, show_count, show_seconds
@@ -125,7 +125,6 @@ def _filled(columns: Sequence[str], cells: Sequence[Row]) -> list[str]:
 def _profile_row(result: Result) -> Row:
     row = rows.profile(result)
     times = row["latency_s"]
-    instructions = result.counts.get("instructions") if isinstance(result, Measurement) else None
     return {
         "model": result.model.name,
         "point": point(result.model),
@@ -134,12 +133,12 @@ def _profile_row(result: Result) -> Row:
         "thr": str(row["threads"]),
         "provenance": result.provenance if result.status == "ok" else result.status.upper(),
         "p50": show_seconds(times["median"]),
-        "interval": f"{_bare(times['low'])}-{show_seconds(times['high'])}" if times["high"] is not None else "-",
+        "interval": _interval(times["low"], times["high"]),
         "p90": _refused(times["p90"], result),
         "first": show_seconds(row["first_s"]),
         "load": show_seconds(row["load_s"]),
         "peak mem": show_bytes(result.peak_memory_bytes),
-        "instr": show_count(instructions),
+        "instr": show_count(row["instructions"]),
         "top-1": evaluated.top1(result.accuracy),
         "vs torch": evaluated.points(result.accuracy),
         "size": show_bytes(result.size_bytes),
@@ -149,8 +148,12 @@ def _profile_row(result: Result) -> Row:
     }
 
 
-def _bare(value: float | None) -> str:
-    return show_seconds(value).partition(" ")[0]
+def _interval(low: float | None, high: float | None) -> str:
+    """61.1-88.1 ms; both units where they differ: 82.1 us-1.50 ms."""
+    if low is None or high is None:
+        return "-"
+    (number, _, unit), end = show_seconds(low).partition(" "), show_seconds(high)
+    return f"{number}-{end}" if end.endswith(f" {unit}") else f"{number} {unit}-{end}"
 
 
 def _refused(value: float | None, result: Result) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edgebench.errors import DeviceError
+from edgebench.errors import DeviceError, UsageError
 from edgebench.profiles import DeviceProfile
 from edgebench.records import Record
 from edgebench.runtimes import PACKAGES
@@ -65,6 +65,8 @@ def check(
     tell: Tell = quiet,
 ) -> Answer:
     """Connects to a device, sends what is missing there, and imports every runtime. Raises DeviceError, UsageError."""
+    if via == "local" or device.name == "host":
+        raise UsageError("this machine needs no connection: `edgebench doctor` says what works here")
     found = way(device, via, connect, python)
     with connected(link(found), found.python, tell=tell) as target:
         return _answer(device.name, found.via or "ssh", target)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import platform
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -260,11 +260,28 @@ class _Task:
         )
 
 
-def _runtime(artifact: Artifact) -> str:
-    """The runtime that the bundle has for the file. Raises UsageError for another, and for a file that is not there."""
-    runtime = FORMATS[artifact.export.format]
+def check(forms: Iterable[str], device: DeviceProfile, threads: int = 1) -> None:
+    """Raises UsageError for what cannot be emulated on the device, or counted on this machine: before anything runs."""
+    if threads != 1:
+        raise UsageError(f"the emulator runs one thread, not {threads}: leave --threads out, or connect a board")
+    if device.name != "host":
+        fakecpu.core_of(device)
+    for form in forms:
+        runtime_of(form)
+    require()
+
+
+def runtime_of(form: str) -> str:
+    """The runtime that the bundle has for a format. Raises UsageError where it has none."""
+    runtime = FORMATS[form]
     if runtime not in RUNTIMES:
-        raise UsageError(f"{artifact.export.format} files cannot be emulated: the bundle has {', '.join(RUNTIMES)}")
+        raise UsageError(f"{form} files cannot be emulated: the bundle has {', '.join(RUNTIMES)}")
+    return runtime
+
+
+def _runtime(artifact: Artifact) -> str:
+    """The runtime for the file. Raises UsageError where the bundle has none, and for a file that is not there."""
+    runtime = runtime_of(artifact.export.format)
     if not Path(artifact.path).exists():
         raise UsageError(f"{artifact.path} is not there: export it again")
     return runtime

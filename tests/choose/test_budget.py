@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from edgebench.choose import budget
 from edgebench.choose.budget import Budget, feasible, infeasible, parse
 from edgebench.errors import UsageError
 
@@ -72,3 +73,9 @@ def test_when_no_single_limit_helps_it_gives_those_that_do_together() -> None:
     assert found is not None
     relaxed = Budget(max_latency_s=float(found[1]) / 1e3, max_memory_bytes=round(float(found[2]) * 1e6))
     assert feasible(relaxed, QUANTITIES).any()
+
+
+def test_among_networks_that_break_the_worst_limit_alike_the_rest_decides() -> None:
+    quantities = {"latency": np.array([0.012, 0.004]), "memory": np.array([9e6, 3e6]), "size": np.array([6e6, 6e6])}
+    limits = {"latency": 0.001, "memory": 1e6, "size": 1e5}
+    assert budget._relaxed_together(limits, quantities) == "--max-latency 4ms and --max-memory 3MB and --max-size 6MB"

@@ -2,6 +2,7 @@
 
 from io import StringIO
 
+import pytest
 from msgspec.structs import replace
 from rich.console import RenderableType
 
@@ -120,3 +121,13 @@ def test_device_tables_render_for_every_device() -> None:
         profile = profiles.load(name)
         assert profile.title in shown(*tables.device(profile))
     assert "rpi4" in shown(tables.devices([profiles.load("rpi4")]))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [(0.0611, 0.0881, "61.1-88.1 ms"), (82.1e-6, 1.5e-3, "82.1 us-1.50 ms"), (None, None, "-")],
+)
+def test_an_interval_names_a_unit_once_only_when_both_ends_have_it(
+    low: float | None, high: float | None, shown: str
+) -> None:
+    assert tables._interval(low, high) == shown

@@ -320,3 +320,18 @@ def test_the_guests_part_is_the_sum_of_its_areas(guest: ModuleType, sizes: list[
     total, part = guest.resident("\n".join(areas), maps)
     assert total == sum(sizes) * 1024
     assert part == sum(kib for kib, mine in zip(sizes, chosen, strict=True) if mine) * 1024
+
+
+@pytest.mark.parametrize(
+    ("forms", "device", "threads", "message"),
+    [
+        (["tflite"], "rpi4", 4, "one thread, not 4"),
+        (["tflite", "coreml"], "rpi4", 1, "coreml files cannot be emulated"),
+        (["tflite"], "n100", 1, "n100 cannot be emulated"),
+    ],
+)
+def test_what_cannot_be_emulated_is_refused_before_anything_runs(
+    forms: list[str], device: str, threads: int, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        emulator.check(forms, profiles.load(device), threads)
