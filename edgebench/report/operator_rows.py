@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from statistics import median
+from typing import Any
 
 from msgspec.structs import replace
 
 from edgebench.records import OperatorProfile, OperatorTime
+from edgebench.report.operator_counts import TOTAL
 
 OPERATIONS_PER_MAC = 2
 
@@ -46,6 +48,34 @@ def ranked(profile: OperatorProfile) -> list[OperatorRow]:
     return [
         _row(operator, time, total, upto, profile) for (time, operator), upto in zip(times, cumulative, strict=True)
     ]
+
+
+@dataclass(frozen=True)
+class CountedRow:
+    """One operator of an emulated device: the instructions it executes, and their shares as in OperatorRow."""
+
+    name: str
+    kind: str
+    instructions: int
+    share: float
+    cumulative_share: float
+
+
+def counted(profile: OperatorProfile) -> list[CountedRow]:
+    """The operators whose instructions are known, what executes most first."""
+    found = [(each.counts[TOTAL], each) for each in _told_apart(profile.operators) if TOTAL in each.counts]
+    found.sort(key=lambda pair: -pair[0])
+    total = sum(count for count, _ in found) or 1
+    cumulative = accumulate(count for count, _ in found)
+    return [
+        CountedRow(each.name, each.kind, count, count / total, min(upto / total, 1.0))
+        for (count, each), upto in zip(found, cumulative, strict=True)
+    ]
+
+
+def shown(profile: OperatorProfile) -> list[dict[str, Any]]:
+    """The rows of a plot or a page: by time where a clock has seen the operators, or else by instructions."""
+    return [vars(row) for row in (ranked(profile) if profile.is_timed else counted(profile))]
 
 
 def _told_apart(operators: Iterable[OperatorTime]) -> Iterator[OperatorTime]:
@@ -95,6 +125,8 @@ def total_s(profile: OperatorProfile) -> float:
 
 def caption(profile: OperatorProfile) -> list[str]:
     """What the rows rest on, one sentence a line."""
+    if not profile.is_timed:
+        return [f"Counts: {profile.method}."]
     lines = [f"Times: {profile.method}, the median of {len(profile.profiled_s)} inferences."]
     if profile.profiled_s and profile.plain_s:
         profiled, plain = median(profile.profiled_s), median(profile.plain_s)

@@ -156,9 +156,9 @@ def _of_one(found: Stored, series: Series, picture: Picture) -> Chart:
 def _has(kind: str, result: Result) -> bool:
     if not isinstance(result, Measurement):
         return False
-    return (
-        (result.operators is not None and result.operators.is_timed) if kind == "operators" else bool(result.latency_s)
-    )
+    if kind == "operators":
+        return result.operators is not None and bool(operator_rows.shown(result.operators))
+    return bool(result.latency_s)
 
 
 def _cell_chart(picture: Picture, result: Result) -> Chart:
@@ -167,8 +167,8 @@ def _cell_chart(picture: Picture, result: Result) -> Chart:
     if not isinstance(result, Measurement):
         raise UsageError("an estimate has neither samples nor operators")
     if picture.kind == "operators" and result.operators is not None:
-        rows: Sequence[dict[str, Any]] = [vars(row) for row in operator_rows.ranked(result.operators)]
-        return plots.operators(rows, look=picture.look)
+        held = result.operators
+        return plots.operators(operator_rows.shown(held), counted=not held.is_timed, look=picture.look)
     if picture.kind == "spread":
         return plots.spread(samples.quantiles(result.latency_s), look=picture.look)
     return plots.latency(samples.in_order(result.latency_s), samples.starts(result.latency_s), look=picture.look)

@@ -32,6 +32,10 @@ TRADES: Final = {
 }
 MOST_BARS: Final = 30
 BAR_HEIGHT: Final = 17
+# What an operator costs: field, its unit's size in base units, the axis' title, and the tooltip's.
+TIMED: Final = ("time_s", 1e-6, "median time (µs)", "µs")
+COUNTED: Final = ("instructions", 1e6, "instructions (millions)", "million instructions")
+TIMED_TOO: Final = ("unit:N", alt.Tooltip("macs:Q", title="MACs", format=".3~s"))
 WORSE: Final = "new / base (above 1 is worse)"
 PROVENANCE: Final = ("measured", "emulated", "estimated")
 VERDICTS: Final = {"slower": "bad", "faster": "good", "same": "muted", "inconclusive": "ink"}
@@ -160,30 +164,33 @@ def spread(quantiles: Rows, *, look: Look = "light") -> Chart:
     )
 
 
-def operators(rows: Rows, *, look: Look = "light") -> Chart:
-    """The slowest operators: rows with the fields of `operator_rows.OperatorRow`, the slowest first."""
+def operators(rows: Rows, *, counted: bool = False, look: Look = "light") -> Chart:
+    """The costliest operators first: rows with the fields of `operator_rows.OperatorRow`, or of CountedRow."""
+    field, unit, title, name = COUNTED if counted else TIMED
     base = (
         alt.Chart(alt.NamedData("operators"))
-        .transform_window(rank="rank()", sort=[alt.SortField("time_s", order="descending")])
+        .transform_window(rank="rank()", sort=[alt.SortField(field, order="descending")])
         .transform_filter(f"datum.rank <= {MOST_BARS}")
         .transform_calculate(
-            us="datum.time_s * 1e6",
-            room="datum.time_s * 1.25e6",
+            cost=f"datum.{field} / {unit}",
+            room=f"datum.{field} * 1.25 / {unit}",
             text="format(datum.share, '.1%') + '  (' + format(datum.cumulative_share, '.0%') + ')'",
         )
         .encode(y=alt.Y("name:N", title=None, sort=None))
     )
     bars = base.mark_bar(height=11).encode(
-        x=alt.X("us:Q", title="median time (µs); share of all operators, and with all slower ones"),
+        x=alt.X("cost:Q", title=f"{title}; share of all operators, and with all before it"),
         color=alt.Color("kind:N", title="kind"),
-        tooltip=["name:N", "kind:N", "unit:N", alt.Tooltip("us:Q", title="µs", format=".4~g"),
-                 alt.Tooltip("share:Q", format=".1%"), alt.Tooltip("macs:Q", title="MACs", format=".3~s")],
+        tooltip=["name:N", "kind:N", alt.Tooltip("cost:Q", title=name, format=".4~g"),
+                 alt.Tooltip("share:Q", format=".1%"), *([] if counted else TIMED_TOO)],
     )  # fmt: skip
     text = base.mark_text(align="left", dx=4, fontSize=10, color=theme.colour("muted", look)).encode(
-        x="us:Q", text="text:N"
+        x="cost:Q", text="text:N"
     )
     room = base.mark_point(opacity=0).encode(x="room:Q")  # keeps the axis long enough for the text
-    chart = _layered([bars, room, text], {"operators": list(rows)}, look, description="time of the slowest operators")
+    chart = _layered(
+        [bars, room, text], {"operators": list(rows)}, look, description=f"{title} of the costliest operators"
+    )
     return _bars_high(chart, min(len(rows), MOST_BARS), look)
 
 

@@ -36,6 +36,24 @@ def test_rows_are_ranked_by_their_median_and_shares_add_up() -> None:
     assert operator_rows.total_s(TWO) == pytest.approx(4e-3)
 
 
+COUNTED = OperatorProfile(
+    method="a count",
+    operators=tuple(
+        OperatorTime(name=name, kind="CONV", time_s=(), counts={"instructions": count, "load": 1})
+        for name, count in (("small", 1_000_000), ("large", 3_000_000))
+    ),
+)
+
+
+def test_operators_that_no_clock_has_seen_are_ranked_by_their_instructions() -> None:
+    large, small = operator_rows.counted(COUNTED)
+    assert (large.name, large.instructions, large.share, large.cumulative_share) == ("large", 3_000_000, 0.75, 0.75)
+    assert (small.name, small.share, small.cumulative_share) == ("small", 0.25, 1.0)
+    assert operator_rows.shown(COUNTED) == [vars(large), vars(small)]
+    assert operator_rows.shown(TWO) == [vars(row) for row in operator_rows.ranked(TWO)]
+    assert operator_rows.caption(COUNTED) == ["Counts: a count."]
+
+
 def test_the_roof_is_that_of_computing_or_of_moving_bytes_whichever_takes_longer() -> None:
     large, small = operator_rows.ranked(TWO)
     assert large.flop_per_s == pytest.approx(2 * 75e6 / 3e-3)

@@ -13,6 +13,7 @@ pytest.importorskip("altair", reason="needs altair: pip install 'edgebench[repor
 pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install 'edgebench[report]'")
 
 from edgebench.errors import UsageError
+from edgebench.records import OperatorProfile, OperatorTime
 from edgebench.report import plots
 from edgebench.report.pictures import KINDS, Picture, Wanted, write_plot
 
@@ -96,6 +97,19 @@ def test_results_without_a_latency_have_no_trade_off(tmp_path: Path) -> None:
     for y in plots.TRADES:
         with pytest.raises(UsageError, match=rf"no result has both latency and {y} \(1 of 1 results have no latency"):
             write_plot(str(folder), tmp_path / "x.svg", Picture("pareto", y=y), on_warning=pytest.fail)
+
+
+def test_counted_operators_are_drawn_by_their_instructions(tmp_path: Path) -> None:
+    operators = tuple(
+        OperatorTime(name=name, kind="CONV", time_s=(), counts={"instructions": count})
+        for name, count in (("small", 1_000_000), ("large", 3_000_000))
+    )
+    profile = OperatorProfile(method="a count", operators=operators)
+    folder = made.write(tmp_path / "results", [made.measurement(operators=profile)])
+    write_plot(str(folder), tmp_path / "x.svg", Picture("operators"), on_warning=pytest.fail)
+    shown = texts(tmp_path / "x.svg")
+    assert {"large", "small", "75.0%  (75%)", "25.0%  (100%)"} <= set(shown)
+    assert any(text.startswith("instructions (millions)") for text in shown)
 
 
 def test_a_chart_of_hostile_names_holds_them_as_text(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def _charts() -> dict[str, Any]:
     made = {f"pareto-{name}": plots.pareto([], y=name, look="page") for name in plots.TRADES}
     made |= {"latency": plots.latency([], look="page"), "spread": plots.spread([], look="page")}
     made |= {"operators": plots.operators([], look="page"), "history": plots.history([], look="page")}
+    made |= {"operators-counted": plots.operators([], counted=True, look="page")}
     made |= {"comparison": plots.comparison([], look="page")}
     return {name: plots.described(chart) for name, chart in made.items()}
 

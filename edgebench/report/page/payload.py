@@ -88,7 +88,7 @@ class _Page:
                 self.samples[number] = _samples(result)
             else:
                 self.leave_out(1, "older cells, whose samples are only in the results folder")
-        if result.operators is not None and result.operators.is_timed:
+        if result.operators is not None and operator_rows.shown(result.operators):
             if len(self.operators) < limits.operator_cells:
                 self.operators[number] = _operators(result)
             else:
@@ -171,6 +171,7 @@ def _operators(result: Measurement) -> dict[str, Any]:
     if result.operators is None:
         return {}
     return {
-        "operators": [vars(row) for row in operator_rows.ranked(result.operators)],
+        "counted": not result.operators.is_timed,
+        "operators": operator_rows.shown(result.operators),
         "caption": operator_rows.caption(result.operators),
     }

@@ -10,7 +10,7 @@ const MOST_PRINTED = 1000;
 class DataTable {
   constructor({ name, columns, rows, caption, cell, chosen = () => -1, size = 100, sizes = [50, 100, 500] }) {
     Object.assign(this, { name, columns, rows, cell, chosen, size });
-    const empty = (number) => rows.length && rows.every((row) => row[number] === null || row[number] === "");
+    const empty = (number) => rows.length && rows.every((row) => row[number] === null || row[number] === undefined || row[number] === "");
     this.places = columns.map((_, number) => number).filter((number) => !empty(number));
     this.shown = rows.map((_, row) => row);
     this.sorted = null;

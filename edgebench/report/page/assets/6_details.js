@@ -7,7 +7,7 @@ const PROCESSES = [
   ["clock", "text", "clock before, after"], ["heat", "text", "temperature before, after"],
 ];
 const OPERATORS = [
-  ["name", "text", "operator"], ["kind", "text", "kind"], ["time_s", "time", "time"], ["share", "percent", "share"],
+  ["name", "text", "operator"], ["kind", "text", "kind"], ["time_s", "time", "time"], ["instructions", "count", "instr."], ["share", "percent", "share"],
   ["cumulative_share", "percent", "sum"], ["macs", "count", "MACs"], ["traffic_bytes", "bytes", "bytes"],
   ["flop_per_s", "rate", "FLOP/s"], ["roof_share", "percent", "of roof"], ["unit", "text", "ran on"],
 ];
@@ -65,7 +65,7 @@ function showOperators(row) {
   const held = data.operators[row];
   if (!held) return [];
   const chart = make("div", { class: "chart" });
-  draw(chart, "operators", { operators: held.operators }, Math.min(held.operators.length, MOST_BARS));
+  draw(chart, held.counted ? "operators-counted" : "operators", { operators: held.operators }, Math.min(held.operators.length, MOST_BARS));
   return [
     make("h3", {}, "Operators"), ...held.caption.map((line) => make("p", { class: "quiet" }, line)), chart,
     tableOf("Operators of this cell", OPERATORS, held.operators),
