@@ -150,9 +150,9 @@ class _Run:
         return told
 
     def _kept(self) -> str:
-        if not self.best_epoch:
+        if not self.metrics.rows:
             return "there was no finished epoch to keep"
-        return f"epoch {self.trainer.epoch} is kept in {self.request.folder / checkpoint.LAST}"
+        return f"epoch {self.metrics.rows[-1].epoch} is kept in {self.request.folder / checkpoint.LAST}"
 
     def _outcome(self) -> Outcome:
         request, sets = self.request, self.sets

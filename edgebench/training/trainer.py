@@ -6,7 +6,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ from edgebench.training.settings import Settings
 
 HOLD_AFTER: Final = 2 / 3  # share of a quantization-aware run after which statistics and ranges stay as they are
 EVALUATED: Final = 256  # images at a time
+DIVERGED: Final = 1e3  # a validation loss so many times that of guessing, ln(classes), is no training any more
 
 Sums = dict[str, float]
 OnStep = Callable[[int, int, float], None]
@@ -54,11 +55,12 @@ class Trainer:
         self._followed = optimize.followed(network)
 
     def run_epoch(self, images: Images, validation: Images, augmentation: nn.Module, on_step: OnStep) -> Epoch:
-        """Trains on every image once, in a new random order, and evaluates. Raises TrainingError for a loss of NaN."""
+        """Trains on every image once, in a new random order, and evaluates. Raises TrainingError where it diverged."""
         began = time.perf_counter()
         totals, trained_s = self._train(images, augmentation, on_step)
         self.epoch += 1
         val_loss, val_accuracy = self.evaluate(validation)
+        self._check_epoch(val_loss, len(validation.dataset.classes))
         return Epoch(
             epoch=self.epoch,
             step=self.step,
@@ -164,10 +166,21 @@ class Trainer:
     def _check(self, found: Mapping[str, float]) -> None:
         for what in ("loss", "gradient"):
             if not math.isfinite(found[what]):
-                raise TrainingError(
-                    f"the {what} became {found[what]} at step {self.step + 1}, in epoch {self.epoch + 1}: training has"
-                    " stopped; try a lower --lr, a longer --warmup or a smaller --clip"
-                )
+                self._stop(f"the {what} became {found[what]} at step {self.step + 1}, in epoch {self.epoch + 1}")
+
+    def _check_epoch(self, val_loss: float, classes: int) -> None:
+        """Raises TrainingError for values that nobody should keep: the caller saves what this lets through."""
+        if not val_loss <= DIVERGED * math.log(max(classes, 2)):
+            self._stop(f"the validation loss became {val_loss:g} in epoch {self.epoch}")
+        for name, value in (*self.network.state_dict().items(), *self.values().items()):
+            if value.is_floating_point() and not bool(value.isfinite().all()):
+                self._stop(f"the values of {name} became infinite or nan in epoch {self.epoch}")
+
+    def _stop(self, what: str) -> NoReturn:
+        clip = "a smaller --clip" if self.settings.clip else "--clip 5"
+        raise TrainingError(
+            f"{what}: training has stopped; try a lower --lr, a longer --warmup or {clip}, in another folder"
+        )
 
     def _input(self, batch: Batch) -> tuple[Tensor, Tensor]:
         return batch.x.to(self.hardware.device).float() / 255, batch.labels.to(self.hardware.device)

@@ -164,6 +164,40 @@ def test_after_nan_the_last_good_epoch_is_there(request_for: Make, monkeypatch: 
     assert (request.folder / BEST).is_file()
 
 
+@pytest.mark.parametrize(
+    ("loss", "clip", "message"),
+    [
+        (float("nan"), 5.0, r"validation loss became nan in epoch 2: .* a smaller --clip.*epoch 1 is kept"),
+        (1e4, 0.0, r"validation loss became 10000 in epoch 2: .* or --clip 5.*epoch 1 is kept"),
+        (None, 5.0, r"values of conv1.weight became infinite or nan in epoch 2.*epoch 1 is kept"),
+    ],
+    ids=["nan", "huge", "weights"],
+)
+def test_a_diverged_epoch_is_not_saved(
+    loss: float | None, clip: float, message: str, request_for: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgebench.training.trainer import Trainer
+
+    whole = Trainer.evaluate
+
+    def diverged(self: Trainer, images: object) -> tuple[float, float]:
+        found = whole(self, images)  # type: ignore[arg-type]
+        if self.epoch < 2:
+            return found
+        if loss is None:
+            self.network.state_dict()["conv1.weight"].fill_(float("inf"))
+        return (found[0] if loss is None else loss), 1.0
+
+    monkeypatch.setattr(Trainer, "evaluate", diverged)
+    request = request_for(epochs=3, clip=clip)
+    with pytest.raises(TrainingError, match=message):
+        train(request)
+    state = torch.load(request.folder / LAST, weights_only=True)
+    assert state["epoch"] == 1 and all(value.isfinite().all() for value in load_file(request.folder / BEST).values())
+    found = trained.read(request.folder / BEST)
+    assert found is not None and found.epochs == 1
+
+
 def test_resuming_a_finished_run_changes_nothing(request_for: Make) -> None:
     request = request_for(epochs=1)
     outcome = train(request)
