@@ -10,7 +10,9 @@ The .param file says what pnnx leaves out: the sizes of the input and of the out
 from __future__ import annotations
 
 import copy
+import errno
 import os
+import signal
 import subprocess
 from collections import Counter
 from dataclasses import replace
@@ -30,6 +32,7 @@ from edgebench.models.layers import Subsample
 from edgebench.records import ExportSpec, Layout, TensorSpec
 
 UNWANTED = ("pnnxparam", "pnnxbin", "pnnxpy", "pnnxonnx", "ncnnpy")  # files that pnnx writes beside the two
+FILE_TOO_LARGE = -getattr(signal, "SIGXFSZ", 0)  # how a program ends at the limit on a file's size; not on Windows
 PATIENCE_S = 1800.0  # VGG-16 takes half a minute on a busy machine
 NOISE = Noise(
     warnings=(
@@ -68,13 +71,17 @@ def _convert_int8(network: Network, folder: Path, conversion: Conversion, path: 
 
 
 def trace(network: Network, path: Path) -> tuple[int, ...]:
-    """Saves the network as TorchScript, and returns its output's shape."""
+    """Saves the network as TorchScript, and returns its output's shape.
+
+    The file is written from Python: torch's own writer ends the process where the disk is full. Raises OSError there.
+    """
     image = np.zeros(network.spec.input_shape, np.float32)
     output = network.compute([image])[0]
     with quiet(NOISE), torch.no_grad():
         module = _with_pooling(network.module)
         traced = torch.jit.trace(module, torch.from_numpy(image), check_trace=False)  # type: ignore[no-untyped-call]
-        traced.save(str(path))
+        saved = traced.save_to_buffer()
+    path.write_bytes(saved)
     return tuple(map(int, output.shape))
 
 
@@ -113,6 +120,8 @@ def _run_pnnx(folder: Path, shape: tuple[int, ...], precision: str) -> None:
         )
     except subprocess.TimeoutExpired as error:
         raise ExportError(f"pnnx took longer than {PATIENCE_S:.0f} s, and was ended") from error
+    if done.returncode and done.returncode == FILE_TOO_LARGE:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(folder / BIN))
     if done.returncode or not (folder / PARAM).is_file() or not (folder / BIN).is_file():
         words = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         raise ExportError(f"pnnx ended with exit code {done.returncode}: {words[-1][:200] if words else 'no message'}")

@@ -1,5 +1,7 @@
 import os
 import stat
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -52,6 +54,35 @@ def test_nothing_but_the_two_files_is_written(network, tmp_path):
     assert sorted(os.listdir(tmp_path / "net.ncnn")) == ["model.bin", "model.param"]
     text = (tmp_path / "net.ncnn" / "model.param").read_text()
     assert str(tmp_path) not in text and "image" in text
+
+
+def test_a_limit_on_file_sizes_is_an_error_and_leaves_nothing(tmp_path):
+    program = f"""
+import resource
+from pathlib import Path
+from torch import nn
+from edgebench.export import ncnn
+from edgebench.export.network import Network
+from edgebench.records import ExportSpec, ModelSpec
+network = Network(ModelSpec(name="own", family="user", resolution=16), nn.Conv2d(3, 4000, 1).eval())
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+try:
+    ncnn.convert(network, ExportSpec(format="ncnn"), Path({str(tmp_path / "net.ncnn")!r}))
+except OSError as error:
+    print(error.strerror)
+"""
+    pytest.importorskip("resource")
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "File too large\n"), done.stderr[-500:]
+    assert os.listdir(tmp_path) == []
+
+
+def test_pnnx_that_meets_a_limit_on_file_sizes_is_told_apart(network, tmp_path, monkeypatch):
+    done = subprocess.CompletedProcess([], exporter.FILE_TOO_LARGE, "", "")
+    monkeypatch.setattr(subprocess, "run", lambda *given, **options: done)
+    with pytest.raises(OSError, match="File too large"):
+        exporter.convert(network, FP32, tmp_path / "net.ncnn")
+    assert os.listdir(tmp_path) == []
 
 
 def test_the_same_network_gives_the_same_bytes(network, tmp_path):
