@@ -127,6 +127,8 @@ def missing(device: DeviceProfile, runtime: str, export: ExportSpec, threads: in
     sentence = f"no calibration for {runtime} {export.precision} with {_threads(threads)} on {device.name}"
     others = sorted(f"{c.runtime} {c.precision} with {_threads(c.threads)}" for c in device.calibrations)
     have = f"; there is one for {', '.join(others)}" if others else ""
+    if runtime == "coreml":
+        return f"{sentence}{have}. CoreML runs on Apple's devices: choose tflite, onnx or ncnn here"
     options = f"--fmt {export.format} --precision {export.precision} --threads {threads}"
     make = f"Make one with edgebench device calibrate {device.name} {options}"
     other = "" if device.reach == "local" else ", or measure on the device itself with --device host"

@@ -9,6 +9,7 @@ import pytest
 from edgebench import profiles
 from edgebench.errors import UsageError
 from edgebench.estimate import estimate
+from edgebench.estimate.estimator import missing
 from edgebench.estimate.validation import table
 from edgebench.graph.operators import Conv, Dense, Graph, Input
 from edgebench.graph.sketch import sketch
@@ -150,3 +151,9 @@ def test_grouped_and_odd_convolutions_are_counted(rpi4: DeviceProfile) -> None:
         "y",
     )
     assert estimate(graph, rpi4, spec=resolve("lenet5"), export=TFLITE).macs == 8 * 256 * 4 * 7
+
+
+def test_what_no_board_here_runs_is_not_to_be_calibrated() -> None:
+    sentence = missing(profiles.load("rpi4"), "coreml", ExportSpec(format="coreml"), 1)
+    assert "CoreML runs on Apple's devices" in sentence and "device calibrate" not in sentence
+    assert "device calibrate rpi4" in missing(profiles.load("rpi4"), "litert", ExportSpec(), 7)
