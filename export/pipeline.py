@@ -5,6 +5,7 @@ Nothing is at its final name before it has passed, and nothing stays behind when
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from edgebench.export.network import Conversion, Network
 
 LONGEST = 300  # characters of a converter's own message
+FULL = (errno.ENOSPC, errno.EFBIG)
+COREML_WRITER = "FileWriter"  # coremltools' own; it says no more than that it failed
 
 Outcome = tuple[ExportSpec, Artifact | JobError]
 
@@ -131,14 +134,36 @@ def _attempt(
     """Exports, and turns whatever a converter or a runtime raises into one sentence."""
     try:
         return _export(network(), export, target, key, strict)
-    except JobError as error:
-        return error
-    except EdgebenchError:
+    except EdgebenchError as error:
+        if is_full(error):
+            return _failed(no_space(target), error)
+        if isinstance(error, JobError):
+            return error
         raise
     except Exception as error:
-        failure = ExportError(f"{export.format} {export.precision} export failed: {one_sentence(error)}")
-        failure.__cause__ = error
-        return failure
+        if is_full(error):
+            return _failed(no_space(target), error)
+        return _failed(f"{export.format} {export.precision} export failed: {one_sentence(error)}", error)
+
+
+def _failed(sentence: str, error: Exception) -> ExportError:
+    failure = ExportError(sentence)
+    failure.__cause__ = error
+    return failure
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether a full disk or a limit on a file's size is behind an error, as itself or as what it came from."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def no_space(target: Path) -> str:
+    """Says of an export that it did not fit."""
+    return f"cannot write {target}: the disk is full (or a file-size limit is met); make room and run it again"
 
 
 def _export(network: Network, export: ExportSpec, target: Path, key: str, strict: bool = False) -> Artifact:
@@ -173,4 +198,7 @@ def one_sentence(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:LONGEST]}" if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    hint = " (is the disk full?)" if COREML_WRITER in lines[0] else ""
+    return f"{type(error).__name__}: {lines[0][:LONGEST]}{hint}"

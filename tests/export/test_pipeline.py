@@ -1,3 +1,4 @@
+import errno
 import json
 import subprocess
 import sys
@@ -184,6 +185,25 @@ def test_one_sentence_is_the_innermost_cause():
     outer.__cause__ = inner
     assert one_sentence(outer) == "ValueError: conv has no weight"
     assert one_sentence(KeyError()) == "KeyError"
+    assert one_sentence(RuntimeError("[MIL FileWriter]: Unknown error")).endswith("Unknown error (is the disk full?)")
+
+
+def wrapped(number: int) -> Exception:
+    try:
+        raise RuntimeError("enforce fail") from OSError(number, "no")
+    except RuntimeError as error:
+        return error
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "no"), OSError(errno.EFBIG, "no"), wrapped(errno.ENOSPC)])
+def test_a_full_disk_is_said_in_one_sentence(spec, torch_program, builds, tmp_path, monkeypatch, error):
+    def fail(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(describe, "verify", fail)
+    with pytest.raises(ExportError, match=r"^cannot write .*-fp32\.pt2: the disk is full \(or a .*; make room and run"):
+        export_model(spec, torch_program, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_image_as_output_is_compared_as_torch_has_it(tmp_path):
