@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -60,7 +61,8 @@ def compare(
     `confirm` holds a second run of `new`: where the first says slower, the second decides. Raises UsageError when the
     sides have no file in common.
     """
-    rows = tuple(row for pair in pairs(base, new, names) for row in _rows(pair, settings))
+    cells = pairs(base, new, names)
+    rows = _settled(cells, tuple(row for pair in cells for row in _rows(pair, settings)), settings)
     if confirm:
         again = compare(base, confirm, settings, names=names)
         rows = tuple(_confirmed(row, again.comparisons) for row in rows)
@@ -109,6 +111,8 @@ def _row(
 ) -> Iterator[Comparison]:
     base, new = metric.read(results[0]), metric.read(results[1])
     if base is None:
+        if new is not None and metric.name in settings.metrics:
+            yield _unjudged(pair, metric, "new", f"the baseline has no {metric.title}", new)
         return
     judgement = _judge(metric, base, new, found, settings, settings.threshold.of(pair.cell.device))
     yield Comparison(
@@ -125,6 +129,39 @@ def _row(
         details=_details(metric, *results),
         **vars(judgement),
     )
+
+
+def _unjudged(
+    pair: Pair, metric: Metric, verdict: Literal["new", "inconclusive"], reason: str, new: Reading | None = None
+) -> Comparison:
+    return Comparison(
+        cell=pair.cell,
+        metric=metric.name,
+        unit=metric.unit,
+        new=new.value if new else None,
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def _settled(cells: Sequence[Pair], rows: tuple[Comparison, ...], settings: Settings) -> tuple[Comparison, ...]:
+    """The rows; where no metric asked for could be compared, each cell is inconclusive: no data is no pass.
+
+    A cell that is new as a whole has said so already.
+    """
+    if not settings.metrics or any(row.decides and row.verdict != "new" for row in rows):
+        return rows
+    told = {row.cell for row in rows if not row.metric}
+    lacking = [METRICS[name] for name in settings.metrics]
+    undecided = (_lacks(pair, metric) for pair in cells if pair.cell not in told for metric in lacking)
+    return (*(row for row in rows if not (row.metric and row.decides)), *undecided)
+
+
+def _lacks(pair: Pair, metric: Metric) -> Comparison:
+    """The row of a cell whose baseline has no such metric, while no other cell has it on both sides."""
+    new = metric.read(pair.new) if pair.new else None
+    side = "the baseline has no" if new else "no result on either side has"
+    return _unjudged(pair, metric, "inconclusive", f"{side} {metric.title}: {metric.source}", new)
 
 
 def _judge(

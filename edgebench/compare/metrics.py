@@ -59,7 +59,10 @@ class Reading:
 
 @dataclass(frozen=True)
 class Metric:
-    """One row of METRICS. `threshold` replaces the user's where it is set; changes within `floor` never count."""
+    """One row of METRICS. `threshold` replaces the user's where it is set; changes within `floor` never count.
+
+    `source` is what to do so that a result has it.
+    """
 
     name: str
     title: str
@@ -71,6 +74,7 @@ class Metric:
     threshold: float | None = None
     floor: float = 0.0
     decides: bool = True
+    source: str = "profile both sides so that they have it, or name another metric"
 
     def judge(self, base: Reading, new: Reading, threshold: float) -> Judgement:
         """The verdict on two readings at `threshold`, or at the metric's own."""
@@ -162,6 +166,7 @@ METRICS: Final[dict[str, Metric]] = {
             needs=frozenset({"provenance", "device", "runtime", "threads"}),
             threshold=INSTRUCTIONS_THRESHOLD,
             floor=INSTRUCTIONS_FLOOR,
+            source="profile both sides with --via emulator or --counts",
         ),
     )
 }

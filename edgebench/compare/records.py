@@ -54,8 +54,8 @@ class Comparison(Record, frozen=True, kw_only=True):
 
     `base` and `new` are in base units (`unit`: s, B, 1). `low` and `high` bound the ratio at `confidence`; None for
     values without noise and where there are too few processes. `needed` is the number of processes a side that would
-    carry a verdict. `decides` says whether this row takes part in the exit code. A missing, failed or new cell has no
-    metric.
+    carry a verdict. `decides` says whether this row takes part in the exit code. A cell that is missing, failed or new
+    as a whole has no metric.
     """
 
     cell: Cell

@@ -16,6 +16,7 @@ from edgebench.records import (
     OperatorTime,
     Scenario,
 )
+from edgebench.report.comparison import render
 
 Measured = Callable[..., Measurement]
 
@@ -289,3 +290,27 @@ def test_accuracy_on_other_images_is_not_comparable_and_latency_still_is(measure
     assert found["error"].verdict == "inconclusive"
     assert "dataset" in found["error"].reason
     assert found["latency"].verdict == "same"
+
+
+def test_a_metric_asked_for_that_no_result_has_is_inconclusive_in_every_format(measured: Measured) -> None:
+    base, new = [measured()], [measured(seed=1), measured("mobilenetv1")]
+    report = compare(base, new, Settings(metrics=("instructions",)))
+    with pytest.raises(Inconclusive, match=r"no result on either side has instructions: profile .* --via emulator"):
+        check(report)
+    assert report.exit_code == 3
+    assert '"verdict": "inconclusive"' in render(report, "json")
+    assert 'errors="1"' in render(report, "junit")
+    with pytest.raises(Inconclusive, match="has top-1 error: profile both sides so that they have it"):
+        check(compare(base, new, Settings(metrics=("error",))))
+
+
+def test_a_metric_asked_for_that_only_one_side_has_counts(measured: Measured) -> None:
+    asked, counted = Settings(metrics=("instructions",)), {"counts": {"instructions": 10**8}}
+    with pytest.raises(Regression, match="the new result does not"):
+        check(compare([measured(**counted)], [measured(seed=1)], asked))
+    with pytest.raises(Inconclusive, match="the baseline has no instructions: profile both sides"):
+        check(compare([measured()], [measured(seed=1, **counted)], asked))
+    base = [measured(**counted), measured("mobilenetv1")]
+    report = compare(base, [measured(seed=1, **counted), measured("mobilenetv1", **counted)], asked)
+    assert [row.verdict for row in report.comparisons if row.decides] == ["same", "new"]
+    check(report)
