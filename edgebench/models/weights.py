@@ -18,6 +18,7 @@ from edgebench.models.layouts.adapting import library_of
 from edgebench.models.layouts.download import SUFFIXES
 
 _WRAPPERS = ("state_dict", "model")
+_OF_TRAINING = frozenset(("model_spec", "optimizer"))  # what training.checkpoint writes beside a network's values
 _PARALLEL_PREFIX = "module."
 _COUNTER = "num_batches_tracked"
 _NAMED = 4  # keys that a sentence about a misfit names; the others are counted
@@ -27,8 +28,8 @@ def read(path: Path) -> dict[str, Tensor]:
     """Returns the state dict of a .pth or .pt file (tensors only) or a .safetensors file.
 
     A dict under "state_dict" or "model" is unwrapped, and the prefix "module." of data-parallel training removed.
-    Raises UsageError for a file that is missing, unreadable, of another kind, or that holds other objects: a pickle
-    of anything but tensors could run code when it is loaded, so it is refused.
+    Raises UsageError for a file that is missing, unreadable, of another kind, a checkpoint of `edgebench train`, or
+    that holds other objects: a pickle of anything but tensors could run code when it is loaded, so it is refused.
     """
     path = Path(path)
     if path.suffix not in SUFFIXES:
@@ -119,6 +120,11 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _state_dict(path: Path, found: object) -> dict[str, Tensor]:
+    if isinstance(found, Mapping) and found.keys() >= _OF_TRAINING:
+        raise UsageError(
+            f"weights '{path}' are a training checkpoint, to go on with by --resume: give best.safetensors beside it,"
+            " the values that were kept, with their classes and preprocessing"
+        )
     for wrapper in _WRAPPERS:
         if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
             found = found[wrapper]

@@ -141,3 +141,9 @@ def test_arbitrary_bytes_give_a_sentence(tmp_path: Path, content: bytes, suffix:
     path.write_bytes(content)
     with pytest.raises(UsageError):
         read(path)
+
+
+def test_a_checkpoint_of_a_training_is_not_taken_for_its_weights(tmp_path: Path, state: dict[str, Tensor]) -> None:
+    torch.save({"model_spec": "{}", "settings": "{}", "model": state, "optimizer": {}}, tmp_path / "last.pt")
+    with pytest.raises(UsageError, match=r"last\.pt' are a training checkpoint.*give best\.safetensors beside it"):
+        read(tmp_path / "last.pt")
