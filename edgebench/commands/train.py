@@ -111,8 +111,9 @@ def augment(
     from edgebench.report import trained
     from edgebench.training import preview as made
     from edgebench.training.kinds import chosen
+    from edgebench.training.settings import checked_seed
 
     columns, resolution = positive(columns, "--columns"), positive(resolution, "--resolution")
-    rows = made.preview(data, chosen(kinds), columns=columns, resolution=resolution, seed=seed)
+    rows = made.preview(data, chosen(kinds), columns=columns, resolution=resolution, seed=checked_seed(seed))
     trained.write_grid(preview, rows)
     show.wrote(preview)

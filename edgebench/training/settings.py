@@ -27,6 +27,7 @@ WEIGHT_DECAYS: Mapping[Optimizer, float] = {"adamw": 0.05, "sgd": 1e-4}
 OPTIMIZERS, SCHEDULES = get_args(Optimizer), get_args(Schedule)
 INITIALIZATIONS, NORMALIZATIONS = get_args(Initialization), get_args(Normalization)
 ALL_BUT_HEAD = "all-but-head"
+SEEDS = 2**63  # torch takes no larger ones
 
 
 class Settings(Record, frozen=True, kw_only=True):
@@ -76,6 +77,8 @@ def settings(given: Mapping[str, object]) -> Settings:
     for name in given:
         if name not in Settings.__struct_fields__:
             raise unknown("setting of a training", name, Settings.__struct_fields__)
+    if isinstance(seed := given.get("seed"), int):
+        checked_seed(seed)
     values = {
         name: chosen(value) if name == "augment" and isinstance(value, str) else value for name, value in given.items()
     }
@@ -83,6 +86,13 @@ def settings(given: Mapping[str, object]) -> Settings:
         return msgspec.convert(values, Settings)
     except msgspec.ValidationError as error:
         raise UsageError(f"training cannot be set up so: {_sentence(error)}") from error
+
+
+def checked_seed(seed: int) -> int:
+    """Returns the seed. Raises UsageError for one that torch or numpy cannot take."""
+    if not 0 <= seed < SEEDS:
+        raise UsageError(f"--seed is {seed}; it must be 0 or more and below 2**63")
+    return seed
 
 
 def differences(now: Settings, before: Settings) -> list[str]:

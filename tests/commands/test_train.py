@@ -62,6 +62,8 @@ def test_python_trains_too(tmp_path: Path) -> None:
         (["--weights", "gone.pth"], "no weights file gone.pth"),
         (["--data", "nowhere"], "the data set 'nowhere' does not exist"),
         (["--resume"], "there is no checkpoint"),
+        (["--seed", "99999999999999999999"], "--seed is 99999999999999999999; it must be 0 or more and below 2**63"),
+        (["--seed", "-1"], "--seed is -1;"),
     ],
 )
 def test_bad_input_is_one_sentence(extra: list[str], message: str, tmp_path: Path) -> None:
@@ -76,3 +78,12 @@ def test_augment_writes_a_picture_with_a_row_a_kind(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     with Image.open(shown) as picture:
         assert picture.size == (8 * 20 + 4, 4 * (14 + 16 + 8))  # as they are, mirrored, warped, both
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"), [(["--seed", "99999999999999999999"], "--seed is 99999999999999999999; it must be 0 or more")]
+)
+def test_what_augment_cannot_do_is_one_sentence(extra: list[str], message: str, tmp_path: Path) -> None:
+    done = _run("augment", "--data", SET, "--preview", str(tmp_path / "shown.png"), "--resolution", "16", *extra)
+    assert isinstance(done.exception, UsageError)
+    assert message in str(done.exception)
