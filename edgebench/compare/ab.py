@@ -46,6 +46,7 @@ class AbReport(Record, frozen=True, kw_only=True):
     """The answer, with all samples in time order: `base_s[pair][i]`, `new_s[pair][i]`, and the ratio after each pair.
 
     `ratio` is new/base with its anytime-valid interval; `path` the same after each pair, the last one being `ratio`.
+    With fewer pairs than sequential.least_pairs the interval is the placeholder 0.01 to 100.
     """
 
     schema: int = SCHEMA
@@ -106,6 +107,9 @@ def decide(ratio: Interval, pairs: int, limits: Limits) -> tuple[Verdict, str]:
     verdict = classify(ratio.value, ratio.low, ratio.high, limits.threshold, significant=significant)
     if verdict == "inconclusive" and math.log(ratio.high / ratio.low) / 2 < math.log1p(limits.tight):
         return "same", f"known to +-{percent(limits.tight)}, and not beyond {percent(limits.threshold)}"
+    if not sequential.is_bounded(ratio, pairs):
+        least = sequential.least_pairs(limits.alpha)
+        return verdict, f"{pairs} of at least {least} pairs, {least - pairs} more are needed: give it more time"
     if verdict == "inconclusive":
         return verdict, f"{pairs} pairs leave the ratio between {ratio.low:.3f} and {ratio.high:.3f}: give it more time"
     return verdict, justify(verdict, limits.threshold, f"{pairs} pairs, alpha {limits.alpha:g} at any time")

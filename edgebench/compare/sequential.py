@@ -62,6 +62,11 @@ def evidence(x: Array) -> Array:
     return averaged
 
 
+def is_bounded(ratio: Interval, pairs: int) -> bool:
+    """Whether the interval of so many pairs says anything: fewer than the least leave it at its placeholder."""
+    return pairs >= least_pairs(round(1 - ratio.confidence, 9))
+
+
 @cache
 def least_pairs(alpha: float = ALPHA) -> int:
     """The fewest pairs that can exclude a ratio of 1: all of them far on one side."""

@@ -148,8 +148,9 @@ def test_ab_runs_processes_and_fails_on_a_slowdown(fake_files: Callable[..., Pat
 
 def test_ab_ends_at_its_time_limit(fake_files: Callable[..., Path], capsys: Captured) -> None:
     base = fake_files("base", latency_s=[0.01])
-    with pytest.raises(Inconclusive, match="give it more time"):
+    with pytest.raises(Inconclusive, match="1 of at least 12 pairs, 11 more are needed: give it more time"):
         commands.ab(base, base, runtime="fake", time_limit="1ms")
+    assert "0.010 to 100.000" not in capsys.readouterr().out
     with pytest.raises(UsageError, match="nothing can be timed on rpi4 from here"):
         commands.ab(base, base, runtime="fake", device="rpi4")
     with pytest.raises(UsageError, match="'180' is not a duration"):

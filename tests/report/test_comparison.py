@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from edgebench.compare.ab import AbReport
 from edgebench.compare.database import Answer
@@ -110,7 +111,7 @@ def ab() -> AbReport:
         elapsed_s=31.0,
         base_s=((0.007,),),
         new_s=((0.0077,),),
-        path=(ratio,),
+        path=(ratio,) * 12,
     )
 
 
@@ -201,6 +202,11 @@ def test_gates_show_value_interval_and_band() -> None:
 def test_ab_says_that_its_interval_may_be_looked_at() -> None:
     text = render(ab(), "table")
     assert "99.8% interval" in text and "1.050 to 1.150" in text and "valid however often" in text
+
+
+def test_ab_shows_no_interval_before_there_is_one() -> None:
+    text = render(replace(ab(), path=ab().path[:11]), "table")
+    assert "1.050 to 1.150" not in text and "1.100    " in text
 
 
 def test_why_lists_each_difference_once_with_what_it_does() -> None:

@@ -9,6 +9,7 @@ from edgebench.compare.differences import explain
 from edgebench.compare.gating import Gate, GateReport
 from edgebench.compare.metrics import METRICS
 from edgebench.compare.records import Comparison, ComparisonReport, Difference
+from edgebench.compare.sequential import is_bounded
 from edgebench.compare.statistics import QUANTILE
 from edgebench.compare.verdicts import percent
 from edgebench.report.comparison.sheet import Line, Outcome, Sheet
@@ -61,7 +62,7 @@ def ab(report: AbReport) -> Sheet:
             str(pairs),
             f"{report.elapsed_s:.0f} s",
             f"{ratio.value:.3f}",
-            _span(ratio.low, ratio.high, "ratio"),
+            _span(ratio.low, ratio.high, "ratio") if is_bounded(ratio, pairs) else "-",
             report.verdict,
         ),
         outcome=_OUTCOMES[report.verdict],
