@@ -15,7 +15,7 @@ from edgebench.compare.outcome import conclude
 from edgebench.compare.records import Cell
 from edgebench.compare.statistics import disturbance
 from edgebench.measure.latency import summarize
-from edgebench.records import SCHEMA, Estimate, Interval, Measurement, Record, Result
+from edgebench.records import SCHEMA, Estimate, Interval, Measurement, Provenance, Record, Result
 
 GateVerdict = Literal["within", "over", "below", "inconclusive", "missing", "failed", "waived"]
 
@@ -115,12 +115,18 @@ def _row(budget: Budget, metric: str, band: Band, cell: Cell, result: Result) ->
         return _verdict_only(budget, metric, band, "inconclusive", f"the run is invalid: {result.error}", cell)
     found = _value(result, metric) if result.status == "ok" else None
     if found is None:
-        why = result.error or f"the result has no {METRICS[metric].title}"
+        why = result.error or _lacks(result, metric)
         return _verdict_only(budget, metric, band, "missing", why, cell)
-    verdict, reason = _judge(found, band)
+    verdict, reason = _judge(found, band, result.provenance)
     plain = _verdict_only(budget, metric, band, verdict, reason, cell)
     low, high = (found.low, found.high) if math.isfinite(found.high) else (None, None)
     return msgspec.structs.replace(plain, value=found.value, low=low, high=high, provenance=result.provenance)
+
+
+def _lacks(result: Result, metric: str) -> str:
+    if metric == "latency" and result.provenance == "emulated":
+        return "emulated latencies are not gated: use instructions, or an estimate"
+    return f"the result has no {METRICS[metric].title}"
 
 
 def _verdict_only(
@@ -138,7 +144,7 @@ def _verdict_only(
     )
 
 
-def _judge(found: Interval, band: Band) -> tuple[GateVerdict, str]:
+def _judge(found: Interval, band: Band, provenance: Provenance) -> tuple[GateVerdict, str]:
     """Outside only when the whole interval is, within only when the whole interval is."""
     if found.low > band.high:
         return "over", f"{found.value / band.high - 1:.1%} over the budget"
@@ -146,7 +152,10 @@ def _judge(found: Interval, band: Band) -> tuple[GateVerdict, str]:
         return "below", f"{1 - found.value / band.low:.1%} below the band: set the new, lower budget"
     if band.low <= found.low and found.high <= band.high:
         return "within", ""
-    return "inconclusive", "the interval holds a bound of the budget: measure more processes, or on a quieter machine"
+    advice = "measure more processes, or on a quieter machine"
+    if provenance != "measured":
+        advice = "measure on the device, or give a wider budget"
+    return "inconclusive", f"the interval holds a bound of the budget: {advice}"
 
 
 def _value(result: Result, metric: str) -> Interval | None:
@@ -162,11 +171,12 @@ def _value(result: Result, metric: str) -> Interval | None:
 def _times(result: Measurement, metric: str) -> Interval | None:
     """The median over processes, as `edgebench profile` prints it.
 
-    A lone process that was timed bounds nothing, and a busy machine's times bound the latency from above only.
+    A lone process that was timed bounds nothing, and a busy machine's times bound the latency from above only. An
+    emulated result has counts instead of times, and what a calibrated constant makes of them, with its interval.
     """
     samples = result.latency_s if metric == "latency" else tuple((x,) for x in getattr(result, f"{metric}_s"))
     if not samples:
-        return None
+        return result.estimated_latency_s if metric == "latency" else None
     found = summarize(samples)
     if found.low is not None and found.high is not None:
         idle = found.low * math.exp(-disturbance(samples))

@@ -6,7 +6,7 @@ import pytest
 from edgebench.compare.budgets import Band, Budget, Waiver
 from edgebench.compare.gating import Gate, check, gate
 from edgebench.errors import Inconclusive, Regression
-from edgebench.records import Estimate, ExportSpec, Measurement
+from edgebench.records import Estimate, ExportSpec, Interval, Measurement
 from edgebench.report.comparison import render
 
 Measured = Callable[..., Measurement]
@@ -96,6 +96,25 @@ def test_what_one_result_lacks_another_may_have(measured: Measured, estimated: C
     assert only(results, budget(high=0.1, device="rpi4")).provenance == "estimated"
     assert only(results, budget("instructions", high=9, device="rpi4")).provenance == "emulated"
     assert only([skipped], budget(high=0.1, device="rpi4")).reason == "not a Mac"
+
+
+def test_an_estimate_that_holds_the_bound_asks_for_the_device(
+    measured: Measured, estimated: Callable[..., Estimate]
+) -> None:
+    assert (
+        "measure on the device, or give a wider budget" in only([estimated()], budget(high=0.08, device="rpi4")).reason
+    )
+    assert "on a quieter machine" in only([measured()], budget(high=0.007)).reason
+
+
+def test_an_emulated_latency_is_what_its_counts_make_or_is_not_gated(measured: Measured) -> None:
+    made = Interval(value=0.08, low=0.07, high=0.09, confidence=0.9)
+    emulated = measured(provenance="emulated", latency_s=(), estimated_latency_s=made)
+    row = only([emulated], budget(high=0.1))
+    assert (row.verdict, row.provenance, row.low, row.high) == ("within", "emulated", 0.07, 0.09)
+    assert only([emulated], budget(high=0.08)).verdict == "inconclusive"
+    bare = only([measured(provenance="emulated", latency_s=())], budget())
+    assert bare.reason == "emulated latencies are not gated: use instructions, or an estimate"
 
 
 def test_a_budget_narrows_by_format_precision_runtime_and_threads(measured: Measured) -> None:
