@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -100,6 +101,7 @@ class _Run:
 
     def run(self, on_progress: OnProgress) -> Outcome:
         """Every epoch that is missing."""
+        _make_folder(self.request.folder)  # only now: what was refused leaves nothing behind
         told = self._told(on_progress)
         while self.trainer.epoch < self.request.settings.epochs:
             try:
@@ -212,11 +214,25 @@ def _for_classes(spec: ModelSpec, train_set: Dataset, val_set: Dataset) -> Model
 def _check_folder(request: Request) -> None:
     """Raises UsageError for a folder that holds a run already, unless that is resumed, or that cannot be written."""
     folder = request.folder
-    if (folder / checkpoint.LAST).exists() and not request.resume:
-        raise UsageError(f"{folder} holds a run already: go on with --resume, or choose another folder with -o")
+    try:
+        if (folder / checkpoint.LAST).exists() and not request.resume:
+            raise UsageError(f"{folder} holds a run already: go on with --resume, or choose another folder with -o")
+        nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    except OSError as error:
+        raise _cannot_write(folder, error.strerror) from error
+    if not nearest.is_dir():
+        raise _cannot_write(folder, f"{nearest} is not a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise _cannot_write(folder, "permission denied")
+
+
+def _make_folder(folder: Path) -> None:
+    """Makes the run's folder. Raises UsageError where that is not possible."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(
-            f"cannot write into {folder}: {(error.strerror or '').lower()}; choose another with -o"
-        ) from error
+        raise _cannot_write(folder, error.strerror) from error
+
+
+def _cannot_write(folder: Path, why: str | None) -> UsageError:
+    return UsageError(f"cannot write into {folder}: {why or "the system does not say why"}; choose another with -o")

@@ -70,6 +70,7 @@ def test_bad_input_is_one_sentence(extra: list[str], message: str, tmp_path: Pat
     done = _run("train", *SMALL, "-o", str(tmp_path / "run"), *extra)
     assert isinstance(done.exception, UsageError)
     assert message in str(done.exception)
+    assert not (tmp_path / "run").exists()
 
 
 def test_augment_writes_a_picture_with_a_row_a_kind(tmp_path: Path) -> None:
