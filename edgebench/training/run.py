@@ -219,7 +219,7 @@ def _check_folder(request: Request) -> None:
             raise UsageError(f"{folder} holds a run already: go on with --resume, or choose another folder with -o")
         nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     except OSError as error:
-        raise _cannot_write(folder, error.strerror) from error
+        raise _cannot_write(folder, (error.strerror or type(error).__name__).lower()) from error
     if not nearest.is_dir():
         raise _cannot_write(folder, f"{nearest} is not a folder")
     if not os.access(nearest, os.W_OK | os.X_OK):
@@ -231,8 +231,8 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _cannot_write(folder, error.strerror) from error
+        raise _cannot_write(folder, (error.strerror or type(error).__name__).lower()) from error
 
 
-def _cannot_write(folder: Path, why: str | None) -> UsageError:
-    return UsageError(f"cannot write into {folder}: {why or "the system does not say why"}; choose another with -o")
+def _cannot_write(folder: Path, why: str) -> UsageError:
+    return UsageError(f"cannot write into {folder}: {why}; choose another with -o")
