@@ -50,7 +50,7 @@ def train(
     label_smoothing: Annotated[float, typer.Option(help="Share of the label given to all classes.")] = 0.1,
     ema: Annotated[float, typer.Option(help="Decay of the averaged weights, which are kept; 0 for none.")] = 0.99,
     clip: Annotated[float, typer.Option(help="Largest norm of a gradient; 0 for any.")] = 5.0,
-    init: Annotated[str, typer.Option(help="he or xavier; without it the values that export gives.")] = "",
+    init: Annotated[str, typer.Option(help="he or xavier, with --weights for a new head; else as export.")] = "",
     weights: Weights = None,
     sha256: Sha256 = None,
     freeze: Freeze = "",
@@ -79,6 +79,7 @@ def train(
     from edgebench.report import output as show
     from edgebench.report import trained
     from edgebench.training import run
+    from edgebench.training.freeze import frozen_at_random
     from edgebench.training.run import Request
     from edgebench.training.settings import Settings, settings
 
@@ -86,6 +87,8 @@ def train(
     file = weights_file(weights, sha256)
     arguments = plan.ModelArguments(width, depth, resolution, phi, None, input, switches(option), file)
     request = Request(arguments.resolve(model), data, chosen, output, file, resume, on)
+    if warning := frozen_at_random(freeze, from_weights=file is not None):
+        show.warn(warning)
     with show.progress() as report:
         outcome = run.train(request, report)
     remarks = [*trained.remarks(outcome), *trained.curves_beside(outcome)]

@@ -64,6 +64,16 @@ def advice(images: int, classes: int, settings_freeze: str, *, from_weights: boo
     return ""
 
 
+def frozen_at_random(until: str, *, from_weights: bool) -> str:
+    """Returns one sentence where what is frozen has never been trained; empty where nothing is, or weights are there.
+
+    To be said before the run, which may be long: a network of your own may have weights nevertheless.
+    """
+    if not until or from_weights:
+        return ""
+    return f"--freeze {until} without --weights keeps initial values as they are, which learn nothing: give --weights"
+
+
 def _end(network: nn.Module, names: list[str], until: str) -> int:
     """How many of the named modules lie up to and with `until`."""
     inside = [index for index, name in enumerate(names) if name == until or name.startswith(f"{until}.")]

@@ -32,13 +32,16 @@ def start(spec: ModelSpec, settings: Settings, weights: Path | None) -> Start:
     """Returns a network to train. Without `init` it has the values that `build` gives, a user's network its factory's.
 
     From `weights` everything is taken that fits; a last layer for another number of classes is left initialised.
-    Raises UsageError for weights of another network.
+    Raises UsageError for weights of another network, and for an `init` of which the weights leave nothing.
     """
     network = _initialised(spec, settings)
     if weights is None:
         return Start(network)
     ignored = () if user.is_user_network(spec.name) else zoo.family_of(spec).training_only
-    return Start(network, _load(network, weights, spec, ignored))
+    replaced = _load(network, weights, spec, ignored)
+    if settings.init and not replaced:
+        raise UsageError(f"--init {settings.init} does nothing with --weights, which give every layer: leave one out")
+    return Start(network, replaced)
 
 
 def _initialised(spec: ModelSpec, settings: Settings) -> nn.Module:

@@ -45,6 +45,11 @@ def test_the_table_says_how_well_and_where(tmp_path: Path) -> None:
     assert "of 32" in done.stdout and f"wrote {tmp_path / 'run' / 'best.safetensors'}" in done.stdout
 
 
+def test_freezing_what_was_never_trained_is_warned_of(tmp_path: Path) -> None:
+    done = _run("train", *SMALL, "-o", str(tmp_path / "run"), "--freeze", "all-but-head", "--json")
+    assert done.exit_code == 0 and "--freeze all-but-head without --weights keeps initial values" in done.stderr
+
+
 def test_python_trains_too(tmp_path: Path) -> None:
     small = {"width": 0.25, "depth": 0.34, "resolution": 16}
     outcome = edgebench.train("resnet20", SET, output=tmp_path, epochs=1, batch=16, augment="mirror", **small)  # type: ignore[arg-type]

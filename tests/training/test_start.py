@@ -98,3 +98,14 @@ def test_side_branches_may_be_missing_or_too_many(tmp_path: Path) -> None:
         torch.save(build(given, seed=5).state_dict(), tmp_path / "w.pth")
         begun = start(wanted, Settings(), tmp_path / "w.pth").network.state_dict()
         assert torch.equal(begun["conv1.conv.weight"], build(given, seed=5).state_dict()["conv1.conv.weight"])
+
+
+def test_an_initialisation_is_that_of_a_new_head_or_refused(tmp_path: Path) -> None:
+    _saved(tmp_path / "same.pth", classes=4)
+    with pytest.raises(UsageError, match="--init he does nothing with --weights"):
+        start(SPEC, Settings(init="he"), tmp_path / "same.pth")
+    state = _saved(tmp_path / "other.pth", classes=9)
+    begun = start(SPEC, Settings(init="he"), tmp_path / "other.pth")
+    values = begun.network.state_dict()
+    assert torch.equal(values["features.0.0.weight"], state["features.0.0.weight"])
+    assert all(not values[f"{head}.bias"].any() for head in begun.replaced)
