@@ -27,6 +27,8 @@ class Column:
 
 COLUMNS = (
     Column("model", "model", "text", "the network, or the file's name for a file that edgebench did not make"),
+    Column("p50_s", "p50", "time", "median over fresh processes of their median latency; the estimate; or,"
+           " where the row is emulated, a time through calibrated constants"),
     Column("point", "point", "text", "width, depth and resolution; a multiplier of 1 is left out"),
     Column("device", "device", "text"),
     Column("format", "format", "text"),
@@ -34,8 +36,6 @@ COLUMNS = (
     Column("provenance", "provenance", "provenance", "measured: a clock on that device; emulated: from"
            " counted instructions through calibrated constants, or from the graph where that errs less; estimated: from"
            " the network's graph"),
-    Column("p50_s", "p50", "time", "median over fresh processes of their median latency; the estimate; or,"
-           " where the row is emulated, a time through calibrated constants"),
     Column("interval_s", "interval", "interval", "95% interval of the median over processes; the estimate's own"),
     Column("p90_s", "p90", "time", "nearest rank over all runs; refused below 64 runs"),
     Column("p99_s", "p99", "time", "nearest rank over all runs; refused below 662 runs and for quick runs"),

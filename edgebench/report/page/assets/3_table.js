@@ -8,8 +8,8 @@ const MOST_PRINTED = 1000;
  * `cell(row, number)` may give an element instead of the text. `chosen()` tells the row that is highlighted.
  */
 class DataTable {
-  constructor({ name, columns, rows, caption, cell, chosen = () => -1, size = 100, sizes = [50, 100, 500] }) {
-    Object.assign(this, { name, columns, rows, cell, chosen, size });
+  constructor({ name, columns, rows, caption, cell, chosen = () => -1, size = 50, sizes = [50, 100, 500] }) {
+    Object.assign(this, { name, columns, rows, cell, chosen, size, least: sizes[0] });
     const empty = (number) => rows.length && rows.every((row) => row[number] === null || row[number] === undefined || row[number] === "");
     this.places = columns.map((_, number) => number).filter((number) => !empty(number));
     this.shown = rows.map((_, row) => row);
@@ -98,7 +98,7 @@ class DataTable {
     this.status.textContent = rows.length ? `Rows ${begin + 1}\u2013${end} of ${count}${all}` : `No row of ${this.rows.length} fits the filter`;
     this.previous.disabled = begin === 0;
     this.next.disabled = end >= this.shown.length;
-    this.previous.hidden = this.next.hidden = this.pager.lastChild.hidden = this.rows.length <= 50;
+    this.previous.hidden = this.next.hidden = this.pager.lastChild.hidden = this.rows.length <= this.least;
   }
 
   row(row) {

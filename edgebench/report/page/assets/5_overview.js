@@ -75,6 +75,7 @@ function makeOverview() {
   makeFilters();
   overview.table = new DataTable({
     name: "Overview of all cells", columns: data.columns, rows: data.rows, cell: overviewCell, chosen: () => overview.chosen,
+    size: 25, sizes: [25, 50, 100, 500],
   });
   byId("overview-table").append(overview.table.element);
 }

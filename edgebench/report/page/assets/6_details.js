@@ -17,7 +17,7 @@ const MOST_BARS = 30;
 const columnsOf = (described) => described.map(([key, kind, label]) => ({ key, kind, label }));
 
 function tableOf(name, described, rows) {
-  return new DataTable({ name, columns: columnsOf(described), rows: rows.map((row) => described.map(([key]) => row[key])), size: 50 }).element;
+  return new DataTable({ name, columns: columnsOf(described), rows: rows.map((row) => described.map(([key]) => row[key])) }).element;
 }
 
 function choose(row, scroll) {

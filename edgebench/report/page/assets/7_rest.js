@@ -1,8 +1,8 @@
 // Comparison, environment and method, header and footer; then everything is put in place.
 
 const COMPARED = [
-  ["cell", "text", "cell"], ["metric", "text", "metric"], ["base", "text", "base"], ["new", "text", "new"], ["ratio", "ratio", "new / base"],
-  ["between", "text", "interval"], ["verdict", "text", "verdict"], ["provenance", "text", "provenance"], ["reason", "wrap", "reason"],
+  ["cell", "text", "cell"], ["reason", "wrap", "reason"], ["metric", "text", "metric"], ["base", "text", "base"], ["new", "text", "new"], ["ratio", "ratio", "new / base"],
+  ["between", "text", "interval"], ["verdict", "text", "verdict"], ["provenance", "text", "provenance"],
 ];
 const VERDICTS = { slower: "bad", missing: "bad", failed: "bad", faster: "good", same: "muted", inconclusive: "ink", new: "muted" };
 const UNITS = { s: "time", B: "bytes" };
@@ -17,7 +17,7 @@ function makeComparison() {
     between: row.low === null ? "" : `${row.low.toFixed(3)}\u2013${row.high.toFixed(3)}`,
   }));
   const cell = (row, number) => (COMPARED[number][0] === "verdict" ? make("td", { class: `text ${VERDICTS[rows[row].verdict]}` }, rows[row].verdict) : null);
-  const table = new DataTable({ name: "Comparison", columns: columnsOf(COMPARED), rows: rows.map((row) => COMPARED.map(([key]) => row[key])), cell, size: 50 });
+  const table = new DataTable({ name: "Comparison", columns: columnsOf(COMPARED), rows: rows.map((row) => COMPARED.map(([key]) => row[key])), cell });
   const chart = make("div", { class: "chart" });
   const size = (row) => Math.abs(Math.log(row.ratio));
   const judged = held.rows.filter((row) => row.ratio !== null && row.ratio !== 1).sort((a, b) => size(b) - size(a));
