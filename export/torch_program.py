@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from pathlib import Path
 
@@ -14,10 +15,13 @@ from edgebench.records import ExportSpec, TensorSpec
 def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     """Writes `path` with torch.export.save: the network unchanged, in float32, with a dynamic batch.
 
-    Raises torch's own errors for a network that torch.export cannot trace.
+    The file is written from Python: torch's own writer ends the process where the disk is full. Raises OSError there,
+    and torch's own errors for a network that torch.export cannot trace.
     """
     program = network.program
-    torch.export.save(program, path)
+    saved = io.BytesIO()
+    torch.export.save(program, saved)
+    path.write_bytes(saved.getbuffer())
     output = program.graph_signature.user_outputs[0]
     classes = next(node.meta["val"].shape[1:] for node in program.graph.nodes if node.name == output)
     calls = Counter(str(node.target) for node in program.graph.nodes if node.op == "call_function")

@@ -1,4 +1,8 @@
+import errno
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 
 from edgebench.export.torch_program import convert
@@ -19,3 +23,13 @@ def test_program_is_the_network_with_a_dynamic_batch(network, torch_program, tmp
 def test_file_holds_no_path_of_this_machine(network, torch_program, tmp_path):
     convert(network, torch_program, tmp_path / "net.pt2")
     assert b"site-packages" not in (tmp_path / "net.pt2").read_bytes()
+
+
+def test_a_full_disk_is_an_error(network, torch_program, tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        convert(network, torch_program, tmp_path / "net.pt2")
+    assert list(tmp_path.iterdir()) == []
