@@ -1,17 +1,21 @@
+import io
 import json
 from pathlib import Path
 
 import msgspec
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from edgebench import inspecting
 from edgebench.cli import app
+from edgebench.commands.inspect import refuse_dynamic
 from edgebench.errors import ExportError
 from edgebench.export import manifest
 from edgebench.export.inside import Inside, Operator
 from edgebench.export.inside.islands import between, fallen, only_float, sentences
 from edgebench.records import Artifact, ExportSpec, LayerError, ModelSpec, QuantizationReport
+from edgebench.report import inspected
 
 onnx = pytest.importorskip("onnx")
 
@@ -114,6 +118,33 @@ def test_the_command_shows_tables_and_one_json_document(tmp_path):
     document = json.loads(CliRunner().invoke(app, ["inspect", str(path), "--json"]).output)
     assert document["operators"][0]["kind"] == "Conv"
     assert document["quantization"]["layers"][0]["why"] == "because"
+
+
+def found_with(**given) -> inspecting.Inspection:
+    fields = dict.fromkeys(inspecting.Inspection.__dataclass_fields__) | {
+        "path": "net.tflite", "format": "tflite", "size_bytes": 1, "inputs": (), "outputs": (), "operators": (),
+        "weights": {}, "computes": {}, "complaints": (), "notes": (),
+    }  # fmt: skip
+    return inspecting.Inspection(**fields | given)  # type: ignore[arg-type]
+
+
+def shown(found: inspecting.Inspection, width: int = 80) -> str:
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(*inspected.blocks(found), sep="\n")
+    return console.export_text()
+
+
+def test_strict_names_dynamic_range():
+    layers = (operator("CONV_2D", "int8 weights, dynamic", "a", "b"),)
+    with pytest.raises(ExportError, match="dynamic range, int8 weights with float activations: CONV_2D x1"):
+        refuse_dynamic(found_with(operators=layers, computes={"int8 weights, dynamic": 1}))
+    refuse_dynamic(found_with(operators=CHAIN, computes={"int8": 2}))
+
+
+def test_what_was_not_calibrated_is_not_said_to_be():
+    report = QuantizationReport(calibrator="minmax", calibration_images=0, held_out=2, activations="float32")
+    text = shown(found_with(quantization=report))
+    assert "int8 weights, not calibrated; activations float32" in text and "compared" not in text
 
 
 def test_strict_ends_with_a_sentence(tmp_path):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from edgebench.inspecting import Inspection
-    from edgebench.records import TensorSpec
+    from edgebench.records import QuantizationReport, TensorSpec
 
 MOST_LAYERS = 10
 
@@ -38,10 +38,17 @@ def _summary(found: Inspection) -> str:
     lines = [f"{found.path}: {found.format}, {show_bytes(found.size_bytes)}", ends, f"weights: {weights or 'none'}"]
     report = found.quantization
     if report is not None:
-        tried = ", ".join(f"{name} {error:.2g}" for name, error in report.errors.items())
-        stored = f"; activations {report.activations}" if report.activations else ""
-        lines.append(f"int8 by {report.calibrator}{stored}; errors: {tried or 'none were compared'}")
+        lines.append(_rounding(report))
     return "\n".join(lines)
+
+
+def _rounding(report: QuantizationReport) -> str:
+    """How the file became int8. Schemes that calibrate on nothing (weights alone, dynamic) have no errors to tell."""
+    stored = f"; activations {report.activations}" if report.activations else ""
+    if not report.calibration_images:
+        return f"int8 weights, not calibrated{stored}"
+    tried = ", ".join(f"{name} {error:.2g}" for name, error in report.errors.items())
+    return f"int8 by {report.calibrator}{stored}; errors: {tried or 'none were compared'}"
 
 
 def _tensor(tensor: TensorSpec) -> str:

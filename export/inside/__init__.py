@@ -11,6 +11,7 @@ from edgebench.registry import Registry
 
 INT8, FP16, FP32, CONVERSION, SHAPE = "int8", "fp16", "fp32", "conversion", "shape"
 FLOAT = (FP16, FP32)
+DYNAMIC = "int8 weights, dynamic"  # activations are float, and rounded by each inference's own range
 
 SUFFIXES: dict[str, Format] = {".onnx": "onnx", ".tflite": "tflite", ".mlpackage": "coreml", ".ncnn": "ncnn"}
 FOLDERS = ("coreml", "ncnn")
@@ -28,8 +29,9 @@ READERS = Registry(
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator. `computes` is int8, fp16 or fp32, "conversion" between them, or "shape" where nothing is computed.
+    """One operator.
 
+    `computes` is int8, fp16, fp32 or DYNAMIC, "conversion" between them, or "shape" where nothing is computed.
     `weights` maps the types that its constants are stored in to bytes.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from edgebench.export.inside import FLOAT, INT8, Inside, Operator
+from edgebench.export.inside import DYNAMIC, FLOAT, INT8, Inside, Operator
 
 # What onnxruntime calls a convolution or a dense layer that it runs in float.
 FLOAT_KERNELS = ("Conv", "FusedConv", "NhwcFusedConv", "Gemm", "MatMul")
@@ -18,7 +18,14 @@ def sentences(found: Inside) -> list[str]:
     Empty for a file without int8.
     """
     kinds = Counter(one.kind for one in between(found.operators) if found.has_int8(one.kind))
-    return [f"float operators lie between int8 ones: {named(kinds)}"] if kinds else []
+    lie = [f"float operators lie between int8 ones: {named(kinds)}"] if kinds else []
+    return [*lie, *dynamic_range(found.operators)]
+
+
+def dynamic_range(operators: Sequence[Operator]) -> list[str]:
+    """Which layers have int8 weights for float activations, in a sentence; empty where none has."""
+    kinds = Counter(one.kind for one in operators if one.computes == DYNAMIC)
+    return [f"dynamic range, int8 weights with float activations: {named(kinds)}"] if kinds else []
 
 
 def fallen(found: Inside) -> list[str]:

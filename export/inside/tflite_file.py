@@ -8,11 +8,12 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from edgebench.export.inside import CONVERSION, FP16, FP32, INT8, SHAPE, Inside, Operator
+from edgebench.export.inside import CONVERSION, DYNAMIC, FP16, FP32, INT8, SHAPE, Inside, Operator
 from edgebench.export.ready import tflite_file
 
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE", "CAST")
 SHAPES = ("RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "STRIDED_SLICE", "SLICE", "PAD", "SHAPE", "PACK")
+HYBRID = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")  # take float activations with int8 weights
 WHOLE = ("int8", "uint8", "int16")
 _BUILTIN = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 _DTYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
@@ -58,11 +59,13 @@ def _size(model: Any, tensor: Any) -> int:
 
 
 def _computes(kind: str, flowing: list[str], weights: Counter[str]) -> str:
-    """By the types that flow in: a float activation is computed with in float, whatever its weights are stored in."""
+    """By the types that flow in: a float activation is computed with in float, but for dynamic-range layers."""
     if kind in CONVERSIONS:
         return CONVERSION
     if kind in SHAPES:
         return SHAPE
     if flowing and flowing[0] in WHOLE:
         return INT8
+    if kind in HYBRID and any(dtype in weights for dtype in WHOLE):
+        return DYNAMIC
     return FP16 if "float16" in (*flowing, *weights) else FP32

@@ -97,6 +97,15 @@ def test_activations_between_a_convolution_and_its_rounding_are_part_of_it(made)
     assert {one.computes for one in found.operators if one.kind == "silu"} == {"fp16"}
 
 
+def test_dynamic_range_is_neither_float_nor_int8(made):
+    found = inside.read(made("tflite", "int8", scheme="dynamic"))
+    assert set(layers(found)) == {"int8 weights, dynamic"}
+    assert [line.partition(":")[0] for line in sentences(found)] == [
+        "dynamic range, int8 weights with float activations"
+    ]
+    assert set(layers(inside.read(made("tflite", "int8", scheme="weights")))) == {"fp32"}
+
+
 @pytest.mark.parametrize(("name", "says"), [("net.pt2", "cannot be inspected"), ("net.onnx", "no file")])
 def test_other_files_are_refused(name, says, tmp_path):
     if name == "net.pt2":
