@@ -31,6 +31,7 @@ _FIELDS: Final = {
     "scenario": "STRUCT(threads INTEGER)",
     "load_s": "DOUBLE[]",
     "first_s": "DOUBLE[]",
+    "estimated_latency_s": "STRUCT(value DOUBLE)",
     "memory_bytes": "MAP(VARCHAR, BIGINT)",
     "peak_memory_bytes": "BIGINT",
     "artifact_sha256": "VARCHAR",
@@ -58,6 +59,7 @@ _COLUMNS: Final = {
     "runtime_version": "runtime_version",
     "threads": "coalesce(threads, scenario.threads)",
     "provenance": "provenance",
+    "estimated_latency_s": "estimated_latency_s.value",
     "first_s": "list_median(first_s)",
     "load_s": "list_median(load_s)",
     "peak_memory_bytes": "coalesce(peak_memory_bytes, greatest(memory_bytes['load'], memory_bytes['first'], "
@@ -113,8 +115,8 @@ class Answer:
 def connect(files: Sequence[Path], latency: Latency) -> duckdb.DuckDBPyConnection:
     """Opens an in-memory database whose table `results` is every record of the files, read as it is asked for.
 
-    Lines that are no records (such as one that was cut off) are rows without a `schema`. Raises MissingPackage without
-    DuckDB.
+    Lines that are no records (such as one that was cut off) are rows without a `schema`. A statement reaches
+    these files and no others. Raises MissingPackage without DuckDB.
     """
     try:
         import duckdb
@@ -123,6 +125,8 @@ def connect(files: Sequence[Path], latency: Latency) -> duckdb.DuckDBPyConnectio
     connection = duckdb.connect(config={"memory_limit": MEMORY})
     connection.execute("SET enable_progress_bar = false")
     connection.execute(_view(files, latency))
+    connection.execute(f"SET allowed_paths = {_list(files)}")
+    connection.execute("SET enable_external_access = false")
     return connection
 
 
@@ -158,14 +162,17 @@ def run(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[An
 
 
 def _view(files: Sequence[Path], latency: Latency) -> str:
-    names = ", ".join(_text(str(file)) for file in files)
     typed = {**_FIELDS, "latency_s": _LATENCY_TYPES[latency]}
     fields = ", ".join(f'"{name}": {_text(kind)}' for name, kind in typed.items())
     columns = ",\n".join(f'{expression} AS "{name}"' for name, expression in {**_COLUMNS, **_latency(latency)}.items())
     return (
-        f"CREATE VIEW results AS SELECT\n{columns}\nFROM read_json([{names}], filename=true, "
+        f"CREATE VIEW results AS SELECT\n{columns}\nFROM read_json({_list(files)}, filename=true, "
         f"format='newline_delimited', ignore_errors=true, columns={{{fields}}})"
     )
+
+
+def _list(files: Sequence[Path]) -> str:
+    return f"[{', '.join(_text(str(file)) for file in files)}]"
 
 
 def _text(value: str) -> str:

@@ -60,11 +60,11 @@ def wrote(path: Path) -> None:
 
 
 def wide_console(file: TextIO) -> Console:
-    """A console on `file` that prints square brackets as they are: names come from users and files."""
+    """A console on `file` that prints square brackets and :names: as they are: names come from users and files."""
     from rich.console import Console
 
     width = None if file.isatty() else 200
-    return Console(file=file, width=width, markup=False, highlight=False)
+    return Console(file=file, width=width, markup=False, emoji=False, highlight=False)
 
 
 @contextmanager

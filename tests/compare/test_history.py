@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgebench.compare import database, history
 from edgebench.errors import MissingPackage, UsageError
-from edgebench.records import SCHEMA, Estimate, Measurement, Scenario
+from edgebench.records import SCHEMA, Estimate, Interval, Measurement, Scenario
 
 Measured = Callable[..., Measurement]
 Stored = Callable[..., Path]
@@ -132,6 +132,22 @@ def test_a_query_sees_base_units(measured: Measured, estimated: Callable[..., Es
     answer = database.query(folder, "SELECT device, latency_s, peak_memory_bytes, threads FROM results ORDER BY device")
     assert answer.columns == ("device", "latency_s", "peak_memory_bytes", "threads")
     assert answer.rows == (("host", 0.003, 30_000_000, 1), ("rpi4", 0.08, None, 1))
+
+
+def test_a_query_tells_what_a_calibration_makes_of_counts(measured: Measured, stored: Stored) -> None:
+    made = Interval(value=0.08, low=0.07, high=0.09)
+    folder = stored("results", measured(), measured(seed=1, latency_s=(), estimated_latency_s=made))
+    sql = "SELECT estimated_latency_s FROM results ORDER BY 1"
+    assert database.query(folder, sql).rows == ((0.08,), (None,))
+
+
+@pytest.mark.parametrize("sql", ["SELECT * FROM read_text('{}')", "COPY (SELECT 1) TO '{}'", "ATTACH '{}'"])
+def test_a_query_reaches_no_other_file(sql: str, measured: Measured, stored: Stored, tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("kept")
+    with pytest.raises(UsageError, match="Permission Error"):
+        database.query(stored("results", measured()), sql.format(other))
+    assert other.read_text() == "kept"
 
 
 def test_times_are_in_utc(measured: Measured, stored: Stored) -> None:

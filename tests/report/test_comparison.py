@@ -273,6 +273,19 @@ def test_rows_of_a_query_keep_their_types(capsys: pytest.CaptureFixture[str]) ->
         over_time.check_format("csv")
 
 
+def test_an_answer_wider_than_the_terminal_is_printed_downwards(capsys: pytest.CaptureFixture[str]) -> None:
+    over_time.show_answer(Answer(("model", "error"), (("a", "x" * 200), ("b", None))), "table")
+    assert capsys.readouterr().out.splitlines()[:4] == ["model  a", "error  " + "x" * 200, "", "model  b"]
+    over_time.show_answer(Answer(("model", "error"), (("a", "x" * 193),)), "table")
+    assert capsys.readouterr().out.splitlines()[-2:] == ["a      " + "x" * 193, "1 row"]
+
+
+def test_the_headers_of_a_query_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    over_time.show_answer(Answer(("root:x:0:0", "[bold]"), (("daemon:x:1:1", 1),)), "table")
+    text = capsys.readouterr().out
+    assert "root:x:0:0" in text and "[bold]" in text and "daemon:x:1:1" in text
+
+
 def test_history_shows_levels_trend_and_the_first_bad_commit(
     capsys: pytest.CaptureFixture[str], slow_series: Callable[[], Path]
 ) -> None:

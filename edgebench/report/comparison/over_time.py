@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -11,7 +12,8 @@ import numpy as np
 from edgebench.compare.database import Answer
 from edgebench.compare.history import Change, History, Point, Series
 from edgebench.errors import unknown
-from edgebench.report.comparison import show_sheet
+from edgebench.report import output
+from edgebench.report.comparison import show_sheet, table
 from edgebench.report.comparison.json import json
 from edgebench.report.comparison.sheet import Line, Sheet
 from edgebench.units import show_seconds
@@ -38,11 +40,15 @@ def show(found: History, form: str) -> None:
 
 
 def show_answer(answer: Answer, form: str) -> None:
-    """Prints the rows of a query."""
+    """Prints the rows of a query; a table wider than the terminal as one line a column and row."""
+    shown = rows(answer)
     if form == "json":
         print(json([dict(zip(answer.columns, row, strict=True)) for row in answer.rows]), end="")
+    elif form == "table" and not table.fits(shown, output.wide_console(sys.stdout).width):
+        for line in table.vertical(shown):
+            output.line(line)
     else:
-        show_sheet(rows(answer), form)
+        show_sheet(shown, form)
 
 
 def history(found: History) -> Sheet:
@@ -59,7 +65,8 @@ def history(found: History) -> Sheet:
 
 def rows(answer: Answer) -> Sheet:
     """The rows of a query, unjudged."""
-    lines = tuple(Line("", "", tuple(map(_text, row)), "info", "rows", "") for row in answer.rows)
+    unit = "row" if len(answer.rows) == 1 else "rows"
+    lines = tuple(Line("", "", tuple(map(_text, row)), "info", unit, "") for row in answer.rows)
     columns = range(len(answer.columns))
     numeric = {answer.columns[i] for i in columns if all(isinstance(row[i], int | float) for row in answer.rows)}
     return Sheet(title="", columns=answer.columns, numbers=frozenset(numeric), lines=lines)
