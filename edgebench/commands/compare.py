@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from edgebench.commands.options import Device, Threads, listed, positive
+from edgebench.commands.options import Threads, listed, positive
 
 FailOn = Annotated[
     str | None,
@@ -14,6 +14,7 @@ FailOn = Annotated[
 Format = Annotated[
     str, typer.Option("--format", help="table, markdown, json, junit, github; compare also has benchmark-action.")
 ]
+Here = Annotated[str, typer.Option("--device", help="This machine only: host.")]
 Results = Annotated[Path, typer.Option(help="Folder or file of stored results.")]
 Runtime = Annotated[str | None, typer.Option(help="Runtime; default: the one of the file's format.")]
 
@@ -81,7 +82,7 @@ def gate(
 def ab(
     base_file: Annotated[Path, typer.Argument(help="The .onnx or .tflite file to compare with.")],
     new_file: Annotated[Path, typer.Argument(help="The .onnx or .tflite file that may be slower.")],
-    device: Device = "host",
+    device: Here = "host",
     runtime: Runtime = None,
     threads: Threads = 1,
     fail_on: FailOn = None,
@@ -112,7 +113,7 @@ def ab(
 
 def noise(
     model: Annotated[str, typer.Argument(help="A network, or a .onnx or .tflite file.")] = "mobilenetv2",
-    device: Device = "host",
+    device: Here = "host",
     fmt: Annotated[str, typer.Option(help="Format of a network: tflite, onnx, torch.")] = "tflite",
     runtime: Runtime = None,
     threads: Threads = 1,

@@ -95,7 +95,9 @@ def test_the_command_line_reads_every_option(measured: Measured, stored: Stored)
     done = runner.invoke(app, ["compare", base, base, *options, "--format", "markdown"], catch_exceptions=False)
     assert done.exit_code == 0 and "Nothing that the results tell" in done.output
     for name in ("compare", "gate", "ab", "noise", "history", "query"):
-        assert runner.invoke(app, [name, "--help"]).exit_code == 0
+        told = runner.invoke(app, [name, "--help"])
+        assert told.exit_code == 0
+        assert ("This machine only" in told.output) == (name in ("ab", "noise"))
 
 
 def test_gate_reads_budgets(measured: Measured, stored: Stored, tmp_path: Path, capsys: Captured) -> None:
