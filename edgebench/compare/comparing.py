@@ -126,7 +126,7 @@ def _row(
         threshold=metric.threshold or settings.threshold.share,
         decides=settings.decides(metric),
         differences=found,
-        details=_details(metric, *results),
+        details=_details(metric, *results, slower=judgement.verdict == "slower"),
         **vars(judgement),
     )
 
@@ -180,13 +180,18 @@ def _judge(
     return metric.judge(base, new, threshold)
 
 
-def _details(metric: Metric, base: Result, new: Result) -> tuple[str, ...]:
-    """How each class of instructions changed, and each operator's where both sides have them, largest change first."""
+def _details(metric: Metric, base: Result, new: Result, *, slower: bool) -> tuple[str, ...]:
+    """How each class of instructions changed, and each operator's where both sides have them, largest change first.
+
+    Where they have not, more instructions come with what to do to see whose they are.
+    """
     if metric.name != "instructions" or not (isinstance(base, Measurement) and isinstance(new, Measurement)):
         return ()
     classes = _changes(base.counts, new.counts)
     here, there = _instructions_by_operator(base), _instructions_by_operator(new)
-    operators = _changes(here, there) if here and there else []
+    if not (here and there):
+        return (*classes, *(["profile both sides with --per-op to see which operator"] if slower else ()))
+    operators = _changes(here, there)
     more = f"and {len(operators) - OPERATORS} more operators"
     return (*classes, *operators[:OPERATORS], *([more] if len(operators) > OPERATORS else ()))
 
