@@ -20,6 +20,8 @@ from edgebench.commands.options import (
     weights_file,
 )
 
+INTERRUPTED = 130
+
 Data = Annotated[str, typer.Option("--data", help="Data set: a folder of classes, or synthetic:NAME.")]
 Augment = Annotated[
     str, typer.Option(help="Comma-separated: mirror, rotate, shear, warp, crop, jitter, pca; or none, or all.")
@@ -90,7 +92,11 @@ def train(
     if warning := frozen_at_random(freeze, from_weights=file is not None):
         show.warn(warning)
     with show.progress() as report:
-        outcome = run.train(request, report)
+        try:
+            outcome = run.train(request, report)
+        except KeyboardInterrupt as interrupt:
+            show.warn(f"interrupted; {interrupt or 'no epoch was begun'}")
+            raise typer.Exit(INTERRUPTED) from interrupt
     remarks = [*trained.remarks(outcome), *trained.curves_beside(outcome)]
     if json:
         show.json(trained.json(outcome))

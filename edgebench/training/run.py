@@ -60,7 +60,7 @@ def train(request: Request, on_progress: OnProgress = silent) -> Outcome:
 
     The network's classes become the data's. With `resume` a run that was killed goes on, to the same result. Torch's
     random state and threads are as before afterwards. Raises UsageError for bad input, TrainingError where the loss or
-    the disk fails; the last good checkpoint stays.
+    the disk fails; the last good checkpoint stays. An interrupt goes on as KeyboardInterrupt, and says what is kept.
     """
     check_installed(request.settings.augment)
     _check_folder(request)
@@ -108,6 +108,10 @@ class _Run:
                 row = self.trainer.run_epoch(self.sets.train, self.sets.val, self.augmentation, told)
             except TrainingError as error:
                 raise TrainingError(f"{error}; {self._kept()}") from error
+            except KeyboardInterrupt as interrupt:
+                advice = "; go on with --resume" if self.metrics.rows else ""
+                interrupt.args = (self._kept() + advice,)  # the one who interrupted wants to know what is left
+                raise
             self._save(row.val_accuracy)
             self.metrics.append(row)
             self._checkpoint()

@@ -26,6 +26,7 @@ WEIGHT_DECAYS: Mapping[Optimizer, float] = {"adamw": 0.05, "sgd": 1e-4}
 
 OPTIMIZERS, SCHEDULES = get_args(Optimizer), get_args(Schedule)
 INITIALIZATIONS, NORMALIZATIONS = get_args(Initialization), get_args(Normalization)
+_CHOICES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "init": INITIALIZATIONS, "normalize": NORMALIZATIONS}
 ALL_BUT_HEAD = "all-but-head"
 SEEDS = 2**63  # torch takes no larger ones
 
@@ -77,6 +78,9 @@ def settings(given: Mapping[str, object]) -> Settings:
     for name in given:
         if name not in Settings.__struct_fields__:
             raise unknown("setting of a training", name, Settings.__struct_fields__)
+    for name, choices in _CHOICES.items():
+        if given.get(name, "") not in ("", *choices):
+            raise unknown(f"value of --{name}", str(given[name]), filter(None, choices))
     if isinstance(seed := given.get("seed"), int):
         checked_seed(seed)
     values = {
@@ -98,10 +102,16 @@ def checked_seed(seed: int) -> int:
 def differences(now: Settings, before: Settings) -> list[str]:
     """Returns one text a setting in which two runs differ: "lr 0.1 (was 0.2)"."""
     return [
-        f"{name} {getattr(now, name)} (was {getattr(before, name)})"
+        f"{name} {_shown(getattr(now, name))} (was {_shown(getattr(before, name))})"
         for name in Settings.__struct_fields__
         if getattr(now, name) != getattr(before, name)
     ]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        value = ",".join(value)
+    return "the default" if value is None else str(value) or "none"
 
 
 def _sentence(error: msgspec.ValidationError) -> str:

@@ -50,6 +50,22 @@ def test_freezing_what_was_never_trained_is_warned_of(tmp_path: Path) -> None:
     assert done.exit_code == 0 and "--freeze all-but-head without --weights keeps initial values" in done.stderr
 
 
+def test_an_interrupt_says_which_epoch_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgebench.training.trainer import Trainer
+
+    whole = Trainer._step
+
+    def interrupted(self: Trainer, batch: object, augmentation: object) -> dict[str, float]:
+        if self.epoch == 1:
+            raise KeyboardInterrupt
+        return whole(self, batch, augmentation)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Trainer, "_step", interrupted)
+    done = _run("train", *SMALL, "--epochs", "2", "-o", str(tmp_path / "run"))
+    assert done.exit_code == 130
+    assert f"interrupted; epoch 1 is kept in {tmp_path / 'run' / 'last.pt'}; go on with --resume" in done.stderr
+
+
 def test_python_trains_too(tmp_path: Path) -> None:
     small = {"width": 0.25, "depth": 0.34, "resolution": 16}
     outcome = edgebench.train("resnet20", SET, output=tmp_path, epochs=1, batch=16, augment="mirror", **small)  # type: ignore[arg-type]

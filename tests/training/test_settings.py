@@ -22,9 +22,10 @@ def test_what_is_not_given_is_the_usual() -> None:
         ({"lr": -1.0}, "--lr: expected float > 0"),
         ({"label_smoothing": 1.0}, "--label-smoothing: expected float < 1"),
         ({"ema": 1.0}, "--ema"),
-        ({"optimizer": "adam"}, "--optimizer: invalid enum value 'adam'"),
+        ({"optimizer": "adam"}, "unknown value of --optimizer 'adam'; did you mean adamw.* Known: adamw, sgd"),
         ({"schedule": "linear"}, "--schedule"),
-        ({"init": "zeros"}, "--init"),
+        ({"init": "zeros"}, r"unknown value of --init 'zeros'\. Known: he, xavier"),
+        ({"normalize": "none"}, "Known: auto, data, published"),
         ({"augment": "mirrored"}, "unknown augmentation 'mirrored'; did you mean mirror"),
     ],
 )
@@ -35,6 +36,8 @@ def test_what_cannot_be_is_one_sentence(given: dict[str, object], message: str) 
 
 def test_differences_name_both_values() -> None:
     assert differences(Settings(lr=0.1), Settings(lr=0.2)) == ["lr 0.1 (was 0.2)"]
+    assert differences(Settings(), Settings(lr=0.2)) == ["lr the default (was 0.2)"]
+    assert differences(Settings(augment=("mirror", "crop")), Settings(augment=())) == ["augment mirror,crop (was none)"]
     assert differences(Settings(), Settings()) == []
 
 
