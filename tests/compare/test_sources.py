@@ -64,7 +64,9 @@ def test_git_outside_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ('[{"name": "foreign"}]\n', "is not a result of edgebench"),
         ("not json at all\n", "is not a result of edgebench"),
         (f'{{"kind":"measurement","schema":{SCHEMA + 1}}}\n', "was written by a newer edgebench"),
-        ('{"kind":"measurement","schema":1,"latency_s":[[NaN]]}\n', "is not a result of edgebench"),
+        ('{"kind":"measurement","schema":1,"latency_s":[[NaN]]}\n', "foreign.jsonl:1 is not a result of .* NaN,"),
+        ('{"kind":"measurement","schema":1,"error":"a \\" NaN","load_s":[-Infinity]}\n', "it holds -Infinity, which"),
+        ('{"kind":"measurement","schema":1,"error":"NaN",}\n', "JSON is malformed"),
     ],
 )
 def test_what_is_no_result(content: str, sentence: str, tmp_path: Path) -> None:
@@ -72,6 +74,15 @@ def test_what_is_no_result(content: str, sentence: str, tmp_path: Path) -> None:
     path.write_text(content)
     with pytest.raises(UsageError, match=sentence):
         load(path)
+
+
+def test_a_nan_in_a_revision_is_told_by_name(measured: Measured, repository: Path) -> None:
+    commit(repository, "results/host.jsonl", measured())
+    path = repository / "results/host.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"kind":"measurement","schema":1,"load_s":[NaN]}\n')
+    git(repository, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-a", "-m", "nan")
+    with pytest.raises(UsageError, match=r"main:results/host\.jsonl:2 .* it holds NaN, which is no number"):
+        load("main:results")
 
 
 @pytest.mark.parametrize("changes", [{"latency_s": ((0.007, -0.001),)}, {"first_s": (0.0,)}, {"load_s": (-1.0,)}])
