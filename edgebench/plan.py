@@ -22,7 +22,7 @@ FORMATS: tuple[str, ...] = get_args(Format)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 CALIBRATORS: tuple[str, ...] = get_args(Calibrator)
 SCHEMES: tuple[str, ...] = get_args(QuantizationScheme)
-ACTIVATIONS = ("", "uint8", "int8")
+ACTIVATIONS = ("uint8", "int8")
 
 # What `profile` takes when no format is named. On the host every runtime is measured; elsewhere the formats that
 # the device's profile is calibrated for (see `default_formats`).
@@ -123,19 +123,39 @@ def export_specs(
         raise UsageError(f"converter {converter} writes tflite, not {', '.join(forms)}: add tflite, or leave it out")
     if image_input and "coreml" not in forms:
         raise UsageError(f"an image as input exists in coreml, not in {', '.join(forms)}: add coreml, or leave it out")
-    if quantization not in (None, Quantization()) and "int8" not in precisions:
-        raise UsageError(f"calibration is for int8, not for {', '.join(precisions)}: add --precision int8")
+    wanted = quantization or Quantization()
+    _check_int8(wanted, forms, precisions)
     return [
         ExportSpec(
             format=_writable(form, precision),
             precision=precision,  # type: ignore[arg-type]
             converter=converter if form == "tflite" else "default",
             image_input=image_input and form == "coreml",
-            quantization=quantization or Quantization() if precision == "int8" else None,
+            quantization=_fitting(wanted, form) if precision == "int8" else None,
         )
         for form in forms
         for precision in precisions
     ]
+
+
+def _check_int8(wanted: Quantization, forms: Sequence[str], precisions: Sequence[str]) -> None:
+    if wanted != Quantization() and "int8" not in precisions:
+        raise UsageError(f"calibration is for int8, not for {', '.join(precisions)}: add --precision int8")
+    if wanted.activations and "onnx" not in forms:
+        raise UsageError(
+            f"{wanted.activations} activations can be asked for in onnx, not in {', '.join(forms)}: add onnx, or leave "
+            "--activations out"
+        )
+    if wanted.calibration and wanted.scheme != "static":
+        raise UsageError(
+            f"the scheme {wanted.scheme} is not calibrated, so it has no use for the images of {wanted.calibration}: "
+            "leave --calibrate out, or choose --scheme static"
+        )
+
+
+def _fitting(wanted: Quantization, form: str) -> Quantization:
+    """The signedness of activations is a choice in ONNX only."""
+    return wanted if form == "onnx" else structs.replace(wanted, activations="")
 
 
 def quantization(
@@ -151,7 +171,7 @@ def quantization(
     """How int8 files are made; see records.Quantization. UsageError for an unknown name or an impossible number."""
     _check("calibrator", [calibrator], CALIBRATORS)
     _check("scheme", [scheme], SCHEMES)
-    _check("signedness of activations", [activations], ACTIVATIONS)
+    _check("signedness of activations", [activations] if activations else [], ACTIVATIONS)
     if samples < 1:
         raise UsageError(f"{samples} samples to calibrate on; give 1 or more, 64 are a good number")
     if error_budget is not None and not 0 < error_budget < 1:

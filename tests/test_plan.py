@@ -104,6 +104,29 @@ def test_calibration_without_int8_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"activations": "uint8"}, "uint8 activations can be asked for in onnx, not in tflite: add onnx, or leave"),
+        ({"calibration": "good", "scheme": "dynamic"}, "the scheme dynamic is not calibrated, so .* images of good"),
+        ({"calibration": "good", "scheme": "weights"}, "the scheme weights is not calibrated, so .* images of good"),
+    ],
+)
+def test_what_a_format_or_a_scheme_would_ignore_is_refused(wanted: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        plan.export_specs(["tflite"], ["int8"], quantization=plan.quantization(**wanted))
+
+
+def test_the_signedness_of_activations_reaches_onnx_alone() -> None:
+    specs = plan.export_specs(["tflite", "onnx"], ["int8"], quantization=plan.quantization(activations="uint8"))
+    assert [spec.quantization.activations for spec in specs if spec.quantization] == ["", "uint8"]
+
+
+def test_no_signedness_is_not_listed_among_the_choices() -> None:
+    with pytest.raises(UsageError, match="Known: int8, uint8"):
+        plan.quantization(activations="foo")
+
+
+@pytest.mark.parametrize(
     ("asked", "message"),
     [
         ({"calibrator": "kl"}, "unknown calibrator 'kl'"),
