@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from edgebench import ways
 from edgebench.errors import DeviceError, JobError, UsageError
 from edgebench.exporting import prepare
 from edgebench.measure.evaluator import BATCH, Evaluation, Evaluator, Place, check_all_classes
-from edgebench.plan import Cell, OnProgress, Step, silent, suited
+from edgebench.plan import Cell, OnProgress, Step, is_file, silent, suited
 from edgebench.profiling import cache_folder
 from edgebench.records import Artifact, ModelSpec
 from edgebench.runtimes import FORMATS
 from edgebench.ways import Way
+
+NAMED: Final = 5  # classes that a note names
 
 if TYPE_CHECKING:
     from edgebench.data import Dataset
@@ -41,7 +45,29 @@ def dataset(reference: str, split: str | None = None, limit: int | None = None) 
             f"{reference} has no folders train and val, so all its images count; were some of them trained on?"
             " --split val takes the fifth that training holds out"
         )
-    return whole.subset(limit) if limit else whole, notes
+    return whole.subset(limit) if limit else whole, [*notes, *_absent(whole)]
+
+
+def _absent(images: Dataset) -> list[str]:
+    """One sentence on classes of which the split has no image, where there are any."""
+    counts = np.bincount(images.labels, minlength=len(images.classes))
+    names = [name for name, count in zip(images.classes, counts, strict=True) if not count]
+    if not names:
+        return []
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return [
+        f"{images.reference} has no images of {', '.join(names[:NAMED])}{more} in its split {images.split}:"
+        " the accuracy says nothing of them"
+    ]
+
+
+def check_ready(names: Sequence[str], options: Sequence[str]) -> None:
+    """Raises UsageError where all `names` are ready files and there are `options` of how to export a network."""
+    if options and all(map(is_file, names)):
+        raise UsageError(
+            f"{names[0]} is a ready file and stays what it was exported as: {', '.join(options)} would do nothing;"
+            " leave it out, or give a network"
+        )
 
 
 def way(device: DeviceProfile, via: str | None = None, *, connect: str | None = None, python: str | None = None) -> Way:

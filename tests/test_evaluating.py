@@ -205,3 +205,21 @@ def test_the_command_prints_one_document(artifact: Artifact) -> None:
     [row] = json.loads(done.stdout)
     assert (row["model"], row["format"], row["accuracy"]["images"]) == ("lenet5", "tflite", 10)
     assert "random values" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "options", [["--calibrate", SHAPES], ["--precision", "int8"], ["--fmt", "onnx", "--samples", "8"]]
+)
+def test_what_a_ready_file_cannot_take_is_refused(options: list[str], artifact: Artifact) -> None:
+    done = CliRunner().invoke(app, ["evaluate", artifact.path, "--data", SHAPES, *options])
+    assert isinstance(done.exception, UsageError)
+    assert f"is a ready file and stays what it was exported as: {', '.join(options[::2])} would" in str(done.exception)
+
+
+def test_a_class_without_images_in_the_split_is_noted(tmp_path: Path) -> None:
+    for folder in ("train/cat", "train/dog", "train/owl", "val/cat", "val/dog"):
+        (tmp_path / folder).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / folder / "a.png")
+    _, [note] = evaluating.dataset(str(tmp_path))
+    assert "has no images of owl in its split val" in note
+    assert evaluating.dataset(str(tmp_path), "train")[1] == []

@@ -1,5 +1,6 @@
 """`edgebench evaluate`."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -29,11 +30,19 @@ from edgebench.commands.options import (
     weights_file,
 )
 
+Split = Annotated[
+    str | None,
+    typer.Option(help="train, val or test; all only where there are no splits. Without it val, or what there is."),
+]
+OF_EXPORT = ("fmt", "precision", "calibrate", "samples", "scheme")
+"""What says how a network is exported; a file that is there already has been."""
+
 
 def evaluate(
+    context: typer.Context,
     model: Annotated[list[str], typer.Argument(help="Networks, or files: .tflite, .onnx, .mlpackage, .ncnn, .pt2.")],
     data: Annotated[str, typer.Option("--data", help="Labelled images: a folder, or synthetic:NAME.")],
-    split: Annotated[str | None, typer.Option(help="train, val, test or all; default: val, or what there is.")] = None,
+    split: Split = None,
     limit: Annotated[int | None, typer.Option(help="Images at most, every class in its share.")] = None,
     fmt: Annotated[str, typer.Option(help="Formats, comma-separated: tflite, onnx, coreml, ncnn, torch.")] = "tflite",
     precision: Annotated[str, typer.Option(help="Precisions, comma-separated: fp32, fp16, int8.")] = "fp32",
@@ -65,6 +74,7 @@ def evaluate(
     from edgebench import evaluating, plan, profiles
     from edgebench.report import evaluated, output
 
+    evaluating.check_ready(model, given(context, OF_EXPORT))
     target = profiles.load(device)
     quantization = plan.quantization(calibrate, samples, scheme=scheme)
     specs = plan.export_specs(
@@ -90,3 +100,9 @@ def evaluate(
         )
     evaluated.show(done, notes, json=json)
     evaluating.check(done)
+
+
+def given(context: typer.Context, names: Iterable[str]) -> list[str]:
+    """Returns those of the options that were typed, rather than left at their defaults."""
+    sources = {name: context.get_parameter_source(name) for name in names}
+    return [f"--{name}" for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
