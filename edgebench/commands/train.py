@@ -19,6 +19,7 @@ from edgebench.commands.options import (
     switches,
     weights_file,
 )
+from edgebench.errors import UsageError
 
 INTERRUPTED = 130
 
@@ -122,7 +123,16 @@ def augment(
     from edgebench.training.kinds import chosen
     from edgebench.training.settings import checked_seed
 
+    _check_picture(preview)
     columns, resolution = positive(columns, "--columns"), positive(resolution, "--resolution")
     rows = made.preview(data, chosen(kinds), columns=columns, resolution=resolution, seed=checked_seed(seed))
     trained.write_grid(preview, rows)
     show.wrote(preview)
+
+
+def _check_picture(path: Path) -> None:
+    """Raises UsageError for a picture that is no PNG or whose folder is not there, before any image is read."""
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"--preview is {path}; the picture is a PNG, so give a name that ends in .png")
+    if not path.parent.is_dir():
+        raise UsageError(f"--preview is {path}, and there is no folder {path.parent}: make it, or give another")

@@ -103,7 +103,12 @@ def test_augment_writes_a_picture_with_a_row_a_kind(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("extra", "message"), [(["--seed", "99999999999999999999"], "--seed is 99999999999999999999; it must be 0 or more")]
+    ("extra", "message"),
+    [
+        (["--seed", "99999999999999999999"], "--seed is 99999999999999999999; it must be 0 or more"),
+        (["--preview", "p.txt"], "--preview is p.txt; the picture is a PNG"),
+        (["--preview", "nowhere/p.png"], "there is no folder nowhere: make it"),
+    ],
 )
 def test_what_augment_cannot_do_is_one_sentence(extra: list[str], message: str, tmp_path: Path) -> None:
     done = _run("augment", "--data", SET, "--preview", str(tmp_path / "shown.png"), "--resolution", "16", *extra)
