@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 FORMATS: Final[tuple[Literal["png", "svg"], ...]] = ("png", "svg")
 _COLOURS: Final = {"frontier": "#33659f", "published": "#8a6d1d", "tie": "#2f7d5b", "pick": "#c03d3e"}
+LABEL_SHARE: Final = 0.35  # of the plot's width, what the name of a network takes
 _LIMIT: Final = "#c03d3e"
 
 
@@ -23,13 +26,15 @@ def chart(choice: Choice) -> alt.LayerChart:
     except ModuleNotFoundError as error:
         raise MissingPackage("altair", "report", "drawing the frontier") from error
 
-    base = alt.Chart(alt.InlineData(values=_rows(choice))).encode(
+    rows = _rows(choice)
+    drawn = {name: colour for name, colour in _COLOURS.items() if any(row["group"] == name for row in rows)}
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
         x=alt.X("latency:Q", title="latency (ms)", scale=alt.Scale(type="log", nice=False, padding=16)),
         y=alt.Y("accuracy:Q", title="expected top-1 (%)", scale=alt.Scale(zero=False, padding=10)),
     )
-    colour = alt.Color("group:N", title=None, scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values())))
+    colour = alt.Color("group:N", title=None, scale=alt.Scale(domain=list(drawn), range=list(drawn.values())))
     line = base.transform_filter("datum.on_frontier").mark_line(interpolate="step-after", opacity=0.5)
-    dots = base.encode(size=alt.Size("memory:Q", title="peak memory (MB)"), color=colour)
+    dots = base.encode(size=alt.Size("memory:Q", title=["peak memory", "(MB)"]), color=colour)
     named = base.transform_filter("datum.label != ''").encode(text="label:N")
     layers: list[Any] = [
         *_limits(alt, choice),
@@ -37,9 +42,17 @@ def chart(choice: Choice) -> alt.LayerChart:
         dots.transform_filter("datum.group == 'frontier'").mark_circle(opacity=0.4),
         dots.transform_filter("datum.group != 'frontier'").mark_circle(opacity=1),
         named.transform_filter("datum.group != 'pick'").mark_text(align="left", dx=10, dy=10),
-        named.transform_filter("datum.group == 'pick'").mark_text(align="right", dx=-10, dy=-10, fontWeight="bold"),
+        named.transform_filter("datum.group == 'pick'").mark_text(**_beside(rows), dy=-10, fontWeight="bold"),
     ]
     return alt.LayerChart(layer=layers, width=640, height=400, title=f"{choice.family} on {choice.device}")
+
+
+def _beside(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The pick's label stands left of it, or right of it where it would reach over the axis."""
+    times = [math.log(row["latency"]) for row in rows]
+    [pick] = [math.log(row["latency"]) for row in rows if row["group"] == "pick"]
+    near = pick - min(times) < LABEL_SHARE * (max(times) - min(times))
+    return {"align": "left", "dx": 10} if near or pick == min(times) else {"align": "right", "dx": -10}
 
 
 def svg(choice: Choice) -> str:

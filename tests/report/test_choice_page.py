@@ -12,7 +12,7 @@ from edgebench.choose import Choice, scale
 from edgebench.cli import app
 from edgebench.errors import UsageError
 from edgebench.report import choice as shown
-from edgebench.report import choice_page
+from edgebench.report import choice_page, choice_plot
 
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
@@ -46,6 +46,12 @@ def test_the_section_holds_the_pick_the_reasons_and_the_picture(choice: Choice) 
     assert tags.rows == 3 + picks + len(choice.rejected) + len(choice.frontier)
     assert choice.picked.model.key in text and "over --max-latency 50.0 ms" in text
     assert "<svg" in text and "expected top-1" in text and "train the pick to know" in text
+
+
+def test_the_legend_names_only_what_is_drawn(choice: Choice) -> None:
+    drawn = choice_plot.svg(replace(choice, ties=()))
+    assert ">tie<" not in drawn
+    assert ">pick<" in drawn and ">frontier<" in drawn
 
 
 def test_text_from_a_record_never_becomes_markup(choice: Choice) -> None:
