@@ -89,7 +89,7 @@ def points(table: Sequence[Sequence[Value]], families: Sequence[str]) -> list[di
     """Overview rows as the rows of the Pareto plot; `families` holds one name for each of them."""
     named = [dict(zip(KEYS, values, strict=True)) for values in table]
     return [
-        {**each, "family": family, "label": f"{each['model']} {each['point']} {each['format']}"}
+        {**each, "family": family, "label": f"{each['model']} {each['point']} {each['format']} {each['precision']}"}
         for each, family in zip(named, families, strict=True)
     ]
 

@@ -30,6 +30,9 @@ TRADES: Final = {
     "macs": ("macs", "MACs (millions)", 1e6, False),
     "parameters": ("parameters", "parameters (millions)", 1e6, False),
 }
+# Where a latency axis may have a label; those in sight are drawn, with enough of them within half a decade.
+MS_TICKS: Final = [float(f"{digit}e{power}") for power in range(-3, 6) for digit in (1, 1.5, 2, 3, 5, 7)]
+AS_IS: Final = "'' + datum.value"
 MOST_BARS: Final = 30
 BAR_HEIGHT: Final = 17
 # What an operator costs: field, its unit's size in base units, the axis' title, and the tooltip's.
@@ -52,13 +55,17 @@ def pareto(rows: Rows, *, y: str = "size", budgets: Rows = (), look: Look = "lig
         alt.Chart(alt.NamedData("rows"))
         .transform_filter(f"isValid(datum.{field}) && isValid(datum.p50_s)")
         .transform_calculate(
-            x="datum.p50_s * 1000", y=f"datum.{field} / {unit}", rank="datum.y" if more else "-datum.y"
+            memory="isValid(datum.peak_memory_bytes) ? datum.peak_memory_bytes / 1e6 : null",
+            x="datum.p50_s * 1000",
+            y=f"datum.{field} / {unit}",
+            rank="datum.y" if more else "-datum.y",
         )
     )
     encoded = points.encode(
-        x=alt.X("x:Q", title="latency, p50 (ms)", scale=alt.Scale(type="log", nice=False, padding=16)),
+        x=alt.X("x:Q", title="latency, p50 (ms)", scale=alt.Scale(type="log", nice=False, padding=16),
+                axis=alt.Axis(values=MS_TICKS, labelExpr=AS_IS, tickCount=60)),
         y=alt.Y("y:Q", title=title, scale=_share_or_log(more)),
-    )
+    )  # fmt: skip
     best = _frontier(points)
     path = best.mark_line(interpolate="step-after", strokeWidth=1.5, color=theme.colour("muted", look))
     # Up and to the left of a point that nothing beats there is no other; only the first has the axis there.
@@ -77,8 +84,8 @@ def _bubbles(encoded: alt.Chart, y: str, look: Look) -> alt.Chart:
     drawn: alt.Chart = encoded.mark_point(filled=True, opacity=0.75, strokeWidth=1.5).encode(
         color=alt.Color("family:N", title="family"),
         shape=alt.Shape("provenance:N", title="number", scale=alt.Scale(domain=list(PROVENANCE))),
-        size=alt.Size("peak_memory_bytes:Q", title="peak memory (B)", scale=alt.Scale(range=[30, 400]),
-                      legend=alt.Legend(format="~s", values=[1e6, 1e7, 1e8])),
+        size=alt.Size("memory:Q", title="peak memory (MB)", scale=alt.Scale(range=[30, 400]),
+                      legend=alt.Legend(values=[1, 10, 100], labelExpr=AS_IS)),
         stroke=alt.condition(over, alt.value(theme.colour("bad", look)), alt.value(None)),
         tooltip=["label:N", "device:N", "provenance:N", alt.Tooltip("x:Q", title="p50 ms", format=".3~s"),
                  alt.Tooltip("y:Q", title=TRADES[y][1], format=".4~g")],

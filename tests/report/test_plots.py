@@ -43,11 +43,11 @@ def test_a_pareto_plot_names_the_points_that_nothing_beats(example_store: Path, 
     write_plot(str(example_store), tmp_path / "x.svg", picture, on_warning=pytest.fail)
     shown = texts(tmp_path / "x.svg")
     assert "top-1 accuracy (%)" in shown
-    named = {text for text in shown if text.endswith(" r224 tflite")}
+    named = {text for text in shown if text.endswith(" r224 tflite fp32")}
     assert named == {
-        "mobilenetv2 r224 tflite",
-        "efficientnet_lite0 r224 tflite",
-        "efficientnet_b0 r224 tflite",
+        "mobilenetv2 r224 tflite fp32",
+        "efficientnet_lite0 r224 tflite fp32",
+        "efficientnet_b0 r224 tflite fp32",
     }  # V1 is slower and worse
 
 
@@ -110,6 +110,14 @@ def test_counted_operators_are_drawn_by_their_instructions(tmp_path: Path) -> No
     shown = texts(tmp_path / "x.svg")
     assert {"large", "small", "75.0%  (75%)", "25.0%  (100%)"} <= set(shown)
     assert any(text.startswith("instructions (millions)") for text in shown)
+
+
+def test_the_latency_axis_has_labels_beyond_a_hundred_milliseconds(tmp_path: Path) -> None:
+    records = [made.measurement(made.spec(), factor=factor, day=factor) for factor in (9, 25)]  # 64 and 178 ms
+    records[1] = msgspec.structs.replace(records[1], device="other")
+    folder = made.write(tmp_path / "results", records)
+    write_plot(str(folder), tmp_path / "x.svg", Picture("pareto"), on_warning=pytest.fail)
+    assert {"100", "150", "10", "1", "peak memory (MB)"} <= set(texts(tmp_path / "x.svg"))
 
 
 def test_a_chart_of_hostile_names_holds_them_as_text(tmp_path: Path) -> None:

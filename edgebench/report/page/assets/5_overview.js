@@ -93,7 +93,7 @@ function tradeRows() {
   return rows.slice(0, MOST_BUBBLES).map((row) => ({
     ...Object.fromEntries(data.columns.map((column, number) => [column.key, data.rows[row][number]])),
     family: data.families[row],
-    label: ["model", "point", "format"].map((key) => value(row, key)).join(" "),
+    label: ["model", "point", "format", "precision"].map((key) => value(row, key)).join(" "),
     over_memory: trade.memory !== null && value(row, "peak_memory_bytes") > trade.memory,
   }));
 }
@@ -101,10 +101,12 @@ function tradeRows() {
 const redrawTrade = settled(() => {
   const rows = tradeRows();
   const left = overview.filtered.filter((row) => plottable(row, trade.y)).length;
+  const lacking = (key) => overview.filtered.filter((row) => value(row, key) === null).length;
+  const why = `No row of the filter can be drawn: of ${overview.filtered.length}, ${lacking("p50_s")} have no latency and ${lacking(FIELDS[trade.y])} no ${TRADES[trade.y]}.`;
   const missing = Object.keys(TRADES).some((y) => y === "accuracy" && !data.rows.some((row) => row[KEY.accuracy] !== null));
   byId("trade-lead").textContent =
     (missing ? "No accuracy is stored (edgebench profile --data) or given (--accuracy FILE.csv), so cost stands against latency. " : "") +
-    `${rows.length} of ${left} rows of the filter that have both numbers. The bubble is peak memory; ` +
+    (left ? "" : `${why} `) + `${rows.length} of ${left} rows of the filter that have both numbers. The bubble is peak memory; ` +
     "the line joins the points that no other beats on both axes.";
   draw(byId("trade-chart"), `pareto-${trade.y}`, { rows, budgets: trade.latency ? [{ latency_s: trade.latency }] : [] });
 }, 150);
