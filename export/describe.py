@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edgebench.errors import EdgebenchError
+from edgebench.errors import EdgebenchError, ExportError
 from edgebench.export import cache, manifest
 from edgebench.export.examples import Array, example_pixels, normalise
 from edgebench.export.native import fed
 from edgebench.export.network import Conversion, Network
+from edgebench.export.quantize.images import FEW
 from edgebench.export.quiet import Noise, quiet
 from edgebench.export.verify import Run, verify, verify_batch
 from edgebench.records import Artifact, ExportSpec, Parity
@@ -41,7 +42,10 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
     with one_thread():
         with quiet(NOISE):
             engine = _engine(export, file, conversion)
-        parity = _parity(network, export, engine)
+        try:
+            parity = _parity(network, export, engine)
+        except ExportError as error:
+            raise ExportError(f"{error}{_few(network)}") from error
     macs, warnings = _macs(network)
     return Artifact(
         model=network.spec,
@@ -93,9 +97,19 @@ def _parity(network: Network, export: ExportSpec, engine: Engine) -> Parity:
     return parity
 
 
+def _static(network: Network) -> bool:
+    return network.quantization is not None and network.quantization.scheme == "static"
+
+
 def _calibration_warnings(network: Network) -> tuple[str, ...]:
-    static = network.quantization is not None and network.quantization.scheme == "static"
-    return network.calibration.warnings if static else ()
+    return network.calibration.warnings if _static(network) else ()
+
+
+def _few(network: Network) -> str:
+    """A likely reason why an int8 file fails: too few images to calibrate on; empty where there were enough."""
+    if not _static(network) or network.calibration.given >= FEW:
+        return ""
+    return f"; only {network.calibration.given} images were calibrated on: give {FEW} or more, better 64"
 
 
 def _pixels(network: Network) -> tuple[list[Array], Array]:

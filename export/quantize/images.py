@@ -32,6 +32,11 @@ class Calibration:
     held_out: list[Array]
     warnings: tuple[str, ...] = ()
 
+    @property
+    def given(self) -> int:
+        """How many images there were, held out or not; a single one is in both."""
+        return len(self.images) + (len(self.held_out) if self.held_out is not self.images else 0)
+
 
 def load(spec: ModelSpec, preprocessing: Preprocessing | None, quantization: Quantization) -> Calibration:
     """Returns `quantization.samples` images of its data set, or generated ones where it names none.

@@ -215,6 +215,18 @@ def test_an_image_as_output_is_compared_as_torch_has_it(tmp_path):
     assert artifact.parity.passed
 
 
+@pytest.mark.parametrize(("samples", "says"), [(4, "; only 4 images were calibrated on: give 8 or more"), (8, "$")])
+def test_a_gate_that_fails_after_few_images_says_how_few(network, monkeypatch, samples, says):
+    def fail(*args: object) -> None:
+        raise ExportError("the gate")
+
+    monkeypatch.setattr(describe, "_engine", lambda *given: None)
+    monkeypatch.setattr(describe, "_parity", fail)
+    wanted = Quantization(samples=samples)
+    with pytest.raises(ExportError, match=f"^the gate{says}"):
+        describe.describe(network.calibrated(wanted), ExportSpec(precision="int8"), Path("net.tflite"), None)
+
+
 def test_an_exporter_that_wrote_no_int8_is_refused(spec, builds, tmp_path, monkeypatch):
     convert = formats.EXPORTERS.load("torch")
     monkeypatch.setattr(formats.EXPORTERS, "load", lambda name: convert)
