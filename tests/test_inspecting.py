@@ -147,6 +147,24 @@ def test_what_was_not_calibrated_is_not_said_to_be():
     assert "int8 weights, not calibrated; activations float32" in text and "compared" not in text
 
 
+@pytest.mark.parametrize(
+    ("delegates", "says"),
+    [(0, "no operator runs in a delegate"), (1, "run in 1 delegate\n"), (3, "run in 3 delegates\n")],
+)
+def test_delegates_are_counted_in_words(delegates, says):
+    assert says in shown(found_with(delegates=delegates, delegated_share=0.8))
+
+
+def test_the_title_of_the_layers_is_one_line():
+    report = QuantizationReport(
+        calibrator="mse",
+        calibration_images=6,
+        held_out=2,
+        layers=(LayerError(name="a", kind="b", relative_l2_error=0.1),),
+    )
+    assert "layers that lose most, of 1; all are in --json\n" in shown(found_with(quantization=report))
+
+
 def test_strict_ends_with_a_sentence(tmp_path):
     path = network(tmp_path / "net.onnx")
     failed = CliRunner().invoke(app, ["inspect", str(path), "--strict"])

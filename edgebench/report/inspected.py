@@ -27,7 +27,8 @@ def blocks(found: Inspection) -> list[RenderableType]:
     """What the file is, its operators by kind, the layers that lose most, and what keeps it from being int8."""
     parts: list[RenderableType] = [Text(_summary(found)), Text(), _operators(found)]
     if found.quantization is not None and found.quantization.layers:
-        parts += [Text(), _layers(found)]
+        title = f"layers that lose most, of {len(found.worst)}; all are in --json"
+        parts += [Text(), Text(title, style="italic"), _layers(found)]  # a table's own title wraps to its width
     sentences = [*_remarks(found), *found.notes]
     return [*parts, Text(), Text("\n".join(sentences))] if sentences else parts
 
@@ -71,19 +72,24 @@ def _operators(found: Inspection) -> Table:
 
 
 def _layers(found: Inspection) -> Table:
-    title = f"layers that lose most, of {len(found.worst)}; all are in --json"
-    table = plain(title, "layer", "kind", "computes in", "relative error", "why", left=("layer", "computes in", "why"))
+    table = plain(None, "layer", "kind", "computes in", "relative error", "why", left=("layer", "computes in", "why"))
     for layer in found.worst[:MOST_LAYERS]:
         cells = (layer.name, layer.kind, layer.stored, f"{layer.relative_l2_error:.2g}", layer.why)
         table.add_row(*(Text(cell) for cell in cells))
     return table
 
 
+def _delegation(share: float, delegates: int) -> str:
+    if not delegates:
+        return "no operator runs in a delegate"
+    return f"{share:.0%} of the operators run in {delegates} delegate{'s' if delegates > 1 else ''}"
+
+
 def _remarks(found: Inspection) -> list[str]:
     """Sentences on the path that the file takes through its engine."""
     lines = []
     if found.delegated_share is not None:
-        lines.append(f"{found.delegated_share:.0%} of the operators run in {found.delegates} delegate(s)")
+        lines.append(_delegation(found.delegated_share, found.delegates or 0))
     if found.conversions:
         lines.append(f"conversions between types: {named(found.conversions)}")
     if found.runs:

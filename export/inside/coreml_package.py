@@ -14,6 +14,9 @@ from edgebench.export.inside import CONVERSION, FP16, FP32, INT8, SHAPE, Inside,
 from edgebench.export.network import LAYOUTS
 from edgebench.records import TensorSpec
 
+MANIFEST = "Manifest.json"
+MODEL = "Data/com.apple.CoreML/model.mlmodel"
+WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
 CONVERSIONS = ("quantize", "dequantize", "cast")
 SHAPES = ("reshape", "transpose", "squeeze", "expand_dims", "slice_by_index", "pad", "identity")
 ROUNDED = ("conv", "linear", "add", "avg_pool", "max_pool")  # what coremltools gives 8-bit inputs to
@@ -22,18 +25,30 @@ FUSED = ("relu", "relu6", "leaky_relu", "tanh", "sigmoid")  # with the operator 
 
 def read(path: Path) -> Inside:
     """Returns what is in the package. Raises UsageError for one that is damaged or has an unknown operator."""
+    _check_parts(path)
     try:
         program = load_package(path)
     except ExportError as error:
         raise UsageError(f"{path} cannot be inspected: {error}") from error
     except Exception as error:  # coremltools' own, of any kind, for what is not a package
-        raise UsageError(f"{path} is not a CoreML package, or a part of one: {type(error).__name__}") from error
+        raise UsageError(f"{path} is damaged{_weightless(path)}: copy or export it again") from error
     return Inside(
         inputs=tuple(_tensor(one) for one in program.inputs),
         outputs=tuple(_tensor(one) for one in program.outputs),
         operators=tuple(_operator(one) for one in program.operators),
         int8_kinds=ROUNDED,
     )
+
+
+def _check_parts(path: Path) -> None:
+    if not (path / MANIFEST).is_file():
+        raise UsageError(f"{path} is not a CoreML package: {MANIFEST} is missing in it")
+    if not any(path.glob("Data/**/*.mlmodel")):
+        raise UsageError(f"{path} is a part of a CoreML package: {MODEL} is missing in it")
+
+
+def _weightless(path: Path) -> str:
+    return "" if (path / WEIGHTS).is_file() else f", {WEIGHTS} is missing in it"
 
 
 def _tensor(variable: Any) -> TensorSpec:

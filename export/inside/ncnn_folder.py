@@ -19,12 +19,17 @@ LAYOUTS: dict[int, Layout] = {2: "NC", 4: "NCHW"}
 
 def read(path: Path) -> Inside:
     """Returns what is in the folder. Raises UsageError for one that is damaged."""
+    for name in (PARAM, BIN):
+        if not (path / name).is_file():
+            raise UsageError(f"{path} is not a whole .ncnn folder: {name} is missing in it")
     try:
         layers = parse((path / PARAM).read_text("utf-8"))
         blocks = weights.read(layers, (path / BIN).read_bytes())
         inputs, outputs = ends(str(path / PARAM))
-    except (OSError, ValueError, LookupError, ExportError) as error:
-        raise UsageError(f"{path} is not a folder of {PARAM} and {BIN} that can be read: {error}") from error
+    except ExportError as error:
+        raise UsageError(f"{path} cannot be inspected: {error}") from error
+    except (OSError, ValueError, LookupError) as error:
+        raise UsageError(f"{path} cannot be read: {PARAM} or {BIN} is damaged; copy or export it again") from error
     return Inside(
         inputs=tuple(_tensor(one) for one in inputs),
         outputs=tuple(_tensor(one) for one in outputs),

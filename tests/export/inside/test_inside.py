@@ -1,6 +1,7 @@
 """Every format's reader on the small network, float and int8."""
 
 import platform
+import shutil
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,26 @@ def test_a_folder_that_is_no_network_is_refused(suffix, tmp_path):
     folder.mkdir()
     with pytest.raises(UsageError, match="net"):
         inside.read(folder)
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ("ncnn", "model.param"),
+        ("ncnn", "model.bin"),
+        ("coreml", "Manifest.json"),
+        ("coreml", "Data/com.apple.CoreML/model.mlmodel"),
+        ("coreml", "Data/com.apple.CoreML/weights/weight.bin"),
+    ],
+)
+def test_what_a_folder_lacks_is_named(form, name, made, tmp_path):
+    source = made(form, "fp32")
+    folder = tmp_path / source.name
+    shutil.copytree(source, folder)
+    (folder / name).unlink()
+    with pytest.raises(UsageError, match=f"{name} is missing in it") as caught:
+        inside.read(folder)
+    assert "Error" not in str(caught.value) and "Errno" not in str(caught.value)
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
