@@ -96,6 +96,7 @@ def test_large_weights_are_stored_in_8_bits(scheme, wide, tmp_path):
     expected = {"static": ("int8", ""), "weights": ("float", int8.ONLY_WEIGHTS)}[scheme]
     assert {(layer.stored, layer.why) for layer in conversion.quantization.layers} == {expected}
     assert ("quantize" in conversion.operators) == (scheme == "static")
+    assert conversion.warnings == ((int8.NOT_FASTER,) if scheme == "weights" else ())
 
 
 def test_a_budget_leaves_layers_float(wide, tmp_path):
