@@ -80,7 +80,7 @@ def scenario(of: Scenario) -> str:
 def _emulated(result: Measurement) -> str:
     share = f"{result.estimated_latency_s.confidence:.0%}" if result.estimated_latency_s else "a stated share"
     return (
-        f"Emulated for {result.device} with {result.runtime} (time through a calibrated constant, not measured): from"
+        f"Emulated for {result.device} with {result.runtime} (the time is not measured): from"
         f" {result.calibrated_on}; the interval should hold the device's median in {share} of cases."
     )
 
