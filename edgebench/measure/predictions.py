@@ -95,7 +95,7 @@ class Log:
         for line in data.splitlines(keepends=True):
             try:
                 batch = _decoder.decode(line)
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, UnicodeDecodeError):  # text that is no UTF-8 is raised as what it is
                 break
             if not line.endswith(b"\n") or not self.stop <= batch.stop <= len(self._classes):
                 break
