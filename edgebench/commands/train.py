@@ -1,7 +1,7 @@
 """`edgebench train` and `edgebench augment`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,10 @@ from edgebench.commands.options import (
     weights_file,
 )
 from edgebench.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgebench.training.records import Outcome
+    from edgebench.training.run import Request
 
 INTERRUPTED = 130
 
@@ -81,8 +85,6 @@ def train(
     from edgebench import plan
     from edgebench.report import output as show
     from edgebench.report import trained
-    from edgebench.training import run
-    from edgebench.training.freeze import frozen_at_random
     from edgebench.training.run import Request
     from edgebench.training.settings import Settings, settings
 
@@ -90,14 +92,7 @@ def train(
     file = weights_file(weights, sha256)
     arguments = plan.ModelArguments(width, depth, resolution, phi, None, input, switches(option), file)
     request = Request(arguments.resolve(model), data, chosen, output, file, resume, on)
-    if warning := frozen_at_random(freeze, from_weights=file is not None):
-        show.warn(warning)
-    with show.progress() as report:
-        try:
-            outcome = run.train(request, report)
-        except KeyboardInterrupt as interrupt:
-            show.warn(f"interrupted; {interrupt or 'no epoch was begun'}")
-            raise typer.Exit(INTERRUPTED) from interrupt
+    outcome = _run(request)
     remarks = [*trained.remarks(outcome), *trained.curves_beside(outcome)]
     if json:
         show.json(trained.json(outcome))
@@ -106,6 +101,22 @@ def train(
         show.wrote(Path(outcome.weights))
     for remark in remarks:
         show.note(remark)
+
+
+def _run(request: "Request") -> "Outcome":
+    """Trains, with progress; what an interrupt leaves is said before the command ends."""
+    from edgebench.report import output as show
+    from edgebench.training import run
+    from edgebench.training.freeze import frozen_at_random
+
+    if warning := frozen_at_random(request.settings.freeze, from_weights=request.weights is not None):
+        show.warn(warning)
+    with show.progress() as report:
+        try:
+            return run.train(request, report)
+        except KeyboardInterrupt as interrupt:
+            show.warn(f"interrupted; {interrupt or 'no epoch was begun'}")
+            raise typer.Exit(INTERRUPTED) from interrupt
 
 
 def augment(
