@@ -78,9 +78,7 @@ def evaluate(
     target = profiles.load(device)
     quantization = plan.quantization(calibrate, samples, scheme=scheme)
     specs = plan.export_specs(
-        listed(fmt, "format", plan.FORMATS),
-        listed(precision, "precision", plan.PRECISIONS),
-        quantization=quantization,
+        listed(fmt, "format", plan.FORMATS), listed(precision, "precision", plan.PRECISIONS), quantization=quantization
     )
     file = weights_file(weights, sha256)
     arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, switches(option), file)
