@@ -66,4 +66,4 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _list(texts: Iterable[str]) -> str:
-    return "<ul>" + "".join(f"<li>{escape(text.removeprefix("! "))}</li>" for text in texts) + "</ul>"
+    return "<ul>" + "".join(f"<li>{escape(text.removeprefix('! '))}</li>" for text in texts) + "</ul>"
