@@ -23,6 +23,7 @@ from edgebench.records import SCHEMA, Result
 _FILE_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _BEGINNING = b'{"kind":"'
+_STRING_OR_NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|(NaN|-?Infinity)')
 
 _decoder: msgspec.json.Decoder[Result] = msgspec.json.Decoder(Result)
 
@@ -123,7 +124,15 @@ def _decode(line: bytes, where: str) -> Result:
             )
         return _decoder.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise UsageError(f"{where} is not a result of edgebench: {error}") from error
+        raise UsageError(f"{where} is not a result of edgebench: {_no_number(line) or error}") from error
+
+
+def _no_number(line: bytes) -> str:
+    """What to say of a NaN or Infinity outside of strings, which Python's json writes and JSON has none of."""
+    found = next((match[1] for match in _STRING_OR_NAN.finditer(line) if match[1]), None)
+    if found is None:
+        return ""
+    return f"it holds {found.decode()}, which is no number; another program wrote or changed it, so measure again"
 
 
 def _write(descriptor: int, line: bytes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,8 +12,6 @@ from edgebench.errors import UsageError
 from edgebench.records import Estimate, Result
 
 OnWarning = Callable[[str], None]
-
-_STRING_OR_NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|(NaN|-?Infinity)')
 
 
 def load(source: str, *, on_warning: OnWarning, leave_out: str = "") -> list[Result]:
@@ -35,39 +32,10 @@ def load(source: str, *, on_warning: OnWarning, leave_out: str = "") -> list[Res
 
 def _from_path(path: Path, leave_out: Path, on_warning: OnWarning) -> list[Result]:
     other = leave_out.resolve()
-    files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
-    if path.is_dir() and path.resolve() in other.parents:
-        files = [file for file in files if other not in (file.resolve(), *file.resolve().parents)]
-    return [result for file in files for result in _from_file(file, on_warning)]
-
-
-def _from_file(file: Path, on_warning: OnWarning) -> list[Result]:
-    try:
-        return store.read(file, on_warning=on_warning)
-    except UsageError as error:
-        if "malformed" in str(error) and file.is_file():
-            _refuse_nan(file.read_bytes(), str(file))
-        raise
-
-
-def _from_blob(content: bytes, name: str, on_warning: OnWarning) -> list[Result]:
-    try:
-        return list(store.parse(content, name, on_warning))
-    except UsageError as error:
-        if "malformed" in str(error):
-            _refuse_nan(content, name)
-        raise
-
-
-def _refuse_nan(content: bytes, name: str) -> None:
-    """Raises UsageError for the first NaN or Infinity outside of strings: Python's json writes them, JSON has none."""
-    for number, line in enumerate(content.split(b"\n"), 1):
-        found = next((match[1] for match in _STRING_OR_NAN.finditer(line) if match[1]), None)
-        if found:
-            raise UsageError(
-                f"{name}:{number} is not a result of edgebench: it holds {found.decode()}, which is no number; "
-                "another program wrote or changed it, so measure again"
-            )
+    if path.is_file() or path.resolve() not in other.parents:
+        return store.read(path, on_warning=on_warning)
+    files = [file for file in sorted(path.rglob("*.jsonl")) if other not in (file.resolve(), *file.resolve().parents)]
+    return [result for file in files for result in store.read(file, on_warning=on_warning)]
 
 
 def _from_git(source: str, on_warning: OnWarning) -> list[Result]:
@@ -83,7 +51,7 @@ def _from_git(source: str, on_warning: OnWarning) -> list[Result]:
     found: list[Result] = []
     for name in _tracked(commit.decode().strip(), path, source):
         content = _git("cat-file", "blob", f"{commit.decode().strip()}:{name}", refusal=f"git cannot read {name}")
-        found.extend(_from_blob(content, f"{revision}:{name}", on_warning))
+        found.extend(store.parse(content, f"{revision}:{name}", on_warning))
     return found
 
 
