@@ -9,7 +9,7 @@ from pathlib import Path
 from edgebench.errors import ExportError
 from edgebench.export import inside, manifest
 from edgebench.export.inside import CONVERSION, INT8, Operator
-from edgebench.export.inside.islands import fallen, only_float
+from edgebench.export.inside.islands import dynamic_range, fallen, only_float
 from edgebench.export.quantize.strict import not_int8
 from edgebench.records import Artifact, Format, LayerError, QuantizationReport, TensorSpec
 
@@ -80,17 +80,18 @@ def inspect(path: Path) -> Inspection:
         delegates=delegates,
         delegated_share=share,
         quantization=report,
-        complaints=(*not_int8(path, artifact), *fallen(found)) if computes[INT8] else (),
+        complaints=(*not_int8(found, artifact), *fallen(found)) if computes[INT8] else (),
         notes=(NEEDS_MANIFEST,) if computes[INT8] and report is None else (),
     )
 
 
 def check(inspection: Inspection) -> None:
     """Raises ExportError, for `--strict`, when a file is not int8 throughout."""
+    found = inspection.complaints if inspection.int8 else dynamic_range(inspection.operators)
+    if found:
+        raise ExportError(f"{inspection.path} is not int8 throughout (--strict): {'; '.join(found)}")
     if not inspection.int8:
         raise ExportError(f"{inspection.path} computes nothing in int8 (--strict)")
-    if inspection.complaints:
-        raise ExportError(f"{inspection.path} is not int8 throughout (--strict): {'; '.join(inspection.complaints)}")
 
 
 def _summed(operators: tuple[Operator, ...]) -> dict[str, int]:

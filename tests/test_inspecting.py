@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 
 from edgebench import inspecting
 from edgebench.cli import app
-from edgebench.commands.inspect import refuse_dynamic
 from edgebench.errors import ExportError
 from edgebench.export import manifest
 from edgebench.export.inside import Inside, Operator
@@ -137,8 +136,8 @@ def shown(found: inspecting.Inspection, width: int = 80) -> str:
 def test_strict_names_dynamic_range():
     layers = (operator("CONV_2D", "int8 weights, dynamic", "a", "b"),)
     with pytest.raises(ExportError, match="dynamic range, int8 weights with float activations: CONV_2D x1"):
-        refuse_dynamic(found_with(operators=layers, computes={"int8 weights, dynamic": 1}))
-    refuse_dynamic(found_with(operators=CHAIN, computes={"int8": 2}))
+        inspecting.check(found_with(operators=layers, computes={"int8 weights, dynamic": 1}))
+    inspecting.check(found_with(operators=CHAIN, computes={"int8": 2}))
 
 
 def test_what_was_not_calibrated_is_not_said_to_be():

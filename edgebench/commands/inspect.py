@@ -1,14 +1,11 @@
 """`edgebench inspect`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from edgebench.commands.options import Json
-
-if TYPE_CHECKING:
-    from edgebench.inspecting import Inspection
 
 
 def inspect(
@@ -26,15 +23,4 @@ def inspect(
     else:
         output.blocks(*inspected.blocks(found))
     if strict:
-        refuse_dynamic(found)
         inspecting.check(found)
-
-
-def refuse_dynamic(found: "Inspection") -> None:
-    """Raises ExportError, for `--strict`, for a file whose int8 is that of dynamic range alone."""
-    from edgebench.errors import ExportError
-    from edgebench.export.inside.islands import dynamic_range
-
-    sentences = dynamic_range(found.operators)
-    if sentences and not found.int8:
-        raise ExportError(f"{found.path} is not int8 throughout (--strict): {sentences[0]}")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgebench.errors import ExportError
 from edgebench.records import Artifact
+
+if TYPE_CHECKING:
+    from edgebench.export.inside import Inside
 
 LONGEST_LIST = 5
 
@@ -15,20 +19,23 @@ def check_int8(artifact: Artifact, path: Path | None = None) -> None:
 
     `path` is where the file lies, when that is not yet what the artifact says.
     """
-    found = not_int8(path or Path(artifact.path), artifact) if artifact.export.precision == "int8" else []
+    if artifact.export.precision != "int8":
+        return
+    from edgebench.export import inside
+
+    found = not_int8(inside.read(path or Path(artifact.path)), artifact)
     if found:
         raise ExportError(f"this int8 file is not int8 throughout (--strict): {'; '.join(found)}")
 
 
-def not_int8(path: Path, artifact: Artifact | None) -> list[str]:
+def not_int8(found: Inside, artifact: Artifact | None) -> list[str]:
     """What keeps a file from being int8, in sentences: by what is known of how it was made, and by what is in it.
 
-    Empty for a file without int8. Raises UsageError for one that cannot be read.
+    Empty for a file without int8.
     """
-    from edgebench.export import inside
     from edgebench.export.inside.islands import sentences
 
-    return [*(complaints(artifact) if artifact else []), *sentences(inside.read(path))]
+    return [*(complaints(artifact) if artifact else []), *sentences(found)]
 
 
 def complaints(artifact: Artifact) -> list[str]:
