@@ -15,8 +15,6 @@ CONVERSIONS = ("QUANTIZE", "DEQUANTIZE", "CAST")
 SHAPES = ("RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "STRIDED_SLICE", "SLICE", "PAD", "SHAPE", "PACK")
 HYBRID = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")  # take float activations with int8 weights
 WHOLE = ("int8", "uint8", "int16")
-_BUILTIN = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-_DTYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
 
 
 def read(path: Path) -> Inside:
@@ -30,18 +28,18 @@ def read(path: Path) -> Inside:
 
 def _operator(model: Any, graph: Any, operator: Any) -> Operator:
     code = model.OperatorCodes(operator.OpcodeIndex())
-    kind = _BUILTIN[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+    kind = tflite_file.operator_name(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     given = [graph.Tensors(int(index)) for index in operator.InputsAsNumpy() if index >= 0]
     written = [graph.Tensors(int(index)) for index in operator.OutputsAsNumpy()]
     constant = [one for one in given if _size(model, one)]
     flowing = [one for one in given if not _size(model, one)]
     weights: Counter[str] = Counter()
     for tensor in constant:
-        weights[_DTYPES[tensor.Type()]] += _size(model, tensor)
+        weights[tflite_file.DTYPES[tensor.Type()]] += _size(model, tensor)
     return Operator(
         name=_name(written[0]),
         kind=kind,
-        computes=_computes(kind, [_DTYPES[one.Type()] for one in flowing], weights),
+        computes=_computes(kind, [tflite_file.DTYPES[one.Type()] for one in flowing], weights),
         inputs=tuple(map(_name, flowing)),
         outputs=tuple(map(_name, written)),
         shape=tuple(int(size) for size in written[0].ShapeAsNumpy()) if written[0].ShapeLength() else (),

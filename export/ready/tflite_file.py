@@ -20,8 +20,10 @@ IDENTIFIER = b"TFL3"  # at offset 4
 LAYOUTS: dict[int, Layout] = {2: "NC", 4: "NHWC"}
 # What following a wrong offset raises: outside the file, a size that is none, a table that is not there.
 DAMAGE = (struct.error, LookupError, ValueError, TypeError, OverflowError, AttributeError)
-_DTYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
-_OPERATORS = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+DTYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
+OPERATORS: dict[int, str] = {
+    code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")
+}
 
 
 def read(path: Path) -> Contents:
@@ -58,7 +60,7 @@ def _indices(vector: Any) -> list[int]:
 def _tensor(tensor: Any) -> TensorSpec:
     sizes = tensor.ShapeSignatureAsNumpy() if tensor.ShapeSignatureLength() else tensor.ShapeAsNumpy()
     shape = tuple(int(size) if size >= 0 else None for size in sizes) if tensor.ShapeLength() else ()
-    dtype = _DTYPES.get(tensor.Type())
+    dtype = DTYPES.get(tensor.Type())
     if dtype is None:
         raise ValueError(f"tensor type {tensor.Type()}")
     scale, zero_point = _quantization(tensor.Quantization())
@@ -79,11 +81,18 @@ def _quantization(parameters: Any) -> tuple[float | None, int | None]:
     return float(parameters.Scale(0)), int(parameters.ZeroPoint(0))
 
 
+def operator_name(code: int, older: int) -> str:
+    """Returns an operator's name by both fields of its code: codes above 127 do not fit the older, which holds 127.
+
+    Raises LookupError for a code that the schema does not have.
+    """
+    return OPERATORS[max(code, older)]
+
+
 def _operators(model: Any, graph: Any) -> Iterator[str]:
     for index in range(graph.OperatorsLength()):
         code = model.OperatorCodes(graph.Operators(index).OpcodeIndex())
-        # Codes above 127 do not fit the older, one-byte field, which then holds 127.
-        name = _OPERATORS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+        name = operator_name(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         yield code.CustomCode().decode() if name == "CUSTOM" else name
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgebench.errors import DeviceError, UsageError
-from edgebench.export.ready.tflite_file import DAMAGE
+from edgebench.export.ready.tflite_file import DAMAGE, operator_name
 from edgebench.graph.operators import (
     Activation,
     Add,
@@ -40,7 +40,6 @@ from edgebench.graph.operators import (
     Softmax,
 )
 
-_NAMES: Final = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 _FUSED: Final[dict[int, Function | None]] = {
     schema.ActivationFunctionType.NONE: None,
     schema.ActivationFunctionType.RELU: "relu",
@@ -84,7 +83,7 @@ class _Reader:
 
     def __init__(self, path: Path, model: Any) -> None:
         self.path = path
-        self.codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
+        self.kinds = [operator_name(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
         self.subgraph = model.subgraphs[0]
         self.buffers = model.buffers
         self.made: dict[int, Operator] = {}  # by index of the output tensor
@@ -101,7 +100,7 @@ class _Reader:
 
     def _operator(self, operator: Any) -> Operator | None:
         """The Graph's operator; None where it only unpacks a constant."""
-        kind = _NAMES[self.codes[operator.opcodeIndex]]
+        kind = self.kinds[operator.opcodeIndex]
         output = operator.outputs[0]
         sources = tuple(self.made[index].name for index in operator.inputs if index in self.made)
         if not sources:
@@ -147,7 +146,7 @@ class _Reader:
     def _pool(self, operator: Any, common: dict[str, Any]) -> Operator:
         options, image = operator.builtinOptions, self._shape(operator.inputs[0])
         window, stride = (options.filterHeight, options.filterWidth), (options.strideH, options.strideW)
-        average = _NAMES[self.codes[operator.opcodeIndex]] == "AVERAGE_POOL_2D"
+        average = self.kinds[operator.opcodeIndex] == "AVERAGE_POOL_2D"
         if average and window == image[2:]:
             return GlobalPool(**common)
         padding = _padding(options.padding, image, window, stride, (1, 1))

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
+from edgebench.export.ready.tflite_file import OPERATORS
 from edgebench.export.tflite import flatbuffer
 
 SIGNATURE: Final = "serving_default"
@@ -22,7 +23,6 @@ _TYPES: Final = {
     "float16": schema.TensorType.FLOAT16,
     "int32": schema.TensorType.INT32,
 }
-_CODE_NAMES: Final = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 
 
 class Model:
@@ -76,7 +76,7 @@ class Model:
     def counts(self) -> dict[str, int]:
         """How many operators of each of TFLite's kinds, such as CONV_2D."""
         codes = list(self._codes)
-        return dict(Counter(_CODE_NAMES[codes[operator.opcodeIndex][0]] for operator in self._operators))
+        return dict(Counter(OPERATORS[codes[operator.opcodeIndex][0]] for operator in self._operators))
 
     def save(self, path: Path, source: tuple[str, int], result: tuple[str, int]) -> None:
         """Writes the file; `source` and `result` are the (name, tensor) of the signature's input and output."""

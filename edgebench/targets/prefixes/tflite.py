@@ -8,11 +8,11 @@ from typing import Any, Final
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
+from edgebench.export.ready.tflite_file import OPERATORS
 from edgebench.targets.prefixes import Prefix, named
 
 # XNNPACK takes a constant padding into the convolution behind it.
 GOES_ON: Final = ("PAD", "PADV2")
-KINDS: Final = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
 
 
 def cut(path: Path, folder: Path) -> list[Prefix]:
@@ -39,7 +39,7 @@ def cut(path: Path, folder: Path) -> list[Prefix]:
 
 def _kind(model: Any, operator: Any) -> str:
     code = model.operatorCodes[operator.opcodeIndex]
-    kind: str = KINDS.get(max(code.builtinCode, code.deprecatedBuiltinCode), "CUSTOM")
+    kind: str = OPERATORS.get(max(code.builtinCode, code.deprecatedBuiltinCode), "CUSTOM")
     return kind
 
 
