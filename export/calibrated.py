@@ -24,6 +24,7 @@ from edgebench.export.quantize.choose import Run, best, output_error
 from edgebench.export.quantize.ranges import CALIBRATORS, Observer, Range, observe, ranges
 from edgebench.records import Calibrator, LayerError, Quantization, QuantizationReport
 
+LAYER_IMAGES = 4  # that the errors of single layers are measured on
 BUDGET = "kept float to stay within the error budget"
 GAIN = 0.98  # an adjustment is kept where it leaves no more than this share of the error
 
@@ -153,6 +154,17 @@ def _within(
     errors = report.errors | {f"{report.calibrator}, {count} layers float": found}
     warnings = () if found <= budget else (_beyond(budget, found, count),)
     return msgspec.structs.replace(report, errors=errors, layers=layers), warnings
+
+
+def uncalibrated(network: Network, activations: str, layers: tuple[LayerError, ...] = ()) -> QuantizationReport:
+    """The report on a file whose ranges come from no calibration: dynamic int8, or 8-bit weights alone."""
+    return QuantizationReport(
+        calibrator="minmax",
+        calibration_images=0,
+        held_out=len(network.held_out_images),
+        layers=layers,
+        activations=activations,
+    )
 
 
 def fewest(error: Callable[[int], float], budget: float, most: int) -> int:

@@ -23,7 +23,6 @@ from edgebench.threads import one_thread
 
 WEIGHTED = ("conv", "linear")
 NORMALISED = "local response normalisation divides by what 8 bits cannot hold"
-LAYER_IMAGES = 4  # that the errors of single layers are measured on
 ONLY_WEIGHTS = "only the weights have 8 bits, as asked"
 NOT_FASTER = "8-bit weights alone make the package smaller, not faster: activations are computed in float16"
 SYMMETRIC = "int8, symmetric about zero"
@@ -84,7 +83,7 @@ def entered(image: Array, given: Preprocessing | None) -> Array:
 
 
 def _entered(images: Sequence[Array], given: Preprocessing | None) -> list[Array]:
-    return [entered(image, given) for image in images[:LAYER_IMAGES]]
+    return [entered(image, given) for image in images[: calibrated.LAYER_IMAGES]]
 
 
 def _run(program: Program, given: Preprocessing | None) -> Callable[[Array], Array]:
@@ -100,16 +99,9 @@ def _weights_alone(
     names: Mapping[str, str],
 ) -> Decided:
     save(round_weights(model), path)
-    images = network.held_out_images
-    layers = layer_errors(original, load_package(path), _entered(images, given), names)
-    report = QuantizationReport(
-        calibrator="minmax",
-        calibration_images=0,
-        held_out=len(images),
-        layers=tuple(msgspec.structs.replace(layer, why=ONLY_WEIGHTS) for layer in layers),
-        activations="float16",
-    )
-    return report, (NOT_FASTER,)
+    layers = layer_errors(original, load_package(path), _entered(network.held_out_images, given), names)
+    explained = tuple(msgspec.structs.replace(layer, why=ONLY_WEIGHTS) for layer in layers)
+    return calibrated.uncalibrated(network, "float16", explained), (NOT_FASTER,)
 
 
 def layer_errors(

@@ -21,7 +21,6 @@ from edgebench.export.network import Network
 from edgebench.records import LayerError, Quantization, QuantizationReport
 from edgebench.runtimes.ncnn import load
 
-LAYER_IMAGES = 4  # that the errors of single layers are measured on
 SLOWER = "ncnn computes depthwise convolutions faster in float"
 SYMMETRIC = "int8, symmetric about zero"
 
@@ -50,7 +49,7 @@ def write(network: Network, source: Path, path: Path) -> tuple[QuantizationRepor
         activations=lambda images: activations(source, images, observed),
         write=save,
         run=_run,
-        layers=lambda folder, images: layer_errors(source, folder, images[:LAYER_IMAGES], names),
+        layers=lambda folder, images: layer_errors(source, folder, images[: calibrated.LAYER_IMAGES], names),
     )
     report, warnings = calibrated.make(network, steps, path)
     return msgspec.structs.replace(report, activations=SYMMETRIC), warnings

@@ -21,8 +21,6 @@ from edgebench.export.quantize.variant import variant
 from edgebench.records import LayerError, Quantization, QuantizationReport
 from edgebench.runtimes.onnxruntime import load
 
-LAYER_IMAGES = 4  # that the errors of single layers are measured on
-
 Save = Callable[[ModelProto, Path], None]
 
 
@@ -45,7 +43,7 @@ def write(network: Network, model: ModelProto, path: Path, save: Save) -> tuple[
         save(static.quantize(pooled, ranges, chosen, nodes), target)
 
     def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
-        return layer_errors(pooled, onnx.load_model(file), images[:LAYER_IMAGES])
+        return layer_errors(pooled, onnx.load_model(file), images[: calibrated.LAYER_IMAGES])
 
     steps = calibrated.Steps(lambda images: activations(pooled, images), write, _run, layers)
     report, warnings = calibrated.make(network, steps, path)
@@ -58,10 +56,4 @@ def _run(path: Path) -> Callable[[Array], Array]:
 
 def _dynamic(network: Network, model: ModelProto, path: Path, save: Save) -> tuple[QuantizationReport, tuple[str, ...]]:
     save(dynamic.quantize(model), path)
-    report = QuantizationReport(
-        calibrator="minmax",
-        calibration_images=0,
-        held_out=len(network.held_out_images),
-        activations="uint8, by each inference's own range",
-    )
-    return report, (dynamic.SLOWER,)
+    return calibrated.uncalibrated(network, "uint8, by each inference's own range"), (dynamic.SLOWER,)

@@ -26,7 +26,6 @@ SLOWER = (
 )
 WEIGHTS_ONLY = "8-bit weights alone make the file smaller, not faster: activations are computed in float32"
 WARNINGS = {"dynamic": SLOWER, "weights": WEIGHTS_ONLY}
-LAYER_IMAGES = 4  # that the errors of single layers are measured on
 # Operators that stay float, and why.
 FLOAT = {
     LocalResponseNorm: "its squares and roots need more than 8 bits",
@@ -66,13 +65,13 @@ def steps(network: Network, path: Path, *, float_io: bool) -> calibrated.Steps:
         quantize(original, target, "static", ranges, {*kept, *kept_always}, float_io=float_io)
 
     def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
-        found = taps.layer_errors(graph, original, file, images[:LAYER_IMAGES])
+        found = taps.layer_errors(graph, original, file, images[: calibrated.LAYER_IMAGES])
         return [msgspec.structs.replace(each, why=kept_always.get(each.name, "")) for each in found]
 
     def costs(ranges: calibrated.Ranges, names: Collection[str]) -> dict[str, float]:
         from edgebench.export.quantize.sensitivity import output_errors
 
-        return output_errors(graph, ranges, network.held_out_images[:LAYER_IMAGES], names)
+        return output_errors(graph, ranges, network.held_out_images[: calibrated.LAYER_IMAGES], names)
 
     return calibrated.Steps(lambda images: taps.activations(original, images), make, run, layers, costs)
 
@@ -92,15 +91,9 @@ def _without_ranges(network: Network, path: Path) -> tuple[QuantizationReport, t
     wanted = network.quantization or Quantization()
     original = _float_file(network.graph, path)
     quantize(original, path, wanted.scheme)
-    layers = taps.layer_errors(network.graph, original, path, network.held_out_images[:LAYER_IMAGES])
-    report = QuantizationReport(
-        calibrator="minmax",
-        calibration_images=0,
-        held_out=len(network.held_out_images),
-        layers=layers,
-        activations="float32" if wanted.scheme == "weights" else "int8, by each inference's own range",
-    )
-    return report, (WARNINGS[wanted.scheme],)
+    layers = taps.layer_errors(network.graph, original, path, network.held_out_images[: calibrated.LAYER_IMAGES])
+    activations = "float32" if wanted.scheme == "weights" else "int8, by each inference's own range"
+    return calibrated.uncalibrated(network, activations, layers), (WARNINGS[wanted.scheme],)
 
 
 def _stored_as(tensor: TensorSpec, found: TensorSpec) -> TensorSpec:
