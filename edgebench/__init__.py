@@ -7,13 +7,11 @@
     [evaluation] = edgebench.evaluate("mobilenetv2", "photos", weights=outcome.weights)
     choice = edgebench.scale("rpi4", "mobilenetv2", max_latency="50ms")
 
-`edgebench.export` is this function; the exporters' package is reached by `from edgebench.export.onnx import ...`.
+The exporters' package, the top-level folder export/, is imported as edgebench.formats.
 """
 
-# The package edgebench.export is imported first, so that the function of that name is what stays bound here.
-import edgebench.export  # noqa: F401
 from edgebench.api import build, evaluate, export, profile, scale
-from edgebench.training.api import train
+from edgebench.training.train import train
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "build", "evaluate", "export", "profile", "scale", "train"]

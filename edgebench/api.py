@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from edgebench.choose import Choice
-    from edgebench.measure.evaluator import Evaluation
-    from edgebench.notebook import Results
-    from edgebench.plan import OnProgress
-    from edgebench.records import Artifact
+    from edgebench.ground.records import Artifact
+    from edgebench.report.notebook import Results
+    from edgebench.run.evaluator import Evaluation
+    from edgebench.run.plan import OnProgress
 
 
 def build(
@@ -40,7 +40,7 @@ def build(
     fit. `weights` is a file, "torchvision:FILE", "timm:FILE", or "https://..." with its `sha256`.
     """
     from edgebench.models.build import build as build_module
-    from edgebench.plan import ModelArguments
+    from edgebench.run.plan import ModelArguments
 
     file = weights_file(weights, sha256)
     spec = ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file).resolve(model)
@@ -85,8 +85,8 @@ def export(
     """
     from pathlib import Path
 
-    from edgebench.export.pipeline import export_model
-    from edgebench.plan import ModelArguments, export_specs, quantization
+    from edgebench.formats.pipeline import export_model
+    from edgebench.run.plan import ModelArguments, export_specs, quantization
 
     file = weights_file(weights, sha256)
     spec = ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file).resolve(model)
@@ -142,20 +142,22 @@ def profile(
     """
     from pathlib import Path
 
-    from edgebench import evaluating, models, plan, profiles, profiling
-    from edgebench.notebook import Results
+    from edgebench import models
+    from edgebench.machines import profiles
+    from edgebench.report.notebook import Results
+    from edgebench.run import engine, evaluating, plan
 
     target = profiles.load(device)
     int8 = plan.quantization(str(calibrate), samples)
     specs = plan.export_specs(_many(format) or plan.default_formats(target), _many(precision), quantization=int8)
     file = weights_file(weights, sha256)
     arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file)
-    done = profiling.run(
+    done = engine.run(
         plan.cells(_many(model) or models.FOCUS, arguments, specs),
         target,
-        profiling.scenario(quick=quick, threads=threads, processes=processes),
+        engine.scenario(quick=quick, threads=threads, processes=processes),
         Path(results),
-        way=profiling.way(target, via, connect=connect, python=python),
+        way=engine.way(target, via, connect=connect, python=python),
         weights=file,
         resume=resume,
         images=evaluating.dataset(str(data), limit=limit)[0] if data else None,
@@ -196,7 +198,8 @@ def evaluate(
     `model` are networks, which are exported first, or files; `data` is a folder or "synthetic:NAME". A file that failed
     has status "failed" and says why in `error`. Raises UsageError for bad input, such as other classes than the data's.
     """
-    from edgebench import evaluating, plan, profiles
+    from edgebench.machines import profiles
+    from edgebench.run import evaluating, plan
 
     target = profiles.load(device)
     int8 = plan.quantization(str(calibrate), samples)

@@ -25,7 +25,7 @@ from edgebench.commands import (
     scale,
     train,
 )
-from edgebench.errors import EdgebenchError
+from edgebench.ground.errors import EdgebenchError
 
 # Rich's help pages double the start-up time, so help stays plain text.
 app = typer.Typer(

@@ -14,9 +14,9 @@ from pathlib import Path
 import msgspec
 
 import edgebench
-from edgebench.export import manifest
-from edgebench.export.formats import installed_version, packages
-from edgebench.records import Artifact, ExportSpec, ModelSpec, identity
+from edgebench.formats import manifest
+from edgebench.formats.format import installed_version, packages
+from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, identity
 
 SOURCES = ("models", "graph", "export", "runtimes")
 
@@ -37,7 +37,7 @@ def key(spec: ModelSpec, export: ExportSpec, weights_sha256: str | None, seed: i
 def _images(export: ExportSpec) -> str:
     if export.quantization is None or not export.quantization.calibration:
         return ""
-    from edgebench.export.quantize import images
+    from edgebench.formats.quantize import images
 
     return images.identity(export.quantization)
 

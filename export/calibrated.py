@@ -16,13 +16,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.errors import ExportError
-from edgebench.export.examples import Array
-from edgebench.export.network import Network
-from edgebench.export.quantize.adjust import ADJUSTMENTS, CORRECTED, EQUALIZED, Adjustment
-from edgebench.export.quantize.choose import Run, best, output_error
-from edgebench.export.quantize.ranges import CALIBRATORS, Observer, Range, observe, ranges
-from edgebench.records import Calibrator, LayerError, Quantization, QuantizationReport
+from edgebench.formats.examples import Array
+from edgebench.formats.network import Network
+from edgebench.formats.quantize.adjust import ADJUSTMENTS, CORRECTED, EQUALIZED, Adjustment
+from edgebench.formats.quantize.choose import Run, best, output_error
+from edgebench.formats.quantize.ranges import CALIBRATORS, Observer, Range, observe, ranges
+from edgebench.ground.errors import ExportError
+from edgebench.ground.records import Calibrator, LayerError, Quantization, QuantizationReport
 
 LAYER_IMAGES = 4  # that the errors of single layers are measured on
 BUDGET = "kept float to stay within the error budget"

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from edgebench.errors import EdgebenchError, ExportError
-from edgebench.export import cache, manifest
-from edgebench.export.examples import Array, example_pixels, normalise
-from edgebench.export.native import fed
-from edgebench.export.network import Conversion, Network
-from edgebench.export.quantize.images import FEW
-from edgebench.export.quiet import Noise, quiet
-from edgebench.export.verify import Run, verify, verify_batch
-from edgebench.records import Artifact, ExportSpec, Parity
+from edgebench.formats import cache, manifest
+from edgebench.formats.examples import Array, example_pixels, normalise
+from edgebench.formats.native import fed
+from edgebench.formats.network import Conversion, Network
+from edgebench.formats.quantize.images import FEW
+from edgebench.formats.quiet import Noise, quiet
+from edgebench.formats.verify import Run, verify, verify_batch
+from edgebench.ground.errors import EdgebenchError, ExportError
+from edgebench.ground.records import Artifact, ExportSpec, Parity
+from edgebench.ground.threads import one_thread
 from edgebench.runtimes import FORMATS, RUNTIMES
-from edgebench.threads import one_thread
 
 NOISE = Noise(native=("INFO: Created TensorFlow Lite XNNPACK delegate for CPU",))
 
@@ -72,7 +72,7 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
 
 def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:
     if export.format == "coreml":
-        from edgebench.export.coreml.evaluate import load_package
+        from edgebench.formats.coreml.evaluate import load_package
 
         program = load_package(file)
         return Engine(program.run, program.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.records import Layout, Preprocessing
+from edgebench.ground.records import Layout, Preprocessing
 
 Array = npt.NDArray[np.float32]
 Shape = tuple[int, int, int, int]

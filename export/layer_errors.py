@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from edgebench.export.examples import Array
+from edgebench.formats.examples import Array
 
 Tensors = Mapping[str, Array]
 

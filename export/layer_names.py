@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgebench.errors import EdgebenchError
-from edgebench.export.network import Network
+from edgebench.formats.network import Network
 from edgebench.graph.operators import Conv, Dense, Operator
+from edgebench.ground.errors import EdgebenchError
 
 
 def torch_names(network: Network, sizes: Mapping[str, int]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgebench.records import SCHEMA, Artifact
+from edgebench.ground.records import SCHEMA, Artifact
 
 
 def manifest_path(file: Path) -> Path:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.export.examples import Array, from_native, to_native
-from edgebench.records import TensorSpec
+from edgebench.formats.examples import Array, from_native, to_native
+from edgebench.ground.records import TensorSpec
 
 Native = npt.NDArray[Any]
 

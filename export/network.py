@@ -12,11 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench.errors import ExportError
-from edgebench.export.examples import Array, example_inputs
-from edgebench.export.quantize import images
-from edgebench.export.quiet import Noise, quiet
-from edgebench.records import (
+from edgebench.formats.examples import Array, example_inputs
+from edgebench.formats.quantize import images
+from edgebench.formats.quiet import Noise, quiet
+from edgebench.ground.errors import ExportError
+from edgebench.ground.records import (
     ExportSpec,
     Layout,
     ModelSpec,
@@ -62,7 +62,7 @@ class Network:
 
     def with_graph(self, graph: Graph) -> Network:
         """A network that computes `graph`, with this one's images, judged by what this one computes."""
-        from edgebench.export.quantize.replay import Replay
+        from edgebench.formats.quantize.replay import Replay
 
         made = replace(self, module=Replay(graph), origin=None)
         vars(made).update(graph=graph, reference=self.reference)

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edgebench.errors import EdgebenchError, ExportError, JobError
-from edgebench.export import cache as made
-from edgebench.export import formats, manifest
-from edgebench.export.quantize.strict import check_int8
-from edgebench.export.staging import publish, staging
-from edgebench.garbage import collection_paused
-from edgebench.records import Artifact, ExportSpec, ModelSpec, Quantization
+from edgebench.formats import cache as made
+from edgebench.formats import format, manifest
+from edgebench.formats.quantize.strict import check_int8
+from edgebench.formats.staging import publish, staging
+from edgebench.ground.errors import EdgebenchError, ExportError, JobError
+from edgebench.ground.gc_pause import collection_paused
+from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, Quantization
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edgebench.export.network import Conversion, Network
+    from edgebench.formats.network import Conversion, Network
 
 LONGEST = 300  # characters of a converter's own message
 FULL = (errno.ENOSPC, errno.EFBIG)
@@ -76,7 +76,7 @@ def export_models(
     """
     exports = [_complete(export) for export in exports]
     for export in exports:
-        formats.check(export)
+        format.check(export)
     weights_sha256 = manifest.content_sha256(weights) if weights else None
     network = cache(lambda: _build(spec, weights, weights_sha256, seed))
     for export in exports:
@@ -94,15 +94,15 @@ def _complete(export: ExportSpec) -> ExportSpec:
 
 
 def load_artifact(path: Path) -> Artifact:
-    """Returns what is known of an existing file, whoever made it; see edgebench.export.ready."""
-    from edgebench.export import ready
+    """Returns what is known of an existing file, whoever made it; see edgebench.formats.foreign."""
+    from edgebench.formats import foreign
 
-    return ready.load_artifact(path)
+    return foreign.load_artifact(path)
 
 
 def file_name(spec: ModelSpec, export: ExportSpec, weights_sha256: str | None = None, seed: int = 0) -> str:
     """Returns the file's name, readable and unique to what is in it: mobilenetv2-w1-d1-r224-fp32.onnx."""
-    form = formats.FORMATS[export.format]
+    form = format.FORMATS[export.format]
     parts = [spec.key, export.key.removeprefix(f"{export.format}-")]
     if weights_sha256:
         parts.append(weights_sha256[:8])
@@ -121,7 +121,7 @@ def _strictly(artifact: Artifact, strict: bool) -> Artifact | JobError:
 
 
 def _build(spec: ModelSpec, weights: Path | None, weights_sha256: str | None, seed: int) -> Network:
-    from edgebench.export.network import Network
+    from edgebench.formats.network import Network
     from edgebench.models.build import build
     from edgebench.models.layouts import preprocessing
 
@@ -167,9 +167,9 @@ def no_space(target: Path) -> str:
 
 
 def _export(network: Network, export: ExportSpec, target: Path, key: str, strict: bool = False) -> Artifact:
-    from edgebench.export.describe import describe
+    from edgebench.formats.describe import describe
 
-    convert = formats.EXPORTERS.load(export.format)
+    convert = format.EXPORTERS.load(export.format)
     if export.quantization is not None:
         network = network.calibrated(export.quantization)
     with staging(target.parent) as folder:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 
 
 @contextmanager

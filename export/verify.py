@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgebench.errors import ExportError
-from edgebench.export.examples import Array
-from edgebench.records import Parity, Precision
+from edgebench.formats.examples import Array
+from edgebench.ground.errors import ExportError
+from edgebench.ground.records import Parity, Precision
 
 Run = Callable[[Array], Array]
 

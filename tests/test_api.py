@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import edgebench
-from edgebench.errors import UsageError
-from edgebench.notebook import Results
+from edgebench.ground.errors import UsageError
+from edgebench.report.notebook import Results
 
 
 def test_build_takes_a_networks_options() -> None:

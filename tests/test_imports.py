@@ -42,5 +42,5 @@ def test_everything_in_all_exists() -> None:
 
 
 def test_the_public_export_is_the_function() -> None:
-    code = "from edgebench.export.network import Network\nimport edgebench\nassert callable(edgebench.export)"
-    assert "edgebench.export.network" in _loaded(code)
+    code = "from edgebench.formats.network import Network\nimport edgebench\nassert callable(edgebench.export)"
+    assert "edgebench.formats.network" in _loaded(code)

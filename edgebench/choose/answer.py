@@ -17,9 +17,9 @@ from edgebench.choose.pool import Pool
 from edgebench.choose.prior import TIE
 from edgebench.choose.records import Choice, Point, Rejected
 from edgebench.choose.selection import Selection, select, without_repeats
-from edgebench.errors import Regression
-from edgebench.profiles import DeviceProfile
-from edgebench.records import identity
+from edgebench.ground.errors import Regression
+from edgebench.ground.records import identity
+from edgebench.machines.profiles import DeviceProfile
 
 
 @dataclass(frozen=True, kw_only=True)

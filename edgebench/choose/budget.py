@@ -8,10 +8,10 @@ from typing import Final
 
 import numpy as np
 
-from edgebench import units
 from edgebench.choose.prior import Floats, Mask
-from edgebench.errors import Regression, UsageError
-from edgebench.records import Record
+from edgebench.ground import units
+from edgebench.ground.errors import Regression, UsageError
+from edgebench.ground.records import Record
 
 Quantity = str | float | None
 

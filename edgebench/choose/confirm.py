@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from edgebench import plan, store
 from edgebench.choose.records import Point
-from edgebench.errors import JobError, UsageError
-from edgebench.exporting import prepare
-from edgebench.plan import OnProgress, Step
-from edgebench.profiles import DeviceProfile, Reach
-from edgebench.records import Artifact, Interval, Measurement, Scenario
+from edgebench.ground import store
+from edgebench.ground.errors import JobError, UsageError
+from edgebench.ground.records import Artifact, Interval, Measurement, Scenario
+from edgebench.machines.profiles import DeviceProfile, Reach
+from edgebench.run import plan
+from edgebench.run.exporting import prepare
+from edgebench.run.plan import OnProgress, Step
 from edgebench.runtimes import FORMATS
 
 if TYPE_CHECKING:
-    from edgebench.sweep.cells import Way
-    from edgebench.targets import Target
+    from edgebench.places.target import Target
+    from edgebench.run.sweep.cells import Way
 
 Run = Callable[[Artifact, Callable[[str], None]], Measurement]
 
@@ -86,7 +87,7 @@ class _Board:
 
     def measure(self, artifact: Artifact, runtime: str, scenario: Scenario, tell: Callable[[str], None]) -> Measurement:
         """Measures a file at the other end. Raises DeviceError."""
-        from edgebench.targets.reaching import measure_there, reach
+        from edgebench.places.board.reach import measure_there, reach
 
         if self._target is None:
             self._target = self._stack.enter_context(reach(self.device, tell=tell))
@@ -100,8 +101,8 @@ def write_sweep(
 
     Raises UsageError for a device that a sweep cannot run on, and when the file cannot be written.
     """
-    from edgebench.sweep import SweepCell, write
-    from edgebench.targets.readiness import readiness
+    from edgebench.places.emulator.readiness import readiness
+    from edgebench.run.sweep import SweepCell, write
 
     if device.reach == "local":
         way: Way = "measured"
@@ -165,10 +166,10 @@ def _way(board: _Board, artifact: Artifact, scenario: Scenario, emulation: bool)
             return None
         return _Way(lambda file, tell: measure(file, runtime, scenario, device=device.name, on_progress=tell), scenario)
     if emulation and scenario.threads == _EMULATED_THREADS:
-        from edgebench.targets.readiness import readiness
+        from edgebench.places.emulator.readiness import readiness
 
         if readiness(device).ready:
-            from edgebench.targets.emulator import emulate, timed
+            from edgebench.places.emulator.emulator import emulate, timed
 
             return _Way(lambda file, tell: emulate(file, device, on_progress=tell), None, lambda f: timed(f, device))
     return None

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from edgebench.choose.prior import Floats, load, logit, percent
-from edgebench.records import Interval, ModelSpec, Record
+from edgebench.ground.records import Interval, ModelSpec, Record
 
 _SLOPE_SPREAD: Final = 0.5  # how far from 1 a slope is expected before anything was trained
 _QUANTILE: Final = 1.645  # of a normal distribution, for 90%

@@ -14,17 +14,17 @@ from typing import Final
 
 import numpy as np
 
-from edgebench.choose.bases import BASES, Base
 from edgebench.choose.pool import Variant, calibrated
 from edgebench.choose.prior import Floats, accuracy, load
 from edgebench.choose.records import Choice
+from edgebench.choose.scalable import BASES, Base
 from edgebench.choose.space import Axis, Line, network_at
 from edgebench.choose.table import Grid, Points, Table
-from edgebench.errors import UsageError
 from edgebench.estimate.form import machine_of
+from edgebench.ground.errors import UsageError
+from edgebench.machines.profiles import DeviceProfile
+from edgebench.machines.profiles import load as load_device
 from edgebench.models import resolve
-from edgebench.profiles import DeviceProfile
-from edgebench.profiles import load as load_device
 
 Cost = Callable[[Table, Points], Floats]
 

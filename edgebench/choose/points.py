@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from edgebench.choose.pool import Pool
 from edgebench.choose.prior import CONFIDENCE
 from edgebench.choose.records import Point
-from edgebench.errors import UsageError
 from edgebench.estimate import estimate
 from edgebench.graph.sketch import sketch
-from edgebench.profiles import DeviceProfile
-from edgebench.records import Interval
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Interval
+from edgebench.machines.profiles import DeviceProfile
 
 _SAME: Final = 2e-3  # the pool agrees with the one-network estimate to 0.1%
 

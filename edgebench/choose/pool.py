@@ -8,17 +8,17 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from edgebench.choose.arena import Indices
-from edgebench.choose.bases import Base
 from edgebench.choose.prior import Floats, Mask, accuracy
+from edgebench.choose.scalable import Base
 from edgebench.choose.space import Extent, Line, Space, space
 from edgebench.choose.table import Points, Table
-from edgebench.errors import UsageError
 from edgebench.estimate import footprint
 from edgebench.estimate.estimator import RUNTIME_OF, calibration_for, missing
 from edgebench.estimate.form import machine_of
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ExportSpec, ModelSpec
+from edgebench.machines.profiles import Calibration, DeviceProfile
 from edgebench.models import resolve
-from edgebench.profiles import Calibration, DeviceProfile
-from edgebench.records import ExportSpec, ModelSpec
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.errors import UsageError, unknown
-from edgebench.records import Record
+from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.records import Record
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -16,10 +16,10 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from edgebench.choose.bases import BASES, Base
 from edgebench.choose.prior import AXES, CONFIDENCE, Drop, Floats, LeftOut, Mask, Prior, Saturation, latent
 from edgebench.choose.prior import logit as to_logit
 from edgebench.choose.prior import percent as to_percent
+from edgebench.choose.scalable import BASES, Base
 
 _LONE_PAIR: Final = 1.0  # points, the half range where one published pair cannot tell one
 _START: Final = ((0.6, 0.8), (0.3, 1.0), (0.5, 1.0))

@@ -21,9 +21,9 @@ from edgebench.choose.learning import Learned, Training, learn
 from edgebench.choose.pool import Pool
 from edgebench.choose.prior import Mask
 from edgebench.choose.sampling import sample
-from edgebench.errors import UsageError
-from edgebench.plan import OnProgress, Step
-from edgebench.records import ModelSpec, identity
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ModelSpec, identity
+from edgebench.run.plan import OnProgress, Step
 
 PROXIES: Final = 6
 EPOCHS: Final = 2

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edgebench import units
 from edgebench.choose.budget import OPTION, SHOW, Budget
 from edgebench.choose.prior import TIE
 from edgebench.choose.records import Headroom, Point
+from edgebench.ground import units
 
 
 def values(point: Point) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgebench.choose.budget import Budget
 from edgebench.choose.learning import Learned
-from edgebench.records import SCHEMA, ExportSpec, Interval, ModelSpec, Parity, Provenance, Record
+from edgebench.ground.records import SCHEMA, ExportSpec, Interval, ModelSpec, Parity, Provenance, Record
 
 
 class Point(Record, frozen=True, kw_only=True):

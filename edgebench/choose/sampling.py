@@ -17,7 +17,7 @@ import numpy as np
 
 from edgebench.choose.prior import Floats, Mask
 from edgebench.choose.space import Space
-from edgebench.errors import MissingPackage, UsageError
+from edgebench.ground.errors import MissingPackage, UsageError
 
 if TYPE_CHECKING:
     from optuna import Study

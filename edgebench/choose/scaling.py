@@ -9,10 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from edgebench import plan, profiles, profiling
 from edgebench.choose import reasons
 from edgebench.choose.answer import Search, answer
-from edgebench.choose.bases import bases
 from edgebench.choose.budget import Budget, Quantity, parse
 from edgebench.choose.confirm import Confirmation, confirm, write_sweep
 from edgebench.choose.pool import Variant, pool
@@ -20,14 +18,17 @@ from edgebench.choose.prior import load, logit, percent
 from edgebench.choose.proxies import EPOCHS, PROXIES, Request, learned, trainer
 from edgebench.choose.records import Choice, Point, Rejected
 from edgebench.choose.rounds import settle
+from edgebench.choose.scalable import bases
 from edgebench.choose.selection import FINALISTS
 from edgebench.choose.space import BEYOND_PRIOR, WITHIN_PRIOR
-from edgebench.errors import ExportError, Regression, UsageError, unknown
 from edgebench.estimate import footprint
 from edgebench.estimate.estimator import RUNTIME_OF
-from edgebench.plan import OnProgress, Step
-from edgebench.profiles import DeviceProfile
-from edgebench.records import ExportSpec
+from edgebench.ground.errors import ExportError, Regression, UsageError, unknown
+from edgebench.ground.records import ExportSpec
+from edgebench.machines import profiles
+from edgebench.machines.profiles import DeviceProfile
+from edgebench.run import engine, plan
+from edgebench.run.plan import OnProgress, Step
 
 PRECISIONS: Final = ("fp32", "fp16", "int8")
 
@@ -131,7 +132,7 @@ def _search(
 
 def _taught(search: Search, request: Request, on_progress: OnProgress) -> Search:
     """The search with accuracies learned on a data set; their order stays, their distances do not."""
-    train = trainer(request.data, profiling.cache_folder() / "proxies", on_progress)
+    train = trainer(request.data, engine.cache_folder() / "proxies", on_progress)
     found = learned(search.pool, search.budget, request, train)
     columns = search.pool.columns
     value = found.accuracy(columns.accuracy)
@@ -145,9 +146,9 @@ def _confirmed(search: Search, means: _Means) -> Choice:
     confirming = partial(
         confirm,
         device=search.device,
-        folder=means.output or profiling.cache_folder() / "artifacts",
+        folder=means.output or engine.cache_folder() / "artifacts",
         results=means.results,
-        scenario=profiling.scenario(quick=means.quick),
+        scenario=engine.scenario(quick=means.quick),
         emulation=means.emulation,
         on_progress=means.on_progress,
     )

@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from edgebench.choose.bases import Base
+from edgebench.choose.scalable import Base
 from edgebench.choose.table import Grid, Points
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 from edgebench.models import family_of, names, plan_of, resolve
 from edgebench.models.scaling import ALPHA, BETA, GAMMA
 

@@ -95,10 +95,10 @@ def ab(
     """
     from msgspec.structs import replace
 
-    from edgebench import units
     from edgebench.compare import ab, processes, thresholds
+    from edgebench.ground import units
+    from edgebench.places.local import LocalTarget
     from edgebench.report import comparison
-    from edgebench.targets.local import LocalTarget
 
     form = comparison.FORMATS.resolve(format)
     processes.check_here(device)

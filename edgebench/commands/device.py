@@ -7,7 +7,7 @@ import typer
 from edgebench.commands.options import Connect, Json, Python, Via, listed, whole_numbers
 
 if TYPE_CHECKING:
-    from edgebench.profiles import DeviceProfile
+    from edgebench.machines.profiles import DeviceProfile
 
 app = typer.Typer(
     name="device",
@@ -25,9 +25,10 @@ def setup(name: Name, json: Json = False) -> None:
 
     Half a minute and 200 MB once, without root; it works offline afterwards.
     """
-    from edgebench import profiles
+    from edgebench.machines import profiles
+    from edgebench.places.bundle import assemble
+    from edgebench.places.emulator import readiness
     from edgebench.report import bundles, output
-    from edgebench.targets import assemble, readiness
 
     device = profiles.load(name)
     with output.progress() as report:
@@ -45,14 +46,14 @@ def check(name: Name, via: Via = None, connect: Connect = None, python: Python =
 
     A connected one where it has an address, else its emulator.
     """
-    from edgebench import profiles
+    from edgebench.machines import profiles
     from edgebench.report import bundles, output
 
     device = profiles.load(name)
     if via != "emulator" and (via or connect or isinstance(device.reach, profiles.Reach)):
         _check_connected(device, via, connect, python, json)
         return
-    from edgebench.targets import readiness
+    from edgebench.places.emulator import readiness
 
     found = readiness.check(device)
     if json:
@@ -65,7 +66,7 @@ def _check_connected(
     device: "DeviceProfile", via: str | None, connect: str | None, python: str | None, json: bool
 ) -> None:
     from edgebench.report import boards, output
-    from edgebench.targets import checking
+    from edgebench.run import check as checking
 
     with output.progress() as report:
         found = checking.check(device, via, connect, python, tell=output.told(report, device.name))
@@ -89,7 +90,7 @@ def add(
     It fills in its CPU, caches, memory and clock by itself.
     """
     from edgebench.report import output
-    from edgebench.targets import adding
+    from edgebench.run import add as adding
 
     path, device = adding.add(name, adding.way(via, connect, python), here=here, force=force)
     output.wrote(path)
@@ -118,13 +119,14 @@ def calibrate(
     instructions then become times by constants from published latencies. The result goes beside the device's file,
     before the shipped constants, and its error on networks left out of the fit is printed.
     """
-    from edgebench import plan, profiles, profiling
+    from edgebench.machines import profiles
     from edgebench.report import calibrated, output
-    from edgebench.targets import calibrating
+    from edgebench.run import calibrate as calibrating
+    from edgebench.run import engine, plan
 
     device = profiles.load(name)
     emulated = via is None and connect is None and device.reach is None
-    way = profiling.way(device, "emulator" if emulated else via, connect=connect, python=python)
+    way = engine.way(device, "emulator" if emulated else via, connect=connect, python=python)
     request = calibrating.Request(
         listed(fmt, "format", plan.FORMATS),
         listed(precision, "precision", plan.PRECISIONS),
@@ -143,9 +145,9 @@ def calibrate(
 @app.command("list")
 def list_devices(json: Json = False) -> None:
     """List devices and their emulators."""
-    from edgebench import profiles
+    from edgebench.machines import profiles
+    from edgebench.places.emulator import readiness
     from edgebench.report import bundles, output
-    from edgebench.targets import readiness
 
     found = [readiness.readiness(profiles.load(name)) for name in profiles.names() if name != "host"]
     if json:
@@ -166,9 +168,9 @@ def show(
     if validation:
         _show_validation(name, json)
         return
-    from edgebench import profiles
+    from edgebench.machines import profiles
+    from edgebench.places.emulator import readiness
     from edgebench.report import bundles, output, rows, tables
-    from edgebench.targets import readiness
 
     device = profiles.load(name)
     found = readiness.readiness(device)

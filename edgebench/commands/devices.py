@@ -11,7 +11,7 @@ def devices(
     name: Annotated[str | None, typer.Argument(help="Show one device in full.")] = None, json: Json = False
 ) -> None:
     """List devices, and what is known of each."""
-    from edgebench import profiles
+    from edgebench.machines import profiles
     from edgebench.report import output, rows, tables
 
     found = [profiles.load(each) for each in ([name] if name else profiles.names())]

@@ -8,7 +8,7 @@ def doctor(json: Json = False) -> None:
 
     Prints what is installed, what each command can do on this machine, and what disturbs timings.
     """
-    from edgebench import diagnosis
+    from edgebench.machines import diagnosis
     from edgebench.report import output, tables
 
     found = diagnosis.examine()

@@ -71,8 +71,9 @@ def evaluate(
     Each file runs in its own runtime: here, or on a device (a board that is reached, or else emulated). Predictions are
     kept in the cache: an evaluation that was interrupted goes on where it was.
     """
-    from edgebench import evaluating, plan, profiles
+    from edgebench.machines import profiles
     from edgebench.report import evaluated, output
+    from edgebench.run import evaluating, plan
 
     evaluating.check_ready(model, given(context, OF_EXPORT))
     target = profiles.load(device)

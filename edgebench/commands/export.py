@@ -59,9 +59,9 @@ def export(
 
     Every file is run and compared with PyTorch before it is put in place; a second call finds it cached.
     """
-    from edgebench import exporting, plan
     from edgebench.report import exported, rows
     from edgebench.report import output as show
+    from edgebench.run import exporting, plan
 
     quantization = plan.quantization(
         calibrate, samples, calibrator, scheme, float_io=not int8_io, activations=activations, error_budget=error_budget

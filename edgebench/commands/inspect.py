@@ -14,8 +14,8 @@ def inspect(
     json: Json = False,
 ) -> None:
     """Show what is in a file: operators, sizes, precision, what int8 costs each layer, and what is not int8."""
-    from edgebench import inspecting
     from edgebench.report import inspected, output
+    from edgebench.run import inspecting
 
     found = inspecting.inspect(file)
     if json:

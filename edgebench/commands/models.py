@@ -13,8 +13,8 @@ Published = Annotated[
 
 def models(published: Published = False, json: Json = False) -> None:
     """List the networks and what they cost."""
+    from edgebench.estimate.summary import summaries
     from edgebench.models.published import published as read
-    from edgebench.models.summary import summaries
     from edgebench.report import output, tables
     from edgebench.report import published as shown
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgebench.errors import UsageError, unknown
+from edgebench.ground.errors import UsageError, unknown
 
 EXACT = 2**53  # JSON keeps whole numbers below it as they are
 

@@ -99,9 +99,11 @@ def profile(
     Without a model: mobilenetv1, mobilenetv2, efficientnet_lite0 and efficientnet_b0. Every row is appended to the
     results folder as it ends.
     """
-    from edgebench import models, plan, profiles, profiling
-    from edgebench.errors import UsageError
+    from edgebench import models
+    from edgebench.ground.errors import UsageError
+    from edgebench.machines import profiles
     from edgebench.report import output, profiled
+    from edgebench.run import engine, plan
 
     target = profiles.load(device)
     formats = listed(fmt, "format", plan.FORMATS) or plan.default_formats(target, counts=counts)
@@ -111,29 +113,29 @@ def profile(
     arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, switches(option), file)
     cells = plan.cells(model or models.FOCUS, arguments, specs)
     count = processes if processes is None else positive(processes, "--processes")
-    scenario = profiling.scenario(quick=quick, threads=positive(threads, "--threads"), processes=count)
-    way = profiling.way(target, via, connect=connect, python=python, counts=counts, operators=per_op or bool(trace))
+    scenario = engine.scenario(quick=quick, threads=positive(threads, "--threads"), processes=count)
+    way = engine.way(target, via, connect=connect, python=python, counts=counts, operators=per_op or bool(trace))
     if trace and way.kind != "measure":
         raise UsageError("--trace writes times, and only operators on this machine are timed: leave it out")
     images = _images(data, limit)
     with output.progress() as report:
-        done = profiling.run(
+        done = engine.run(
             cells, target, scenario, results, way=way, weights=file, resume=resume, images=images, on_progress=report
         )
     profiled.show(done, target, json=json, trace=trace)
-    profiling.check(done)
+    engine.check(done)
 
 
 def _images(data: str | None, limit: int | None) -> "Dataset | None":
     """The images of --data, with what is to be said of their choice on standard error."""
-    from edgebench.errors import UsageError
+    from edgebench.ground.errors import UsageError
 
     if data is None:
         if limit is not None:
             raise UsageError(f"--limit {limit} limits the images of --data: name those, or leave it out")
         return None
-    from edgebench import evaluating
     from edgebench.report import output
+    from edgebench.run import evaluating
 
     images, notes = evaluating.dataset(data, limit=limit)
     for note in notes:

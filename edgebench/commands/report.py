@@ -26,7 +26,7 @@ def report(
 
     Overview, trade-off, latency in time order, operators, history, comparison, environment and method.
     """
-    from edgebench import units
+    from edgebench.ground import units
     from edgebench.report import output as show
     from edgebench.report.page.making import write_report
 
@@ -61,7 +61,7 @@ def plot(
     look: Annotated[str, typer.Option(help="light or dark.")] = "light",
 ) -> None:
     """Draw one of the report's plots as PNG or SVG."""
-    from edgebench import units
+    from edgebench.ground import units
     from edgebench.report import output as show
     from edgebench.report.pictures import Picture, Wanted, write_plot
 

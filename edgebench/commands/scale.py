@@ -68,9 +68,10 @@ def scale(
 
     The most accurate network within the limits, confirmed on the device or its emulator where that is possible.
     """
-    from edgebench import choose, plan
+    from edgebench import choose
     from edgebench.choose.scaling import PRECISIONS
     from edgebench.report import output as out
+    from edgebench.run import plan
 
     with out.progress() as report:
         chosen = choose.scale(
@@ -117,7 +118,7 @@ def _show(chosen: "Choice", sweep: Path | None, output: Path | None, *, explain:
 
 
 def _counts(text: str) -> list[int]:
-    from edgebench.errors import UsageError
+    from edgebench.ground.errors import UsageError
 
     try:
         return [positive(int(part), "--threads") for part in text.split(",")]
@@ -137,17 +138,17 @@ def sweep(
 
     Interrupted or killed, the same command goes on where it was.
     """
-    from edgebench import profiling
-    from edgebench import sweep as sweeping
     from edgebench.report import output as out
-    from edgebench.sweep.driver import Workers
-    from edgebench.sweep.local import LocalWorkers
+    from edgebench.run import engine
+    from edgebench.run import sweep as sweeping
+    from edgebench.run.sweep.driver import Workers
+    from edgebench.run.sweep.local import LocalWorkers
 
     cells = sweeping.read(file)
-    artifacts = profiling.cache_folder() / "artifacts"
+    artifacts = engine.cache_folder() / "artifacts"
     workers: Workers = LocalWorkers(positive(jobs, "--jobs"), artifacts)
     if ray is not None:
-        from edgebench.sweep.cluster import RayWorkers
+        from edgebench.run.sweep.cluster import RayWorkers
 
         workers = RayWorkers(ray, artifacts)
     with out.progress() as report:

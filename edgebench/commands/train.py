@@ -19,7 +19,7 @@ from edgebench.commands.options import (
     switches,
     weights_file,
 )
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 
 if TYPE_CHECKING:
     from edgebench.training.records import Outcome
@@ -82,9 +82,9 @@ def train(
 
     The folder gets best.safetensors, which export and evaluate take with --weights, checkpoints, metrics and curves.
     """
-    from edgebench import plan
     from edgebench.report import output as show
     from edgebench.report import trained
+    from edgebench.run import plan
     from edgebench.training.run import Request
     from edgebench.training.settings import Settings, settings
 

@@ -19,7 +19,7 @@ from edgebench.compare.outcome import conclude
 from edgebench.compare.records import Verdict
 from edgebench.compare.statistics import ALPHA, process_values
 from edgebench.compare.verdicts import classify, justify, percent
-from edgebench.records import SCHEMA, Interval, Record, Scenario
+from edgebench.ground.records import SCHEMA, Interval, Record, Scenario
 
 Side = Literal["base", "new"]
 RunProcess = Callable[[Side], Sequence[float]]

@@ -29,10 +29,9 @@ from typing import Any, Final
 
 import msgspec
 
-from edgebench import units
-from edgebench.compare import toml
 from edgebench.compare.metrics import METRICS
-from edgebench.errors import UsageError
+from edgebench.ground import toml, units
+from edgebench.ground.errors import UsageError
 
 _PARSERS: Final[dict[str, Callable[[str], float]]] = {"s": units.seconds, "B": units.size_bytes}
 

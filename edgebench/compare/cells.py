@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from edgebench.compare.differences import threads
 from edgebench.compare.records import Cell
-from edgebench.errors import UsageError
-from edgebench.records import Measurement, Result
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Measurement, Result
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from edgebench.compare.records import Comparison, ComparisonReport, Difference, 
 from edgebench.compare.statistics import geometric_mean
 from edgebench.compare.thresholds import DEFAULT, Threshold
 from edgebench.compare.verdicts import Judgement
-from edgebench.errors import unknown
-from edgebench.records import Measurement, Result
+from edgebench.ground.errors import unknown
+from edgebench.ground.records import Measurement, Result
 
 OPERATORS = 10  # whose changes are listed
 

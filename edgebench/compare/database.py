@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from edgebench.errors import MissingPackage, UsageError
+from edgebench.ground.errors import MissingPackage, UsageError
 
 if TYPE_CHECKING:
     import duckdb

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from edgebench.compare.metrics import CONDITIONS
 from edgebench.compare.records import Difference
-from edgebench.records import Estimate, Measurement, Result
+from edgebench.ground.records import Estimate, Measurement, Result
 
 UNTOLD: Final = "not told"
 

@@ -14,8 +14,8 @@ from edgebench.compare.metrics import METRICS
 from edgebench.compare.outcome import conclude
 from edgebench.compare.records import Cell
 from edgebench.compare.statistics import disturbance
+from edgebench.ground.records import SCHEMA, Estimate, Interval, Measurement, Provenance, Record, Result
 from edgebench.measure.latency import summarize
-from edgebench.records import SCHEMA, Estimate, Interval, Measurement, Provenance, Record, Result
 
 GateVerdict = Literal["within", "over", "below", "inconclusive", "missing", "failed", "waived"]
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from edgebench.compare import database
 from edgebench.compare.statistics import Array
-from edgebench.errors import MissingPackage, UsageError, unknown
-from edgebench.records import SCHEMA, Record
+from edgebench.ground.errors import MissingPackage, UsageError, unknown
+from edgebench.ground.records import SCHEMA, Record
 
 # A change needs this many results on either side of it: fewer are an incident, not a new level.
 LEAST_RESULTS: Final = 3

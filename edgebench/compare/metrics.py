@@ -10,7 +10,7 @@ import numpy as np
 
 from edgebench.compare.statistics import Array, disturbance, process_values
 from edgebench.compare.verdicts import Judgement, judge_exact, judge_gate, judge_processes
-from edgebench.records import Measurement, Result
+from edgebench.ground.records import Measurement, Result
 
 # What must be equal on both sides before a metric may be judged. A file's size and its outputs do not depend on where
 # it ran; its instruction count depends on the device's CPU only, and changes of runtime or file are what it explains.

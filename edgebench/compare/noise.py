@@ -15,10 +15,10 @@ import numpy as np
 from edgebench.compare.statistics import Array, effect, process_values
 from edgebench.compare.thresholds import Noise
 from edgebench.compare.verdicts import percent
-from edgebench.errors import DeviceError, Inconclusive, UsageError
-from edgebench.export.staging import publish, staging
+from edgebench.formats.staging import publish, staging
+from edgebench.ground.errors import DeviceError, Inconclusive, UsageError
+from edgebench.ground.records import Artifact, Measurement, Scenario
 from edgebench.measure import measure
-from edgebench.records import Artifact, Measurement, Scenario
 
 # Processes a side of the comparisons that the threshold is for: what the methodology asks of a gate.
 SIDE: Final = 10

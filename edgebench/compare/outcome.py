@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgebench.errors import Inconclusive, Regression
+from edgebench.ground.errors import Inconclusive, Regression
 
 _NAMED = 3
 

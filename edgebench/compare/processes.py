@@ -11,10 +11,10 @@ from typing import cast
 from msgspec.structs import replace
 
 from edgebench.compare.ab import Side
-from edgebench.errors import DeviceError, UsageError, unknown
-from edgebench.records import Artifact, ExportSpec, Format, Scenario
+from edgebench.ground.errors import DeviceError, UsageError, unknown
+from edgebench.ground.records import Artifact, ExportSpec, Format, Scenario
+from edgebench.places.target import Job, Raised, Samples, Target
 from edgebench.runtimes import FORMATS, RUNTIMES, unavailable
-from edgebench.targets import Job, Raised, Samples, Target
 
 
 def open_artifact(name: str, form: str) -> Artifact:
@@ -22,9 +22,9 @@ def open_artifact(name: str, form: str) -> Artifact:
 
     Raises UsageError for a name that is neither, and for an unknown format.
     """
-    from edgebench.export.pipeline import export_model, load_artifact
+    from edgebench.formats.pipeline import export_model, load_artifact
     from edgebench.models import resolve
-    from edgebench.profiling import cache_folder
+    from edgebench.run.engine import cache_folder
 
     if Path(name).suffix:
         return load_artifact(Path(name))
@@ -75,7 +75,7 @@ def run_on(target: Target, jobs: dict[Side, Job]) -> Callable[[Side], Sequence[f
 
 def jobs(base: Path, new: Path, runtime: str | None, scenario: Scenario) -> dict[Side, Job]:
     """The jobs of both sides. Raises UsageError for a file that cannot be run here."""
-    from edgebench.export.pipeline import load_artifact
+    from edgebench.formats.pipeline import load_artifact
 
     sides: dict[Side, Path] = {"base": base, "new": new}
     return {

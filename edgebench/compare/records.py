@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from edgebench.records import SCHEMA, Provenance, Record
+from edgebench.ground.records import SCHEMA, Provenance, Record
 
 Verdict = Literal["faster", "same", "slower", "inconclusive", "missing", "failed", "new"]
 

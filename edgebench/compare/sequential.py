@@ -26,7 +26,7 @@ from typing import Final
 import numpy as np
 
 from edgebench.compare.statistics import ALPHA, Array
-from edgebench.records import Interval
+from edgebench.ground.records import Interval
 
 # From a 5% effect in 10% noise (rate 5) to a 1% effect in 0.5% noise (rate 400), in octaves.
 RATES: Final = 2.0 ** np.arange(2, 10)

@@ -7,9 +7,9 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edgebench import store
-from edgebench.errors import UsageError
-from edgebench.records import Estimate, Result
+from edgebench.ground import store
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Estimate, Result
 
 OnWarning = Callable[[str], None]
 

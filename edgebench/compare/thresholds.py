@@ -9,8 +9,8 @@ from typing import Final
 
 import msgspec
 
-from edgebench.compare import toml
-from edgebench.errors import UsageError
+from edgebench.ground import toml
+from edgebench.ground.errors import UsageError
 
 DEFAULT: Final = 0.05
 """Without --fail-on: 5%."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgebench.data.dataset import Dataset, Labels, Unreadable
 from edgebench.data.preparing import Array, Shape, prepare
-from edgebench.records import Preprocessing
+from edgebench.ground.records import Preprocessing
 
 AHEAD: Final = 2  # batches that are prepared while one is worked on
 

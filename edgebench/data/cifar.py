@@ -12,7 +12,7 @@ import numpy as np
 
 from edgebench.data.dataset import Dataset
 from edgebench.data.packed import PackedSource
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 
 CLASSES: Final = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SIDE: Final = 32

@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.errors import EdgebenchError
-from edgebench.records import identity
+from edgebench.ground.errors import EdgebenchError
+from edgebench.ground.records import identity
 
 Pixels = npt.NDArray[np.uint8]
 """An image as RGB: uint8 [height, width, 3]."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgebench.data.dataset import Dataset, Labels, Pixels
 from edgebench.data.images import SUFFIXES, read_image
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 
 SPLITS: Final = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 """Each split, and what its folder may be called."""

@@ -22,7 +22,7 @@ import numpy as np
 
 from edgebench.data.dataset import Dataset
 from edgebench.data.folders import FileSource
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 
 CLASSES: Final = 1000
 IMAGE: Final = re.compile(r"ILSVRC2012_val_[0-9]{8}(?=\.(JPEG|JPG|jpeg|jpg|PNG|png)$|$)")

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from edgebench.data import cifar, folders, imagenet, mnist, synthetic
 from edgebench.data.dataset import Dataset
-from edgebench.errors import UsageError, unknown
+from edgebench.ground.errors import UsageError, unknown
 
 
 class Layout(Protocol):

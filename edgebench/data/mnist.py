@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from edgebench.data.dataset import Dataset
 from edgebench.data.packed import PackedSource
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 
 CLASSES: Final = tuple(map(str, range(10)))
 PREFIXES: Final = {"train": "train", "test": "t10k"}

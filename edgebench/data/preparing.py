@@ -9,8 +9,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from edgebench.data.dataset import Pixels
-from edgebench.errors import UsageError, unknown
-from edgebench.records import Preprocessing
+from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.records import Preprocessing
 
 Array = npt.NDArray[np.float32]
 Shape = tuple[int, int, int]

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgebench.estimate.form import Features, Floats, Machine, features, machine_of
 from edgebench.estimate.reference import Row, networks, published
-from edgebench.profiles import DeviceProfile, load
+from edgebench.machines.profiles import DeviceProfile, load
 
 Key = tuple[str, str, str, int]
 

@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import Final
 
-from edgebench.estimate import counts, grid, own
+from edgebench.estimate import counts, grid, user_calibration
 from edgebench.estimate.estimator import calibration_for, latency_interval
 from edgebench.estimate.work import works
 from edgebench.graph.sketch import sketch
-from edgebench.profiles import Calibration, DeviceProfile, load
-from edgebench.records import ModelSpec, Precision
+from edgebench.ground.records import ModelSpec, Precision
+from edgebench.machines.profiles import Calibration, DeviceProfile, load
 
 Counted = list[tuple[ModelSpec, dict[str, int]]]
 
@@ -44,7 +44,9 @@ def check(device: str, runtime: str, precision: Precision = "fp32") -> list[floa
     calibration = calibration_for(profile, runtime, precision, 1)
     if calibration is None:
         return []
-    figures, _ = own.counted(profile, runtime, precision, counted(counts.CORES[device], runtime, precision))
+    figures, _ = user_calibration.counted(
+        profile, runtime, precision, counted(counts.CORES[device], runtime, precision)
+    )
     return [
         math.log(each.latency_s / latency_interval(works(sketch(each.model), runtime), profile, calibration)[0].value)
         for each in figures
@@ -63,8 +65,10 @@ def counted(core: str, runtime: str, precision: Precision) -> Counted:
 
 
 def _fit(profile: DeviceProfile, runtime: str, precision: Precision) -> Calibration:
-    figures, basis = own.counted(profile, runtime, precision, counted(counts.CORES[profile.name], runtime, precision))
-    return own.calibrate(profile, runtime, precision, 1, figures, basis)
+    figures, basis = user_calibration.counted(
+        profile, runtime, precision, counted(counts.CORES[profile.name], runtime, precision)
+    )
+    return user_calibration.calibrate(profile, runtime, precision, 1, figures, basis)
 
 
 def _cells() -> Iterator[tuple[str, str, Precision]]:

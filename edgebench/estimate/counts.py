@@ -29,8 +29,8 @@ import numpy as np
 
 from edgebench.estimate import reference
 from edgebench.estimate.form import Floats
-from edgebench.profiles import DeviceProfile, load
-from edgebench.records import Interval, Precision
+from edgebench.ground.records import Interval, Precision
+from edgebench.machines.profiles import DeviceProfile, load
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "multiply_add": ("float_fma",),

@@ -12,7 +12,7 @@ from scipy.stats import kendalltau
 
 from edgebench.estimate import regression
 from edgebench.estimate.cells import Cell, Key, Observation
-from edgebench.profiles import LeaveOneOut
+from edgebench.machines.profiles import LeaveOneOut
 
 CONFIDENCE: Final = 0.9
 ENOUGH: Final = 9  # the fewest values whose 90% quantile is not simply beyond their maximum

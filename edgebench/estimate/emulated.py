@@ -19,8 +19,8 @@ from edgebench.estimate.counts import BORROWED
 from edgebench.estimate.estimator import CONFIDENCE, calibration_for, figures, latency_interval
 from edgebench.estimate.work import Work, works
 from edgebench.graph.operators import Graph
-from edgebench.profiles import DeviceProfile
-from edgebench.records import Interval, Precision
+from edgebench.ground.records import Interval, Precision
+from edgebench.machines.profiles import DeviceProfile
 
 __all__ = ["CONFIDENCE", "EmulatedTime", "emulated_time"]
 

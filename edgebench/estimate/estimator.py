@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from edgebench.errors import UsageError
 from edgebench.estimate import footprint
 from edgebench.estimate.form import Features, Machine, features, latency_s, machine_of, shares
 from edgebench.estimate.work import Work, works
 from edgebench.graph.cost import count
 from edgebench.graph.operators import Graph
-from edgebench.profiles import Calibration, DeviceProfile
-from edgebench.records import Estimate, ExportSpec, Interval, ModelSpec, Precision, identity
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Estimate, ExportSpec, Interval, ModelSpec, Precision, identity
+from edgebench.machines.profiles import Calibration, DeviceProfile
 from edgebench.runtimes import FORMATS
 
 CONFIDENCE: Final = 0.9

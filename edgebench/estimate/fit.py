@@ -14,7 +14,7 @@ from edgebench.estimate import crossvalidation, regression
 from edgebench.estimate.cells import Cell, Key, cells, pools
 from edgebench.estimate.crossvalidation import DESIGNS, Errors, by_family, by_network, families, leave_out
 from edgebench.estimate.form import CALIBRATION_ONLY, TERMS, Floats, shares
-from edgebench.profiles import Calibration, load
+from edgebench.machines.profiles import Calibration, load
 
 MARK: Final = (
     "# Calibrations, written by: python -m edgebench.estimate.fit (change the published rows, not these lines)"

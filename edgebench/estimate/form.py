@@ -19,9 +19,9 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.errors import UsageError
 from edgebench.estimate.work import Kind, Work
-from edgebench.profiles import DeviceProfile
+from edgebench.ground.errors import UsageError
+from edgebench.machines.profiles import DeviceProfile
 
 Floats = npt.NDArray[np.float64]
 

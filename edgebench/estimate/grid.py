@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final, TypedDict
 
 from edgebench import models
-from edgebench.records import ModelSpec
+from edgebench.ground.records import ModelSpec
 
 
 class Size(TypedDict, total=False):

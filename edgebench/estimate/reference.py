@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from edgebench import units
 from edgebench.estimate.work import Work, convolution, normalization
 from edgebench.graph.operators import Conv
-from edgebench.records import Precision
+from edgebench.ground import units
+from edgebench.ground.records import Precision
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from statistics import median
 
 import msgspec
 
-from edgebench.errors import UsageError
 from edgebench.estimate import reference
 from edgebench.estimate.counts import CountedCalibration, calibrations
 from edgebench.estimate.estimator import calibration_for, latency_interval
-from edgebench.profiles import Calibration, load, names
-from edgebench.records import Precision
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Precision
+from edgebench.machines.profiles import Calibration, load, names
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):

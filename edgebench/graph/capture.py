@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import fx, nn
 
-from edgebench.errors import ExportError
-from edgebench.garbage import collection_paused
 from edgebench.graph.capture_call import Call, Converter, aten_name, bind, location, refusal
 from edgebench.graph.capture_elementwise import ELEMENTWISE
 from edgebench.graph.capture_layers import LAYERS
@@ -23,6 +21,8 @@ from edgebench.graph.capture_program import export_program, tidy
 from edgebench.graph.capture_shapes import SHAPES
 from edgebench.graph.fold import mark_flattened
 from edgebench.graph.operators import Graph, Input, Operator
+from edgebench.ground.errors import ExportError
+from edgebench.ground.gc_pause import collection_paused
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import fx
 
-from edgebench.errors import ExportError
 from edgebench.graph.operators import Array, Operator, Pair, Shape
+from edgebench.ground.errors import ExportError
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final, cast
 import torch
 from torch import fx, nn
 
-from edgebench.errors import ExportError
 from edgebench.graph.capture_call import aten_name, bind, refusal
 from edgebench.graph.operators import Shape
+from edgebench.ground.errors import ExportError
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from edgebench.graph import operators as ops
+from edgebench.ground.records import ModelSpec
 from edgebench.models import plan, zoo
-from edgebench.records import ModelSpec
 
 _FUSED = ("relu", "relu6")
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.records import Accuracy, Interval, Record
+from edgebench.ground.records import Accuracy, Interval, Record
 
 TOP: Final = 5
 Classes = npt.NDArray[np.int64]

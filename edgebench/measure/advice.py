@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgebench.ground.records import Scenario
 from edgebench.measure.latency import LatencySummary, Processes
-from edgebench.records import Scenario
 
 # pyperf warns from 10% on; a gate of 5% needs less than that.
 WARN_CV, UNSTABLE_CV = 0.05, 0.10

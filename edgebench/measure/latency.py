@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, median, stdev
 
-from edgebench.records import Record
+from edgebench.ground.records import Record
 
 CONFIDENCE = 0.95
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from edgebench.errors import DeviceError, UsageError
+from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.records import Artifact, Measurement, OperatorProfile
 from edgebench.measure.profilers import PROFILERS
 from edgebench.measure.profilers.worker import Failure, Job
-from edgebench.records import Artifact, Measurement, OperatorProfile
 from edgebench.runtimes import FORMATS, unavailable
 
 RUNS = 50

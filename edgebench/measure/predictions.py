@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 from edgebench.measure.accuracy import TOP, Classes, Predictions
 
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import msgspec
 
-from edgebench.environment import disturbances
-from edgebench.errors import DeviceError, UsageError
+from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.records import Artifact, Measurement, Scenario, Status, identity
+from edgebench.machines.environment import disturbances
 from edgebench.measure import advice
 from edgebench.measure.latency import summarize
-from edgebench.records import Artifact, Measurement, Scenario, Status, identity
+from edgebench.places.local import LocalTarget
+from edgebench.places.target import Event, First, Job, Loaded, Peaks, Raised, Samples, Target, Warm
 from edgebench.runtimes import FORMATS, RUNTIMES, install_hint, unavailable
-from edgebench.targets import Event, First, Job, Loaded, Peaks, Raised, Samples, Target, Warm
-from edgebench.targets.local import LocalTarget
 
 # Between processes a device may stay this much warmer than at the start, and is waited for this long at most.
 COOL_ENOUGH_C, COOL_DOWN_S = 3.0, 60

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgebench.ground.records import ModelSpec
 from edgebench.models.family import Family, Member
 from edgebench.models.plan import (
     Activation,
@@ -25,7 +26,6 @@ from edgebench.models.plan import (
     sequence,
 )
 from edgebench.models.scaling import round_channels
-from edgebench.records import ModelSpec
 
 
 @dataclass(frozen=True)

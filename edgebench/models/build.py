@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from edgebench.ground.records import ModelSpec
 from edgebench.models import initialize, layers, plan, user, zoo
 from edgebench.models import weights as weights_file
-from edgebench.records import ModelSpec
 
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from edgebench.ground.records import ModelSpec
 from edgebench.models.family import Family, Member
 from edgebench.models.plan import (
     Activation,
@@ -27,7 +28,6 @@ from edgebench.models.plan import (
     sequence,
 )
 from edgebench.models.scaling import round_channels, round_repeats
-from edgebench.records import ModelSpec
 
 STEM, HEAD = 32, 1280
 STAGES = (  # expansion, kernel, stride of the first block, channels, blocks

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from edgebench.ground.records import ModelSpec, Preprocessing
 from edgebench.models.plan import Sequence
-from edgebench.records import ModelSpec, Preprocessing
 
 Option = int | float | bool | str
 

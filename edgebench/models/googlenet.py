@@ -6,6 +6,7 @@ classifiers; they compute in training mode only and never reach an exported file
 
 from __future__ import annotations
 
+from edgebench.ground.records import ModelSpec
 from edgebench.models.family import Family, Member
 from edgebench.models.plan import (
     Activation,
@@ -25,7 +26,6 @@ from edgebench.models.plan import (
     sequence,
 )
 from edgebench.models.scaling import round_channels
-from edgebench.records import ModelSpec
 
 STEM = (64, 64, 192)  # 7x7/2, pooling, 1x1, 3x3, pooling
 BLOCKS = (  # 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection

@@ -24,7 +24,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from edgebench.records import ModelSpec
+from edgebench.ground.records import ModelSpec
 
 SMALL = 128
 """Resolution of the images sent through a network whose layers do not depend on the resolution."""

@@ -6,10 +6,10 @@ convolution and subsampling is plain average pooling, C5 a dense layer. `modern=
 
 from __future__ import annotations
 
+from edgebench.ground.records import ModelSpec
 from edgebench.models.family import Family, Member
 from edgebench.models.plan import Activation, Conv, Dense, Flatten, Function, Layer, Pool, Sequence, sequence
 from edgebench.models.scaling import round_channels
-from edgebench.records import ModelSpec
 
 CONVOLUTIONS = (6, 16)  # C1, C3: 5x5, unpadded, each followed by 2x2 pooling
 DENSE = (120, 84)  # C5, F6

@@ -8,10 +8,10 @@ TensorFlow's is not: costs are the same, TensorFlow's weights would see images s
 
 from __future__ import annotations
 
+from edgebench.ground.records import ModelSpec
 from edgebench.models.family import Family, Member
 from edgebench.models.plan import Flatten, GlobalPool, Sequence, classifier, conv_norm, numbered, sequence
 from edgebench.models.scaling import round_channels, round_repeats
-from edgebench.records import ModelSpec
 
 STEM = 32
 STAGES = (  # channels, stride of the first block, blocks

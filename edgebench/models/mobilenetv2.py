@@ -5,6 +5,7 @@ State-dict keys are torchvision's mobilenet_v2. The head keeps 1280 channels bel
 
 from __future__ import annotations
 
+from edgebench.ground.records import ModelSpec
 from edgebench.models.family import Family, Member
 from edgebench.models.plan import (
     BatchNorm,
@@ -20,7 +21,6 @@ from edgebench.models.plan import (
     sequence,
 )
 from edgebench.models.scaling import round_channels, round_repeats
-from edgebench.records import ModelSpec
 
 STEM, HEAD = 32, 1280
 STAGES = (  # t: expansion, c: channels, n: blocks, s: stride of the first block

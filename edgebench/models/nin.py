@@ -6,6 +6,7 @@ Caffe model zoo: 224x224 crops, pooling that rounds up, and a last block of 1024
 
 from __future__ import annotations
 
+from edgebench.ground.records import ModelSpec
 from edgebench.models.family import Family, Member
 from edgebench.models.plan import (
     Activation,
@@ -20,7 +21,6 @@ from edgebench.models.plan import (
     sequence,
 )
 from edgebench.models.scaling import round_channels
-from edgebench.records import ModelSpec
 
 BLOCKS = (  # channels, kernel, stride, padding; each followed by two 1x1 convolutions of the same channels
     (96, 11, 4, 0),

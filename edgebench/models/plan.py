@@ -16,7 +16,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Literal
 
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 
 Shape = tuple[int, ...]
 Join = Literal["add", "multiply", "concat"]

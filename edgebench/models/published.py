@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from importlib.resources import files
 
+from edgebench.ground.records import ModelSpec, Record
 from edgebench.models import zoo
-from edgebench.records import ModelSpec, Record
 
 _DESIGNS = {"resnet_basic": "resnet18", "resnet_bottleneck": "resnet50"}  # the prior's names of what is no base
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 
 ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15
 """Depth, width and resolution at phi = 1; alpha * beta^2 * gamma^2 = 1.92, about twice the MACs

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import SCHEMA, ModelSpec, Preprocessing, Record
 from edgebench.models.user import is_user_network
 from edgebench.models.zoo import NETWORKS
-from edgebench.records import SCHEMA, ModelSpec, Preprocessing, Record
 
 if TYPE_CHECKING:
-    from edgebench.plan import ModelArguments
+    from edgebench.run.plan import ModelArguments
 
 SUFFIX = ".safetensors"
 KEY = "edgebench"

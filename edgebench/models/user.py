@@ -13,8 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
-from edgebench.errors import UsageError, unknown
-from edgebench.records import ModelSpec
+from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.records import ModelSpec
 
 if TYPE_CHECKING:
     from torch import nn

@@ -5,6 +5,7 @@ State-dict keys are torchvision's vgg16, vgg19, vgg16_bn, vgg19_bn.
 
 from __future__ import annotations
 
+from edgebench.ground.records import ModelSpec
 from edgebench.models.family import Family, Member
 from edgebench.models.plan import (
     Activation,
@@ -21,7 +22,6 @@ from edgebench.models.plan import (
     sequence,
 )
 from edgebench.models.scaling import round_channels
-from edgebench.records import ModelSpec
 
 CHANNELS = (64, 128, 256, 512, 512)
 CONVOLUTIONS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # 3x3 convolutions before each max pooling

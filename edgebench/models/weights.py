@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 from edgebench.models import layouts
 from edgebench.models.layouts.adapting import library_of
 from edgebench.models.layouts.download import SUFFIXES

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from edgebench.errors import UsageError, unknown
+from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.records import ModelSpec, Preprocessing
+from edgebench.ground.registry import Registry
 from edgebench.models import plan as plans
 from edgebench.models.family import Family, Member, Option
 from edgebench.models.scaling import compound
 from edgebench.models.user import is_user_network, resolve_user
-from edgebench.records import ModelSpec, Preprocessing
-from edgebench.registry import Registry
 
 FOCUS = ("mobilenetv1", "mobilenetv2", "efficientnet_lite0", "efficientnet_b0")
 """The networks that `edgebench profile` takes when none is named."""

@@ -6,8 +6,8 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgebench.errors import UsageError
-from edgebench.records import ModelSpec
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ModelSpec
 
 NEEDED = ("model", "top1")
 OPTIONAL = ("width", "depth", "resolution")

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from edgebench.units import show_bytes
+from edgebench.ground.units import show_bytes
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edgebench.targets.checking import Answer
+    from edgebench.run.check import Answer
 
 
 def answer(found: Answer) -> list[RenderableType]:

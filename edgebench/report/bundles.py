@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from edgebench.units import show_bytes
+from edgebench.ground.units import show_bytes
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edgebench.targets.readiness import Check, Readiness
+    from edgebench.places.emulator.readiness import Check, Readiness
 
 
 def devices(found: Sequence[Readiness]) -> Table:

@@ -13,7 +13,7 @@ from edgebench.report import validation
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edgebench.targets.calibrating import Calibrated
+    from edgebench.run.calibrate import Calibrated
 
 
 def blocks(found: Calibrated) -> list[RenderableType]:

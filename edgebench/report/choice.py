@@ -15,8 +15,8 @@ from edgebench.choose.learning import Learned
 from edgebench.choose.lines import ALONE, Scaled
 from edgebench.choose.reasons import compared
 from edgebench.choose.records import Choice, Point
-from edgebench.errors import MissingPackage, UsageError
-from edgebench.units import show_bytes, show_count, show_seconds
+from edgebench.ground.errors import MissingPackage, UsageError
+from edgebench.ground.units import show_bytes, show_count, show_seconds
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

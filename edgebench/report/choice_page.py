@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from edgebench.choose.records import Choice, Point
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 from edgebench.report import choice_plot
 from edgebench.report.choice import COLUMNS, TEXT, remarks, row
 

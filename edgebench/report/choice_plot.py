@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from edgebench.choose.records import Choice, Point
-from edgebench.errors import MissingPackage
+from edgebench.ground.errors import MissingPackage
 
 if TYPE_CHECKING:
     import altair as alt

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from edgebench.errors import MissingPackage
+from edgebench.ground.errors import MissingPackage
 from edgebench.report import theme
 from edgebench.report.theme import Look
 from edgebench.training.records import Epoch

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgebench.records import Accuracy
+from edgebench.ground.records import Accuracy
 from edgebench.report import output, rows
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edgebench.measure.evaluator import Evaluation
+    from edgebench.run.evaluator import Evaluation
 
 LEGEND = (
     "top-1, top-5: share of images whose class is the file's first, or among its first five, with Wilson's 95%"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from edgebench.records import QuantizationReport
+from edgebench.ground.records import QuantizationReport
+from edgebench.ground.units import show_bytes
 from edgebench.report.tables import plain
-from edgebench.units import show_bytes
 
 if TYPE_CHECKING:
-    from edgebench.exporting import Outcome
-    from edgebench.records import Artifact
+    from edgebench.ground.records import Artifact
+    from edgebench.run.exporting import Outcome
 
 COLUMNS = ("model", "format", "precision", "size", "seconds", "max error / range", "rel. L2", "int8", "file")
 WORDS = ("model", "format", "precision", "int8", "file")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 
 
 def write(path: Path, content: bytes) -> None:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from edgebench.export.inside import FLOAT, INT8
-from edgebench.export.inside.islands import named
+from edgebench.formats.inspect import FLOAT, INT8
+from edgebench.formats.islands import named
+from edgebench.ground.units import show_bytes
 from edgebench.report.tables import plain
-from edgebench.units import show_bytes
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from edgebench.inspecting import Inspection
-    from edgebench.records import QuantizationReport, TensorSpec
+    from edgebench.ground.records import QuantizationReport, TensorSpec
+    from edgebench.run.inspecting import Inspection
 
 MOST_LAYERS = 10
 

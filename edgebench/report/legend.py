@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgebench.records import Estimate, Measurement, Result
+from edgebench.ground.records import Estimate, Measurement, Result
 
 
 def lines(results: Sequence[Result]) -> list[str]:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from edgebench.errors import MissingPackage
+from edgebench.ground.errors import MissingPackage
 from edgebench.report.stored import Point
 
 # Changes of less are not told; `edgebench history` has the same default.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.table import Table
 from rich.text import Text
 
-from edgebench.records import OperatorProfile, OperatorTime
-from edgebench.units import show_count
+from edgebench.ground.records import OperatorProfile, OperatorTime
+from edgebench.ground.units import show_count
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

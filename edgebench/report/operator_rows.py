@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from edgebench.records import OperatorProfile, OperatorTime
+from edgebench.ground.records import OperatorProfile, OperatorTime
 from edgebench.report.operator_counts import TOTAL
 
 OPERATIONS_PER_MAC = 2

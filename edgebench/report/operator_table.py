@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from edgebench.records import OperatorProfile
+from edgebench.ground.records import OperatorProfile
+from edgebench.ground.units import show_bytes, show_count, show_seconds
 from edgebench.report.operator_rows import OperatorRow, caption, ranked
-from edgebench.units import show_bytes, show_count, show_seconds
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

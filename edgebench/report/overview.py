@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from edgebench.ground.records import Estimate, Measurement, ModelSpec, Result
 from edgebench.measure.latency import TAIL, refusal
-from edgebench.records import Estimate, Measurement, ModelSpec, Result
 from edgebench.report import rows
 from edgebench.report.accuracy import Accuracies
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from edgebench.errors import MissingPackage, UsageError, unknown
-from edgebench.records import Measurement, Result
+from edgebench.ground.errors import MissingPackage, UsageError, unknown
+from edgebench.ground.records import Measurement, Result
 from edgebench.report import accuracy, files, levels, operator_rows, overview, samples, stored
 from edgebench.report.stored import Key, Point, Stored
 from edgebench.report.theme import Look

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgebench.records import Measurement, OperatorProfile, Result
+from edgebench.ground.records import Measurement, OperatorProfile, Result
 from edgebench.report import output
 
 if TYPE_CHECKING:
-    from edgebench.profiles import DeviceProfile
+    from edgebench.machines.profiles import DeviceProfile
 
 
 def show(results: Sequence[Result], device: DeviceProfile, *, json: bool = False, trace: Path | None = None) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgebench.records import Accuracy, Estimate, Measurement, ModelSpec, Parity, QuantizationReport, Result
+from edgebench.ground.records import Accuracy, Estimate, Measurement, ModelSpec, Parity, QuantizationReport, Result
 
 if TYPE_CHECKING:
-    from edgebench.exporting import Outcome
-    from edgebench.profiles import DeviceProfile
+    from edgebench.machines.profiles import DeviceProfile
+    from edgebench.run.exporting import Outcome
 
 _LATENCY = ("median", "low", "high", "p90", "p95", "p99")
 
@@ -123,7 +123,7 @@ def _share(count: int | None, images: int) -> dict[str, float] | None:
 
 def device(profile: DeviceProfile) -> dict[str, Any]:
     """One device: its facts, and for each runtime and precision whether it can be measured or estimated."""
-    from edgebench.profiles import capabilities
+    from edgebench.machines.profiles import capabilities
 
     return {
         "name": profile.name,

@@ -7,9 +7,9 @@ from itertools import accumulate
 from statistics import median
 from typing import Any
 
+from edgebench.ground.records import Measurement
+from edgebench.ground.units import show_seconds
 from edgebench.measure.latency import drift, nearest_rank, variation
-from edgebench.records import Measurement
-from edgebench.units import show_seconds
 
 # Points that a plot of one cell draws at most: beyond it a browser gets slow and the dots run into one another.
 MOST_POINTS = 2400

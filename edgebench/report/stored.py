@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from edgebench import store
 from edgebench.compare import sources
 from edgebench.compare.cells import cell_of
 from edgebench.compare.records import Cell
 from edgebench.compare.statistics import QUANTILE
-from edgebench.errors import UsageError
-from edgebench.records import SCHEMA, Provenance, Result, Status
+from edgebench.ground import store
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import SCHEMA, Provenance, Result, Status
 
 OnWarning = Callable[[str], None]
 Content = Path | bytes

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from edgebench.records import Estimate, Parity, Result
+from edgebench.ground.records import Estimate, Parity, Result
+from edgebench.ground.units import show_bytes, show_count, show_seconds
 from edgebench.report import evaluated, legend, rows
 from edgebench.report.overview import point
-from edgebench.units import show_bytes, show_count, show_seconds
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from edgebench.diagnosis import Diagnosis
-    from edgebench.models.summary import ModelSummary
-    from edgebench.profiles import DeviceProfile
+    from edgebench.estimate.summary import ModelSummary
+    from edgebench.machines.diagnosis import Diagnosis
+    from edgebench.machines.profiles import DeviceProfile
 
 
 def plain(title: str | None, *columns: str, left: Sequence[str] = ()) -> Table:
@@ -183,7 +183,7 @@ def _notes(results: Sequence[Result]) -> list[str]:
 
 def devices(found: Sequence[DeviceProfile]) -> Table:
     """One row a device."""
-    from edgebench.profiles import capabilities
+    from edgebench.machines.profiles import capabilities
 
     table = plain(
         None, "name", "device", "cores", "clock", "memory", "estimates for",
@@ -213,7 +213,7 @@ def _memory(value: int | None) -> str:
 
 def device(profile: DeviceProfile) -> list[RenderableType]:
     """One device in full: facts, what can be measured or estimated, sources."""
-    from edgebench.profiles import capabilities
+    from edgebench.machines.profiles import capabilities
 
     facts = plain(f"{profile.title} ({profile.name})", "", "", left=("",))
     facts.show_header = False

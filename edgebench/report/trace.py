@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from edgebench.records import OperatorProfile, OperatorTime
+from edgebench.ground.records import OperatorProfile, OperatorTime
 from edgebench.report import files
 
 MICROSECONDS = 1e6

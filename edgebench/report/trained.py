@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from edgebench.errors import MissingPackage
+from edgebench.ground.errors import MissingPackage
 from edgebench.report import files
 from edgebench.report.theme import Look
 from edgebench.training.kinds import KINDS

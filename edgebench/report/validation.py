@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgebench.estimate.validation import Validation
-from edgebench.units import show_seconds
+from edgebench.ground.units import show_seconds
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -10,7 +10,7 @@ import platform
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
-from edgebench.registry import Registry
+from edgebench.ground.registry import Registry
 
 if TYPE_CHECKING:
     import numpy as np

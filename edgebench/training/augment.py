@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from edgebench.data.dataset import Pixels
-from edgebench.errors import MissingPackage
+from edgebench.ground.errors import MissingPackage
 from edgebench.training.kinds import KINDS
 
 AREA: Final = (0.4, 1.0)

@@ -12,9 +12,9 @@ import msgspec
 import torch
 from torch import Tensor
 
-from edgebench.errors import TrainingError, UsageError
+from edgebench.ground.errors import TrainingError, UsageError
+from edgebench.ground.records import ModelSpec
 from edgebench.models.trained import Trained, metadata
-from edgebench.records import ModelSpec
 from edgebench.training.settings import Settings, differences
 
 LAST: Final = "last.pt"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from edgebench.errors import UsageError, unknown
+from edgebench.ground.errors import UsageError, unknown
 from edgebench.training.settings import ALL_BUT_HEAD
 
 FEW, SOME = 50, 1000

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from edgebench.errors import UsageError, unknown
+from edgebench.ground.errors import UsageError, unknown
 
 PLACES = ("auto", "cpu", "cuda", "mps")
 

@@ -18,8 +18,8 @@ from torch import Tensor
 from edgebench.data import Dataset, Unreadable
 from edgebench.data.dataset import Pixels
 from edgebench.data.preparing import crop
-from edgebench.errors import UsageError
-from edgebench.records import Preprocessing
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Preprocessing
 
 MEMORY_BYTES: Final = 2**30  # decoded images above this are read again every epoch
 AHEAD: Final = 4  # batches that are made while one is worked on

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from edgebench.errors import unknown
+from edgebench.ground.errors import unknown
 
 KINDS: Final[Mapping[str, str]] = {
     "mirror": "left and right swapped for every other image",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgebench.errors import TrainingError, UsageError
+from edgebench.ground.errors import TrainingError, UsageError
 from edgebench.training.records import Epoch
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from edgebench.data.dataset import Pixels
-from edgebench.errors import UsageError
-from edgebench.records import ModelSpec, Preprocessing
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ModelSpec, Preprocessing
 
 LEAST_SPREAD = 1 / 255
 

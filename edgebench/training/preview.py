@@ -10,8 +10,8 @@ import torch
 
 from edgebench import data as datasets
 from edgebench.data.dataset import Pixels
+from edgebench.ground.records import Preprocessing
 from edgebench.models.family import IMAGENET_MEAN, IMAGENET_STD
-from edgebench.records import Preprocessing
 from edgebench.training.augment import augmentation
 from edgebench.training.images import Images, kept_shape
 from edgebench.training.kinds import KINDS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgebench.records import ModelSpec, Preprocessing, Record
+from edgebench.ground.records import ModelSpec, Preprocessing, Record
 
 
 class Epoch(Record, frozen=True, kw_only=True):

@@ -11,11 +11,11 @@ import torch
 
 from edgebench import data as datasets
 from edgebench.data import Dataset
-from edgebench.errors import TrainingError, UsageError
+from edgebench.ground.errors import TrainingError, UsageError
+from edgebench.ground.records import ModelSpec, Preprocessing
 from edgebench.models.layouts import preprocessing as preprocessing_of
 from edgebench.models.trained import Trained
-from edgebench.plan import OnProgress, Step, silent
-from edgebench.records import ModelSpec, Preprocessing
+from edgebench.run.plan import OnProgress, Step, silent
 from edgebench.training import checkpoint, normalize
 from edgebench.training.augment import augmentation, check_installed
 from edgebench.training.freeze import advice, freeze

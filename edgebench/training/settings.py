@@ -8,8 +8,8 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from edgebench.errors import UsageError, unknown
-from edgebench.records import Count, Positive, Record
+from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.records import Count, Positive, Record
 from edgebench.training.kinds import chosen
 
 Optimizer = Literal["adamw", "sgd"]

@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ModelSpec
 from edgebench.models import build, initialize, user, zoo
 from edgebench.models import weights as weights_file
 from edgebench.models.layouts import layout
 from edgebench.models.layouts.adapting import library_of
-from edgebench.records import ModelSpec
 from edgebench.training.settings import Settings
 
 NAMED = 3

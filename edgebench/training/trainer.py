@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 import torch
 from torch import Tensor, nn
 
-from edgebench.errors import TrainingError, UsageError
+from edgebench.ground.errors import TrainingError, UsageError
 from edgebench.training import optimize
 from edgebench.training.average import Average, averaged
 from edgebench.training.fake_quantization import FakeQuantization

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgebench.errors import UsageError
-from edgebench.export.network import INPUT, LAYOUTS, OUTPUT, TORCH_NOISE, Conversion, Network
-from edgebench.export.quiet import Noise, quiet
-from edgebench.records import ExportSpec, Preprocessing, TensorSpec
+from edgebench.formats.network import INPUT, LAYOUTS, OUTPUT, TORCH_NOISE, Conversion, Network
+from edgebench.formats.quiet import Noise, quiet
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ExportSpec, Preprocessing, TensorSpec
 
 NOISE = Noise(
     logs={
@@ -83,8 +83,8 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
 
 
 def _convert_int8(network: Network, spec: ExportSpec, model: Any, path: Path) -> Conversion:
-    from edgebench.export.coreml import int8
-    from edgebench.export.coreml.evaluate import load_package
+    from edgebench.formats.coreml import int8
+    from edgebench.formats.coreml.evaluate import load_package
 
     report, warnings = int8.write(network, model, path, pixels=spec.image_input)
     with quiet(NOISE):

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from edgebench.errors import ExportError
-from edgebench.export.coreml import NOISE
-from edgebench.export.coreml.mil_operators import OPERATORS
-from edgebench.export.quiet import quiet
+from edgebench.formats.coreml import NOISE
+from edgebench.formats.coreml.mil_operators import OPERATORS
+from edgebench.formats.quiet import quiet
+from edgebench.ground.errors import ExportError
 
 with quiet(NOISE):
     import coremltools as ct

@@ -9,17 +9,17 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgebench.errors import UsageError
-from edgebench.export import calibrated
-from edgebench.export.coreml.evaluate import Program, load_package
-from edgebench.export.coreml.passes import PASSES, named, round_activations, round_weights
-from edgebench.export.examples import Array
-from edgebench.export.layer_errors import relative_errors
-from edgebench.export.layer_names import torch_names
-from edgebench.export.network import Network
-from edgebench.export.quiet import quiet
-from edgebench.records import LayerError, Preprocessing, Quantization, QuantizationReport
-from edgebench.threads import one_thread
+from edgebench.formats import calibrated
+from edgebench.formats.coreml.evaluate import Program, load_package
+from edgebench.formats.coreml.passes import PASSES, named, round_activations, round_weights
+from edgebench.formats.examples import Array
+from edgebench.formats.layer_errors import relative_errors
+from edgebench.formats.layer_names import torch_names
+from edgebench.formats.network import Network
+from edgebench.formats.quiet import quiet
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import LayerError, Preprocessing, Quantization, QuantizationReport
+from edgebench.ground.threads import one_thread
 
 WEIGHTED = ("conv", "linear")
 NORMALISED = "local response normalisation divides by what 8 bits cannot hold"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from edgebench.export.coreml.mil_rounding import dequantize, quantize
+from edgebench.formats.coreml.mil_rounding import dequantize, quantize
 
 Arguments = dict[str, Any]
 Compute = Callable[[Arguments], Tensor]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from edgebench.export.coreml import NOISE
-from edgebench.export.quiet import Noise, quiet
+from edgebench.formats.coreml import NOISE
+from edgebench.formats.quiet import Noise, quiet
 
 PASSES = Noise(
     logs=NOISE.logs,

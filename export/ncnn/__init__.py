@@ -24,12 +24,12 @@ import pnnx
 import torch
 from torch import nn
 
-from edgebench.errors import ExportError
-from edgebench.export.ncnn.param import BIN, PARAM, Layer, parse, show
-from edgebench.export.network import INPUT, OUTPUT, Conversion, Network
-from edgebench.export.quiet import Noise, quiet
+from edgebench.formats.ncnn.param import BIN, PARAM, Layer, parse, show
+from edgebench.formats.network import INPUT, OUTPUT, Conversion, Network
+from edgebench.formats.quiet import Noise, quiet
+from edgebench.ground.errors import ExportError
+from edgebench.ground.records import ExportSpec, Layout, TensorSpec
 from edgebench.models.layers import Subsample
-from edgebench.records import ExportSpec, Layout, TensorSpec
 
 UNWANTED = ("pnnxparam", "pnnxbin", "pnnxpy", "pnnxonnx", "ncnnpy")  # files that pnnx writes beside the two
 FILE_TOO_LARGE = -getattr(signal, "SIGXFSZ", 0)  # how a program ends at the limit on a file's size; not on Windows
@@ -64,7 +64,7 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
 
 
 def _convert_int8(network: Network, folder: Path, conversion: Conversion, path: Path) -> Conversion:
-    from edgebench.export.ncnn import int8
+    from edgebench.formats.ncnn import int8
 
     report, warnings = int8.write(network, folder, path)
     return replace(conversion, quantization=report, warnings=warnings)

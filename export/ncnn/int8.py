@@ -8,17 +8,17 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgebench.errors import UsageError
-from edgebench.export import calibrated
-from edgebench.export.examples import Array
-from edgebench.export.layer_errors import relative_errors
-from edgebench.export.layer_names import torch_names
-from edgebench.export.ncnn import weights
-from edgebench.export.ncnn.param import BIN, PARAM, Layer, parse, show, sources
-from edgebench.export.ncnn.static import OUTPUT_IN_INT8, QUANTIZED, WEIGHTED, quantize
-from edgebench.export.ncnn.taps import Blobs, activations
-from edgebench.export.network import Network
-from edgebench.records import LayerError, Quantization, QuantizationReport
+from edgebench.formats import calibrated
+from edgebench.formats.examples import Array
+from edgebench.formats.layer_errors import relative_errors
+from edgebench.formats.layer_names import torch_names
+from edgebench.formats.ncnn import weights
+from edgebench.formats.ncnn.activations import Blobs, activations
+from edgebench.formats.ncnn.param import BIN, PARAM, Layer, parse, show, sources
+from edgebench.formats.ncnn.static import OUTPUT_IN_INT8, QUANTIZED, WEIGHTED, quantize
+from edgebench.formats.network import Network
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import LayerError, Quantization, QuantizationReport
 from edgebench.runtimes.ncnn import load
 
 SLOWER = "ncnn computes depthwise convolutions faster in float"

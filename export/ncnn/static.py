@@ -18,8 +18,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.export.ncnn.param import Layer, sources
-from edgebench.export.ncnn.weights import Block, number
+from edgebench.formats.ncnn.param import Layer, sources
+from edgebench.formats.ncnn.weights import Block, number
 
 Array = npt.NDArray[np.float32]
 Range = tuple[float, float]

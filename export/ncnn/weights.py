@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.errors import ExportError
-from edgebench.export.ncnn.param import Layer
+from edgebench.formats.ncnn.param import Layer
+from edgebench.ground.errors import ExportError
 
 FLOAT32, FLOAT16, INT8 = 0, 0x01306B47, 0x000D4B38  # tags
 STORED: dict[int, np.dtype[Any]] = {FLOAT32: np.dtype("<f4"), FLOAT16: np.dtype("<f2"), INT8: np.dtype("i1")}

@@ -20,10 +20,10 @@ import onnxscript  # noqa: F401  torch's exporter needs it; here its absence is 
 import torch
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
 
-from edgebench.errors import ExportError
-from edgebench.export.network import INPUT, LAYOUTS, OUTPUT, TORCH_NOISE, Conversion, Network
-from edgebench.export.quiet import Noise, quiet
-from edgebench.records import ExportSpec, TensorSpec
+from edgebench.formats.network import INPUT, LAYOUTS, OUTPUT, TORCH_NOISE, Conversion, Network
+from edgebench.formats.quiet import Noise, quiet
+from edgebench.ground.errors import ExportError
+from edgebench.ground.records import ExportSpec, TensorSpec
 
 # The quantizer of int8 is part of onnxruntime, whose Linux builds send telemetry unless this is set before its import.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -62,7 +62,7 @@ def save(model: ModelProto, path: Path) -> None:
 
 
 def _convert_int8(network: Network, model: ModelProto, path: Path) -> Conversion:
-    from edgebench.export.onnx import int8
+    from edgebench.formats.onnx import int8
 
     report, warnings = int8.write(network, model, path, save)
     return replace(_describe(onnx.load_model(path)), quantization=report, warnings=warnings)

@@ -9,7 +9,7 @@ import onnx
 from onnx import ModelProto
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from edgebench.export.quiet import Noise, quiet
+from edgebench.formats.quiet import Noise, quiet
 
 OPERATORS = ["Conv", "Gemm", "MatMul"]
 SLOWER = (

@@ -9,16 +9,16 @@ import msgspec
 import onnx
 from onnx import ModelProto
 
-from edgebench.errors import UsageError
-from edgebench.export import calibrated
-from edgebench.export.examples import Array
-from edgebench.export.network import Network
-from edgebench.export.onnx import dynamic, static
-from edgebench.export.onnx.layers import layer_errors, named
-from edgebench.export.onnx.pattern import pool_by_name
-from edgebench.export.onnx.taps import activations
-from edgebench.export.quantize.variant import variant
-from edgebench.records import LayerError, Quantization, QuantizationReport
+from edgebench.formats import calibrated
+from edgebench.formats.examples import Array
+from edgebench.formats.network import Network
+from edgebench.formats.onnx import dynamic, static
+from edgebench.formats.onnx.activations import activations
+from edgebench.formats.onnx.layers import layer_errors, named
+from edgebench.formats.onnx.pattern import pool_by_name
+from edgebench.formats.quantize.variant import variant
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import LayerError, Quantization, QuantizationReport
 from edgebench.runtimes.onnxruntime import load
 
 Save = Callable[[ModelProto, Path], None]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from onnx import ModelProto, NodeProto
 
-from edgebench.export.examples import Array
-from edgebench.export.layer_errors import relative_errors
-from edgebench.export.onnx.pattern import normalisations
-from edgebench.export.onnx.static import OPERATORS
-from edgebench.export.onnx.taps import activations
-from edgebench.records import LayerError
+from edgebench.formats.examples import Array
+from edgebench.formats.layer_errors import relative_errors
+from edgebench.formats.onnx.activations import activations
+from edgebench.formats.onnx.pattern import normalisations
+from edgebench.formats.onnx.static import OPERATORS
+from edgebench.ground.records import LayerError
 
 WEIGHTED = ("Conv", "Gemm", "MatMul")
 DENSE = ("Gemm", "MatMul")  # whose int8 kernels can write float

@@ -15,8 +15,8 @@ from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
-from edgebench.export.onnx.pattern import normalisations
-from edgebench.export.quantize.variant import Variant
+from edgebench.formats.onnx.pattern import normalisations
+from edgebench.formats.quantize.variant import Variant
 
 Range = tuple[float, float]
 

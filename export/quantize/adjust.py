@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from edgebench.export.network import Network
-from edgebench.export.quantize.bias import correct
-from edgebench.export.quantize.equalize import equalize
+from edgebench.formats.network import Network
+from edgebench.formats.quantize.bias import correct
+from edgebench.formats.quantize.equalize import equalize
 from edgebench.graph.operators import Graph
-from edgebench.records import Quantization
+from edgebench.ground.records import Quantization
 
 EQUALIZED: Final = "equalized"
 CORRECTED: Final = "bias corrected"
@@ -35,7 +35,7 @@ def _equalized(network: Network) -> Graph | None:
 
 
 def _corrected(network: Network) -> Graph | None:
-    from edgebench.export.quantize.replay import channel_means
+    from edgebench.formats.quantize.replay import channel_means
 
     return correct(network.graph, channel_means(network.graph, network.calibration_images[:OBSERVED]))
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.export.examples import Array
+from edgebench.formats.examples import Array
 
 Given = TypeVar("Given")
 Run = Callable[[Array], Array]

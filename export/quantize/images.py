@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgebench.errors import UsageError
-from edgebench.export.examples import Array, normalise, smooth_image
-from edgebench.records import ModelSpec, Preprocessing, Quantization
+from edgebench.formats.examples import Array, normalise, smooth_image
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ModelSpec, Preprocessing, Quantization
 
 if TYPE_CHECKING:
     from edgebench.data import Dataset

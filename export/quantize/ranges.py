@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.records import Calibrator
+from edgebench.ground.records import Calibrator
 
 Double = npt.NDArray[np.float64]
 Range = tuple[float, float]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edgebench.export.examples import Array
+from edgebench.formats.examples import Array
 from edgebench.graph.operators import (
     Activation,
     Add,

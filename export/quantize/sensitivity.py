@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgebench.export.examples import Array
-from edgebench.export.quantize.bias import rounding_error
-from edgebench.export.quantize.ranges import STEPS, Range
-from edgebench.export.quantize.replay import Replay
+from edgebench.formats.examples import Array
+from edgebench.formats.quantize.bias import rounding_error
+from edgebench.formats.quantize.ranges import STEPS, Range
+from edgebench.formats.quantize.replay import Replay
 from edgebench.graph.operators import Conv, Dense, Graph
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench.errors import ExportError
-from edgebench.records import Artifact
+from edgebench.ground.errors import ExportError
+from edgebench.ground.records import Artifact
 
 if TYPE_CHECKING:
-    from edgebench.export.inside import Inside
+    from edgebench.formats.inspect import Inside
 
 LONGEST_LIST = 5
 
@@ -21,9 +21,9 @@ def check_int8(artifact: Artifact, path: Path | None = None) -> None:
     """
     if artifact.export.precision != "int8":
         return
-    from edgebench.export import inside
+    from edgebench.formats import inspect
 
-    found = not_int8(inside.read(path or Path(artifact.path)), artifact)
+    found = not_int8(inspect.read(path or Path(artifact.path)), artifact)
     if found:
         raise ExportError(f"this int8 file is not int8 throughout (--strict): {'; '.join(found)}")
 
@@ -33,7 +33,7 @@ def not_int8(found: Inside, artifact: Artifact | None) -> list[str]:
 
     Empty for a file without int8.
     """
-    from edgebench.export.inside.islands import sentences
+    from edgebench.formats.islands import sentences
 
     return [*(complaints(artifact) if artifact else []), *sentences(found)]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgebench.export.network import Conversion, Network
-from edgebench.export.tflite import litert_torch
-from edgebench.export.tflite.writer import ends, write
-from edgebench.records import ExportSpec
+from edgebench.formats.network import Conversion, Network
+from edgebench.formats.tflite import litert_torch
+from edgebench.formats.tflite.writer import ends, write
+from edgebench.ground.records import ExportSpec
 
 
 def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
@@ -19,7 +19,7 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     if spec.converter == litert_torch.NAME:
         return litert_torch.convert(network, spec, path)
     if spec.precision == "int8":
-        from edgebench.export.tflite import int8
+        from edgebench.formats.tflite import int8
 
         return int8.convert(network, path)
     graph = network.graph

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgebench.errors import ExportError
-from edgebench.export.tflite.model import Model
+from edgebench.formats.tflite.model import Model
 from edgebench.graph.operators import Array, Function, Graph, Operator, Padding, Pair, Shape
-from edgebench.records import Precision
+from edgebench.ground.errors import ExportError
+from edgebench.ground.records import Precision
 
 Code = schema.BuiltinOperator
 AnyOperator = TypeVar("AnyOperator", bound=Operator)

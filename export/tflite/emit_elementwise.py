@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgebench.errors import ExportError
-from edgebench.export.tflite.emit import Code, Emission, Emitter, channels_last, fused
+from edgebench.formats.tflite.emit import Code, Emission, Emitter, channels_last, fused
 from edgebench.graph.fold import flattened_image, keeps_order
 from edgebench.graph.operators import Activation, Add, Concat, Mul, Operator, Pad, Reshape, Softmax
+from edgebench.ground.errors import ExportError
 
 
 def add(emission: Emission, operator: Add) -> int:

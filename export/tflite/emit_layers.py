@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgebench.export.tflite import pads
-from edgebench.export.tflite.emit import Code, Emission, Emitter, channels_last, fused
+from edgebench.formats.tflite import pads
+from edgebench.formats.tflite.emit import Code, Emission, Emitter, channels_last, fused
 from edgebench.graph.operators import (
     Activation,
     Array,

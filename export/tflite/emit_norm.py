@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgebench.export.tflite.emit import Code, Emission, channels_last, fused
+from edgebench.formats.tflite.emit import Code, Emission, channels_last, fused
 from edgebench.graph.operators import Array, LocalResponseNorm
 
 # d^-beta as a product of reciprocal roots: how often rsqrt(d), and how often its square root.

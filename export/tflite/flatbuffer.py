@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from edgebench.errors import ExportError
+from edgebench.ground.errors import ExportError
 
 ALIGNMENT: Final = 16  # schema.fbs: Buffer.data is force_align 16
 LIMIT: Final = 2**31 - 1  # bytes; readers check flatbuffers with signed 32-bit offsets

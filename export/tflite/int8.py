@@ -8,16 +8,16 @@ from pathlib import Path
 
 import msgspec
 
-from edgebench.export import calibrated
-from edgebench.export.examples import Array
-from edgebench.export.native import fed
-from edgebench.export.network import Conversion, Network
-from edgebench.export.ready import tflite_file
-from edgebench.export.tflite import taps
-from edgebench.export.tflite.quantizer import quantize
-from edgebench.export.tflite.writer import ends, write
+from edgebench.formats import calibrated
+from edgebench.formats.examples import Array
+from edgebench.formats.native import fed
+from edgebench.formats.network import Conversion, Network
+from edgebench.formats.tflite import activations as taps
+from edgebench.formats.tflite import foreign
+from edgebench.formats.tflite.quantizer import quantize
+from edgebench.formats.tflite.writer import ends, write
 from edgebench.graph.operators import Graph, LocalResponseNorm, Softmax
-from edgebench.records import LayerError, Quantization, QuantizationReport, TensorSpec
+from edgebench.ground.records import LayerError, Quantization, QuantizationReport, TensorSpec
 from edgebench.runtimes import litert
 
 SLOWER = (
@@ -44,7 +44,7 @@ def convert(network: Network, path: Path) -> Conversion:
         report, warnings = calibrated.make(network, vary(network, path), path, vary)
     else:
         report, warnings = _without_ranges(network, path)
-    contents = tflite_file.read(path)
+    contents = foreign.read(path)
     source, result = ends(network.graph)
     return Conversion(
         inputs=(_stored_as(source, contents.inputs[0]),),
@@ -69,7 +69,7 @@ def steps(network: Network, path: Path, *, float_io: bool) -> calibrated.Steps:
         return [msgspec.structs.replace(each, why=kept_always.get(each.name, "")) for each in found]
 
     def costs(ranges: calibrated.Ranges, names: Collection[str]) -> dict[str, float]:
-        from edgebench.export.quantize.sensitivity import output_errors
+        from edgebench.formats.quantize.sensitivity import output_errors
 
         return output_errors(graph, ranges, network.held_out_images[: calibrated.LAYER_IMAGES], names)
 
@@ -78,7 +78,7 @@ def steps(network: Network, path: Path, *, float_io: bool) -> calibrated.Steps:
 
 def run(path: Path) -> Callable[[Array], Array]:
     """Loads a written file as if it were torch's network."""
-    contents = tflite_file.read(path)
+    contents = foreign.read(path)
     return fed(litert.load(str(path)).run, contents.inputs[0], contents.outputs[0])
 
 

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import torch
 
-from edgebench.errors import MissingPackage, UsageError
-from edgebench.export.network import Conversion, Network
-from edgebench.records import ExportSpec, TensorSpec
+from edgebench.formats.network import Conversion, Network
+from edgebench.ground.errors import MissingPackage, UsageError
+from edgebench.ground.records import ExportSpec, TensorSpec
 
 NAME: Final = "litert-torch"
 

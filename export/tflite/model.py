@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from edgebench.export.ready.tflite_file import OPERATORS
-from edgebench.export.tflite import flatbuffer
+from edgebench.formats.tflite import flatbuffer
+from edgebench.formats.tflite.foreign import OPERATORS
 
 SIGNATURE: Final = "serving_default"
 SCHEMA_VERSION: Final = 3

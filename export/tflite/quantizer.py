@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from edgebench.errors import MissingPackage
-from edgebench.export.quantize.ranges import Range
-from edgebench.export.quiet import Noise, quiet
-from edgebench.records import QuantizationScheme
+from edgebench.formats.quantize.ranges import Range
+from edgebench.formats.quiet import Noise, quiet
+from edgebench.ground.errors import MissingPackage
+from edgebench.ground.records import QuantizationScheme
 
 try:
     from ai_edge_quantizer import qtyping, quantizer, recipe

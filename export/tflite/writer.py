@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from edgebench.errors import ExportError
-from edgebench.export.network import INPUT, OUTPUT
-from edgebench.export.tflite.emit import Emission, Emitter, channels_last
-from edgebench.export.tflite.emit_elementwise import ELEMENTWISE
-from edgebench.export.tflite.emit_layers import LAYERS
-from edgebench.export.tflite.emit_norm import local_response_norm
-from edgebench.export.tflite.model import Model
+from edgebench.formats.network import INPUT, OUTPUT
+from edgebench.formats.tflite.emit import Emission, Emitter, channels_last
+from edgebench.formats.tflite.emit_elementwise import ELEMENTWISE
+from edgebench.formats.tflite.emit_layers import LAYERS
+from edgebench.formats.tflite.emit_norm import local_response_norm
+from edgebench.formats.tflite.model import Model
 from edgebench.graph.operators import Graph, Input, LocalResponseNorm, Operator
-from edgebench.records import Precision, TensorSpec
+from edgebench.ground.errors import ExportError
+from edgebench.ground.records import Precision, TensorSpec
 
 EMITTERS: Final[dict[type[Operator], Emitter[Any]]] = {
     **LAYERS,

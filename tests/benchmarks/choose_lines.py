@@ -8,11 +8,11 @@ tables 3 and 7), where it did.
 
 import sys
 
-from edgebench.choose.bases import BASES
 from edgebench.choose.lines import Scaled, compare, latency_on, macs
 from edgebench.choose.pool import Variant
-from edgebench.profiles import load
-from edgebench.records import ExportSpec
+from edgebench.choose.scalable import BASES
+from edgebench.ground.records import ExportSpec
+from edgebench.machines.profiles import load
 
 # top-1 at about four times the MACs of the base: base, depth, width, resolution, compound
 PAPER = {

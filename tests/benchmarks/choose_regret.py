@@ -16,20 +16,20 @@ from pathlib import Path
 import numpy as np
 from msgspec.structs import replace as changed
 
-from edgebench import store
-from edgebench.choose.bases import BASES
 from edgebench.choose.budget import Budget
 from edgebench.choose.confirm import Confirmation, _with_measurement
 from edgebench.choose.points import Describer
 from edgebench.choose.pool import Columns, Pool, Variant, pool
 from edgebench.choose.records import Point
 from edgebench.choose.rounds import settle
+from edgebench.choose.scalable import BASES
 from edgebench.choose.selection import FINALISTS, select
 from edgebench.choose.space import WITHIN_PRIOR
-from edgebench.profiles import DeviceProfile, load
-from edgebench.records import ExportSpec, Measurement, ModelSpec
-from edgebench.sweep import read
-from edgebench.targets.emulator import timed
+from edgebench.ground import store
+from edgebench.ground.records import ExportSpec, Measurement, ModelSpec
+from edgebench.machines.profiles import DeviceProfile, load
+from edgebench.places.emulator.emulator import timed
+from edgebench.run.sweep import read
 
 GRID = Path(__file__).parents[2] / "results" / "grid"
 FAMILIES = ("mobilenetv2", "efficientnet_lite")

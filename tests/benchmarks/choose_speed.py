@@ -6,11 +6,11 @@ usage: OMP_NUM_THREADS=1 python tests/benchmarks/choose_speed.py [DEVICE]
 import sys
 import time
 
-from edgebench.choose.bases import BASES
 from edgebench.choose.pool import Variant, pool
+from edgebench.choose.scalable import BASES
 from edgebench.choose.space import WITHIN_PRIOR
-from edgebench.profiles import load
-from edgebench.records import ExportSpec
+from edgebench.ground.records import ExportSpec
+from edgebench.machines.profiles import load
 
 RUNS = 3
 

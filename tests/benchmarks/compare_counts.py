@@ -17,11 +17,11 @@ from pathlib import Path
 from msgspec.structs import replace
 
 import edgebench
-from edgebench import profiles
 from edgebench.compare import Settings, compare
-from edgebench.records import Artifact, Measurement, ModelSpec
-from edgebench.targets.counting import TOTAL
-from edgebench.targets.emulator import emulate
+from edgebench.ground.records import Artifact, Measurement, ModelSpec
+from edgebench.machines import profiles
+from edgebench.places.emulator.counting import TOTAL
+from edgebench.places.emulator.emulator import emulate
 
 MORE = 0.005
 LAST = 1280  # channels that the last layer reads

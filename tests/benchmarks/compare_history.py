@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from edgebench.records import ExportSpec, Measurement, ModelSpec, Parity, Scenario
+from edgebench.ground.records import ExportSpec, Measurement, ModelSpec, Parity, Scenario
 
 MODELS = ("mobilenetv1", "mobilenetv2", "efficientnet_lite0", "efficientnet_b0")
 PER_FILE = 100

@@ -20,8 +20,8 @@ from pathlib import Path
 import msgspec
 
 from edgebench.compare.ab import SCENARIO
-from edgebench.targets import Samples, decode
-from edgebench.targets.local import WORKER
+from edgebench.places.local import WORKER
+from edgebench.places.target import Samples, decode
 
 ENGINE = Path(__file__).with_name("compare_burning_engine.py")
 

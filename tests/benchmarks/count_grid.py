@@ -8,11 +8,12 @@ import csv
 import sys
 from pathlib import Path
 
-from edgebench import plan, profiles, profiling
 from edgebench.estimate import counted_grid, grid
-from edgebench.records import Measurement
-from edgebench.targets.counting import CLASSES, TOTAL
-from edgebench.targets.fakecpu import core_of
+from edgebench.ground.records import Measurement
+from edgebench.machines import profiles
+from edgebench.places.emulator.counting import CLASSES, TOTAL
+from edgebench.places.emulator.fakecpu import core_of
+from edgebench.run import engine, plan
 
 TARGET = Path(__file__).resolve().parents[2] / "edgebench" / "estimate" / "data" / "grid.csv"
 
@@ -23,9 +24,9 @@ def main(name: str, form: str, precision: str = "fp32") -> None:
     core = core_of(device).qemu
     known = {tuple(row[key] for key in counted_grid.KEYS) for row in csv.DictReader(TARGET.read_text().splitlines())}
     cells = [plan.Cell(export=each, model=s) for s in grid.specs() for each in plan.export_specs([form], [precision])]
-    folder = profiling.cache_folder() / "calibrate" / "emulate" / f"{form}-{precision}-x1"
-    way = profiling.way(device, "emulator")
-    for found in profiling.run(cells, device, profiling.scenario(quick=True), folder, way=way, resume=True):
+    folder = engine.cache_folder() / "calibrate" / "emulate" / f"{form}-{precision}-x1"
+    way = engine.way(device, "emulator")
+    for found in engine.run(cells, device, engine.scenario(quick=True), folder, way=way, resume=True):
         key = (core, found.runtime, precision, found.model.key)
         if key in known or not isinstance(found, Measurement) or not found.counts:
             continue

@@ -12,13 +12,13 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from edgebench import profiles
-from edgebench.export.ncnn import BIN, PARAM, Layer, parse, show
-from edgebench.records import Artifact, ExportSpec, ModelSpec, TensorSpec
+from edgebench.formats.ncnn import BIN, PARAM, Layer, parse, show
+from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, TensorSpec
+from edgebench.machines import profiles
+from edgebench.places.emulator.counting import CLASSES, TOTAL
+from edgebench.places.emulator.emulator import emulate
+from edgebench.places.emulator.fakecpu import core_of
 from edgebench.runtimes.ncnn import HALF_TAG
-from edgebench.targets.counting import CLASSES, TOTAL
-from edgebench.targets.emulator import emulate
-from edgebench.targets.fakecpu import core_of
 
 NETWORKS = (
     *("alexnet", "blazeface", "efficientnet_b0", "efficientnetv2_b0", "googlenet", "mnasnet", "mobilenet"),

@@ -44,9 +44,9 @@ def main() -> None:
     """Prints measured and estimated peak for each network and format."""
     from edgebench import models
     from edgebench.estimate.footprint import peak_memory_bytes
-    from edgebench.export.pipeline import export_model
+    from edgebench.formats.pipeline import export_model
     from edgebench.graph.sketch import sketch
-    from edgebench.records import ExportSpec
+    from edgebench.ground.records import ExportSpec
 
     with tempfile.TemporaryDirectory() as folder:
         for form, (runtime, package, networks) in RUNTIMES.items():

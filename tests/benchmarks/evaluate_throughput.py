@@ -22,10 +22,11 @@ import numpy as np
 from PIL import Image
 
 import edgebench
-from edgebench import data, profiles
-from edgebench.measure.classifiers import of_file
-from edgebench.measure.evaluator import Evaluator, Place
-from edgebench.records import Artifact
+from edgebench import data
+from edgebench.ground.records import Artifact
+from edgebench.machines import profiles
+from edgebench.run.classifiers import of_file
+from edgebench.run.evaluator import Evaluator, Place
 
 BATCH = 32
 NETWORKS = (("mobilenetv2", 1.0, 224), ("mobilenetv2", 0.35, 96))

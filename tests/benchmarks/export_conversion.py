@@ -68,12 +68,12 @@ def _export(network: str, form: str, converter: str) -> dict[str, float]:
 
     imported = time.perf_counter()
     from edgebench import models
-    from edgebench.export.describe import describe
-    from edgebench.export.formats import EXPORTERS, FORMATS
-    from edgebench.export.network import Network
-    from edgebench.garbage import collection_paused
+    from edgebench.formats.describe import describe
+    from edgebench.formats.format import EXPORTERS, FORMATS
+    from edgebench.formats.network import Network
+    from edgebench.ground.gc_pause import collection_paused
+    from edgebench.ground.records import ExportSpec
     from edgebench.models.build import build
-    from edgebench.records import ExportSpec
 
     spec, export = models.resolve(network), ExportSpec(format=form, converter=converter)
     built = Network(spec, build(spec), preprocessing=models.preprocessing(spec))

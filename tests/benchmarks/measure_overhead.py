@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from statistics import median
 
+from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, Scenario
 from edgebench.measure import measure
-from edgebench.records import Artifact, ExportSpec, ModelSpec, Scenario
 from edgebench.runtimes import FORMATS
 
 LITERT = """

@@ -8,10 +8,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from edgebench.ground.records import ExportSpec
 from edgebench.models import resolve
-from edgebench.records import ExportSpec
-from edgebench.sweep import SweepCell, run
-from edgebench.sweep.local import LocalWorkers
+from edgebench.run.sweep import SweepCell, run
+from edgebench.run.sweep.local import LocalWorkers
 
 
 def main() -> None:

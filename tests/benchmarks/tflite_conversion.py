@@ -61,9 +61,9 @@ def child(model: str, converter: str) -> None:
 
 def convert(spec, module, converter: str) -> float:
     start = time.perf_counter()
-    from edgebench.export import tflite
-    from edgebench.export.network import Network
-    from edgebench.records import ExportSpec
+    from edgebench.formats import tflite
+    from edgebench.formats.network import Network
+    from edgebench.ground.records import ExportSpec
 
     with tempfile.TemporaryDirectory() as folder:
         tflite.convert(Network(spec, module), ExportSpec(converter=converter), Path(folder) / "network.tflite")

@@ -18,10 +18,10 @@ from statistics import median
 import numpy as np
 
 from edgebench import models
-from edgebench.export import tflite
-from edgebench.export.network import Network
+from edgebench.formats import tflite
+from edgebench.formats.network import Network
+from edgebench.ground.records import ExportSpec
 from edgebench.models.build import build
-from edgebench.records import ExportSpec
 from edgebench.runtimes import litert
 
 TURNS, RUNS = 40, 5

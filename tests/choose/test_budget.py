@@ -7,7 +7,7 @@ import pytest
 
 from edgebench.choose import budget
 from edgebench.choose.budget import Budget, feasible, infeasible, parse
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 
 QUANTITIES = {
     "latency": np.array([0.010, 0.020, 0.040]),

@@ -6,14 +6,14 @@ import pytest
 from msgspec.structs import replace
 from pytest import MonkeyPatch
 
-from edgebench import store
 from edgebench.choose import Choice, confirm, scaling
 from edgebench.choose import scale as choose
 from edgebench.choose.records import Point
-from edgebench.errors import ExportError, Regression
+from edgebench.ground import store
+from edgebench.ground.errors import ExportError, Regression
+from edgebench.ground.records import QUICK, Artifact, Measurement
+from edgebench.machines.profiles import load
 from edgebench.models import resolve
-from edgebench.profiles import load
-from edgebench.records import QUICK, Artifact, Measurement
 
 RPI4 = load("rpi4")
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from edgebench.choose.learning import Learned, Training, learn
 from edgebench.choose.prior import load, logit, percent
+from edgebench.ground.records import Interval
 from edgebench.models import resolve
-from edgebench.records import Interval
 
 SPEC = resolve("mobilenetv2")
 

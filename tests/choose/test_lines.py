@@ -4,16 +4,16 @@ import pytest
 from msgspec.structs import replace
 
 from edgebench.choose import Choice
-from edgebench.choose.bases import BASES
 from edgebench.choose.lines import ALONE, at_the_picks_cost, compare, latency_on, macs
 from edgebench.choose.pool import Variant
-from edgebench.errors import UsageError
+from edgebench.choose.scalable import BASES
 from edgebench.estimate import estimate
 from edgebench.graph.cost import count
 from edgebench.graph.sketch import sketch
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ExportSpec
+from edgebench.machines.profiles import load
 from edgebench.models import resolve
-from edgebench.profiles import load
-from edgebench.records import ExportSpec
 
 
 @pytest.mark.parametrize("name", ["mobilenetv1", "mobilenetv2", "efficientnet"])

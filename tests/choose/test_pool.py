@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from edgebench.choose.bases import BASES, bases
 from edgebench.choose.points import Describer
 from edgebench.choose.pool import Variant, pool
+from edgebench.choose.scalable import BASES, bases
 from edgebench.choose.space import WITHIN_PRIOR
-from edgebench.profiles import load
-from edgebench.records import ExportSpec
+from edgebench.ground.records import ExportSpec
+from edgebench.machines.profiles import load
 
 
 @pytest.mark.parametrize(("name", "form", "threads"), [("efficientnet_lite", "tflite", 4), ("mobilenetv2", "ncnn", 1)])

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from edgebench.choose import prior, prior_fit
-from edgebench.choose.bases import BASES
-from edgebench.errors import UsageError
+from edgebench.choose.scalable import BASES
+from edgebench.ground.errors import UsageError
 
 KINS = sorted(prior.DEFAULT_RECIPE)
 

@@ -7,16 +7,16 @@ import pytest
 
 from edgebench.choose import scale as choose
 from edgebench.choose import scaling
-from edgebench.choose.bases import bases
 from edgebench.choose.budget import Budget
 from edgebench.choose.pool import Pool, Variant, pool
 from edgebench.choose.prior import logit, percent
 from edgebench.choose.proxies import Request, learned, trainer
+from edgebench.choose.scalable import bases
 from edgebench.choose.space import WITHIN_PRIOR
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ExportSpec, ModelSpec
+from edgebench.machines.profiles import load
 from edgebench.models import resolve
-from edgebench.profiles import load
-from edgebench.records import ExportSpec, ModelSpec
 
 pytest.importorskip("optuna")
 
@@ -43,8 +43,8 @@ class Pretended:
 
 
 def _expected(spec: ModelSpec) -> float:
-    from edgebench.choose.bases import BASES
     from edgebench.choose.prior import accuracy
+    from edgebench.choose.scalable import BASES
 
     base = BASES["mobilenetv1"]
     point = (base.real_width(spec.width), base.real_depth(spec.depth), spec.resolution)

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from edgebench.choose.bases import bases
 from edgebench.choose.budget import Budget
 from edgebench.choose.confirm import Confirmation
 from edgebench.choose.points import Describer
 from edgebench.choose.pool import Pool, Variant, pool
 from edgebench.choose.records import Point
 from edgebench.choose.rounds import MORE, corrected, settle
+from edgebench.choose.scalable import bases
 from edgebench.choose.selection import FINALISTS, select
 from edgebench.choose.space import WITHIN_PRIOR
-from edgebench.profiles import load
-from edgebench.records import ExportSpec
+from edgebench.ground.records import ExportSpec
+from edgebench.machines.profiles import load
 
 BUDGET = Budget(max_latency_s=0.05)
 

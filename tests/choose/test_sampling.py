@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from edgebench.choose.bases import BASES
 from edgebench.choose.pool import Pool, Variant, pool
 from edgebench.choose.sampling import sample
+from edgebench.choose.scalable import BASES
 from edgebench.choose.space import WITHIN_PRIOR
-from edgebench.errors import UsageError
-from edgebench.profiles import load
-from edgebench.records import ExportSpec
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ExportSpec
+from edgebench.machines.profiles import load
 
 pytest.importorskip("optuna")
 

@@ -7,14 +7,14 @@ from pytest import MonkeyPatch
 
 import edgebench.choose.prior as prior
 from edgebench.choose import Choice, scale
-from edgebench.choose.bases import bases
 from edgebench.choose.pool import Variant, pool
+from edgebench.choose.scalable import bases
 from edgebench.choose.space import WITHIN_PRIOR
-from edgebench.errors import Regression, UsageError
 from edgebench.estimate import estimate, footprint
 from edgebench.graph.sketch import sketch
-from edgebench.profiles import load
-from edgebench.records import ExportSpec
+from edgebench.ground.errors import Regression, UsageError
+from edgebench.ground.records import ExportSpec
+from edgebench.machines.profiles import load
 
 
 def test_the_pick_is_the_best_that_keeps_the_limits(choice: Choice) -> None:

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from edgebench.choose.bases import BASES, bases
+from edgebench.choose.scalable import BASES, bases
 from edgebench.choose.space import BEYOND_PRIOR, Line, Space, space
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 from edgebench.models import names, plan_of, resolve
 from edgebench.models.scaling import compound
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgebench.choose.arena import Lifetimes, peak_bytes
-from edgebench.choose.bases import BASES
+from edgebench.choose.scalable import BASES
 from edgebench.choose.table import Grid, Points, Table
 from edgebench.estimate import estimate
 from edgebench.estimate.estimator import calibration_for
@@ -12,9 +12,9 @@ from edgebench.estimate.form import machine_of
 from edgebench.graph.cost import count
 from edgebench.graph.memory import lifetimes, plan_arena
 from edgebench.graph.sketch import sketch
+from edgebench.ground.records import ExportSpec
+from edgebench.machines.profiles import load
 from edgebench.models import resolve
-from edgebench.profiles import load
-from edgebench.records import ExportSpec
 
 RPI4 = load("rpi4")
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgebench.commands.options import listed, switches
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 
 
 def test_a_switch_is_a_truth_a_number_or_text() -> None:

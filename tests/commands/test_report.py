@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from edgebench.commands import report as commands
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 
 sys.path.append(str(Path(__file__).parent.parent / "report"))
 

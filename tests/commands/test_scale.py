@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from edgebench.commands.scale import scale, sweep
-from edgebench.errors import EdgebenchError
+from edgebench.ground.errors import EdgebenchError
 
 app = typer.Typer()
 app.command()(scale)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 import edgebench
 from edgebench.commands.export import export
 from edgebench.commands.train import augment, train
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 
 SET = "synthetic:textures?size=16&classes=3&images=32"
 SMALL = ["resnet20", "--width", "0.25", "--depth", "0.34", "--resolution", "16", "--data", SET, "--epochs", "1"]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from edgebench import store
-from edgebench.records import Estimate, ExportSpec, Interval, Measurement, ModelSpec, Parity, Result, Scenario
+from edgebench.ground import store
+from edgebench.ground.records import Estimate, ExportSpec, Interval, Measurement, ModelSpec, Parity, Result, Scenario
 
 Samples = tuple[tuple[float, ...], ...]
 

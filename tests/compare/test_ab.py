@@ -7,10 +7,10 @@ import pytest
 
 from edgebench.compare import ab, processes
 from edgebench.compare.ab import Limits, Side, run_ab
-from edgebench.errors import DeviceError, Inconclusive, Regression, UsageError
-from edgebench.records import Artifact, ExportSpec, ModelSpec
-from edgebench.targets import Job
-from edgebench.targets.local import LocalTarget
+from edgebench.ground.errors import DeviceError, Inconclusive, Regression, UsageError
+from edgebench.ground.records import Artifact, ExportSpec, ModelSpec
+from edgebench.places.local import LocalTarget
+from edgebench.places.target import Job
 
 
 class Machine:

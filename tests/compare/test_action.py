@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from edgebench.records import Measurement
+from edgebench.ground.records import Measurement
 
 ACTION = Path(__file__).parents[2] / ".github" / "actions" / "edgebench"
 Measured = Callable[..., Measurement]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgebench.compare.budgets import Band, load
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 
 TODAY = date(2026, 11, 21)
 WHOLE = """

@@ -8,13 +8,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from edgebench import profiling
 from edgebench.commands import compare as commands
 from edgebench.compare import ab, noise, processes, thresholds
 from edgebench.compare.statistics import least_processes
-from edgebench.errors import Inconclusive, Regression, UsageError
-from edgebench.records import Artifact, ExportSpec, Measurement, ModelSpec
-from edgebench.targets import Job
+from edgebench.ground.errors import Inconclusive, Regression, UsageError
+from edgebench.ground.records import Artifact, ExportSpec, Measurement, ModelSpec
+from edgebench.places.target import Job
+from edgebench.run import engine
 
 Measured = Callable[..., Measurement]
 Stored = Callable[..., Path]
@@ -81,9 +81,9 @@ def test_a_baseline_inside_the_results_is_not_taken_for_new(measured: Measured, 
 
 def test_profile_can_run_the_processes_that_a_verdict_needs() -> None:
     needed = least_processes()
-    assert profiling.scenario(processes=needed).processes == needed
-    assert profiling.scenario(quick=True, processes=needed).processes == needed
-    assert profiling.scenario(quick=True).processes < profiling.scenario().processes < needed
+    assert engine.scenario(processes=needed).processes == needed
+    assert engine.scenario(quick=True, processes=needed).processes == needed
+    assert engine.scenario(quick=True).processes < engine.scenario().processes < needed
 
 
 def test_the_command_line_reads_every_option(measured: Measured, stored: Stored) -> None:

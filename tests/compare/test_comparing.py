@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from edgebench.compare import Comparison, ComparisonReport, Settings, check, compare
 from edgebench.compare.thresholds import Threshold
-from edgebench.errors import Inconclusive, Regression, UsageError
-from edgebench.records import (
+from edgebench.ground.errors import Inconclusive, Regression, UsageError
+from edgebench.ground.records import (
     Accuracy,
     Estimate,
     ExportSpec,

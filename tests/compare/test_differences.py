@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from edgebench.compare.differences import EXPLANATIONS, differences, explain
-from edgebench.records import Measurement, Scenario
+from edgebench.ground.records import Measurement, Scenario
 
 Measured = Callable[..., Measurement]
 

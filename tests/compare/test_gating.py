@@ -5,8 +5,8 @@ import pytest
 
 from edgebench.compare.budgets import Band, Budget, Waiver
 from edgebench.compare.gating import Gate, check, gate
-from edgebench.errors import Inconclusive, Regression
-from edgebench.records import Estimate, ExportSpec, Interval, Measurement
+from edgebench.ground.errors import Inconclusive, Regression
+from edgebench.ground.records import Estimate, ExportSpec, Interval, Measurement
 from edgebench.report.comparison import render
 
 Measured = Callable[..., Measurement]

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgebench.compare import database, history
-from edgebench.errors import MissingPackage, UsageError
-from edgebench.records import SCHEMA, Estimate, Interval, Measurement, Scenario
+from edgebench.ground.errors import MissingPackage, UsageError
+from edgebench.ground.records import SCHEMA, Estimate, Interval, Measurement, Scenario
 
 Measured = Callable[..., Measurement]
 Stored = Callable[..., Path]

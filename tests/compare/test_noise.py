@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from edgebench import store
 from edgebench.compare import noise, thresholds
-from edgebench.errors import DeviceError, Inconclusive, UsageError
-from edgebench.records import Artifact, ExportSpec, Measurement, ModelSpec
+from edgebench.ground import store
+from edgebench.ground.errors import DeviceError, Inconclusive, UsageError
+from edgebench.ground.records import Artifact, ExportSpec, Measurement, ModelSpec
 
 Measured = Callable[..., Measurement]
 

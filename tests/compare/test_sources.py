@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from edgebench.compare import sources
-from edgebench.errors import UsageError
-from edgebench.records import SCHEMA, Measurement
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import SCHEMA, Measurement
 
 Measured = Callable[..., Measurement]
 Stored = Callable[..., Path]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgebench.compare import thresholds
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 
 NOISE = 'device = "host"\nthreshold = "4.5%"\nmachine = "1a2b3c4d"\nprocesses = 60\n'
 

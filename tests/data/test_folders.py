@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgebench.data import load, splits
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 
 if TYPE_CHECKING:
     from conftest import MakeFolder

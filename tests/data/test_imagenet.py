@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from edgebench.data import load, splits
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 
 SYNSETS = ("n01440764", "n01443537", "n02123045", "n03995372")
 WORDS = "n01440764 tench, Tinca tinca\nn01443537 goldfish\nn02123045 tabby\nn03995372 power drill\n"

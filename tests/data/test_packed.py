@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgebench.data import load, splits
-from edgebench.errors import EdgebenchError, UsageError
+from edgebench.ground.errors import EdgebenchError, UsageError
 
 
 def write_cifar(folder: Path, per_file: int = 3) -> np.ndarray:

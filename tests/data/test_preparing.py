@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edgebench.data import prepare
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Preprocessing
 from edgebench.models import preprocessing, resolve
-from edgebench.records import Preprocessing
 
 IMAGENET = Preprocessing(
     resize=256, crop=224, interpolation="bilinear", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)

@@ -7,7 +7,7 @@ import pytest
 
 from edgebench.data import load
 from edgebench.data.synthetic.reference import SETS, SPLITS
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 
 
 @pytest.mark.parametrize("name", ["shapes", "textures"])

@@ -2,9 +2,9 @@
 
 import pytest
 
-from edgebench import profiles
 from edgebench.graph.operators import Conv, Dense, GlobalPool, Graph, Input
-from edgebench.profiles import DeviceProfile
+from edgebench.machines import profiles
+from edgebench.machines.profiles import DeviceProfile
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ from edgebench.estimate import counted_grid, fit, grid
 from edgebench.estimate.counts import CORES
 from edgebench.estimate.estimator import estimate
 from edgebench.graph.sketch import sketch
-from edgebench.profiles import load
-from edgebench.records import ExportSpec
-from edgebench.targets.counting import CLASSES, TOTAL
+from edgebench.ground.records import ExportSpec
+from edgebench.machines.profiles import load
+from edgebench.places.emulator.counting import CLASSES, TOTAL
 
 FITTED = counted_grid.calibrations()
 

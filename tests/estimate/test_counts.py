@@ -22,9 +22,9 @@ from edgebench.estimate.counts import (
     toml,
 )
 from edgebench.estimate.reference import networks, unseen
-from edgebench.profiles import load
-from edgebench.targets.counting import CLASSES, TOTAL
-from edgebench.targets.fakecpu import core_of
+from edgebench.machines.profiles import load
+from edgebench.places.emulator.counting import CLASSES, TOTAL
+from edgebench.places.emulator.fakecpu import core_of
 
 RPI4 = load("rpi4")
 

@@ -10,7 +10,7 @@ from edgebench.estimate import counted_grid, fit, regression
 from edgebench.estimate.cells import cells, pools
 from edgebench.estimate.crossvalidation import by_network, leave_out
 from edgebench.estimate.form import TERMS
-from edgebench.profiles import Calibration, LeaveOneOut, load, parse
+from edgebench.machines.profiles import Calibration, LeaveOneOut, load, parse
 
 POOLS = [[cell for cell in pool if len(cell.observations) >= fit.FEWEST] for pool in pools(cells())]
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebench.errors import UsageError
 from edgebench.estimate.form import COMPUTE, OPERATOR, TERMS, Machine, features, latency_s, machine_of, norm, shares
 from edgebench.estimate.work import Work
-from edgebench.profiles import Cpu, DeviceProfile
+from edgebench.ground.errors import UsageError
+from edgebench.machines.profiles import Cpu, DeviceProfile
 
 MACHINE = Machine(clock_hz=1e9, copy_bytes_per_s=1e9, cache_bytes=1e6)
 CONSTANTS = dict.fromkeys(TERMS, 1.0)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from edgebench import profiles
 from edgebench.estimate.form import ELEMENT_BYTES
 from edgebench.estimate.reference import networks, published, unseen
+from edgebench.machines import profiles
 
 
 def test_every_row_names_a_network_a_device_and_a_source() -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from edgebench.errors import UsageError
 from edgebench.estimate.reference import published, unseen
 from edgebench.estimate.validation import Check, Tally, table, tally
 from edgebench.estimate.validation import unseen as checks
+from edgebench.ground.errors import UsageError
 
 # Tencent/ncnn benchmark/README.md at a4d2ea1d44: line, and the average in milliseconds as it stands there.
 STATED = {

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from edgebench.export import pipeline
-from edgebench.export.network import Network
+from edgebench.formats import pipeline
+from edgebench.formats.network import Network
 from edgebench.graph.operators import Dense, Graph, Input
-from edgebench.records import ExportSpec, ModelSpec, Preprocessing
+from edgebench.ground.records import ExportSpec, ModelSpec, Preprocessing
 
 IMAGENET = Preprocessing(
     resize=36, crop=32, interpolation="bilinear", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)

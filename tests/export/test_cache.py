@@ -1,7 +1,7 @@
 import pytest
 
-from edgebench.export import cache
-from edgebench.records import ExportSpec, ModelSpec
+from edgebench.formats import cache
+from edgebench.ground.records import ExportSpec, ModelSpec
 
 SPEC, EXPORT = ModelSpec(name="lenet5", family="lenet"), ExportSpec(format="onnx")
 

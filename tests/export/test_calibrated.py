@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebench.errors import ExportError
-from edgebench.export import calibrated
-from edgebench.records import LayerError, Quantization
+from edgebench.formats import calibrated
+from edgebench.ground.errors import ExportError
+from edgebench.ground.records import LayerError, Quantization
 
 IMAGES = [np.full((1, 1, 2, 2), value, np.float32) for value in (1, 2, 3, 4)]
 EXPECTED = np.stack([image.reshape(1, -1)[:, :2] for image in IMAGES])

@@ -1,15 +1,8 @@
 import numpy as np
 import pytest
 
-from edgebench.export.examples import (
-    example_inputs,
-    example_pixels,
-    from_native,
-    normalise,
-    smooth_image,
-    to_native,
-)
-from edgebench.records import Preprocessing
+from edgebench.formats.examples import example_inputs, example_pixels, from_native, normalise, smooth_image, to_native
+from edgebench.ground.records import Preprocessing
 
 PREPROCESSING = Preprocessing(resize=256, crop=224, interpolation="bilinear", mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
 

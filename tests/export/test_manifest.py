@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgebench.export import manifest
-from edgebench.records import Artifact, ExportSpec, ModelSpec, TensorSpec
+from edgebench.formats import manifest
+from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, TensorSpec
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebench.export.native import dequantized, fed, quantized
-from edgebench.records import TensorSpec
+from edgebench.formats.native import dequantized, fed, quantized
+from edgebench.ground.records import TensorSpec
 
 
 def tensor(dtype="int8", scale=0.5, zero_point=3, layout=None) -> TensorSpec:

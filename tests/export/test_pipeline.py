@@ -8,12 +8,13 @@ import msgspec
 import pytest
 import torch
 
-from edgebench.errors import ExportError, MissingPackage, UsageError
-from edgebench.export import describe, formats, native, pipeline
-from edgebench.export.manifest import content_sha256
-from edgebench.export.network import Network
-from edgebench.export.pipeline import export_model, export_models, file_name, one_sentence
-from edgebench.records import Artifact, ExportSpec, ModelSpec, Quantization
+from edgebench.formats import describe, native, pipeline
+from edgebench.formats import format as formats
+from edgebench.formats.manifest import content_sha256
+from edgebench.formats.network import Network
+from edgebench.formats.pipeline import export_model, export_models, file_name, one_sentence
+from edgebench.ground.errors import ExportError, MissingPackage, UsageError
+from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, Quantization
 
 
 def test_file_and_manifest_agree(spec, torch_program, builds, tmp_path):
@@ -44,8 +45,8 @@ def test_cached_call_does_not_import_torch(spec, torch_program, builds, tmp_path
     program = f"""
 import sys
 from pathlib import Path
-from edgebench.export.pipeline import export_model
-from edgebench.records import ExportSpec, ModelSpec
+from edgebench.formats.pipeline import export_model
+from edgebench.ground.records import ExportSpec, ModelSpec
 spec = ModelSpec(name="small", family="test", resolution=32, classes=10)
 artifact = export_model(spec, ExportSpec(format="torch"), Path({str(tmp_path)!r}))
 sys.exit(not artifact.cached or "torch" in sys.modules or "numpy" in sys.modules)
@@ -77,7 +78,7 @@ def test_users_factory_is_never_cached(torch_program, builds, tmp_path):
 def test_several_formats_share_one_network_and_a_failure_stops_none(spec, builds, tmp_path, monkeypatch):
     broken = ExportSpec(format="onnx")
     monkeypatch.setattr(
-        pipeline.formats.EXPORTERS, "_entries", {"onnx": "math:sqrt", "torch": "edgebench.export.torch_program:convert"}
+        pipeline.formats.EXPORTERS, "_entries", {"onnx": "math:sqrt", "torch": "edgebench.formats.torch:convert"}
     )
     outcomes = export_models(spec, [broken, ExportSpec(format="torch")], tmp_path)
     found = {export.key: outcome for export, outcome in outcomes}

@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from edgebench.export.quiet import Noise, quiet
+from edgebench.formats.quiet import Noise, quiet
 
 NOISE = Noise(logs={"noisy": "known"}, warnings=("known",), lines=("known",))
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from edgebench.errors import UsageError
-from edgebench.export.staging import publish, staging
+from edgebench.formats.staging import publish, staging
+from edgebench.ground.errors import UsageError
 
 
 def test_published_files_stay_and_the_rest_goes(tmp_path):

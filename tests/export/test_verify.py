@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebench.errors import ExportError
-from edgebench.export.verify import check_classes, verify, verify_batch
+from edgebench.formats.verify import check_classes, verify, verify_batch
+from edgebench.ground.errors import ExportError
 
 EXPECTED = np.random.default_rng(0).standard_normal((4, 1, 10), dtype=np.float32)
 RANGE = float(np.ptp(EXPECTED))

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from edgebench.errors import ExportError
 from edgebench.graph import operators as ops
 from edgebench.graph.capture import capture
+from edgebench.ground.errors import ExportError
 
 IMAGE = (1, 8, 12, 10)
 

@@ -12,9 +12,9 @@ from edgebench import models
 from edgebench.graph import operators as ops
 from edgebench.graph.capture import capture
 from edgebench.graph.sketch import sketch, sketch_plan
+from edgebench.ground.records import ModelSpec
 from edgebench.models import plan
 from edgebench.models.build import skeleton
-from edgebench.records import ModelSpec
 
 NOT_SKETCHED = {"name", "module", "inputs", "weight", "bias", "constant"}
 

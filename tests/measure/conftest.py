@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgebench.records import Artifact, ExportSpec, ModelSpec, Scenario
+from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, Scenario
 
 # In virtual time a scenario of seconds takes milliseconds.
 SHORT = Scenario(processes=2, warmup_runs=3, warmup_s=0.01, min_runs=20, min_s=0.05, max_s=2.0)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from edgebench.ground.records import Scenario
 from edgebench.measure import advice
 from edgebench.measure.latency import summarize
-from edgebench.records import Scenario
 
 QUIET = [[1.0, 1.01, 0.99] * 20] * 5
 

@@ -11,9 +11,9 @@ from statistics import median
 import pytest
 
 from edgebench import models
-from edgebench.errors import DeviceError, UsageError
+from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.records import QUICK, Artifact, ExportSpec, Measurement, ModelSpec, OperatorProfile
 from edgebench.measure.operators import profile_operators, with_operators
-from edgebench.records import QUICK, Artifact, ExportSpec, Measurement, ModelSpec, OperatorProfile
 
 NEEDS = {"tflite": "ai_edge_litert", "onnx": "onnxruntime", "torch": "torch"}
 RUNTIMES = {"tflite": "litert", "onnx": "onnxruntime", "torch": "torch"}
@@ -27,7 +27,7 @@ Profiled = tuple[Artifact, OperatorProfile]
 def profiled_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Profiled]:
     @cache
     def export_and_profile(form: str) -> Profiled:
-        from edgebench.export.pipeline import export_model
+        from edgebench.formats.pipeline import export_model
 
         pytest.importorskip(NEEDS[form], reason=f"needs {NEEDS[form]}")
         small = models.resolve("mobilenetv2", width=0.35, resolution=96)
@@ -145,7 +145,7 @@ def test_a_measurement_whose_operators_cannot_be_timed_says_why(tmp_path: Path) 
 
 @pytest.mark.parametrize("profiled", ["onnx"], indirect=True)
 def test_a_measurement_carries_its_operators_through_the_store(profiled: Profiled, tmp_path: Path) -> None:
-    from edgebench import store
+    from edgebench.ground import store
 
     artifact, profile = profiled
     measured = Measurement(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 from edgebench.measure.predictions import log
 
 

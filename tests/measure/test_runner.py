@@ -13,10 +13,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Artifact, ExportSpec, Measurement, Scenario
 from edgebench.measure import measure, summarize
-from edgebench.records import Artifact, ExportSpec, Measurement, Scenario
-from edgebench.targets import Ended, Event, First, Job, Loaded, Peaks, Raised, Samples, Warm
+from edgebench.places.target import Ended, Event, First, Job, Loaded, Peaks, Raised, Samples, Warm
 
 Fake = Callable[..., Artifact]
 
@@ -200,8 +200,8 @@ def test_an_interrupt_ends_the_child_and_goes_on(
         return child
 
     artifact = fake_artifact(fail={"load": "hang"})
-    monkeypatch.setattr("edgebench.environment._output", lambda *command: None)
-    monkeypatch.setattr("edgebench.targets.local.subprocess.Popen", remember)
+    monkeypatch.setattr("edgebench.machines.environment._output", lambda *command: None)
+    monkeypatch.setattr("edgebench.places.local.subprocess.Popen", remember)
     with pytest.raises(KeyboardInterrupt):
         measure(artifact, "fake", scenario)
     assert [child.returncode for child in children] == [-signal.SIGKILL]

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import to_builtins
 
+from edgebench.ground.records import Artifact, Scenario
 from edgebench.measure import worker
-from edgebench.records import Artifact, Scenario
 from edgebench.runtimes import fake
 
 

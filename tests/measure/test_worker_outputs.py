@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edgebench.records import Artifact, Scenario
-from edgebench.targets import Outputs, OutputsJob
-from edgebench.targets.local import LocalTarget
+from edgebench.ground.records import Artifact, Scenario
+from edgebench.places.local import LocalTarget
+from edgebench.places.target import Outputs, OutputsJob
 
 
 def test_every_input_gives_one_output(fake_artifact: Callable[..., Artifact], tmp_path: Path) -> None:

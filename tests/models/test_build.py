@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from edgebench import models
+from edgebench.ground.records import ModelSpec
 from edgebench.models.build import build, skeleton
-from edgebench.records import ModelSpec
 
 LAYOUTS = Path(__file__).parents[1] / "golden" / "weights_layout"
 DIGESTS = json.loads((LAYOUTS / "digests.json").read_text())

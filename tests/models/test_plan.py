@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 from edgebench.models import plan
 
 SIZES = st.integers(1, 60)

@@ -7,12 +7,12 @@ import pytest
 from safetensors.torch import save_file
 
 from edgebench import models
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ModelSpec, Preprocessing
 from edgebench.models import layouts, trained
 from edgebench.models.build import build
 from edgebench.models.trained import Trained, metadata, read
-from edgebench.plan import ModelArguments
-from edgebench.records import ModelSpec, Preprocessing
+from edgebench.run.plan import ModelArguments
 
 PREPARED = Preprocessing(resize=40, crop=32, interpolation="bilinear", mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
 SPEC = models.resolve("mobilenetv2", width=0.35, resolution=32, classes=3)

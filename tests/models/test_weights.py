@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from edgebench import models
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 from edgebench.models.build import build
 from edgebench.models.weights import read
 

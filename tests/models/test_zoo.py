@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgebench import models
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ModelSpec
 from edgebench.models import plan, zoo
-from edgebench.records import ModelSpec
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "models.json").read_text())
 WITH_DEPTH = ("mobilenetv1", "mobilenetv2", "efficientnet", "efficientnet_lite", "resnet18", "resnet50", "resnet20")

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from edgebench import store
-from edgebench.records import (
+from edgebench.ground import store
+from edgebench.ground.records import (
     QUICK,
     Estimate,
     ExportSpec,

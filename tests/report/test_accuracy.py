@@ -7,7 +7,7 @@ from pathlib import Path
 import example_records as made
 import pytest
 
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 from edgebench.report import accuracy
 
 

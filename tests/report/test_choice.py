@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from edgebench.choose import Choice, scale
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 from edgebench.report import choice as shown
 
 

@@ -7,10 +7,10 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
-from edgebench import store
 from edgebench.choose import Choice, scale
 from edgebench.cli import app
-from edgebench.errors import UsageError
+from edgebench.ground import store
+from edgebench.ground.errors import UsageError
 from edgebench.report import choice as shown
 from edgebench.report import choice_page, choice_plot
 
@@ -65,7 +65,7 @@ def test_the_report_shows_the_choice_of_a_folder(choice: Choice, tmp_path: Path)
     assert choice_page.read(tmp_path / "chosen") == choice_page.read(tmp_path / "chosen" / "choice.json") == choice
     from edgebench.estimate import estimate
     from edgebench.graph.sketch import sketch
-    from edgebench.profiles import load
+    from edgebench.machines.profiles import load
 
     point = choice.picked
     record = estimate(sketch(point.model), load("rpi4"), spec=point.model, export=point.export)

@@ -12,8 +12,8 @@ from edgebench.compare.ab import AbReport
 from edgebench.compare.database import Answer
 from edgebench.compare.gating import Gate, GateReport
 from edgebench.compare.records import Cell, Comparison, ComparisonReport, Difference, GeometricMean
-from edgebench.errors import UsageError
-from edgebench.records import Interval
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Interval
 from edgebench.report.comparison import FORMATS, build, over_time, render, show
 from edgebench.report.comparison.markdown import escape, markdown
 from edgebench.report.comparison.sheet import Line, Sheet
@@ -304,8 +304,8 @@ def test_history_shows_levels_trend_and_the_first_bad_commit(
 
 @pytest.fixture
 def slow_series(tmp_path: Path) -> Callable[[], Path]:
-    from edgebench import store
-    from edgebench.records import ExportSpec, Measurement, ModelSpec, Scenario
+    from edgebench.ground import store
+    from edgebench.ground.records import ExportSpec, Measurement, ModelSpec, Scenario
 
     def make() -> Path:
         for day in range(20):

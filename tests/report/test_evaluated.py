@@ -8,11 +8,11 @@ import example_records as made
 import pytest
 from msgspec.structs import replace
 
+from edgebench.ground.records import Accuracy, ExportSpec, ModelSpec
 from edgebench.measure.accuracy import Confusion
-from edgebench.measure.evaluator import Evaluation
-from edgebench.records import Accuracy, ExportSpec, ModelSpec
 from edgebench.report import evaluated, overview, rows
 from edgebench.report.accuracy import Accuracies
+from edgebench.run.evaluator import Evaluation
 
 COUNTED = Accuracy(
     dataset="photos",

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from edgebench.exporting import Outcome
-from edgebench.plan import Cell
-from edgebench.records import Artifact, ExportSpec, LayerError, ModelSpec, QuantizationReport
+from edgebench.ground.records import Artifact, ExportSpec, LayerError, ModelSpec, QuantizationReport
 from edgebench.report import exported, rows
+from edgebench.run.exporting import Outcome
+from edgebench.run.plan import Cell
 
 MODEL = ModelSpec(name="lenet5", family="lenet")
 REPORT = QuantizationReport(

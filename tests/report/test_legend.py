@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from edgebench.records import ExportSpec, Interval, Measurement, ModelSpec, Scenario
+from edgebench.ground.records import ExportSpec, Interval, Measurement, ModelSpec, Scenario
 from edgebench.report import legend, rows, tables
 
 EMULATED = Measurement(

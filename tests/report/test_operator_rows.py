@@ -12,8 +12,8 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from edgebench.errors import UsageError
-from edgebench.records import OperatorProfile, OperatorTime
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import OperatorProfile, OperatorTime
 from edgebench.report import operator_rows, operator_table, trace
 
 TWO = OperatorProfile(

@@ -11,8 +11,8 @@ from pathlib import Path
 import example_records as made
 import pytest
 
-from edgebench.errors import UsageError
-from edgebench.records import Measurement
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Measurement
 from edgebench.report import overview, stored
 from edgebench.report.page import page
 from edgebench.report.page.environments import Settings
@@ -174,7 +174,7 @@ def test_a_cache_that_cannot_be_written_does_not_stop_the_report(
 def test_a_missing_package_is_named_with_its_extra(example_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    from edgebench.errors import MissingPackage
+    from edgebench.ground.errors import MissingPackage
 
     monkeypatch.setitem(sys.modules, "altair", None)
     monkeypatch.delitem(sys.modules, "edgebench.report.plots", raising=False)

@@ -10,7 +10,7 @@ import example_records as made
 import pytest
 from browser import Browser, Page
 
-from edgebench.records import OperatorProfile, OperatorTime
+from edgebench.ground.records import OperatorProfile, OperatorTime
 from edgebench.report.page.making import write_report
 
 pytest.importorskip("altair", reason="needs altair: pip install 'edgebench[report]'")

@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("altair", reason="needs altair: pip install 'edgebench[report]'")
 pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install 'edgebench[report]'")
 
-from edgebench.errors import UsageError
-from edgebench.records import OperatorProfile, OperatorTime
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import OperatorProfile, OperatorTime
 from edgebench.report import plots
 from edgebench.report.pictures import KINDS, Picture, Wanted, write_plot
 

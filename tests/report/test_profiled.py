@@ -9,9 +9,10 @@ import example_records as made
 import pytest
 from typer.testing import CliRunner
 
-from edgebench import profiles, profiling
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
+from edgebench.machines import profiles
 from edgebench.report import profiled
+from edgebench.run import engine
 
 HOST = profiles.load("host")
 
@@ -47,16 +48,16 @@ def test_the_trace_has_a_track_a_result_and_standard_output_stays_json(
 @pytest.mark.parametrize(("device", "counts"), [("rpi4", False), ("host", True)])
 def test_operators_are_timed_on_this_machine_only(device: str, counts: bool) -> None:
     with pytest.raises(UsageError, match="--per-op times operators on this machine"):
-        profiling.way(profiles.load(device), counts=counts, operators=True)
-    assert profiling.way(HOST, operators=True).operators
-    assert profiling.way(profiles.load("rpi4"), "emulator", operators=True).operators
+        engine.way(profiles.load(device), counts=counts, operators=True)
+    assert engine.way(HOST, operators=True).operators
+    assert engine.way(profiles.load("rpi4"), "emulator", operators=True).operators
 
 
 def test_profile_per_op_from_the_command_line_to_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert: pip install 'edgebench[tflite]'")
-    from edgebench import store
     from edgebench.cli import app
-    from edgebench.records import Measurement
+    from edgebench.ground import store
+    from edgebench.ground.records import Measurement
 
     monkeypatch.chdir(tmp_path)
     arguments = ["profile", "lenet5", "--fmt", "tflite", "--quick", "--trace", "trace.json", "--json"]

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebench import store
 from edgebench.compare.statistics import process_values
-from edgebench.errors import UsageError
-from edgebench.records import Measurement
+from edgebench.ground import store
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Measurement
 from edgebench.report import stored
 
 

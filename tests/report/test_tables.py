@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 from rich.console import RenderableType
 
-from edgebench import profiles
-from edgebench.records import QUICK, Estimate, ExportSpec, Interval, Measurement, ModelSpec, Parity, Result
+from edgebench.ground.records import QUICK, Estimate, ExportSpec, Interval, Measurement, ModelSpec, Parity, Result
+from edgebench.machines import profiles
 from edgebench.report import rows, tables
 from edgebench.report.output import wide_console
 

@@ -9,8 +9,8 @@ from typing import Literal
 import pytest
 from msgspec.structs import replace
 
+from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, Scenario
 from edgebench.measure import measure, worker
-from edgebench.records import Artifact, ExportSpec, ModelSpec, Scenario
 
 SCENARIO = Scenario(processes=2, warmup_runs=2, warmup_s=0.001, min_runs=5, min_s=0.001, max_s=5.0)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, Scenario
 from edgebench.measure import measure
-from edgebench.records import Artifact, ExportSpec, ModelSpec, Scenario
 
 pytest.importorskip("ncnn", reason="needs ncnn: pip install 'edgebench[ncnn]'")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgebench.errors import MissingPackage
+from edgebench.ground.errors import MissingPackage
 from edgebench.training.augment import CentreCrop, PrincipalColours, augmentation, check_installed
 from edgebench.training.kinds import KINDS
 from edgebench.training.preview import ALL, ORIGINAL, preview

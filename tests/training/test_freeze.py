@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from edgebench import models
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 from edgebench.models.build import build
 from edgebench.training.freeze import advice, freeze, train_mode
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 from edgebench.training.hardware import hardware
 
 

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from edgebench import data
-from edgebench.errors import UsageError
-from edgebench.records import Preprocessing
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Preprocessing
 from edgebench.training import images as module
 from edgebench.training.images import Images, kept_shape
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgebench.errors import TrainingError, UsageError
+from edgebench.ground.errors import TrainingError, UsageError
 from edgebench.training.metrics import Metrics, read
 from edgebench.training.records import Epoch
 

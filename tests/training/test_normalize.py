@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from edgebench import models
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 from edgebench.training.normalize import Normalize, from_data, whole_image
 
 SPEC = models.resolve("mobilenetv2", resolution=32)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 from edgebench.training.kinds import KINDS, chosen
 from edgebench.training.settings import Kind, Settings, differences, settings
 

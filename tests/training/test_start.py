@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from edgebench import models
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 from edgebench.models.build import build
 from edgebench.training.settings import Settings
 from edgebench.training.start import start

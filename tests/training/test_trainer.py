@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from edgebench.records import Preprocessing
+from edgebench.ground.records import Preprocessing
 from edgebench.training.freeze import Frozen
 from edgebench.training.hardware import hardware
 from edgebench.training.normalize import Normalize

@@ -22,7 +22,7 @@ from edgebench.commands.options import listed
 from edgebench.compare import ComparisonReport, Settings, check, compare, gating, sources, thresholds
 from edgebench.compare.budgets import load as load_budgets
 from edgebench.compare.metrics import CONDITIONS, METRICS
-from edgebench.errors import EdgebenchError, Inconclusive
+from edgebench.ground.errors import EdgebenchError, Inconclusive
 from edgebench.report.comparison import render
 from edgebench.report.comparison.build import sheet
 

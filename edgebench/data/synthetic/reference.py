@@ -10,7 +10,7 @@ import numpy as np
 
 from edgebench.data.dataset import Dataset, Labels, Pixels
 from edgebench.data.synthetic import shapes, textures
-from edgebench.errors import UsageError, unknown
+from edgebench.ground.errors import UsageError, unknown
 
 PREFIX: Final = "synthetic:"
 SPLITS: Final = {"train": 0, "val": 1, "test": 2}

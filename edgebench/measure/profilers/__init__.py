@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from edgebench.registry import Registry
+from edgebench.ground.registry import Registry
 from edgebench.runtimes import EXTRAS
 
 __all__ = ["PROFILERS", "WARM_UP_RUNS", "timed"]

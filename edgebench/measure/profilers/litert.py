@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from edgebench.ground.records import OperatorProfile, OperatorTime
 from edgebench.measure.profilers import WARM_UP_RUNS, timed
 from edgebench.measure.profilers.litert_api import CompiledModel, Event
 from edgebench.measure.worker import make_input
-from edgebench.records import OperatorProfile, OperatorTime
 from edgebench.runtimes.litert import load
 
 METHOD = "LiteRT's profiler (XNNPACK's own operator times, in whole microseconds)"

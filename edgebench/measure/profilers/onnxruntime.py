@@ -12,9 +12,9 @@ from typing import Any
 from msgspec.structs import replace
 from onnxruntime import InferenceSession
 
+from edgebench.ground.records import OperatorProfile, OperatorTime
 from edgebench.measure.profilers import WARM_UP_RUNS, timed
 from edgebench.measure.worker import make_input
-from edgebench.records import OperatorProfile, OperatorTime
 from edgebench.runtimes.onnxruntime import PROVIDERS, OnnxSession, options
 
 METHOD = "onnxruntime's profiler (kernel_time, in whole microseconds)"

@@ -7,9 +7,9 @@ from typing import Any
 from torch.profiler import ProfilerActivity, record_function
 from torch.profiler import profile as watch
 
+from edgebench.ground.records import OperatorProfile, OperatorTime
 from edgebench.measure.profilers import WARM_UP_RUNS, timed
 from edgebench.measure.worker import make_input
-from edgebench.records import OperatorProfile, OperatorTime
 from edgebench.runtimes.torch_eager import load
 
 METHOD = "torch.profiler (outermost ATen operators)"

@@ -11,8 +11,8 @@ import sys
 
 import msgspec
 
+from edgebench.ground.records import OperatorProfile, Record
 from edgebench.measure.profilers import PROFILERS, roof
-from edgebench.records import OperatorProfile, Record
 
 
 class Job(Record, frozen=True, kw_only=True):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from edgebench.ground.records import ModelSpec, Preprocessing
 from edgebench.models import trained, zoo
 from edgebench.models.layouts.layout import LAYOUT_KEY
 from edgebench.models.layouts.library import LIBRARIES, layout
-from edgebench.records import ModelSpec, Preprocessing
 
 if TYPE_CHECKING:
     from torch import nn

@@ -13,8 +13,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-from edgebench.errors import UsageError
-from edgebench.units import show_bytes
+from edgebench.ground.errors import UsageError
+from edgebench.ground.units import show_bytes
 
 SUFFIXES: Final = (".pth", ".pt", ".safetensors")
 PATIENCE_S: Final = 30.0

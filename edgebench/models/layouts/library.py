@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 from edgebench.models.layouts import timm, torchvision
 from edgebench.models.layouts.layout import Layout
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from edgebench.errors import UsageError, unknown
+from edgebench.ground.errors import UsageError, unknown
 from edgebench.models.layouts.download import download, is_url, temporary
 from edgebench.models.layouts.layout import LAYOUT_KEY
 from edgebench.models.layouts.library import LIBRARIES
@@ -90,6 +90,6 @@ def _hash(path: Path) -> str:
 
 
 def _folder() -> Path:
-    from edgebench.profiling import cache_folder
+    from edgebench.run.engine import cache_folder
 
     return cache_folder() / "weights"

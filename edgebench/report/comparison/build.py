@@ -12,8 +12,8 @@ from edgebench.compare.records import Comparison, ComparisonReport, Difference
 from edgebench.compare.sequential import is_bounded
 from edgebench.compare.statistics import QUANTILE
 from edgebench.compare.verdicts import percent
+from edgebench.ground.units import show_bytes, show_seconds
 from edgebench.report.comparison.sheet import Line, Outcome, Sheet
-from edgebench.units import show_bytes, show_seconds
 
 _OUTCOMES: dict[str, Outcome] = {
     "slower": "fail", "missing": "fail", "failed": "fail", "over": "fail", "below": "fail",

@@ -8,7 +8,7 @@ import msgspec
 
 from edgebench.compare.metrics import METRICS
 from edgebench.compare.records import Comparison, ComparisonReport
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
 from edgebench.report.comparison.build import wording
 
 # Charts read better in these than in base units: factor and name.

@@ -11,12 +11,12 @@ import numpy as np
 
 from edgebench.compare.database import Answer
 from edgebench.compare.history import Change, History, Point, Series
-from edgebench.errors import unknown
+from edgebench.ground.errors import unknown
+from edgebench.ground.units import show_seconds
 from edgebench.report import output
 from edgebench.report.comparison import show_sheet, table
 from edgebench.report.comparison.json import json
 from edgebench.report.comparison.sheet import Line, Sheet
-from edgebench.units import show_seconds
 
 FORMATS: Final = ("table", "markdown", "json")
 

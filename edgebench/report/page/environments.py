@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from edgebench.records import Estimate, Measurement, Result, Scenario
+from edgebench.ground.records import Estimate, Measurement, Result, Scenario
 
 # What differs from run to run on one machine; the records have it.
 CHANGING = ("after", "readings", "engine", "load_1m", "temperature_c", "frequency_hz", "commit", "threads", "throttled",

@@ -7,7 +7,7 @@ import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from edgebench.errors import MissingPackage
+from edgebench.ground.errors import MissingPackage
 
 SNIPPET = "window.vegaEmbed = vegaEmbed;"
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from edgebench.compare.records import ComparisonReport
-from edgebench.records import Measurement, Result
+from edgebench.ground.records import Measurement, Result
 from edgebench.report import levels, operator_rows, overview, samples
 from edgebench.report.accuracy import Accuracies
 from edgebench.report.page.compared import compared

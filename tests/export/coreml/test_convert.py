@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from edgebench.errors import ExportError, UsageError
-from edgebench.export.coreml import convert
-from edgebench.export.coreml.evaluate import load_package
-from edgebench.export.examples import example_pixels, normalise
-from edgebench.export.network import Network
-from edgebench.records import ExportSpec
+from edgebench.formats.coreml import convert
+from edgebench.formats.coreml.evaluate import load_package
+from edgebench.formats.examples import example_pixels, normalise
+from edgebench.formats.network import Network
+from edgebench.ground.errors import ExportError, UsageError
+from edgebench.ground.records import ExportSpec
 
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
 X = np.random.default_rng(0).standard_normal((1, 3, 32, 32), dtype=np.float32)

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from edgebench.errors import UsageError
-from edgebench.export import pipeline
-from edgebench.export.coreml import convert, int8
-from edgebench.export.coreml.evaluate import load_package
-from edgebench.export.network import Network
-from edgebench.records import ExportSpec, ModelSpec, Preprocessing, Quantization
+from edgebench.formats import pipeline
+from edgebench.formats.coreml import convert, int8
+from edgebench.formats.coreml.evaluate import load_package
+from edgebench.formats.network import Network
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ExportSpec, ModelSpec, Preprocessing, Quantization
 
 STATIC = ExportSpec(format="coreml", precision="int8", quantization=Quantization(samples=8, calibrator="minmax"))
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from edgebench.export.coreml.mil_operators import OPERATORS
+from edgebench.formats.coreml.mil_operators import OPERATORS
 
 X = torch.randn(1, 4, 9, 7, generator=torch.Generator().manual_seed(0))
 W = torch.randn(6, 2, 3, 3, generator=torch.Generator().manual_seed(1))

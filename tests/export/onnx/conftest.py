@@ -4,11 +4,11 @@ import numpy as np
 import onnx
 import pytest
 
-from edgebench.export.onnx import convert
-from edgebench.export.onnx.pattern import pool_by_name
-from edgebench.export.onnx.taps import activations
-from edgebench.export.quantize.ranges import observe, ranges
-from edgebench.records import ExportSpec
+from edgebench.formats.onnx import convert
+from edgebench.formats.onnx.activations import activations
+from edgebench.formats.onnx.pattern import pool_by_name
+from edgebench.formats.quantize.ranges import observe, ranges
+from edgebench.ground.records import ExportSpec
 
 
 @pytest.fixture(scope="session")

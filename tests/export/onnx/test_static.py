@@ -7,15 +7,15 @@ import onnx
 import onnxruntime
 import pytest
 
-from edgebench.errors import UsageError
-from edgebench.export import pipeline
-from edgebench.export.onnx import convert, dynamic
-from edgebench.export.onnx.layers import layer_errors
-from edgebench.export.onnx.pattern import normalisations
-from edgebench.export.onnx.static import quantize
-from edgebench.export.onnx.taps import activations
-from edgebench.export.quantize.variant import Variant
-from edgebench.records import ExportSpec, Quantization
+from edgebench.formats import pipeline
+from edgebench.formats.onnx import convert, dynamic
+from edgebench.formats.onnx.activations import activations
+from edgebench.formats.onnx.layers import layer_errors
+from edgebench.formats.onnx.pattern import normalisations
+from edgebench.formats.onnx.static import quantize
+from edgebench.formats.quantize.variant import Variant
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ExportSpec, Quantization
 from edgebench.runtimes.onnxruntime import PROVIDERS, options
 
 INT8 = ExportSpec(format="onnx", precision="int8", quantization=Quantization(samples=8, calibrator="minmax"))

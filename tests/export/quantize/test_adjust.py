@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from edgebench import models
-from edgebench.export.quantize.bias import correct, rounding_error
-from edgebench.export.quantize.equalize import equalize, pairs
-from edgebench.export.quantize.replay import Replay, channel_means
+from edgebench.formats.quantize.bias import correct, rounding_error
+from edgebench.formats.quantize.equalize import equalize, pairs
+from edgebench.formats.quantize.replay import Replay, channel_means
 from edgebench.graph.capture import capture
 from edgebench.graph.operators import Conv, Dense
 from edgebench.models.build import build

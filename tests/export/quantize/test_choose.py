@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebench.export.quantize.choose import best, output_error, relative_l2
+from edgebench.formats.quantize.choose import best, output_error, relative_l2
 
 IMAGES = [np.full((1, 1, 2, 2), value, np.float32) for value in (1, 2, 3)]
 EXPECTED = np.stack([image.reshape(1, -1)[:, :2] for image in IMAGES])

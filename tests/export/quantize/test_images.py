@@ -6,9 +6,9 @@ from PIL import Image
 
 from edgebench.data import load as load_data
 from edgebench.data import prepare
-from edgebench.errors import UsageError
-from edgebench.export.quantize import images
-from edgebench.records import ModelSpec, Preprocessing, Quantization
+from edgebench.formats.quantize import images
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ModelSpec, Preprocessing, Quantization
 
 SPEC = ModelSpec(name="small", family="test", resolution=16)
 PREPARED = Preprocessing(resize=20, crop=16, interpolation="bilinear", mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))

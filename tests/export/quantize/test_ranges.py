@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from edgebench.export.quantize.ranges import CALIBRATORS, HALF, LARGEST_SAMPLE, Observer, observe, ranges
+from edgebench.formats.quantize.ranges import CALIBRATORS, HALF, LARGEST_SAMPLE, Observer, observe, ranges
 
 VALUES = st.floats(-1e4, 1e4, width=32, allow_subnormal=False)
 TENSORS = st.lists(arrays(np.float32, array_shapes(max_dims=4, max_side=6), elements=VALUES), min_size=1, max_size=5)

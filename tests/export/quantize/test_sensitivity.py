@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from edgebench.export.quantize.bias import rounding_error
-from edgebench.export.quantize.sensitivity import output_errors
+from edgebench.formats.quantize.bias import rounding_error
+from edgebench.formats.quantize.sensitivity import output_errors
 from edgebench.graph.capture import capture
 
 SHAPE = (1, 3, 8, 8)

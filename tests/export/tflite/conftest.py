@@ -13,9 +13,9 @@ from torch import nn
 
 pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert: pip install 'edgebench[tflite]'")
 
-from edgebench.export.tflite.writer import write
+from edgebench.formats.tflite.writer import write
 from edgebench.graph.capture import capture
-from edgebench.records import Precision
+from edgebench.ground.records import Precision
 from edgebench.runtimes import litert
 
 Run = Callable[[nn.Module, tuple[int, ...]], "Comparison"]

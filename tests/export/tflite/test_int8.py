@@ -8,11 +8,11 @@ from torch import nn
 pytest.importorskip("ai_edge_quantizer", reason="needs ai-edge-quantizer: pip install 'edgebench[tflite]'")
 
 from edgebench import models
-from edgebench.errors import ExportError
-from edgebench.export import native, pipeline
-from edgebench.export.network import Network
-from edgebench.export.quantize import images
-from edgebench.records import ExportSpec, ModelSpec, Quantization
+from edgebench.formats import native, pipeline
+from edgebench.formats.network import Network
+from edgebench.formats.quantize import images
+from edgebench.ground.errors import ExportError
+from edgebench.ground.records import ExportSpec, ModelSpec, Quantization
 from edgebench.runtimes import litert
 
 

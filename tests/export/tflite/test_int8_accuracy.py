@@ -9,7 +9,7 @@ pytest.importorskip("ai_edge_quantizer", reason="needs ai-edge-quantizer: pip in
 
 import edgebench
 from edgebench.data import batches, load
-from edgebench.export.native import fed
+from edgebench.formats.native import fed
 from edgebench.runtimes import litert
 
 TRAINED = Path(__file__).parents[2] / "golden" / "trained"

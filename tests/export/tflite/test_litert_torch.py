@@ -3,11 +3,11 @@ import sys
 import pytest
 
 from edgebench import models
-from edgebench.errors import MissingPackage, UsageError
-from edgebench.export import tflite
-from edgebench.export.network import Network
+from edgebench.formats import tflite
+from edgebench.formats.network import Network
+from edgebench.ground.errors import MissingPackage, UsageError
+from edgebench.ground.records import ExportSpec
 from edgebench.models.build import skeleton
-from edgebench.records import ExportSpec
 
 
 @pytest.fixture

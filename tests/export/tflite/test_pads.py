@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from edgebench.errors import ExportError
-from edgebench.export.tflite import pads
+from edgebench.formats.tflite import pads
+from edgebench.ground.errors import ExportError
 
 sizes = st.tuples(st.integers(1, 13), st.integers(1, 13))
 windows = st.tuples(st.integers(1, 5), st.integers(1, 5))

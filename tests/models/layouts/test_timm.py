@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from edgebench import models
+from edgebench.ground.records import ModelSpec
 from edgebench.models import layouts
 from edgebench.models.build import build
 from edgebench.models.layouts.reference import obtain
-from edgebench.records import ModelSpec
 
 SHAPES = {
     path.stem: json.loads(path.read_text())

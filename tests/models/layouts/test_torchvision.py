@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from edgebench import models
-from edgebench.errors import UsageError
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ModelSpec
 from edgebench.models import layouts
 from edgebench.models.build import build, skeleton
 from edgebench.models.layouts.reference import obtain
 from edgebench.models.layouts.torchvision import LAYOUTS
-from edgebench.records import ModelSpec
 
 State = dict[str, Tensor]
 Generated = Callable[[dict[str, list[int]]], State]

@@ -1,0 +1,1 @@
+"""What every room stands on: errors, units, registries, records, the store, folders and atomic writes."""

@@ -1,0 +1,140 @@
+"""What was found: raw samples where something ran, intervals where it was estimated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgebench.ground.records.artifact import Parity
+from edgebench.ground.records.base import SCHEMA, Count, Interval, Provenance, Record, Status
+from edgebench.ground.records.specs import ExportSpec, ModelSpec, Scenario
+
+
+class OperatorTime(Record, frozen=True, kw_only=True):
+    """One operator's times by its engine's own profiler, one a run; `start_s` from the inference's start, where told.
+
+    An emulated one has the instructions that it executes in `counts`, by class, and no times.
+    `unit` is what ran it. `traffic_bytes` is what it reads and writes when nothing stays in a cache.
+    """
+
+    name: str
+    kind: str
+    unit: str = ""
+    time_s: tuple[float, ...]
+    start_s: tuple[float, ...] = ()
+    macs: int | None = None
+    traffic_bytes: int | None = None
+    counts: dict[str, int] = {}
+
+
+class OperatorProfile(Record, frozen=True, kw_only=True):
+    """Operators in the order in which they run, from one fresh process.
+
+    `profiled_s` are the same runs' whole inferences; `plain_s` are runs without the profiler. The roof is the most
+    that this machine gave at the same number of threads: float32 matrix products, and reading memory.
+    """
+
+    method: str
+    threads: Count = 1
+    operators: tuple[OperatorTime, ...] = ()
+    profiled_s: tuple[float, ...] = ()
+    plain_s: tuple[float, ...] = ()
+    roof_flop_per_s: float | None = None
+    roof_bytes_per_s: float | None = None
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether a clock has seen its operators; those of an emulated device are counted."""
+        return any(operator.time_s for operator in self.operators)
+
+
+class Accuracy(Record, frozen=True, kw_only=True):
+    """Predictions of one file over one data set, as counts, so that any interval can be computed from them.
+
+    `agreed` counts images where the file's first class is that of torch in float32; `reference_correct` is torch's own
+    `correct`. `unreadable` images are not among `images`. `evaluated_by` names what ran the file.
+    """
+
+    dataset: str
+    dataset_identity: str
+    images: int
+    correct: int
+    correct5: int | None = None
+    agreed: int | None = None
+    reference_correct: int | None = None
+    unreadable: int = 0
+    seconds: float = 0.0
+    evaluated_by: str = ""
+
+
+class Measurement(Record, frozen=True, kw_only=True, tag="measurement", tag_field="kind"):
+    """Raw timings of one cell (model x file x device x runtime x threads). Nothing in it is a summary.
+
+    `latency_s[process][i]` is in time order. `memory_bytes` maps phases (baseline, load, first, steady) to peak
+    resident bytes from the memory pass. `operators` comes from a pass of its own, when it was asked for.
+    `estimated_latency_s` is for emulated rows: the time that a calibrated constant makes of their counts, and
+    `calibrated_on` says what that constant rests on and how far it is off.
+    """
+
+    schema: int = SCHEMA
+    id: str
+    time: str
+    model: ModelSpec
+    export: ExportSpec
+    device: str
+    runtime: str
+    runtime_version: str
+    provenance: Provenance = "measured"
+    scenario: Scenario
+    latency_s: tuple[tuple[float, ...], ...] = ()
+    load_s: tuple[float, ...] = ()
+    first_s: tuple[float, ...] = ()
+    memory_bytes: dict[str, int] = {}
+    artifact_sha256: str | None = None
+    size_bytes: int | None = None
+    parameters: int | None = None
+    macs: int | None = None
+    parity: Parity | None = None
+    accuracy: Accuracy | None = None
+    counts: dict[str, int] = {}
+    estimated_latency_s: Interval | None = None
+    calibrated_on: str = ""
+    operators: OperatorProfile | None = None
+    environment: dict[str, Any] = {}
+    warnings: tuple[str, ...] = ()
+    status: Status = "ok"
+    error: str | None = None
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """Peak resident bytes of load and inference above the process's baseline before the model was loaded."""
+        peaks = [value for phase, value in self.memory_bytes.items() if phase != "baseline"]
+        return max(peaks) - self.memory_bytes.get("baseline", 0) if peaks else None
+
+
+class Estimate(Record, frozen=True, kw_only=True, tag="estimate", tag_field="kind"):
+    """What a network should take on a device nobody measured here: latency with an interval, memory as planned."""
+
+    schema: int = SCHEMA
+    id: str
+    time: str
+    model: ModelSpec
+    export: ExportSpec
+    device: str
+    runtime: str
+    threads: Count = 1
+    provenance: Provenance = "estimated"
+    latency_s: Interval | None = None
+    peak_memory_bytes: int | None = None
+    artifact_sha256: str | None = None
+    size_bytes: int | None = None
+    parameters: int | None = None
+    macs: int | None = None
+    parity: Parity | None = None
+    accuracy: Accuracy | None = None
+    calibrated_on: str = ""
+    warnings: tuple[str, ...] = ()
+    status: Status = "ok"
+    error: str | None = None
+
+
+Result = Measurement | Estimate

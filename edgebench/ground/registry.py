@@ -1,0 +1,56 @@
+"""Lazy registries: a name maps to "module:attribute", and nothing is imported until the name is asked for."""
+
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from edgebench.ground.errors import MissingPackage, UsageError, unknown
+
+
+class Registry(Mapping[str, str]):
+    """A fixed table of names. Listing imports nothing; `load` imports one entry.
+
+    Raises UsageError for an unknown name (nearest names offered) and MissingPackage when an optional package that the
+    entry needs is absent.
+    """
+
+    def __init__(self, kind: str, entries: dict[str, str], extras: dict[str, str] | None = None) -> None:
+        self.kind = kind
+        self._entries = entries
+        self._extras = extras or {}
+
+    def __getitem__(self, name: str) -> str:
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def resolve(self, name: str) -> str:
+        """Returns the registry's own spelling of `name`: case, dashes and underscores do not matter."""
+        folded = {_fold(known): known for known in self._entries}
+        found = folded.get(_fold(name))
+        if found is None:
+            raise unknown(self.kind, name, self._entries)
+        return found
+
+    def load(self, name: str) -> Any:
+        """Imports and returns the object behind `name`."""
+        name = self.resolve(name)
+        module, _, attribute = self._entries[name].partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package == "edgebench":
+                raise
+            extra = self._extras.get(name)
+            if extra is None:
+                raise UsageError(f"{self.kind} {name} needs the package {package}: pip install {package}") from error
+            raise MissingPackage(package, extra, f"{self.kind} {name}") from error
+
+
+def _fold(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")

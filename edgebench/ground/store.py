@@ -1,0 +1,169 @@
+"""Results on disk: <day>-<id>.jsonl in a folder per device, one record per line, appended as each cell ends.
+
+A line is written by a single call on a file opened for appending, under an advisory lock, and is on the disk when
+`append` returns: writers side by side do not mix, and a crash costs at most the line that was being written. Such a
+torn line is reported and skipped by `read`; the next `append` starts a new line after it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import SCHEMA, Result
+
+_FILE_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_BEGINNING = b'{"kind":"'
+_STRING_OR_NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|(NaN|-?Infinity)')
+
+_decoder: msgspec.json.Decoder[Result] = msgspec.json.Decoder(Result)
+
+
+class _Head(msgspec.Struct):
+    """What every record of every schema begins with."""
+
+    kind: str
+    schema: int
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
+def append(folder: Path | str, record: Result, *, run: str | None = None) -> Path:
+    """Appends one record and returns its file, `folder`/<day>-<id>.jsonl; the folder is the device's, and is made.
+
+    `run` names what the records of one command share, and is the file's id; without it the record's own id is.
+    Raises UsageError when the folder cannot be written to, or time and id do not make the name of a file.
+    """
+    path = Path(folder) / f"{_day(record.time)}-{_safe(run or record.id)}.jsonl"
+    line = msgspec.json.encode(record) + b"\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _write(descriptor, line)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return path
+
+
+def check_writable(folder: Path | str) -> None:
+    """Makes the folder and tries a file in it, so that a long run does not end at its first result.
+
+    Raises UsageError when results cannot be written there.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise _unwritable(Path(folder), error) from error
+
+
+def read(path: Path | str, *, on_warning: Callable[[str], None] | None = None) -> list[Result]:
+    """Reads one .jsonl file, or every one under a folder in the order of their names.
+
+    A line that was cut off while it was written is reported to `on_warning` (a Python warning unless told) and
+    skipped. Raises UsageError when there is nothing to read, for a record of a newer schema, and for a file that does
+    not hold edgebench's records.
+    """
+    path = Path(path)
+    try:
+        files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
+        found: list[Result] = []
+        for file in files:
+            found.extend(parse(file.read_bytes(), str(file), on_warning or _warn))
+        return found
+    except OSError as error:
+        raise UsageError(f"cannot read results from {error.filename or path}: {_reason(error)}") from error
+
+
+def parse(data: bytes, name: str, on_warning: Callable[[str], None]) -> Iterator[Result]:
+    """Yields the records of one file's content; `name` is what messages call it. Warns and raises as `read` does."""
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        if _is_torn(line):
+            on_warning(f"{name}:{number} was cut off while it was written, and is skipped")
+        else:
+            yield _decode(line, f"{name}:{number}")
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether a line is the beginning of a record, without its end."""
+    if not (line.startswith(_BEGINNING) or _BEGINNING.startswith(line)):
+        return False
+    try:
+        msgspec.json.decode(line)
+    except UnicodeDecodeError:
+        return True
+    except msgspec.DecodeError as error:
+        return "truncated" in str(error)  # as opposed to malformed, such as a NaN: somebody else wrote that
+    return False
+
+
+def _decode(line: bytes, where: str) -> Result:
+    try:
+        head = _head.decode(line)
+        if head.schema > SCHEMA:
+            raise UsageError(
+                f"{where} was written by a newer edgebench (schema {head.schema}; this one reads up to {SCHEMA}):"
+                " pip install --upgrade edgebench"
+            )
+        return _decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise UsageError(f"{where} is not a result of edgebench: {_no_number(line) or error}") from error
+
+
+def _no_number(line: bytes) -> str:
+    """What to say of a NaN or Infinity outside of strings, which Python's json writes and JSON has none of."""
+    found = next((match[1] for match in _STRING_OR_NAN.finditer(line) if match[1]), None)
+    if found is None:
+        return ""
+    return f"it holds {found.decode()}, which is no number; another program wrote or changed it, so measure again"
+
+
+def _write(descriptor: int, line: bytes) -> None:
+    """One write, then to the disk. Raises OSError, also for a disk that took only a part."""
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        line = b"\n" + line  # somebody's line was cut off: leave it alone
+    if os.write(descriptor, line) != len(line):
+        raise OSError(0, "only a part of the record fitted on the disk")
+    os.fsync(descriptor)
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"cannot write results to {path}: {_reason(error)}; name another folder with --results")
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
+
+
+def _safe(name: str) -> str:
+    if not _FILE_SAFE.fullmatch(name):
+        raise UsageError(f"the id '{name}' cannot name a file: use letters, digits and _ . + -")
+    return name
+
+
+def _day(time: str) -> str:
+    if not _DAY.fullmatch(time[:10]):
+        raise UsageError(f"the time '{time}' does not begin with a day such as 2026-11-30")
+    return time[:10]
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, stacklevel=4)

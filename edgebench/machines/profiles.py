@@ -1,0 +1,300 @@
+"""Device profiles: one TOML a device, read strictly, with the source of every figure.
+
+Quantities are written with their unit ("1.8GHz", "4GiB", "2.5GB/s") and held in base units. The calibrations at the
+end of a file are written by `python -m edgebench.estimate.fit`. devices/README.md shows the whole form.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
+
+from edgebench.ground import units
+from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.records import Precision
+from edgebench.machines import device_files, facts
+from edgebench.machines.capabilities import Capability as Capability
+from edgebench.machines.capabilities import capabilities as capabilities
+
+NonNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of a profile's parts; an unknown key is an error."""
+
+
+Part = TypeVar("Part", bound=_Part)
+
+
+class Caches(_Part, frozen=True, kw_only=True, rename={"l1d_bytes": "l1d", "l2_bytes": "l2", "l3_bytes": "l3"}):
+    """Data caches in bytes, as one core sees them: a cache that several cores share counts whole."""
+
+    l1d_bytes: Count | None = None
+    l2_bytes: Count | None = None
+    l3_bytes: Count | None = None
+
+    @property
+    def last_level_bytes(self) -> int | None:
+        """The largest cache that is known."""
+        return max(filter(None, (self.l1d_bytes, self.l2_bytes, self.l3_bytes)), default=None)
+
+
+class Facts(_Part, frozen=True, kw_only=True, rename={"clock_hz": "clock", "bandwidth_bytes_per_s": "bandwidth"}):
+    """What an estimate needs to know of a core: its clock, its memory copy rate, and its caches."""
+
+    clock_hz: NonNegative | None = None
+    bandwidth_bytes_per_s: NonNegative | None = None
+    caches: Caches = Caches()
+
+
+class Cpu(_Part, frozen=True, kw_only=True, rename={"clock_hz": "clock", "bandwidth_bytes_per_s": "bandwidth"}):
+    """The cores that inference runs on (the big ones), their highest clock, and the memory copy rate seen on them."""
+
+    soc: str
+    core: str
+    cores: Count
+    clock_hz: NonNegative | None = None
+    isa: str
+    caches: Caches = Caches()
+    bandwidth_bytes_per_s: NonNegative | None = None
+
+
+class Source(_Part, frozen=True, kw_only=True):
+    """Where one figure of the profile was read. `field` is its dotted key."""
+
+    field: str
+    source: str
+    note: str = ""
+
+
+class LeaveOneOut(_Part, frozen=True, kw_only=True):
+    """Errors on networks that the fit did not see, each network left out in turn.
+
+    `median` and `worst` are |estimate / published - 1|; `coverage` is the share of published figures inside the
+    90% interval; `kendall_tau` compares the order of the networks. Variants of one design predict each other better
+    than they predict another one: `new_design` is the median error when whole designs are left out, in this cell or,
+    where it has fewer than three, in others of the runtime.
+    """
+
+    median: NonNegative
+    worst: NonNegative
+    coverage: Share
+    kendall_tau: Annotated[float, Meta(ge=-1, le=1)]
+    new_design: NonNegative
+
+    @property
+    def expected(self) -> float:
+        """The median error to expect of a network of one's own."""
+        return max(self.median, self.new_design)
+
+
+class Calibration(_Part, frozen=True, kw_only=True):
+    """Fitted constants of one runtime, precision and thread count, with the rows they came from and their error.
+
+    `spread` is the half-width of the 90% interval of ln(published / estimate). `macs` is the range of the fitted rows,
+    `seen` the largest share of the time that each term takes in one of them.
+    """
+
+    runtime: str
+    precision: Precision
+    threads: Count
+    constants: dict[str, NonNegative]
+    spread: NonNegative
+    macs: tuple[NonNegative, NonNegative]
+    rows: Count
+    networks: Count
+    seen: dict[str, Share]
+    error: LeaveOneOut
+    sources: tuple[str, ...]
+    note: str = ""
+
+    @property
+    def cell(self) -> tuple[str, Precision, int]:
+        """(runtime, precision, threads): what it is for."""
+        return (self.runtime, self.precision, self.threads)
+
+
+class Reach(_Part, frozen=True, kw_only=True):
+    """How a measurement gets to a device: over SSH to an `address` such as "pi@raspberrypi.local", or through adb to a
+    phone's serial number. `python` is one on the device, with the runtimes; without it the bundle is sent there."""
+
+    via: Literal["ssh", "adb", "local"] | None = None
+    address: str | None = None
+    python: str | None = None
+
+
+class DeviceProfile(_Part, frozen=True, kw_only=True, rename={"memory_bytes": "memory"}):
+    """A device: what it is, where that is known from, and what its latencies are estimated with.
+
+    `reach` says how a measurement gets there: "local" is this machine; None has no way yet, so only estimates unless
+    one is told.
+    """
+
+    name: str
+    title: str
+    cpu: Cpu
+    memory_bytes: Count | None = None
+    reach: Literal["local"] | Reach | None = None
+    sources: tuple[Source, ...] = ()
+    calibrations: tuple[Calibration, ...] = ()
+
+    def calibration(self, runtime: str, precision: str, threads: int) -> Calibration | None:
+        """The calibration for exactly this runtime, precision and thread count, or None."""
+        return next((each for each in self.calibrations if each.cell == (runtime, precision, threads)), None)
+
+    def computed_precision(self, runtime: str, precision: Precision) -> Precision:
+        """The precision in which `runtime` computes a file: LiteRT unpacks half-precision weights, and so does ncnn
+        without half-precision arithmetic (an emulated Cortex-A72 executes 0.2% more than for the fp32 file)."""
+        unpacked = runtime == "litert" or (runtime == "ncnn" and "fp16" not in self.cpu.isa)
+        return "fp32" if precision == "fp16" and unpacked else precision
+
+
+_QUANTITIES: Final[dict[str, Callable[[str], float]]] = {
+    "clock": units.hertz,
+    "memory": units.size_bytes,
+    "bandwidth": units.bytes_per_second,
+    "l1d": units.size_bytes,
+    "l2": units.size_bytes,
+    "l3": units.size_bytes,
+}
+
+
+def names() -> list[str]:
+    """The names of the shipped profiles and the user's own, the host first; nothing is parsed."""
+    return device_files.names()
+
+
+def load(name: str) -> DeviceProfile:
+    """Reads a profile by name, the user's own first, or any profile by the path of its .toml file.
+
+    Raises UsageError for an unknown name (nearest names offered) and for a file that is not a valid profile, naming
+    the file, the key and what belongs there.
+    """
+    if name.endswith(".toml"):
+        path = Path(name)
+        if not path.is_file():
+            raise UsageError(f"no device file '{name}': give an existing .toml, or one of {', '.join(names())}")
+        return parse(_text(path.read_bytes(), name), path.stem, name)
+    if name not in names():
+        raise unknown("device", name, names())
+    data, file = device_files.find(name)
+    profile = parse(_text(data, file), name, file)
+    own = own_calibrations(name)
+    return calibrated(profile, own) if own else profile
+
+
+class OwnCalibrations(_Part, frozen=True, kw_only=True):
+    """What `edgebench device calibrate` wrote beside a device's file. `cpu` has the facts that the file lacks."""
+
+    name: str
+    cpu: Facts = Facts()
+    calibrations: tuple[Calibration, ...]
+
+
+def own_calibrations(name: str) -> OwnCalibrations | None:
+    """What the user calibrated for a device, if anything. Raises UsageError for a file that does not hold that."""
+    found = device_files.find_calibrations(name)
+    if found is None:
+        return None
+    data, file = found
+    own = _convert(_quantities(_toml(_text(data, file), file), file), file, OwnCalibrations)
+    if own.name != name:
+        raise UsageError(f'{file}: name = "{own.name}" must be the device\'s name, "{name}"')
+    return own
+
+
+def calibrated(profile: DeviceProfile, own: OwnCalibrations) -> DeviceProfile:
+    """The profile with a user's own calibrations, which go before its own for the same cell."""
+    taken = {each.cell for each in own.calibrations}
+    kept = (each for each in profile.calibrations if each.cell not in taken)
+    cpu = replace(
+        profile.cpu,
+        clock_hz=profile.cpu.clock_hz or own.cpu.clock_hz,
+        bandwidth_bytes_per_s=profile.cpu.bandwidth_bytes_per_s or own.cpu.bandwidth_bytes_per_s,
+        caches=profile.cpu.caches if profile.cpu.caches.last_level_bytes else own.cpu.caches,
+    )
+    return replace(profile, cpu=cpu, calibrations=(*own.calibrations, *kept))
+
+
+def parse(text: str, stem: str, file: str) -> DeviceProfile:
+    """Builds a profile from TOML `text`; `stem` is the name it must have, `file` what messages call it."""
+    table = _toml(text, file)
+    converted = _quantities(table, file)
+    if table.get("reach") == "local":
+        converted = facts.facts() | converted
+    profile = _convert(converted, file, DeviceProfile)
+    if profile.name != stem:
+        raise UsageError(f'{file}: name = "{profile.name}" must be the file\'s own name, "{stem}"')
+    return profile
+
+
+def _text(data: bytes, file: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is not TOML: it is not UTF-8 text") from error
+
+
+def _quantities(value: Any, file: str, path: str = "") -> Any:
+    """Replaces every quantity in a TOML value by its number in base units."""
+    if isinstance(value, list):
+        return [_quantities(item, file, path) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _quantity(key, item, file, f"{path}.{key}".lstrip(".")) for key, item in value.items()}
+
+
+def _quantity(key: str, value: Any, file: str, path: str) -> Any:
+    parser = _QUANTITIES.get(key)
+    if parser is None or path.startswith(("sources", "calibrations")):
+        return _quantities(value, file, path)
+    if not isinstance(value, str):
+        raise UsageError(f'{file}: {path} = {value!r} has no unit: write it in quotes with one, such as "1.8GHz"')
+    try:
+        return parser(value)
+    except UsageError as error:
+        raise UsageError(f"{file}: {path}: {error}") from error
+
+
+def _toml(text: str, file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # an endless number, or brackets without end
+        raise UsageError(f"{file} is not TOML: {error}") from error
+
+
+def _convert(table: dict[str, Any], file: str, kind: type[Part]) -> Part:
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{file}: {_explained(str(error))}") from error
+
+
+def _explained(message: str) -> str:
+    """msgspec's message in the words of someone who writes a TOML: the key, and the keys that belong there."""
+    reason, _, path = message.partition(" - at `$")
+    where = path.rstrip("`").strip(".")
+    where = f" in [{where}]" if where else ""
+    if match := re.fullmatch(r"Object contains unknown field `(.*)`", reason, re.DOTALL):
+        return f"unknown key '{match[1]}'{where}; known: {', '.join(_keys(path.rstrip('`')))}"
+    if match := re.fullmatch(r"Object missing required field `(.*)`", reason):
+        return f"the key '{match[1]}' is missing{where}"
+    return f"{reason[0].lower()}{reason[1:]}{where}"
+
+
+def _keys(path: str) -> tuple[str, ...]:
+    """The keys that belong at msgspec's `path`, such as ".cpu.caches" or ".sources[...]"."""
+    parts = {".cpu.caches": Caches, ".cpu": Cpu, ".sources": Source, ".calibrations": Calibration, ".reach": Reach}
+    part = next((part for prefix, part in parts.items() if path.startswith(prefix)), DeviceProfile)
+    if path.endswith(".error"):
+        part = LeaveOneOut
+    return part.__struct_encode_fields__

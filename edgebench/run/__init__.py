@@ -1,0 +1,1 @@
+"""The engine: whoever wants a number asks here."""

@@ -1,0 +1,175 @@
+"""`edgebench device calibrate`: a device's constants from a designed set of small networks, measured there or emulated.
+
+On a connected board, and on this machine, the networks are timed. Without one they are emulated, and their counted
+instructions become times through constants fitted on published latencies (estimate/counts.py), with that error added to
+the fit's own. Every cell is stored as it ends, so that a run that was cut goes on.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from msgspec.structs import replace
+
+from edgebench.estimate import fit, grid, user_calibration
+from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.records import ExportSpec, Measurement, Result, Scenario
+from edgebench.machines import device_files, profiles
+from edgebench.machines.profiles import Caches, Calibration, DeviceProfile
+from edgebench.places.board.remote import RemoteTarget
+from edgebench.run import engine, plan
+from edgebench.run.add import write
+from edgebench.run.mode import Way
+from edgebench.run.plan import OnProgress, silent
+
+# Copies 32 MB and prints bytes a second, the best of many: what sbc-bench calls memcpy.
+COPY: Final = """
+import time, numpy
+source = numpy.ones(1 << 22)
+target = numpy.empty_like(source)
+took = []
+for _ in range(15):
+    began = time.perf_counter()
+    target[:] = source
+    took.append(time.perf_counter() - began)
+print(source.nbytes / min(took))
+"""
+# For a board that does not tell: a clock is only the unit of the constants, and a cache decides where traffic begins.
+CLOCK_HZ, CACHE_BYTES = 1e9, 2**20
+HEAD: Final = "# Written by: edgebench device calibrate {name}. Remove it to go back to the shipped calibrations."
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What became of it: the file, the new calibrations, and a sentence for every cell that gave no figure."""
+
+    path: Path
+    device: DeviceProfile
+    calibrations: tuple[Calibration, ...]
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be calibrated, and how long each network is timed. `fresh` forgets the cells of a run that was cut."""
+
+    formats: tuple[str, ...]
+    precisions: tuple[str, ...]
+    threads: tuple[int, ...] = (1,)
+    full: bool = False
+    fresh: bool = False
+    scenario: Scenario | None = None
+
+
+def calibrate(
+    device: DeviceProfile, way: Way, request: Request, *, here: bool = False, on_progress: OnProgress = silent
+) -> Calibrated:
+    """Runs the grid for every format, precision and thread count, fits, and writes the user's file beside the device's.
+
+    This machine is measured like a connected board: `scale` searches by estimates. Raises UsageError for several
+    threads under the emulator, and where too few networks ran; DeviceError when the device cannot be reached.
+    """
+    _check(device, way, request)
+    known = _with_facts(device, way)
+    done, left_out = [], []
+    for spec, threads in _passes(request):
+        results = _run(known, way, request, spec, threads, on_progress)
+        left_out += [_why(result) for result in results if result.status != "ok"]
+        done.append(_fitted(known, way, results, threads))
+    path = device_files.calibrations_file(device_files.user_folders()[0 if here else 1], device.name)
+    write(path, _show(known, done))
+    return Calibrated(path, profiles.load(device.name), tuple(done), tuple(dict.fromkeys(left_out)))
+
+
+def _check(device: DeviceProfile, way: Way, request: Request) -> None:
+    if way.kind == "count":
+        raise UsageError("counted instructions of this machine have no known time: leave --counts out, it is measured")
+    if way.kind == "estimate":
+        raise UsageError("a calibration needs figures: --via emulator, or a board with --connect pi@host")
+    if way.kind == "emulate" and request.threads != (1,):
+        raise UsageError("the emulator counts on one thread: leave --threads out, or connect a board")
+    for threads in request.threads:
+        if not 1 <= threads <= device.cpu.cores:
+            raise UsageError(f"{threads} threads on {device.name}: give 1 to {device.cpu.cores}, its number of cores")
+
+
+def _passes(request: Request) -> list[tuple[ExportSpec, int]]:
+    specs = plan.export_specs(request.formats, request.precisions)
+    return [(spec, threads) for spec in specs for threads in request.threads]
+
+
+def _run(
+    device: DeviceProfile, way: Way, request: Request, spec: ExportSpec, threads: int, on_progress: OnProgress
+) -> list[Result]:
+    """One pass over the grid; what is stored of it already is not run again."""
+    folder = engine.cache_folder() / "calibrate" / way.kind / f"{spec.key}-x{threads}"
+    scenario = request.scenario or engine.scenario(quick=not request.full)
+    return engine.run(
+        [plan.Cell(export=spec, model=model) for model in grid.specs()],
+        device,
+        replace(scenario, threads=threads),
+        folder,
+        way=way,
+        resume=not request.fresh,
+        on_progress=on_progress,
+    )
+
+
+def _why(result: Result) -> str:
+    return f"{result.model.key} {result.export.key}: {result.error or result.status}"
+
+
+def _fitted(device: DeviceProfile, way: Way, results: Sequence[Result], threads: int) -> Calibration:
+    runtime, precision = results[0].runtime, results[0].export.precision
+    whole = [result for result in results if isinstance(result, Measurement) and result.status == "ok"]
+    if way.kind == "emulate":
+        figures, basis = user_calibration.counted(
+            device, runtime, precision, [(each.model, each.counts) for each in whole]
+        )
+    else:
+        figures, basis = user_calibration.measured(whole)
+    return user_calibration.calibrate(device, runtime, precision, threads, figures, basis)
+
+
+def _with_facts(device: DeviceProfile, way: Way) -> DeviceProfile:
+    """The device with a clock, a copy rate and a cache: measured there, or assumed, where its file lacks them."""
+    cpu = device.cpu
+    rate = cpu.bandwidth_bytes_per_s
+    if rate is None:
+        if way.kind == "emulate":
+            raise UsageError(f"the profile {device.name} lacks cpu.bandwidth: add it with its source")
+        rate = _copy_rate(device, way)
+    caches = cpu.caches if cpu.caches.last_level_bytes else Caches(l2_bytes=CACHE_BYTES)
+    known = replace(cpu, clock_hz=cpu.clock_hz or CLOCK_HZ, bandwidth_bytes_per_s=rate, caches=caches)
+    return replace(device, cpu=known)
+
+
+def _copy_rate(device: DeviceProfile, way: Way) -> float:
+    from edgebench.places.board.reach import reach
+
+    if way.kind == "measure":
+        answer = subprocess.run([sys.executable, "-c", COPY], capture_output=True, text=True, check=False).stdout
+    else:
+        with reach(device, way.via, way.connect, way.python) as target:
+            answer = target.python("-c", COPY).text if isinstance(target, RemoteTarget) else ""
+    with suppress(ValueError):
+        return float(answer)
+    raise DeviceError(f"{device.name} does not tell how fast it copies memory: '{answer.strip()[:60]}'")
+
+
+def _show(device: DeviceProfile, done: Sequence[Calibration]) -> str:
+    """The file's text: what it had of other runtimes, precisions and threads, and what is new."""
+    stored = profiles.own_calibrations(device.name)
+    new = {each.cell for each in done}
+    kept = [each for each in (stored.calibrations if stored else ()) if each.cell not in new]
+    cpu = device.cpu
+    facts = [HEAD.format(name=device.name), f'name = "{device.name}"', "", "[cpu]"]
+    facts += [f'clock = "{cpu.clock_hz:.0f}Hz"', f'bandwidth = "{cpu.bandwidth_bytes_per_s:.0f}B/s"']
+    facts += [f'caches.l2 = "{cpu.caches.last_level_bytes}B"']
+    return "\n\n".join(["\n".join(facts), *(fit.toml(each) for each in (*kept, *done))]) + "\n"

@@ -1,0 +1,145 @@
+"""What turns prepared images into outputs: an exported file in its runtime, here or on a device, and torch itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from edgebench.formats.examples import Array
+from edgebench.formats.native import Native, fed
+from edgebench.formats.quiet import quiet
+from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.records import Artifact, Scenario
+from edgebench.ground.threads import one_thread
+from edgebench.places.target import Outputs, OutputsJob, Raised, Target
+from edgebench.runtimes import FORMATS, RUNTIMES, unavailable
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Run = Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """`run` takes float32 [n, C, H, W], n up to `batch`, and returns float32 [n, classes]. `name` says what it is."""
+
+    run: Run
+    name: str
+    batch: int
+
+
+def of_module(module: nn.Module, batch: int) -> Classifier:
+    """A torch module in eval mode."""
+    import torch
+
+    def run(x: Array) -> Array:
+        with torch.inference_mode():
+            outputs: Array = module(torch.from_numpy(x)).numpy()
+        return outputs
+
+    return Classifier(run, f"torch {torch.__version__.partition('+')[0]} fp32", batch)
+
+
+def of_file(artifact: Artifact, batch: int, threads: int = 1) -> Classifier:
+    """An exported file in its runtime on this machine; a CoreML package off a Mac in edgebench's evaluator.
+
+    A file whose batch is fixed runs image by image. Raises UsageError where its runtime is not installed, DeviceError
+    where it does not load.
+    """
+    if artifact.export.format == "coreml" and unavailable("coreml"):
+        return _evaluated(artifact)
+    runtime = FORMATS[artifact.export.format]
+    if reason := unavailable(runtime):
+        raise UsageError(reason)
+    from edgebench.formats.describe import NOISE
+
+    size = batch if artifact.inputs[0].shape[0] is None else 1
+    try:
+        with quiet(NOISE):
+            session = RUNTIMES.load(runtime)(artifact.path, threads, size)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DeviceError(f"{runtime} cannot load {artifact.path}: {_first_line(error)}") from error
+    run = _filled(_caught(fed(session.run, artifact.inputs[0], artifact.outputs[0]), runtime), size)
+    return Classifier(_pixels(run, artifact), f"{runtime} {session.version}", size)
+
+
+def of_target(artifact: Artifact, target: Target, where: str, batch: int, threads: int = 1) -> Classifier:
+    """An exported file on a device or an emulated one: a fresh process for every batch, whose inputs are sent there.
+
+    `where` is how the device is called. `run` raises DeviceError where the process or its engine fails.
+    """
+    runtime = FORMATS[artifact.export.format]
+    run = fed(lambda x: _outputs_there(artifact, target, runtime, threads, x), artifact.inputs[0], artifact.outputs[0])
+    return Classifier(_pixels(run, artifact), f"{runtime} {where}", batch)
+
+
+def _outputs_there(artifact: Artifact, target: Target, runtime: str, threads: int, x: Native) -> Native:
+    """Runs native inputs [n, ...] one by one and returns native outputs [n, ...]."""
+    found: list[Native] = []
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "images.npy"
+        np.save(path, x[:, None])
+        scenario = Scenario(processes=1, threads=threads)
+        job = OutputsJob(runtime=runtime, artifact=artifact.path, scenario=scenario, mode="outputs", input=str(path))
+        with closing(target.run(job)) as events:
+            for event in events:
+                match event:
+                    case Raised():
+                        raise DeviceError(f"{runtime} raised {event.type}: {event.message.strip()[:_LONGEST]}")
+                    case Outputs():
+                        found.append(np.frombuffer(event.data, event.dtype).reshape(event.shape))
+    if len(found) != len(x):
+        raise DeviceError(f"{runtime} gave {len(found)} outputs for {len(x)} images")
+    return np.concatenate(found)
+
+
+def _evaluated(artifact: Artifact) -> Classifier:
+    from edgebench.formats.coreml.evaluate import load_package
+
+    program = load_package(Path(artifact.path))
+
+    def run(x: Array) -> Array:
+        with one_thread():
+            return program.run(x)
+
+    return Classifier(_pixels(run, artifact), program.name, 1)
+
+
+def _filled(run: Run, size: int) -> Run:
+    """Fills a last batch up with zeros, for a session that was loaded for `size` images."""
+
+    def filled(x: Array) -> Array:
+        missing = size - len(x)
+        return run(np.pad(x, [(0, missing), *[(0, 0)] * 3]) if missing else x)[: len(x)]
+
+    return filled
+
+
+def _pixels(run: Run, artifact: Artifact) -> Run:
+    """A file that takes an image gets whole values from 0 to 255; it normalises them itself."""
+    return (lambda x: run(np.rint(x * np.float32(255)))) if artifact.export.image_input else run
+
+
+def _caught(run: Run, runtime: str) -> Run:
+    def caught(x: Array) -> Array:
+        try:
+            return run(x)
+        except (RuntimeError, ValueError) as error:
+            raise DeviceError(f"{runtime} raised {type(error).__name__}: {_first_line(error)}") from error
+
+    return caught
+
+
+_LONGEST: Final = 300
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:_LONGEST]

@@ -1,0 +1,158 @@
+"""Accuracy of exported files on a data set: every file in its runtime, and torch in float32 beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from edgebench.ground.errors import DeviceError, JobError, UsageError
+from edgebench.ground.records import Artifact, ModelSpec
+from edgebench.run import mode
+from edgebench.run.engine import cache_folder
+from edgebench.run.evaluator import BATCH, Evaluation, Evaluator, Place, check_all_classes
+from edgebench.run.exporting import prepare
+from edgebench.run.mode import Way
+from edgebench.run.plan import Cell, OnProgress, Step, is_file, silent, suited
+from edgebench.runtimes import FORMATS
+
+NAMED: Final = 5  # classes that a note names
+
+if TYPE_CHECKING:
+    from edgebench.data import Dataset
+    from edgebench.machines.profiles import DeviceProfile
+    from edgebench.places.target import Target
+
+
+def dataset(reference: str, split: str | None = None, limit: int | None = None) -> tuple[Dataset, list[str]]:
+    """Returns the images to evaluate on, and what is to be said of the choice.
+
+    The split is `val`, or where a set has none of its own: `test`, or all of the folder. `limit` keeps so many, every
+    class in its share. Raises UsageError as data.load does, and for a limit below one.
+    """
+    from edgebench.data import load, splits
+
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit is {limit}; it must be 1 or more")
+    own = splits(reference)
+    whole = load(reference, split=split or (own[0] if own == ("all",) else "val"))
+    notes = []
+    if split is None and own == ("all",):
+        notes.append(
+            f"{reference} has no folders train and val, so all its images count; were some of them trained on?"
+            " --split val takes the fifth that training holds out"
+        )
+    return whole.subset(limit) if limit else whole, [*notes, *_absent(whole)]
+
+
+def _absent(images: Dataset) -> list[str]:
+    """One sentence on classes of which the split has no image, where there are any."""
+    counts = np.bincount(images.labels, minlength=len(images.classes))
+    names = [name for name, count in zip(images.classes, counts, strict=True) if not count]
+    if not names:
+        return []
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return [
+        f"{images.reference} has no images of {', '.join(names[:NAMED])}{more} in its split {images.split}:"
+        " the accuracy says nothing of them"
+    ]
+
+
+def check_ready(names: Sequence[str], options: Sequence[str]) -> None:
+    """Raises UsageError where all `names` are ready files and there are `options` of how to export a network."""
+    if options and all(map(is_file, names)):
+        raise UsageError(
+            f"{names[0]} is a ready file and stays what it was exported as: {', '.join(options)} would do nothing;"
+            " leave it out, or give a network"
+        )
+
+
+def way(device: DeviceProfile, via: str | None = None, *, connect: str | None = None, python: str | None = None) -> Way:
+    """Where files run: this machine, a board that is reached, or, where nothing says how to reach it, an emulated one.
+
+    Raises UsageError for a `via` that does not exist, does not fit, or runs nothing.
+    """
+    if via == "estimate":
+        raise UsageError("--via estimate runs nothing, so there is nothing to be right: use ssh, adb or emulator")
+    found = mode.way(device, via, connect=connect, python=python)
+    return Way("emulate") if found.kind == "estimate" else found
+
+
+def run(
+    cells: Sequence[Cell],
+    images: Dataset,
+    device: DeviceProfile,
+    *,
+    way: Way,
+    weights: Path | None = None,
+    batch: int = BATCH,
+    threads: int = 1,
+    on_progress: OnProgress = silent,
+) -> list[Evaluation]:
+    """Exports what is not yet there, evaluates every cell, and returns one result each, in order.
+
+    A cell that fails says why and does not stop the others. Raises UsageError for a network whose number of classes is
+    not the data set's, before anything runs where that is known.
+    """
+    cells = suited(cells, device)
+    check_all_classes(cells, images)
+    networks = any(cell.model for cell in cells)
+    artifacts = prepare(cells, cache_folder() / "artifacts", weights=weights if networks else None)
+    done: list[Evaluation] = []
+    with reached(device, way, lambda doing: on_progress(Step(0, len(cells), device.name, doing))) as target:
+        place = Place(device, target, batch, threads)
+        for number, cell in enumerate(cells):
+
+            def report(detail: str, number: int = number, title: str = cell.title) -> None:
+                on_progress(Step(number, len(cells), title, detail))
+
+            report("preparing")
+            done.append(_attempt(Evaluator(images, place, weights, report), cell, next(artifacts)))
+    return done
+
+
+def check(results: Sequence[Evaluation]) -> None:
+    """Raises DeviceError when any cell failed, so that the command exits with 4 after it has shown all rows."""
+    failed = [f"{result.model.name} {result.export.key}" for result in results if result.status == "failed"]
+    if failed:
+        raise DeviceError(f"{len(failed)} of {len(results)} evaluations failed: {', '.join(failed)}")
+
+
+@contextmanager
+def reached(device: DeviceProfile, way: Way, tell: Callable[[str], None]) -> Iterator[Target | None]:
+    """Where files run: None is this machine, else a device that is connected, or an emulated one.
+
+    Raises DeviceError, UsageError where it cannot be had.
+    """
+    if way.kind == "measure":
+        yield None
+    elif way.kind == "reach":
+        from edgebench.places.board.reach import reach
+
+        with reach(device, way.via, way.connect, way.python, tell=tell) as target:
+            yield target
+    else:
+        from edgebench.places.bundle.bundle import require
+        from edgebench.places.emulator.emulator import EmulatorTarget
+
+        yield EmulatorTarget(device, require())
+
+
+def _attempt(evaluator: Evaluator, cell: Cell, artifact: Artifact | JobError) -> Evaluation:
+    """Evaluates; a failure becomes a result that says so."""
+    try:
+        if isinstance(artifact, JobError):
+            raise artifact
+        return evaluator.evaluate(artifact)
+    except JobError as error:
+        return Evaluation(
+            model=cell.model or ModelSpec(name=cell.file.stem if cell.file else "unknown", family="file"),
+            export=cell.export,
+            device=evaluator.place.device.name,
+            runtime=FORMATS[cell.export.format],
+            status="failed",
+            error=str(error),
+        )

@@ -1,0 +1,92 @@
+"""Runs the export cells of a plan: one failing cell is reported and does not stop the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from edgebench.ground.errors import ExportError, JobError, UsageError
+from edgebench.ground.records import Artifact
+from edgebench.run.plan import Cell, OnProgress, Step, silent
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one export cell: an artifact, or the sentence that says why there is none."""
+
+    cell: Cell
+    artifact: Artifact | None
+    error: str | None
+
+
+def run(
+    cells: Sequence[Cell],
+    folder: Path,
+    *,
+    weights: Path | None = None,
+    force: bool = False,
+    strict: bool = False,
+    on_progress: OnProgress = silent,
+) -> list[Outcome]:
+    """Exports every cell into `folder` and returns one outcome each, in order.
+
+    Raises UsageError for a ready file among the cells, and for bad input such as a weights file that does not fit,
+    since that would fail alike for every cell.
+    """
+    files = [str(cell.file) for cell in cells if cell.model is None]
+    if files:
+        raise UsageError(f"{files[0]} is already a model file; export takes networks")
+    outcomes = []
+    artifacts = prepare(cells, folder, weights=weights, force=force, strict=strict)
+    for done, cell in enumerate(cells):
+        on_progress(Step(done, len(cells), cell.title, "converting and checking"))
+        found = next(artifacts)
+        if isinstance(found, JobError):
+            outcomes.append(Outcome(cell, None, str(found)))
+        else:
+            outcomes.append(Outcome(cell, found, None))
+    return outcomes
+
+
+def prepare(
+    cells: Sequence[Cell],
+    folder: Path,
+    *,
+    weights: Path | None = None,
+    force: bool = False,
+    strict: bool = False,
+) -> Iterator[Artifact | JobError]:
+    """Yields the checked file of each cell, in order, or the error that kept it from being made.
+
+    Neighbouring cells of one network share its torch module and its graph. Raises UsageError for bad input; for ready
+    files before the first cell, so that a damaged one does not end a run that has begun.
+    """
+    from edgebench.formats.pipeline import export_models, load_artifact
+
+    if weights is not None:
+        _check_weights(weights, cells)
+    ready = {cell.file: load_artifact(cell.file) for cell in cells if cell.file is not None}
+    for model, group in groupby(cells, key=lambda cell: cell.model):
+        if model is None:
+            yield from (ready[cell.file] for cell in group if cell.file is not None)
+            continue
+        exports = [cell.export for cell in group]
+        for _, outcome in export_models(model, exports, folder, weights=weights, force=force, strict=strict):
+            yield outcome
+
+
+def _check_weights(weights: Path, cells: Sequence[Cell]) -> None:
+    if not weights.is_file():
+        raise UsageError(f"there is no weights file {weights}")
+    names = list(dict.fromkeys(cell.model.name for cell in cells if cell.model))
+    if len(names) != 1:
+        raise UsageError(f"--weights {weights} fits one network: name one, not {' and '.join(names) or 'only files'}")
+
+
+def check(outcomes: Sequence[Outcome]) -> None:
+    """Raises ExportError when any cell failed, so that the command exits with 4 after it has shown all rows."""
+    failed = [outcome.cell.title for outcome in outcomes if outcome.artifact is None]
+    if failed:
+        raise ExportError(f"{len(failed)} of {len(outcomes)} exports failed: {', '.join(failed)}")

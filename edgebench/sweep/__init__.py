@@ -1,6 +1,0 @@
-"""Sweeps: many cells (network x file x device), each run once, on local processes or a Ray cluster."""
-
-from edgebench.sweep.cells import SweepCell, read, write
-from edgebench.sweep.driver import run
-
-__all__ = ["SweepCell", "read", "run", "write"]

@@ -1,0 +1,79 @@
+"""What is inside a file of any format: its operators in order, what each computes in, and the weights it reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Format, TensorSpec
+from edgebench.ground.registry import Registry
+
+INT8, FP16, FP32, CONVERSION, SHAPE = "int8", "fp16", "fp32", "conversion", "shape"
+FLOAT = (FP16, FP32)
+DYNAMIC = "int8 weights, dynamic"  # activations are float, and rounded by each inference's own range
+
+SUFFIXES: dict[str, Format] = {".onnx": "onnx", ".tflite": "tflite", ".mlpackage": "coreml", ".ncnn": "ncnn"}
+FOLDERS = ("coreml", "ncnn")
+READERS = Registry(
+    "file format",
+    {
+        "onnx": "edgebench.formats.onnx.inspect:read",
+        "tflite": "edgebench.formats.tflite.inspect:read",
+        "coreml": "edgebench.formats.coreml.inspect:read",
+        "ncnn": "edgebench.formats.ncnn.inspect:read",
+    },
+    extras={"onnx": "onnx", "tflite": "tflite", "coreml": "coreml", "ncnn": "ncnn"},
+)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator.
+
+    `computes` is int8, fp16, fp32 or DYNAMIC, "conversion" between them, or "shape" where nothing is computed.
+    `weights` maps the types that its constants are stored in to bytes.
+    """
+
+    name: str
+    kind: str
+    computes: str
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    shape: tuple[int | None, ...] = ()
+    weights: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Inside:
+    """A file's tensors at both ends and its operators.
+
+    `int8_kinds` are the kinds that the format has an int8 form of that is worth having, None for all. `runs` counts
+    what the engine makes of the operators on this machine, where it tells.
+    """
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    operators: tuple[Operator, ...]
+    int8_kinds: tuple[str, ...] | None = None
+    runs: dict[str, int] = field(default_factory=dict)
+
+    def has_int8(self, kind: str) -> bool:
+        """Whether the format has an int8 form of an operator."""
+        return self.int8_kinds is None or kind in self.int8_kinds
+
+
+def form(path: Path) -> Format:
+    """Returns a file's format by its name. Raises UsageError for one that cannot be inspected, or is not there."""
+    if not path.exists():
+        raise UsageError(f"there is no file {path}")
+    found = SUFFIXES.get(path.suffix)
+    if found is None or path.is_dir() != (found in FOLDERS):
+        raise UsageError(f"{path} cannot be inspected: give a file {', '.join(SUFFIXES)}")
+    return found
+
+
+def read(path: Path) -> Inside:
+    """Reads a file. Raises UsageError for one that is damaged, or whose kind is unknown."""
+    inside: Inside = READERS.load(form(path))(path)
+    return inside

@@ -1,0 +1,48 @@
+"""Runs an ncnn network and hands out its blobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import ncnn
+import numpy as np
+
+from edgebench.formats.examples import Array
+from edgebench.formats.ncnn.param import BIN, PARAM, parse
+from edgebench.ground.errors import ExportError
+from edgebench.runtimes.ncnn import configure
+
+Blobs = dict[str, Array]
+
+
+def activations(folder: Path, images: Iterable[Array], blobs: Iterable[str]) -> Iterator[Blobs]:
+    """Yields, for each image (1, C, H, W), the values of `blobs` by name, without a batch.
+
+    Raises ExportError for a folder that ncnn cannot read or run. A blob that is passed on in 8 bits has the whole
+    numbers that are stored.
+    """
+    net, entry = _load(folder)
+    wanted = list(dict.fromkeys(blobs))
+    for image in images:
+        held = np.ascontiguousarray(image[0])  # ncnn reads this memory and does not keep it alive
+        extractor = net.create_extractor()
+        extractor.input(entry, ncnn.Mat(held))
+        yield {blob: _extracted(extractor, blob) for blob in wanted}
+
+
+def _load(folder: Path) -> tuple[ncnn.Net, str]:
+    layers = parse((folder / PARAM).read_text("utf-8"))
+    net = ncnn.Net()
+    configure(net.opt, 1, half=False)
+    net.opt.lightmode = False  # which would free a blob as soon as it was read
+    if net.load_param(str(folder / PARAM)) or net.load_model(str(folder / BIN)):
+        raise ExportError("ncnn cannot read the network that was written")
+    return net, next(layer.outputs[0] for layer in layers if layer.kind == "Input")
+
+
+def _extracted(extractor: ncnn.Extractor, blob: str) -> Array:
+    code, values = extractor.extract(blob)
+    if code:
+        raise ExportError(f"ncnn stopped with code {code} before blob {blob}")
+    return np.array(values, np.float32)

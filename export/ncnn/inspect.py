@@ -1,0 +1,55 @@
+"""The layers of an .ncnn folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from edgebench.formats.inspect import FP16, FP32, INT8, SHAPE, Inside, Operator
+from edgebench.formats.ncnn import weights
+from edgebench.formats.ncnn.param import BIN, PARAM, Layer, parse
+from edgebench.formats.ncnn.static import QUANTIZED
+from edgebench.ground.errors import ExportError, UsageError
+from edgebench.ground.records import Layout, TensorSpec
+from edgebench.runtimes.ncnn import ends
+
+SHAPES = ("Split", "Flatten", "Reshape", "Permute", "Slice", "Crop", "Padding", "Squeeze", "ExpandDims", "Noop")
+LAYOUTS: dict[int, Layout] = {2: "NC", 4: "NCHW"}
+
+
+def read(path: Path) -> Inside:
+    """Returns what is in the folder. Raises UsageError for one that is damaged."""
+    for name in (PARAM, BIN):
+        if not (path / name).is_file():
+            raise UsageError(f"{path} is not a whole .ncnn folder: {name} is missing in it")
+    try:
+        layers = parse((path / PARAM).read_text("utf-8"))
+        blocks = weights.read(layers, (path / BIN).read_bytes())
+        inputs, outputs = ends(str(path / PARAM))
+    except ExportError as error:
+        raise UsageError(f"{path} cannot be inspected: {error}") from error
+    except (OSError, ValueError, LookupError) as error:
+        raise UsageError(f"{path} cannot be read: {PARAM} or {BIN} is damaged; copy or export it again") from error
+    return Inside(
+        inputs=tuple(_tensor(one) for one in inputs),
+        outputs=tuple(_tensor(one) for one in outputs),
+        operators=tuple(_operator(layer, blocks.get(layer.name, [])) for layer in layers if layer.kind != "Input"),
+        int8_kinds=tuple(QUANTIZED),
+    )
+
+
+def _tensor(described: dict[str, object]) -> TensorSpec:
+    shape: tuple[int, ...] = tuple(described["shape"])  # type: ignore[arg-type]
+    return TensorSpec(name=str(described["name"]), shape=shape, dtype="float32", layout=LAYOUTS.get(len(shape)))
+
+
+def _operator(layer: Layer, blocks: list[weights.Block]) -> Operator:
+    stored: Counter[str] = Counter()
+    for block in blocks:
+        stored[block.values.dtype.name] += block.values.nbytes
+    computes = FP16 if "float16" in stored else FP32
+    if layer.kind in SHAPES:
+        computes = SHAPE
+    elif weights.number(layer, 8) and "int8" in stored:
+        computes = INT8
+    return Operator(layer.name, layer.kind, computes, layer.inputs, layer.outputs, weights=dict(stored))

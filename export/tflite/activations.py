@@ -1,0 +1,91 @@
+"""Runs a .tflite file with all its tensors kept, and hands out what each operator computed, as float32."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from edgebench.formats.examples import Array
+from edgebench.formats.layer_errors import relative_errors
+from edgebench.formats.quiet import Noise, quiet
+from edgebench.graph.operators import Graph, Input, Operator, Pad, Reshape, Subsample
+from edgebench.ground.records import LayerError
+
+NOISE: Final = Noise(
+    warnings=("Warning: Enabling `experimental_preserve_all_tensors`",),
+    native=("INFO: Created TensorFlow Lite XNNPACK delegate for CPU",),
+)
+BETWEEN: Final = ("QUANTIZE", "DEQUANTIZE", "DELEGATE")  # what stands between operators of two types, or for many
+UNCHANGED: Final = (Input, Pad, Reshape, Subsample)  # operators that compute nothing new
+
+Tensor = dict[str, Any]
+
+
+class Taps:
+    """A file with one image as input, channels last. `stored` maps each tensor that is computed to its dtype."""
+
+    def __init__(self, path: Path) -> None:
+        with quiet(NOISE):
+            self._interpreter = Interpreter(str(path), num_threads=1, experimental_preserve_all_tensors=True)
+            self._interpreter.allocate_tensors()
+        self._input: Tensor = self._interpreter.get_input_details()[0]
+        details = {tensor["index"]: tensor for tensor in self._interpreter.get_tensor_details()}
+        operators = self._interpreter._get_ops_details()  # the binding has no public list of operators
+        written = [int(each["outputs"][0]) for each in operators if each["op_name"] not in BETWEEN]
+        self._tensors: list[Tensor] = [details[index] for index in written]
+        self.stored = {tensor["name"]: np.dtype(tensor["dtype"]).name for tensor in self._tensors}
+
+    def run(self, image: Array) -> Iterator[tuple[str, Array]]:
+        """Yields (name, values) of the input (1, C, H, W) and of each operator's output, in order, channels last."""
+        given = np.ascontiguousarray(image.transpose(0, 2, 3, 1))
+        self._interpreter.set_tensor(self._input["index"], _stored(given, self._input))
+        self._interpreter.invoke()
+        yield self._input["name"], given
+        for tensor in self._tensors:
+            yield tensor["name"], _values(self._interpreter.get_tensor(tensor["index"]), tensor)
+
+
+def activations(path: Path, images: Sequence[Array]) -> Iterator[dict[str, Array]]:
+    """Yields every tensor of every image under its name, one at a time: they may not fit memory together."""
+    taps = Taps(path)
+    for image in images:
+        yield from ({name: values} for name, values in taps.run(image))
+
+
+def layer_errors(graph: Graph, original: Path, quantized: Path, images: Sequence[Array]) -> tuple[LayerError, ...]:
+    """The error of each operator's output in `quantized` against the float file `original`, in the graph's order."""
+    before, after = Taps(original), Taps(quantized)
+    errors = relative_errors(pair for image in images for pair in _pairs(before, after, image))
+    return tuple(
+        _layer(operator, errors[operator.name], after.stored[operator.name])
+        for operator in graph.operators
+        if operator.name in errors and not isinstance(operator, UNCHANGED)
+    )
+
+
+def _pairs(before: Taps, after: Taps, image: Array) -> Iterator[tuple[dict[str, Array], dict[str, Array]]]:
+    for (name, expected), (_, found) in zip(before.run(image), after.run(image), strict=True):
+        yield {name: found}, {name: expected}
+
+
+def _layer(operator: Operator, error: float, dtype: str) -> LayerError:
+    stored = "float" if dtype.startswith("float") else dtype
+    return LayerError(name=operator.name, kind=operator.kind, relative_l2_error=error, stored=stored)
+
+
+def _stored(values: Array, tensor: Tensor) -> Any:
+    scale, zero = tensor["quantization"]
+    if not scale:
+        return values
+    limits = np.iinfo(tensor["dtype"])
+    return np.clip(np.rint(values / scale) + zero, limits.min, limits.max).astype(tensor["dtype"])
+
+
+def _values(stored: Any, tensor: Tensor) -> Array:
+    scale, zero = tensor["quantization"]
+    values: Array = (stored.astype(np.float32) - np.float32(zero)) * np.float32(scale) if scale else stored
+    return values

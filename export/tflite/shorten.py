@@ -1,0 +1,64 @@
+"""Prefixes of a .tflite file, by the flatbuffer's own classes from ai-edge-litert."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import flatbuffers
+from ai_edge_litert import schema_py_generated as schema
+
+from edgebench.formats.tflite.foreign import OPERATORS
+from edgebench.places.emulator.truncated import Prefix, named
+
+# XNNPACK takes a constant padding into the convolution behind it.
+GOES_ON: Final = ("PAD", "PADV2")
+
+
+def cut(path: Path, folder: Path) -> list[Prefix]:
+    """Writes a file that ends after each operator, and returns them, the shortest first."""
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    graph = model.subgraphs[0]
+    every, ends = list(graph.operators), [int(index) for index in graph.outputs]
+    buffers = [buffer.data for buffer in model.buffers]
+    model.signatureDefs, model.metadata = None, None
+    found, since = [], 0
+    for count in range(1, len(every) + 1):
+        kinds = [_kind(model, operator) for operator in every[since:count]]
+        if kinds[-1] in GOES_ON and count < len(every):
+            continue
+        graph.operators, graph.outputs = every[:count], _handed_out(every, count, ends)
+        _keep(model, graph, buffers)
+        target = folder / f"{count:04d}.tflite"
+        _write(model, target)
+        names = [graph.tensors[int(operator.outputs[0])].name.decode() for operator in every[since:count]]
+        found.append(Prefix(*named(names, kinds), target))
+        since = count
+    return found
+
+
+def _kind(model: Any, operator: Any) -> str:
+    code = model.operatorCodes[operator.opcodeIndex]
+    kind: str = OPERATORS.get(max(code.builtinCode, code.deprecatedBuiltinCode), "CUSTOM")
+    return kind
+
+
+def _handed_out(operators: list[Any], count: int, ends: list[int]) -> list[int]:
+    """The tensors that the first `count` operators write and that are read later, or the file's own outputs."""
+    written = [int(index) for operator in operators[:count] for index in operator.outputs]
+    wanted = {int(index) for operator in operators[count:] for index in operator.inputs} | set(ends)
+    return [index for index in written if index in wanted]
+
+
+def _keep(model: Any, graph: Any, buffers: list[Any]) -> None:
+    """Leaves the weights out that no operator reads: dozens of whole files would fill the disk."""
+    read = {int(index) for operator in graph.operators for index in operator.inputs if int(index) >= 0}
+    kept = {graph.tensors[index].buffer for index in read}
+    for number, data in enumerate(buffers):
+        model.buffers[number].data = data if number in kept else None
+
+
+def _write(model: Any, path: Path) -> None:
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    path.write_bytes(bytes(builder.Output()))

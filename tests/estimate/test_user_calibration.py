@@ -1,0 +1,136 @@
+"""Constants from a user's own figures: that they are found, what they say of their error, and what they refuse."""
+
+import math
+
+import pytest
+
+from edgebench import models
+from edgebench.estimate import counts, user_calibration
+from edgebench.estimate.estimator import estimate
+from edgebench.estimate.form import features, latency_s, machine_of
+from edgebench.estimate.grid import specs
+from edgebench.estimate.user_calibration import Basis, Figure
+from edgebench.estimate.work import works
+from edgebench.graph.sketch import sketch
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ExportSpec, Measurement, ModelSpec, Scenario
+from edgebench.machines.profiles import DeviceProfile, OwnCalibrations, calibrated, load
+
+RPI4 = load("rpi4")
+MACHINE = machine_of(RPI4)
+TRUTH = {
+    "gemm": 0.45,
+    "gemm_io": 2.5,
+    "columns": 1.4,
+    "winograd": 0.2,
+    "winograd_io": 5.0,
+    "depthwise": 0.9,
+    "depthwise_io": 1.3,
+    "elementwise": 2.0,
+    "exponential": 11.0,
+    "normalize": 50.0,
+    "dense_traffic": 1.1,
+    "traffic": 1.4,
+    "operator": 12_000.0,
+}
+
+
+def truth_s(spec: ModelSpec) -> float:
+    found = features(works(sketch(spec), "ncnn"), "fp32", MACHINE.cache_bytes)
+    return latency_s(found, MACHINE, TRUTH)
+
+
+FIGURES = [Figure(spec, truth_s(spec)) for spec in specs()]
+
+
+def test_a_board_that_obeys_the_form_is_estimated_closely_on_networks_that_it_never_ran() -> None:
+    found = user_calibration.calibrate(RPI4, "ncnn", "fp32", 1, FIGURES, Basis("a board"))
+    device = calibrated(RPI4, OwnCalibrations(name="rpi4", calibrations=(found,)))
+    for name in ("mobilenetv2", "efficientnet_b0", "resnet50", "googlenet"):
+        spec = models.resolve(name)
+        value = estimate(sketch(spec), device, spec=spec, export=ExportSpec(format="ncnn")).latency_s
+        assert value is not None
+        assert value.value == pytest.approx(truth_s(spec), rel=0.1)
+        assert value.low <= truth_s(spec) <= value.high
+    assert found.networks == len(FIGURES)
+    assert found.sources == ("a board",)
+    assert found.error.median < 0.06
+
+
+def test_the_figures_own_error_widens_the_interval() -> None:
+    exact = user_calibration.calibrate(RPI4, "ncnn", "fp32", 1, FIGURES, Basis("a clock"))
+    vague = user_calibration.calibrate(RPI4, "ncnn", "fp32", 1, FIGURES, Basis("counts", "not measured", 0.3, 0.4))
+    assert vague.constants == exact.constants
+    assert vague.spread == pytest.approx(math.hypot(exact.spread, 0.4))
+    assert vague.error.median == pytest.approx(math.hypot(exact.error.median, 0.3))
+    assert vague.note == "not measured"
+
+
+def test_too_few_networks_and_unknown_facts_are_refused() -> None:
+    with pytest.raises(UsageError, match="7 networks ran, and a calibration needs 8"):
+        user_calibration.calibrate(RPI4, "ncnn", "fp32", 1, FIGURES[:7], Basis("a board"))
+
+
+def measurement(spec: ModelSpec, device: DeviceProfile, **fields: object) -> Measurement:
+    values: dict[str, object] = {
+        "id": "a",
+        "time": "2026-11-21T00:00:00+00:00",
+        "model": spec,
+        "export": ExportSpec(format="ncnn"),
+        "device": device.name,
+        "runtime": "ncnn",
+        "runtime_version": "1",
+        "scenario": Scenario(),
+        **fields,
+    }
+    return Measurement(**values)  # type: ignore[arg-type]
+
+
+def test_measured_figures_are_medians_over_processes() -> None:
+    [figure], basis = user_calibration.measured(
+        [measurement(FIGURES[0].model, RPI4, latency_s=((1.0, 9.0, 2.0), (3.0, 3.0, 3.0), (4.0,)))]
+    )
+    assert figure.latency_s == 3.0
+    assert basis.source == "measured on the device itself, 2026-11-21"
+    assert (basis.median, basis.spread) == (0, 0)
+
+
+def test_counted_figures_say_whose_constants_made_them_times() -> None:
+    counted = counts.counted_networks("cortex-a72")["ncnn/mobilenet_v2"]
+    results = [(FIGURES[0].model, counted)]
+    [figure], basis = user_calibration.counted(RPI4, "ncnn", "fp32", results)
+    assert figure.latency_s == pytest.approx(0.0935, rel=0.15)
+    assert basis.note.startswith(
+        "not measured: counted instructions, with ncnn fp32's constants of rpi4, which are off"
+    )
+    borrowed_figures, borrowed = user_calibration.counted(RPI4, "onnxruntime", "fp32", results)
+    assert borrowed_figures == [figure]
+    assert borrowed.spread == pytest.approx(counts.BORROWED * basis.spread)
+    assert "is not known" in borrowed.note
+
+
+def test_a_core_that_nothing_was_published_for_needs_a_board() -> None:
+    with pytest.raises(UsageError, match="connect a board"):
+        user_calibration.counted(load("jetson_nano"), "ncnn", "fp32", [])
+
+
+def test_every_term_of_the_form_weighs_in_some_network_of_the_grid() -> None:
+    names = {spec.name for spec in specs()}
+    assert names >= {"mobilenetv1", "mobilenetv2", "efficientnet_b0", "resnet18", "vgg16", "alexnet", "googlenet"}
+    assert len({spec.family for spec in specs()}) >= 9
+    without = user_calibration.calibrate(RPI4, "ncnn", "fp32", 1, FIGURES, Basis("a board")).seen
+    assert set(without) >= set(TRUTH) - {"operator"}
+
+
+def test_an_estimate_says_what_figures_it_rests_on() -> None:
+    spec = FIGURES[0].model
+    for source, words in {
+        "measured on the device itself, 2026-11-21": "19 latencies measured on it of 19 networks",
+        "instructions counted under emulation": "19 times of counted instructions of 19 networks",
+    }.items():
+        made = user_calibration.calibrate(RPI4, "ncnn", "fp32", 1, FIGURES, Basis(source))
+        device = calibrated(RPI4, OwnCalibrations(name="rpi4", calibrations=(made,)))
+        found = estimate(sketch(spec), device, spec=spec, export=ExportSpec(format="ncnn"))
+        assert found.calibrated_on.startswith(words)
+    shipped = estimate(sketch(spec), RPI4, spec=spec, export=ExportSpec(format="ncnn"))
+    assert shipped.calibrated_on.startswith("23 published latencies of 23 networks")

@@ -1,0 +1,195 @@
+import os
+import stat
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+pytest.importorskip("pnnx", reason="needs pnnx: pip install 'edgebench[ncnn]'")
+
+from edgebench.formats import manifest, pipeline
+from edgebench.formats import ncnn as exporter
+from edgebench.formats.network import Network
+from edgebench.ground.errors import ExportError
+from edgebench.ground.records import ExportSpec, ModelSpec
+from edgebench.models.layers import Subsample
+from edgebench.runtimes import RUNTIMES
+
+FP32, FP16 = ExportSpec(format="ncnn"), ExportSpec(format="ncnn", precision="fp16")
+
+
+def of(module: nn.Module, size: int = 16) -> Network:
+    return Network(ModelSpec(name="own", family="user", resolution=size, classes=10), module.eval())
+
+
+def test_the_folder_computes_the_network(network, tmp_path):
+    conversion = exporter.convert(network, FP32, tmp_path / "net.ncnn")
+    inputs, expected = network.reference
+    session = RUNTIMES.load("ncnn")(str(tmp_path / "net.ncnn"))
+    for x, y in zip(inputs, expected, strict=True):
+        np.testing.assert_allclose(session.run(x), y, atol=1e-4)
+    assert [(one["name"], one["shape"]) for one in (*session.inputs, *session.outputs)] == [
+        ("image", [1, 3, 32, 32]),
+        ("logits", [1, 10]),
+    ]
+    assert conversion.inputs[0].shape == (1, 3, 32, 32)
+    assert (conversion.outputs[0].shape, conversion.outputs[0].layout) == ((1, 10), "NC")
+
+
+def test_batch_norm_is_folded_and_activations_are_fused(network, tmp_path):
+    operators = exporter.convert(network, FP32, tmp_path / "net.ncnn").operators
+    assert "BatchNorm" not in operators and "ReLU" not in operators and "Clip" not in operators
+    assert operators["Convolution"] == 3  # the stem and the two of squeeze-and-excitation
+    assert operators["ConvolutionDepthWise"] == operators["LRN"] == operators["InnerProduct"] == 1
+
+
+def test_nothing_but_the_two_files_is_written(network, tmp_path):
+    exporter.convert(network, FP32, tmp_path / "net.ncnn")
+    assert sorted(os.listdir(tmp_path)) == ["net.ncnn"]
+    assert sorted(os.listdir(tmp_path / "net.ncnn")) == ["model.bin", "model.param"]
+    text = (tmp_path / "net.ncnn" / "model.param").read_text()
+    assert str(tmp_path) not in text and "image" in text
+
+
+def test_a_limit_on_file_sizes_is_an_error_and_leaves_nothing(tmp_path):
+    program = f"""
+import resource
+from pathlib import Path
+from torch import nn
+from edgebench.formats import ncnn
+from edgebench.formats.network import Network
+from edgebench.ground.records import ExportSpec, ModelSpec
+network = Network(ModelSpec(name="own", family="user", resolution=16), nn.Conv2d(3, 4000, 1).eval())
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+try:
+    ncnn.convert(network, ExportSpec(format="ncnn"), Path({str(tmp_path / "net.ncnn")!r}))
+except OSError as error:
+    print(error.strerror)
+"""
+    pytest.importorskip("resource")
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "File too large\n"), done.stderr[-500:]
+    assert os.listdir(tmp_path) == []
+
+
+def test_pnnx_that_meets_a_limit_on_file_sizes_is_told_apart(network, tmp_path, monkeypatch):
+    done = subprocess.CompletedProcess([], exporter.FILE_TOO_LARGE, "", "")
+    monkeypatch.setattr(subprocess, "run", lambda *given, **options: done)
+    with pytest.raises(OSError, match="File too large"):
+        exporter.convert(network, FP32, tmp_path / "net.ncnn")
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_same_network_gives_the_same_bytes(network, tmp_path):
+    for name in ("a.ncnn", "b.ncnn"):
+        exporter.convert(network, FP16, tmp_path / name)
+    assert manifest.content_sha256(tmp_path / "a.ncnn") == manifest.content_sha256(tmp_path / "b.ncnn")
+
+
+def test_the_pipeline_publishes_a_checked_folder_and_finds_it_again(spec, builds, tmp_path):
+    made = [pipeline.export_model(spec, export, tmp_path) for export in (FP32, FP16)]
+    assert [one.parity.passed for one in made] == [True, True]
+    assert made[0].parity.evaluated_by.startswith("ncnn ")
+    assert made[1].size_bytes < 0.75 * made[0].size_bytes  # the .param file is as large as the weights here
+    assert {"ncnn", "pnnx", "torch"} <= set(made[0].tool_versions)
+    assert pipeline.export_model(spec, FP32, tmp_path).cached
+    assert sorted(os.listdir(tmp_path)) == sorted(f"{one}" for path in made for one in _pair(path.path))
+
+
+def _pair(path: str) -> tuple[str, str]:
+    name = os.path.basename(path)
+    return name, f"{name}.json"
+
+
+def test_every_second_row_becomes_a_pool_and_the_network_stays_as_it_is(tmp_path):
+    module = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), Subsample(2), nn.Flatten(), nn.Linear(8 * 9 * 9, 10))
+    network = of(module, size=17)
+    operators = exporter.convert(network, FP32, tmp_path / "net.ncnn").operators
+    assert operators["Pooling"] == 1
+    assert isinstance(module[1], Subsample)
+    x = np.random.default_rng(0).standard_normal((1, 3, 17, 17), dtype=np.float32)
+    found = RUNTIMES.load("ncnn")(str(tmp_path / "net.ncnn")).run(x)
+    np.testing.assert_allclose(found, network.compute([x])[0], atol=1e-5)
+
+
+def test_the_copy_for_ncnn_shares_the_weights():
+    module = nn.Sequential(nn.Conv2d(3, 8, 1), Subsample(2))
+    copied = exporter._with_pooling(module)
+    assert copied[0].weight is module[0].weight and copied[0] is not module[0]
+    plain = nn.Sequential(nn.Conv2d(3, 8, 1))
+    assert exporter._with_pooling(plain) is plain
+
+
+def test_a_map_as_output_keeps_its_four_sizes(tmp_path):
+    network = of(nn.Conv2d(3, 5, 3, stride=2))
+    conversion = exporter.convert(network, FP32, tmp_path / "net.ncnn")
+    session = RUNTIMES.load("ncnn")(str(tmp_path / "net.ncnn"))
+    x = np.ones((1, 3, 16, 16), np.float32)
+    assert conversion.outputs[0].shape == tuple(session.outputs[0]["shape"]) == (1, 5, 7, 7)
+    np.testing.assert_allclose(session.run(x), network.compute([x])[0], atol=1e-5)
+
+
+class Sliced(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, :, ::3].flatten(1)
+
+
+class Two(nn.Module):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x, x
+
+
+@pytest.mark.parametrize(
+    ("module", "says"), [(Sliced(), "ncnn has no operator for Tensor.slice"), (Two(), "returns a tuple")]
+)
+def test_what_cannot_be_written_is_named(module, says, tmp_path):
+    with pytest.raises(ExportError, match=says):
+        exporter.convert(of(module), FP32, tmp_path / "net.ncnn")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [("echo out of memory >&2; exit 3", "exit code 3: out of memory"), ("exit 0", "exit code 0: no message")],
+)
+def test_a_converter_that_fails_is_quoted(script, says, network, monkeypatch, tmp_path):
+    program = tmp_path / "pnnx"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setattr(exporter.pnnx, "EXEC_PATH", str(program))
+    with pytest.raises(ExportError, match=says):
+        exporter.convert(network, FP32, tmp_path / "net.ncnn")
+
+
+def test_a_converter_that_hangs_is_ended(network, monkeypatch, tmp_path):
+    program = tmp_path / "pnnx"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setattr(exporter.pnnx, "EXEC_PATH", str(program))
+    monkeypatch.setattr(exporter, "PATIENCE_S", 0.1)
+    with pytest.raises(ExportError, match="took longer"):
+        exporter.convert(network, FP32, tmp_path / "net.ncnn")
+
+
+NAMES = st.text("aZ_.09", min_size=1, max_size=9)
+LAYERS = st.builds(
+    exporter.Layer,
+    kind=NAMES,
+    name=NAMES,
+    inputs=st.lists(NAMES, max_size=3).map(tuple),
+    outputs=st.lists(NAMES, max_size=3).map(tuple),
+    options=st.dictionaries(st.integers(-23400, 99).map(str), st.text("-0.,e=", min_size=1, max_size=9)),
+)
+
+
+@given(st.lists(LAYERS, max_size=5))
+def test_a_param_file_is_read_as_it_was_written(layers):
+    text = exporter.show(layers)
+    assert exporter.parse(text) == layers
+    blobs = sum(len(layer.outputs) for layer in layers)
+    assert text.splitlines()[:2] == ["7767517", f"{len(layers)} {blobs}"]

@@ -1,0 +1,201 @@
+"""int8 for ncnn: what is written, and that ncnn computes it."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("pnnx", reason="needs pnnx: pip install 'edgebench[ncnn]'")
+
+from edgebench.formats import ncnn as exporter
+from edgebench.formats import pipeline
+from edgebench.formats.ncnn import weights
+from edgebench.formats.ncnn.activations import activations
+from edgebench.formats.ncnn.int8 import SLOWER, layer_errors, save_folder
+from edgebench.formats.ncnn.param import BIN, PARAM, Layer, parse, sources
+from edgebench.formats.ncnn.static import quantize
+from edgebench.formats.ncnn.weights import FLOAT16, INT8, Block
+from edgebench.formats.quantize.ranges import observe, ranges
+from edgebench.ground.errors import ExportError, UsageError
+from edgebench.ground.records import ExportSpec, Quantization
+from edgebench.runtimes import RUNTIMES
+from edgebench.runtimes import ncnn as engine
+
+QUANTIZED = ("Convolution", "InnerProduct")
+SPEC = ExportSpec(format="ncnn", precision="int8", quantization=Quantization(samples=8, calibrator="minmax"))
+
+
+@pytest.fixture(scope="module")
+def source(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("float") / "net.ncnn"
+    exporter.convert(network, ExportSpec(format="ncnn"), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def layers(source) -> list[Layer]:
+    return parse((source / PARAM).read_text())
+
+
+@pytest.fixture(scope="module")
+def arrays(source, layers):
+    return weights.read(layers, (source / BIN).read_bytes())
+
+
+@pytest.fixture(scope="module")
+def images():
+    random = np.random.default_rng(3)
+    return [random.standard_normal((1, 3, 32, 32), dtype=np.float32) for _ in range(6)]
+
+
+@pytest.fixture(scope="module")
+def seen(source, layers, images):
+    blobs = sources(layers)
+    wanted = {blobs[layer.inputs[0]] for layer in layers if layer.kind in QUANTIZED}
+    return ranges(observe(activations(source, images, wanted)), "minmax")
+
+
+def error(folder, source, images) -> float:
+    found, expected = (RUNTIMES.load("ncnn")(str(path)) for path in (folder, source))
+    pairs = [(found.run(image), expected.run(image)) for image in images]
+    return max(float(np.linalg.norm(one - other) / np.linalg.norm(other)) for one, other in pairs)
+
+
+def test_a_bin_file_is_read_as_it_was_written(source, layers, arrays):
+    assert weights.write(layers, arrays) == (source / BIN).read_bytes()
+    assert arrays["convclip_0"][0].values.size == 16 * 3 * 9
+
+
+def test_int8_computes_the_network_nearly(source, layers, arrays, seen, images, tmp_path):
+    save_folder(*quantize(layers, arrays, seen), tmp_path / "int8.ncnn")
+    assert 1e-6 < error(tmp_path / "int8.ncnn", source, images) < 0.03
+    assert engine.is_short(str(tmp_path / "int8.ncnn" / BIN))
+
+
+def test_weights_are_whole_numbers_with_a_scale_a_channel(layers, arrays, seen):
+    found, stored = quantize(layers, arrays, seen)
+    for layer in found:
+        if layer.kind in QUANTIZED:
+            whole, *_ = stored[layer.name]
+            original = arrays[layer.name][0].values
+            assert whole.values.dtype == np.int8 and whole.content[:4] == INT8.to_bytes(4, "little")
+            scales = next(block.values for block in stored[layer.name][1:] if block.values.min() > 0)
+            back = whole.values.reshape(len(scales), -1) / scales[:, None]
+            np.testing.assert_allclose(back, original.reshape(len(scales), -1), atol=0.51 / scales.min())
+
+
+def test_kernels_that_winograd_transforms_keep_to_6_bits():
+    options = {"0": "4", "1": "3", "5": "0", "6": "36"}
+    block = [Block(np.random.default_rng(0).standard_normal(36).astype("<f4"), True)]
+    largest = {}
+    for stride in "12":
+        layer = Layer("Convolution", "conv", ("a",), ("b",), options | {"3": stride})
+        _, stored = quantize([layer], {"conv": block}, {"a": (-1.0, 2.0)})
+        largest[stride] = np.abs(stored["conv"][0].values).max()
+        assert stored["conv"][-1].values[0] == pytest.approx(127 / 2.0)
+    assert largest == {"1": 31, "2": 127}
+
+
+def chain(*last: str) -> list[Layer]:
+    """Two convolutions one after the other, the first also read by `last`."""
+    options = {"0": "1", "1": "1", "5": "0", "6": "1"}
+    split = Layer("Split", "split", ("b",), ("b1", "b2"), {})
+    reader = [Layer(kind, kind, ("b2",), (f"out-{kind}",), options) for kind in last]
+    return [
+        Layer("Convolution", "first", ("a",), ("b",), options),
+        split,
+        Layer("Convolution", "second", ("b1",), ("c",), options),
+        *reader,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("last", "kept", "term"),
+    [
+        ((), (), "102"),
+        (("Convolution",), (), "102"),
+        (("ConvolutionDepthWise",), (), "2"),
+        (("BinaryOp",), (), "2"),
+        ((), ("second",), "2"),
+        (("InnerProduct",), (), "2"),
+    ],
+)
+def test_an_output_stays_in_8_bits_where_all_its_readers_are_int8_convolutions(last, kept, term):
+    layers = chain(*last)
+    block = [Block(np.ones(1, "<f4"), True)]
+    found, stored = quantize(layers, {one.name: block for one in layers}, {"a": (0, 1), "b": (0, 4)}, kept)
+    assert found[0].options["8"] == term
+    if term == "102":
+        assert stored["first"][-1].values[0] == 127 / 4
+
+
+def test_what_stays_float_is_stored_as_float16(layers, arrays, seen):
+    names = [layer.name for layer in layers if layer.kind == "Convolution"]
+    found, stored = quantize(layers, arrays, seen, names)
+    assert all(stored[name][0].content[:4] == FLOAT16.to_bytes(4, "little") for name in names)
+    assert all("8" not in layer.options for layer in found if layer.name in names)
+
+
+def test_a_channel_of_zeros_is_no_division_by_zero():
+    layer = Layer("InnerProduct", "fc", ("a",), ("b",), {"0": "2", "1": "0", "2": "4"})
+    block = [Block(np.array([0, 0, 1, -2], "<f4"), True)]
+    _, stored = quantize([layer], {"fc": block}, {"a": (0, 1)})
+    assert stored["fc"][0].values.tolist() == [0, 0, 64, -127]  # 63.5 goes away from zero
+    assert stored["fc"][1].values.tolist() == [0, 63.5]
+
+
+def test_layers_are_measured_in_their_own_unit(source, layers, arrays, seen, images, tmp_path):
+    save_folder(*quantize(layers, arrays, seen, ["convclip_0"]), tmp_path / "int8.ncnn")
+    found = layer_errors(source, tmp_path / "int8.ncnn", images, {"convclip_0": "stem.0"})
+    assert found[0].name == "stem.0"
+    assert {layer.kind for layer in found if layer.stored == "float"} == {"Convolution", "ConvolutionDepthWise"}
+    assert sum(layer.stored == "float" for layer in found) == 2
+    assert [layer.why for layer in found if layer.kind == "ConvolutionDepthWise"] == [SLOWER]
+    assert found[0].relative_l2_error < 1e-3
+    assert all(0 < layer.relative_l2_error < 0.1 for layer in found[1:])
+
+
+def test_weights_that_are_unknown_or_cut_are_refused(layers, source):
+    content = (source / BIN).read_bytes()
+    with pytest.raises(ExportError, match="end early"):
+        weights.read(layers, content[:-5])
+    with pytest.raises(ExportError, match="stored in a way"):
+        weights.read(layers, b"\xff" * len(content))
+    with pytest.raises(ExportError, match="4 bytes of ncnn's weights belong to no known layer"):
+        weights.read(layers, content + bytes(4))
+
+
+@given(st.integers(1, 9), st.sampled_from(["<f4", "<f2", "i1"]))
+def test_arrays_are_padded_to_4_bytes(size, dtype):
+    layer = Layer("InnerProduct", "fc", ("a",), ("b",), {"0": "1", "1": "1", "2": str(size)})
+    blocks = [Block(np.arange(size).astype(dtype), True), Block(np.ones(1, "<f4"), False)]
+    content = weights.write([layer], {"fc": blocks})
+    assert len(content) % 4 == 0
+    whole, bias = weights.read([layer], content)["fc"]
+    assert whole.values.dtype == np.dtype(dtype) and whole.values.tolist() == list(range(size))
+    assert bias.values.tolist() == [1]
+
+
+def test_the_pipeline_publishes_a_checked_folder_with_its_report(spec, builds, tmp_path):
+    artifact = pipeline.export_model(spec, SPEC, tmp_path)
+    assert artifact.parity.passed and artifact.parity.relative_l2_error < 0.05
+    assert artifact.quantization.activations == "int8, symmetric about zero"
+    assert len(artifact.quantization.layers) == 5
+    assert len(os.listdir(tmp_path)) == 2
+    assert pipeline.export_model(spec, SPEC, tmp_path).cached
+
+
+def test_a_budget_leaves_layers_float(network, tmp_path):
+    wanted = Quantization(samples=8, calibrator="mse", error_budget=0.004)
+    conversion = exporter.convert(network.calibrated(wanted), SPEC, tmp_path / "net.ncnn")
+    kept = [layer for layer in conversion.quantization.layers if "budget" in layer.why]
+    assert kept and all(layer.stored == "float" for layer in kept)
+    assert min(conversion.quantization.errors.values()) <= 0.004
+
+
+@pytest.mark.parametrize("given", [Quantization(scheme="dynamic"), Quantization(float_io=False)])
+def test_what_ncnn_does_not_have_is_refused(given, network, tmp_path):
+    with pytest.raises(UsageError, match="does not exist in ncnn"):
+        exporter.convert(network.calibrated(given), SPEC, tmp_path / "net.ncnn")

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from edgebench.formats.onnx import convert, store_weights_as_float16
+from edgebench.ground.errors import ExportError
+from edgebench.ground.records import ExportSpec
+from edgebench.runtimes import RUNTIMES
+
+
+@pytest.fixture(scope="module")
+def files(network, tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("onnx")
+    paths = {precision: folder / f"{precision}.onnx" for precision in ("fp32", "fp16")}
+    for precision, path in paths.items():
+        convert(network, ExportSpec(format="onnx", precision=precision), path)
+    return paths
+
+
+def test_input_is_an_image_with_a_dynamic_batch_and_output_is_logits(network, tmp_path):
+    conversion = convert(network, ExportSpec(format="onnx"), tmp_path / "net.onnx")
+    (image,), (logits,) = conversion.inputs, conversion.outputs
+    assert (image.name, image.shape, image.dtype, image.layout) == ("image", (None, 3, 32, 32), "float32", "NCHW")
+    assert (logits.name, logits.shape, logits.dtype, logits.layout) == ("logits", (None, 10), "float32", "NC")
+    assert conversion.operators["Conv"] == 4
+    assert "BatchNormalization" not in conversion.operators
+    assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_file_computes_the_network(files, network, batch):
+    x = np.random.default_rng(0).standard_normal((batch, 3, 32, 32), dtype=np.float32)
+    session = RUNTIMES.load("onnxruntime")(str(files["fp32"]), batch=batch)
+    with torch.inference_mode():
+        expected = network.module(torch.from_numpy(x)).numpy()
+    assert np.abs(session.run(x) - expected).max() < 1e-5
+
+
+def test_file_names_its_opset_and_holds_no_path_of_this_machine(files):
+    assert onnx.load(files["fp32"]).opset_import[0].version == 20
+    assert str(Path(__file__).parent).encode() not in files["fp32"].read_bytes()
+    assert b"site-packages" not in files["fp32"].read_bytes()
+
+
+def test_same_network_gives_the_same_bytes(files, network, tmp_path):
+    convert(network, ExportSpec(format="onnx"), tmp_path / "again.onnx")
+    assert (tmp_path / "again.onnx").read_bytes() == files["fp32"].read_bytes()
+
+
+def test_fp16_rounds_the_weights_and_nothing_else(files):
+    half, full = (onnx.load(files[precision]) for precision in ("fp16", "fp32"))
+    kinds = {tensor.name: tensor.data_type for tensor in half.graph.initializer}
+    weights = [tensor for tensor in full.graph.initializer if tensor.data_type == 1 and len(tensor.dims) >= 2]
+    others = [tensor for tensor in full.graph.initializer if tensor not in weights]
+    assert len(weights) == 5
+    assert all(kinds[f"{tensor.name}.float16"] == onnx.TensorProto.FLOAT16 for tensor in weights)
+    assert all(kinds[tensor.name] == tensor.data_type for tensor in others)
+    assert sum(node.op_type == "Cast" for node in half.graph.node) == 5
+
+
+def test_weight_beyond_float16_is_refused_by_name():
+    weight = onnx.numpy_helper.from_array(np.full((2, 2), 7e4, np.float32), "stem.weight")
+    model = onnx.helper.make_model(onnx.helper.make_graph([], "net", [], [], [weight]))
+    with pytest.raises(ExportError, match=r"stem\.weight has values beyond 65504"):
+        store_weights_as_float16(model)
+
+
+def test_conversion_prints_nothing(network, tmp_path, capfd):
+    convert(network, ExportSpec(format="onnx"), tmp_path / "net.onnx")
+    assert capfd.readouterr() == ("", "")

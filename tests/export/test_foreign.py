@@ -1,0 +1,204 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+
+from edgebench.formats.onnx import convert
+from edgebench.formats.pipeline import load_artifact
+from edgebench.formats.tflite.writer import write
+from edgebench.graph.operators import Conv, Dense, GlobalPool, Graph, Input
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ExportSpec
+
+RANDOM = np.random.default_rng(0)
+IMAGE = ["batch", 3, 32, 24]
+
+
+def small_graph() -> Graph:
+    weight = RANDOM.standard_normal((8, 3, 3, 3), dtype=np.float32)
+    dense = RANDOM.standard_normal((5, 8), dtype=np.float32)
+    return Graph(
+        (
+            Input(name="image", inputs=(), shape=(1, 3, 32, 24)),
+            Conv(
+                name="conv",
+                inputs=("image",),
+                shape=(1, 8, 30, 22),
+                in_channels=3,
+                kernel=(3, 3),
+                weight=weight,
+                bias=np.zeros(8, np.float32),
+            ),
+            GlobalPool(name="pool", inputs=("conv",), shape=(1, 8)),
+            Dense(
+                name="logits",
+                inputs=("pool",),
+                shape=(1, 5),
+                in_features=8,
+                weight=dense,
+                bias=np.zeros(5, np.float32),
+            ),
+        ),
+        "logits",
+    )
+
+
+def write_onnx(path: Path, inputs: dict[str, list[int | str]], dtype: int = TensorProto.FLOAT, **save: object) -> Path:
+    """A network that adds its inputs to a constant of 2000 elements."""
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()]
+    constant = onnx.numpy_helper.from_array(np.zeros((500, 4), helper.tensor_dtype_to_np_dtype(dtype)), "constant")
+    nodes = [helper.make_node("Sum", list(inputs), ["logits"])]
+    output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, next(iter(inputs.values())))
+    graph = helper.make_graph(nodes, "net", values, [output], [constant])
+    onnx.save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]), path, **save)
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, network) -> dict[str, Path]:
+    """A real network in each format, without a manifest."""
+    folder = tmp_path_factory.mktemp("ready")
+    convert(network, ExportSpec(format="onnx", precision="fp16"), folder / "net.onnx")
+    write(small_graph(), folder / "net.tflite", "fp32")
+    return {"onnx": folder / "net.onnx", "tflite": folder / "net.tflite"}
+
+
+def test_onnx_file_says_what_it_is(files):
+    artifact = load_artifact(files["onnx"])
+    assert (artifact.model.name, artifact.model.family, artifact.model.input_shape) == ("net", "file", (1, 3, 32, 32))
+    assert artifact.model.classes == 10
+    assert (artifact.export.format, artifact.export.precision) == ("onnx", "fp16")
+    assert artifact.inputs[0].shape == (None, 3, 32, 32)
+    assert artifact.operators["Conv"] == 4
+    assert artifact.parity is None
+    assert artifact.size_bytes == files["onnx"].stat().st_size
+
+
+def test_tflite_file_says_what_it_is(files):
+    artifact = load_artifact(files["tflite"])
+    assert (artifact.model.name, artifact.model.family, artifact.model.input_shape) == ("net", "file", (1, 3, 32, 24))
+    assert artifact.model.classes == 5
+    assert (artifact.export.format, artifact.export.precision) == ("tflite", "fp32")
+    assert artifact.inputs[0].shape == (None, 32, 24, 3)
+    assert artifact.inputs[0].layout == "NHWC"
+    assert artifact.operators["CONV_2D"] == 1
+    assert artifact.operators["FULLY_CONNECTED"] == 1
+
+
+def test_own_file_is_read_from_its_manifest(spec, torch_program, builds, tmp_path):
+    from edgebench.formats.pipeline import export_model
+
+    made = export_model(spec, torch_program, tmp_path)
+    assert load_artifact(Path(made.path)) == made
+
+
+@pytest.mark.parametrize(("dtype", "precision"), [(TensorProto.FLOAT, "fp32"), (TensorProto.INT8, "int8")])
+def test_precision_is_that_of_most_weights(tmp_path, dtype, precision):
+    path = write_onnx(tmp_path / "net.onnx", {"image": IMAGE}, dtype)
+    assert load_artifact(path).export.precision == precision
+
+
+def test_channels_last_onnx_is_recognised(tmp_path):
+    artifact = load_artifact(write_onnx(tmp_path / "net.onnx", {"image": [1, 32, 24, 3]}))
+    assert artifact.inputs[0].layout == "NHWC"
+    assert artifact.model.input_shape == (1, 3, 32, 24)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"left": IMAGE, "right": IMAGE}, r"has 2 inputs \(left, right\): edgebench takes networks with one image"),
+        ({"tokens": [1, 128]}, r"input tokens of .* is 1x128: an image has four sizes"),
+        ({"image": ["batch", 3, "height", "width"]}, r"input image of .* is \?x3x\?x\?: an image has four sizes"),
+    ],
+)
+def test_network_that_takes_something_else_is_refused(tmp_path, inputs, message):
+    with pytest.raises(UsageError, match=message):
+        load_artifact(write_onnx(tmp_path / "net.onnx", inputs))
+
+
+def test_onnx_with_weights_elsewhere_is_refused(tmp_path):
+    path = write_onnx(tmp_path / "net.onnx", {"image": IMAGE}, save_as_external_data=True, size_threshold=0)
+    with pytest.raises(UsageError, match=r"keeps weights in another file \(constant\)"):
+        load_artifact(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"<html>not found</html>\n", "is a text file, not a network"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer: run git lfs pull"),
+        (b"PK\x03\x04\0\0\0\0\0\0", "is not"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
+def test_file_of_another_kind_is_refused(tmp_path, suffix, content, message):
+    path = tmp_path / f"net{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=message):
+        load_artifact(path)
+
+
+@pytest.mark.parametrize("name", ["net.pt2", "net.mlpackage", "net.xyz"])
+def test_other_formats_need_their_manifest(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\0")
+    with pytest.raises(UsageError, match=r"has no manifest of edgebench beside it; ready files are \.onnx or \.tflite"):
+        load_artifact(tmp_path / name)
+
+
+def test_missing_file_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="there is no file"):
+        load_artifact(tmp_path / "net.onnx")
+
+
+def check_refused_or_read(path: Path, content: bytes) -> None:
+    """Anything but an Artifact or a UsageError fails the test that calls this."""
+    path.write_bytes(content)
+    try:
+        artifact = load_artifact(path)
+    except UsageError as error:
+        assert str(path) in str(error)
+    else:
+        assert len(artifact.inputs) == 1
+
+
+FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.mark.parametrize("form", ["onnx", "tflite"])
+@given(content=st.binary(max_size=300), marked=st.booleans())
+@FUZZ
+def test_random_bytes_are_refused(tmp_path, form, content, marked):
+    check_refused_or_read(tmp_path / f"net.{form}", b"\x1c\0\0\0TFL3" + content if marked else content)
+
+
+@pytest.mark.parametrize("form", ["onnx", "tflite"])
+@given(data=st.data())
+@FUZZ
+def test_damaged_file_is_refused_or_read(tmp_path, files, form, data):
+    content = bytearray(files[form].read_bytes())
+    for position in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=8)):
+        content[position] = data.draw(st.integers(0, 255))
+    check_refused_or_read(tmp_path / f"net.{form}", bytes(content))
+
+
+@pytest.mark.parametrize("form", ["onnx", "tflite"])
+@given(share=st.floats(0, 0.999))
+@FUZZ
+def test_cut_file_is_refused(tmp_path, files, form, share):
+    content = files[form].read_bytes()
+    path = tmp_path / f"net.{form}"
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(UsageError):
+        load_artifact(path)
+
+
+def test_copy_of_an_own_file_without_manifest_is_read(files, tmp_path):
+    copied = Path(shutil.copy(files["onnx"], tmp_path / "other.onnx"))
+    assert load_artifact(copied).model.name == "other"

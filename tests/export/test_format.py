@@ -1,0 +1,47 @@
+"""Small networks of the zoo through the whole pipeline, in every format and floating-point precision."""
+
+import pytest
+
+from edgebench import models
+from edgebench.formats.format import FORMATS
+from edgebench.formats.manifest import content_sha256
+from edgebench.formats.pipeline import export_models
+from edgebench.ground.errors import JobError
+from edgebench.ground.records import ExportSpec
+
+EXPORTS = [
+    ExportSpec(format=name, precision=precision)
+    for name, form in FORMATS.items()
+    for precision in form.precisions
+    if precision != "int8"
+]
+NETWORKS = [
+    models.resolve("lenet5"),
+    models.resolve("efficientnet_b0", width=0.25, depth=0.5, resolution=64, classes=10),
+    models.resolve("resnet20"),
+]
+DYNAMIC = {"onnx", "tflite", "torch"}
+
+
+@pytest.mark.parametrize("spec", NETWORKS, ids=[spec.name for spec in NETWORKS])
+def test_every_format_computes_the_network(spec, tmp_path):
+    outcomes = {export.key: outcome for export, outcome in export_models(spec, EXPORTS, tmp_path)}
+    assert [str(outcome) for outcome in outcomes.values() if isinstance(outcome, JobError)] == []
+    for export in EXPORTS:
+        artifact = outcomes[export.key]
+        assert artifact.parity.passed
+        assert artifact.parity.inputs == 4
+        assert artifact.parameters == models.parameters(spec)
+        assert artifact.macs > 0
+        assert artifact.sha256 == content_sha256(tmp_path / artifact.path)
+        assert (artifact.inputs[0].shape[0] is None) == (export.format in DYNAMIC)
+        assert artifact.warnings == ()
+    assert outcomes["tflite-fp32"].delegates == 1
+    assert outcomes["tflite-fp32"].delegated_share == 1
+
+
+def test_half_precision_halves_the_file(tmp_path):
+    spec = models.resolve("lenet5")
+    outcomes = {export.key: outcome for export, outcome in export_models(spec, EXPORTS, tmp_path)}
+    for form in ("tflite", "onnx", "coreml"):
+        assert outcomes[f"{form}-fp16"].size_bytes < 0.56 * outcomes[f"{form}-fp32"].size_bytes

@@ -1,0 +1,114 @@
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgebench.ground.records import (
+    QUICK,
+    Artifact,
+    Estimate,
+    ExportSpec,
+    Interval,
+    Measurement,
+    ModelSpec,
+    Parity,
+    Result,
+    identity,
+)
+
+MODEL = ModelSpec(name="mobilenetv2", family="mobilenetv2")
+MEASUREMENT = Measurement(
+    id="a",
+    time="2026-11-21T00:00:00+00:00",
+    model=MODEL,
+    export=ExportSpec(),
+    device="host",
+    runtime="litert",
+    runtime_version="2.3.0",
+    scenario=QUICK,
+    latency_s=((0.007, 0.0071), (0.0072,)),
+    memory_bytes={"baseline": 100, "load": 180, "first": 260, "steady": 250},
+)
+ESTIMATE = Estimate(
+    id="b",
+    time="2026-11-21T00:00:00+00:00",
+    model=MODEL,
+    export=ExportSpec(),
+    device="rpi4",
+    runtime="litert",
+    latency_s=Interval(value=0.05, low=0.04, high=0.06, confidence=0.9),
+)
+
+
+@pytest.mark.parametrize("record", [MEASUREMENT, ESTIMATE])
+def test_a_result_survives_json(record: Result) -> None:
+    assert msgspec.json.decode(msgspec.json.encode(record), type=Result) == record
+
+
+def test_records_are_frozen() -> None:
+    with pytest.raises(AttributeError):
+        MODEL.width = 2.0  # type: ignore[misc]
+
+
+def test_peak_memory_is_above_the_baseline() -> None:
+    assert MEASUREMENT.peak_memory_bytes == 160
+
+
+def test_peak_memory_is_none_without_a_memory_pass() -> None:
+    assert msgspec.structs.replace(MEASUREMENT, memory_bytes={}).peak_memory_bytes is None
+
+
+def test_keys_name_what_differs_from_the_default() -> None:
+    assert MODEL.key == "mobilenetv2-w1-d1-r224"
+    spec = ModelSpec(name="nets.py:make", family="user", classes=10, channels=1, resolution=32, height=48)
+    assert spec.key.startswith("nets_py_make-w1-d1-r32-h48-k10-c1-")
+    assert ExportSpec(format="coreml", precision="fp16", image_input=True).key == "coreml-fp16-image"
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_two_names_never_share_a_key(one: str, other: str) -> None:
+    keys = {ModelSpec(name=name, family="user").key for name in (one, other)}
+    assert len(keys) == len({one, other})
+
+
+@given(st.text(min_size=1))
+def test_a_key_is_a_safe_file_name(name: str) -> None:
+    key = ModelSpec(name=name, family="user").key
+    assert not set(key) & set('/\\:*?"<>|\n\0 ') and key not in (".", "..")
+
+
+def test_the_options_of_a_users_network_make_a_safe_name_too() -> None:
+    keys = [ModelSpec(name="nets.py:make", family="user", options={"path": path}).key for path in ("../x", "..-x", "x")]
+    assert len(set(keys)) == 3 and not any("/" in key or ".." in key for key in keys)
+    assert ModelSpec(name="alexnet", family="alexnet", options={"groups": 2}).key == "alexnet-w1-d1-r224-groups2"
+
+
+def test_decoding_refuses_a_width_of_zero() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(b'{"name":"x","family":"y","width":0}', type=ModelSpec)
+
+
+def test_identity_depends_on_content_only() -> None:
+    assert identity(MODEL, 1) == identity(ModelSpec(name="mobilenetv2", family="mobilenetv2"), 1)
+    assert identity(MODEL, 1) != identity(MODEL, 2)
+
+
+def test_notebook_view_escapes_html() -> None:
+    html = ModelSpec(name="<script>", family="user")._repr_html_()
+    assert "<script>" not in html and "&lt;script&gt;" in html
+
+
+def test_range_error_of_an_artifact() -> None:
+    parity = Parity(
+        inputs=4,
+        max_abs_error=1e-5,
+        output_range=2.0,
+        relative_l2_error=1e-6,
+        gate="",
+        passed=True,
+        evaluated_by="litert",
+    )
+    artifact = Artifact(
+        model=MODEL, export=ExportSpec(), path="x", sha256="0", size_bytes=1, inputs=(), outputs=(), parity=parity
+    )
+    assert artifact.parity is not None and artifact.parity.range_error == pytest.approx(5e-6)

@@ -1,0 +1,201 @@
+"""`edgebench device calibrate`: on this machine as a board behind a real SSH server, and what it refuses."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from msgspec.structs import replace
+from typer.testing import CliRunner
+
+from edgebench.cli import app
+from edgebench.estimate import fit, grid, own
+from edgebench.ground import store
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Artifact, Measurement, Scenario
+from edgebench.machines import profiles
+from edgebench.machines.profiles import Cpu, DeviceProfile, Reach
+from edgebench.places.bundle.bundle import Bundle
+from edgebench.run import add, engine
+from edgebench.run import calibrate as calibrating
+from edgebench.run.calibrate import Request, calibrate
+from edgebench.run.mode import Way
+
+if TYPE_CHECKING:
+    from .conftest import Server
+
+RPI4, HOST = profiles.load("rpi4"), profiles.load("host")
+SHORT = Scenario(processes=1, warmup_runs=1, warmup_s=0, min_runs=3, min_s=0, max_s=5, quick=True)
+TINY = (
+    ("lenet5", {}),
+    *(("mobilenetv1", {"width": 0.25, "resolution": size}) for size in (32, 64)),
+    *(("mobilenetv2", {"width": 0.35, "resolution": size}) for size in (32, 64)),
+    *(("efficientnet_lite0", {"width": 0.35, "resolution": size}) for size in (32, 64)),
+    ("resnet18", {"width": 0.25, "resolution": 64}),
+)
+
+
+@pytest.fixture(autouse=True)
+def _own_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setattr(grid, "GRID", TINY)
+
+
+@pytest.fixture
+def board(server: "Server") -> Iterator[DeviceProfile]:
+    """This machine as a board that tells neither clock nor copy rate."""
+    reach = Reach(via="ssh", address=server.address, python=sys.executable)
+    made = DeviceProfile(name="bench", title="A bench", cpu=Cpu(soc="x", core="y", cores=2, isa="z"), reach=reach)
+    folder = profiles.device_files.user_folders()[1]
+    add.write(folder / "bench.toml", add.show(made))
+    yield profiles.load("bench")
+
+
+def test_a_board_is_calibrated_from_what_is_measured_on_it_and_a_cut_run_goes_on(
+    board: DeviceProfile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own, "FEWEST", 4)
+    monkeypatch.setattr(grid, "GRID", TINY[:4])
+    way, request = engine.way(board), Request(("tflite",), ("fp32",), scenario=SHORT)
+    found = calibrate(board, way, request)
+    [made] = found.calibrations
+    assert (made.runtime, made.precision, made.threads, made.networks) == ("litert", "fp32", 1, 4)
+    assert made.error.median < 1
+    assert made.sources[0].startswith("measured on the device itself, ")
+    assert found.path.name == "bench.calibrations.toml"
+
+    loaded = profiles.load("bench")
+    assert loaded.calibrations == found.device.calibrations
+    assert loaded.cpu.clock_hz == calibrating.CLOCK_HZ
+    assert 1e8 < (loaded.cpu.bandwidth_bytes_per_s or 0) < 1e12
+    assert "bench.calibrations" not in profiles.names()
+    command = ["profile", "mobilenetv2", "--device", "bench", "--via", "estimate", "--resolution", "64", "--json"]
+    estimated = CliRunner().invoke(app, [*command, "--results", str(tmp_path / "results")])
+    [row] = json.loads(estimated.stdout)
+    assert row["latency_s"]["low"] < row["latency_s"]["median"] < row["latency_s"]["high"]
+
+    ran = []
+    monkeypatch.setattr(engine._Job, "run", lambda job, artifact: ran.append(job))
+    again = calibrate(loaded, way, request)
+    assert ran == []
+    assert list(map(fit.toml, again.calibrations)) == list(map(fit.toml, found.calibrations))
+
+
+def test_emulated_counts_become_constants(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The counts are made up, so that nothing is emulated here; test_emulator.py shows that the real ones are right."""
+    counted: list[str] = []
+
+    def emulate(artifact: Artifact, device: DeviceProfile, **_: object) -> Measurement:
+        counted.append(artifact.model.key)
+        macs = artifact.macs or 0
+        names = ("scalar", "branch", "load", "store", "vector_load", "vector_store", "float_fma", "float_other")
+        counts = dict.fromkeys(names, macs // 50 + 20_000) | {"float_fma": macs // 4}
+        failed = "lite0" in artifact.model.key and artifact.model.resolution == 32
+        return Measurement(
+            id=f"{len(counted)}",
+            time="2026-11-21T00:00:00+00:00",
+            model=artifact.model,
+            export=artifact.export,
+            device=device.name,
+            runtime="litert",
+            runtime_version="1",
+            provenance="emulated",
+            scenario=SHORT,
+            artifact_sha256=artifact.sha256,
+            counts={**counts, "instructions": sum(counts.values())},
+            status="failed" if failed else "ok",
+            error="it stopped" if failed else None,
+        )
+
+    monkeypatch.setattr("edgebench.places.emulator.emulator.emulate", emulate)
+    monkeypatch.setattr(grid, "GRID", (*TINY, ("mobilenetv1", {"width": 0.25, "resolution": 96})))
+    monkeypatch.setattr(engine, "cache_folder", lambda: tmp_path / "cache")
+    printed = CliRunner().invoke(app, ["device", "calibrate", "rpi4", "--via", "emulator"])
+    assert printed.exit_code == 0, printed.output
+    assert "left out: efficientnet_lite0-w0.35-d1-r32 tflite-fp32: it stopped" in printed.output
+    assert "not measured: counted instructions, with ncnn fp32's constants of rpi4" in printed.output
+    assert len(counted) == 9
+    made, shipped = profiles.load("rpi4").calibration("litert", "fp32", 1), RPI4.calibration("litert", "fp32", 1)
+    assert made is not None
+    assert made.networks == 8
+    assert made != shipped
+    assert profiles.load("rpi4").calibration("litert", "fp32", 4) == RPI4.calibration("litert", "fp32", 4)
+    folder = tmp_path / "cache" / "calibrate" / "emulate" / "tflite-fp32-x1" / "rpi4"
+    assert len(store.read(folder)) == 9
+
+    calibrate(RPI4, Way("emulate"), Request(("tflite",), ("fp32",)))
+    assert counted[9:] == ["efficientnet_lite0-w0.35-d1-r32"]
+    calibrate(RPI4, Way("emulate"), Request(("tflite",), ("fp32",), fresh=True))
+    assert len(counted) == 19
+
+
+def test_this_machine_is_calibrated_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it measures is made up: test_runner.py and the board above are about measuring."""
+
+    def measure(artifact: Artifact, *_: object, **__: object) -> Measurement:
+        latency_s = 1e-4 + (artifact.macs or 0) / 1e10
+        return Measurement(
+            id=artifact.sha256[:8],
+            time="2026-11-21T00:00:00+00:00",
+            model=artifact.model,
+            export=artifact.export,
+            device="host",
+            runtime="litert",
+            runtime_version="1",
+            scenario=engine.scenario(quick=True),
+            latency_s=((latency_s,),),
+            artifact_sha256=artifact.sha256,
+        )
+
+    monkeypatch.setattr("edgebench.measure.measure", measure)
+    monkeypatch.setattr(engine, "cache_folder", lambda: tmp_path / "cache")
+    printed = CliRunner().invoke(app, ["device", "calibrate", "host", "--json"])
+    assert printed.exit_code == 0, printed.output
+    [made] = json.loads(printed.stdout)["calibrations"]
+    assert (made["runtime"], made["networks"]) == ("litert", 8)
+    assert made["median"] < 0.5
+    able = {(each.runtime, each.precision): each.estimated for each in profiles.capabilities(profiles.load("host"))}
+    assert able["litert", "fp32"]
+    assert not able["onnxruntime", "fp32"]
+
+
+@pytest.mark.parametrize(
+    ("device", "way", "request_", "words"),
+    [
+        (HOST, Way("count"), Request(("tflite",), ("fp32",)), "leave --counts out"),
+        (RPI4, Way("estimate"), Request(("tflite",), ("fp32",)), "needs figures"),
+        (RPI4, Way("emulate"), Request(("tflite",), ("fp32",), threads=(1, 4)), "counts on one thread"),
+        (RPI4, Way("reach"), Request(("tflite",), ("fp32",), threads=(8,)), "8 threads on rpi4: give 1 to 4"),
+        (
+            replace(RPI4, cpu=replace(RPI4.cpu, bandwidth_bytes_per_s=None)),
+            Way("emulate"),
+            Request((), ()),
+            "bandwidth",
+        ),
+    ],
+)
+def test_what_cannot_be_calibrated_is_refused(device: DeviceProfile, way: Way, request_: Request, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        calibrate(device, way, request_)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('name = "rpi5"\ncalibrations = []', 'must be the device\'s name, "rpi4"'),
+        ("calibrations = [", "is not TOML"),
+        ('name = "rpi4"\nspeed = 3\ncalibrations = []', "unknown key 'speed'"),
+    ],
+)
+def test_a_file_of_calibrations_that_is_none_is_refused(text: str, words: str) -> None:
+    add.write(profiles.device_files.calibrations_file(profiles.device_files.user_folders()[1], "rpi4"), text)
+    with pytest.raises(UsageError, match=words):
+        profiles.load("rpi4")
+
+
+def test_threads_are_whole_numbers() -> None:
+    printed = CliRunner().invoke(app, ["device", "calibrate", "rpi4", "--threads", "1,x"])
+    assert printed.exit_code != 0
+    assert "must be whole numbers" in str(printed.exception or printed.output)

@@ -1,0 +1,153 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ExportSpec, Quantization
+from edgebench.machines import profiles
+from edgebench.run import plan
+
+
+def test_specs_are_every_combination_in_order() -> None:
+    specs = plan.export_specs(["tflite", "onnx"], ["fp32", "fp16"])
+    assert [spec.key for spec in specs] == ["tflite-fp32", "tflite-fp16", "onnx-fp32", "onnx-fp16"]
+
+
+def test_a_converter_is_for_tflite_and_an_image_input_for_coreml() -> None:
+    specs = plan.export_specs(["tflite", "coreml"], ["fp32"], converter="litert-torch", image_input=True)
+    assert [spec.key for spec in specs] == ["tflite-fp32-litert-torch", "coreml-fp32-image"]
+
+
+def test_a_precision_that_a_format_cannot_be_written_in_is_refused() -> None:
+    with pytest.raises(UsageError, match="torch cannot be written in fp16"):
+        plan.export_specs(["torch"], ["fp16"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"forms": ["tflight"]}, "unknown format 'tflight'; did you mean tflite"),
+        ({"precisions": ["fp8"]}, "unknown precision 'fp8'"),
+        ({"converter": "onnx2tf"}, "unknown converter 'onnx2tf'"),
+        ({"forms": ["onnx"], "converter": "litert-torch"}, "writes tflite, not onnx"),
+        ({"forms": ["tflite", "onnx"], "image_input": True}, "in coreml, not in tflite, onnx"),
+    ],
+)
+def test_what_means_nothing_is_refused(asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        plan.export_specs(**{"forms": ["tflite"], "precisions": ["fp32"], **asked})
+
+
+def test_a_ready_file_has_no_width(tmp_path: Path) -> None:
+    file = tmp_path / "net.onnx"
+    file.write_bytes(b"")
+    with pytest.raises(UsageError, match=r"net\.onnx is a ready file"):
+        plan.cells([str(file)], plan.ModelArguments(width=0.5), [])
+    assert len(plan.cells([str(file), "mobilenetv2"], plan.ModelArguments(width=0.5), [ExportSpec()])) == 2
+
+
+def test_options_reach_the_network() -> None:
+    assert plan.ModelArguments(options={"groups": 2}).resolve("alexnet").options == {"groups": 2}
+    with pytest.raises(UsageError, match="option groups of alexnet cannot be 3"):
+        plan.ModelArguments(options={"groups": 3}).resolve("alexnet")
+
+
+def test_cells_resolve_every_name_before_anything_runs() -> None:
+    specs = plan.export_specs(["tflite"], ["fp32"])
+    with pytest.raises(UsageError, match="unknown model"):
+        plan.cells(["mobilenetv2", "nothing_like_it_at_all"], plan.ModelArguments(), specs)
+
+
+def test_a_ready_file_is_one_cell(tmp_path: Path) -> None:
+    file = tmp_path / "net.onnx"
+    file.write_bytes(b"")
+    [cell] = plan.cells([str(file)], plan.ModelArguments(), plan.export_specs(["tflite"], ["fp32", "fp16"]))
+    assert cell.file == file and cell.export.format == "onnx"
+
+
+def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "net.pt2").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"give a \.onnx or \.tflite"):
+        plan.cells([str(tmp_path / "net.pt2")], plan.ModelArguments(), [])
+
+
+def test_the_default_format_is_one_that_the_device_is_calibrated_for() -> None:
+    assert plan.default_formats(profiles.load("host")) == plan.HOST_FORMATS
+    assert "torch" not in plan.default_formats(profiles.load("host"), counts=True)
+    assert plan.default_formats(profiles.load("rpi4")) == ("tflite",)
+    assert plan.default_formats(profiles.load("jetson_nano")) == ("ncnn",)
+    assert plan.default_formats(profiles.load("pixel1")) == ("tflite",)
+
+
+def test_input_sets_channels_height_and_width() -> None:
+    spec = plan.ModelArguments(input_text="1x32x32").resolve("lenet5")
+    assert spec.input_shape == (1, 1, 32, 32)
+
+
+def test_int8_specs_carry_their_quantization_and_others_none() -> None:
+    wanted = plan.quantization("photos", 32, "mse", float_io=False, error_budget=0.1)
+    half, int8 = plan.export_specs(["tflite"], ["fp16", "int8"], quantization=wanted)
+    assert half.quantization is None
+    assert int8.quantization == Quantization(
+        calibration="photos", samples=32, calibrator="mse", float_io=False, error_budget=0.1
+    )
+
+
+def test_int8_without_options_is_calibrated_on_generated_images() -> None:
+    (spec,) = plan.export_specs(["tflite"], ["int8"])
+    assert (spec.quantization, spec.key) == (Quantization(), "tflite-int8")
+
+
+def test_calibration_without_int8_is_refused() -> None:
+    with pytest.raises(UsageError, match="calibration is for int8, not for fp32, fp16: add --precision int8"):
+        plan.export_specs(["tflite"], ["fp32", "fp16"], quantization=plan.quantization("photos"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"activations": "uint8"}, "uint8 activations can be asked for in onnx, not in tflite: add onnx, or leave"),
+        ({"calibration": "good", "scheme": "dynamic"}, "the scheme dynamic is not calibrated, so .* images of good"),
+        ({"calibration": "good", "scheme": "weights"}, "the scheme weights is not calibrated, so .* images of good"),
+    ],
+)
+def test_what_a_format_or_a_scheme_would_ignore_is_refused(wanted: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        plan.export_specs(["tflite"], ["int8"], quantization=plan.quantization(**wanted))
+
+
+def test_the_signedness_of_activations_reaches_onnx_alone() -> None:
+    specs = plan.export_specs(["tflite", "onnx"], ["int8"], quantization=plan.quantization(activations="uint8"))
+    assert [spec.quantization.activations for spec in specs if spec.quantization] == ["", "uint8"]
+
+
+def test_no_signedness_is_not_listed_among_the_choices() -> None:
+    with pytest.raises(UsageError, match="Known: int8, uint8"):
+        plan.quantization(activations="foo")
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"calibrator": "kl"}, "unknown calibrator 'kl'"),
+        ({"scheme": "statik"}, "unknown scheme 'statik'; did you mean static"),
+        ({"activations": "uint4"}, "unknown signedness of activations 'uint4'"),
+        ({"samples": 0}, "0 samples to calibrate on; give 1 or more"),
+        ({"error_budget": 5.0}, "an error budget of 5; it is a relative error between 0 and 1"),
+    ],
+)
+def test_quantization_that_means_nothing_is_refused(asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        plan.quantization(**asked)
+
+
+def test_onnx_in_int8_is_written_for_the_devices_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    specs = plan.export_specs(["onnx", "tflite"], ["int8", "fp32"])
+    asked = plan.export_specs(["onnx"], ["int8"], quantization=plan.quantization(activations="uint8"))
+    cells = plan.cells(["lenet5"], plan.ModelArguments(), [*specs, *asked])
+    there = [cell.export.quantization for cell in plan.suited(cells, profiles.load("rpi4"))]
+    assert [each.activations for each in there if each] == ["int8", "", "uint8"]
+    assert plan.suited(cells, profiles.load("n100")) == list(cells)
+    assert plan.suited(cells, profiles.load("host")) == list(cells)
