@@ -10,8 +10,7 @@
 The exporters' package, the top-level folder export/, is imported as edgebench.formats.
 """
 
-from edgebench.api import build, evaluate, export, profile, scale
-from edgebench.training.train import train
+from edgebench.api import build, evaluate, export, profile, scale, train
+from edgebench.ground.version import __version__
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "build", "evaluate", "export", "profile", "scale", "train"]

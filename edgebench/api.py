@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from edgebench.choose import Choice
+    from edgebench.ground.progress import OnProgress
     from edgebench.ground.records import Artifact
     from edgebench.report.notebook import Results
     from edgebench.run.evaluator import Evaluation
-    from edgebench.run.plan import OnProgress
+    from edgebench.training.records import Outcome
 
 
 def build(
@@ -39,8 +40,8 @@ def build(
     arguments. Raises UsageError for an unknown name, an impossible scaling point, or weights whose keys do not
     fit. `weights` is a file, "torchvision:FILE", "timm:FILE", or "https://..." with its `sha256`.
     """
+    from edgebench.models.arguments import ModelArguments
     from edgebench.models.build import build as build_module
-    from edgebench.run.plan import ModelArguments
 
     file = weights_file(weights, sha256)
     spec = ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file).resolve(model)
@@ -86,7 +87,8 @@ def export(
     from pathlib import Path
 
     from edgebench.formats.pipeline import export_model
-    from edgebench.run.plan import ModelArguments, export_specs, quantization
+    from edgebench.models.arguments import ModelArguments
+    from edgebench.run.plan import export_specs, quantization
 
     file = weights_file(weights, sha256)
     spec = ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file).resolve(model)
@@ -143,7 +145,9 @@ def profile(
     from pathlib import Path
 
     from edgebench import models
+    from edgebench.ground.progress import silent
     from edgebench.machines import profiles
+    from edgebench.models.arguments import ModelArguments
     from edgebench.report.notebook import Results
     from edgebench.run import engine, evaluating, plan
 
@@ -151,7 +155,7 @@ def profile(
     int8 = plan.quantization(str(calibrate), samples)
     specs = plan.export_specs(_many(format) or plan.default_formats(target), _many(precision), quantization=int8)
     file = weights_file(weights, sha256)
-    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file)
+    arguments = ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file)
     done = engine.run(
         plan.cells(_many(model) or models.FOCUS, arguments, specs),
         target,
@@ -161,7 +165,7 @@ def profile(
         weights=file,
         resume=resume,
         images=evaluating.dataset(str(data), limit=limit)[0] if data else None,
-        on_progress=on_progress or plan.silent,
+        on_progress=on_progress or silent,
     )
     return Results(done)
 
@@ -198,14 +202,16 @@ def evaluate(
     `model` are networks, which are exported first, or files; `data` is a folder or "synthetic:NAME". A file that failed
     has status "failed" and says why in `error`. Raises UsageError for bad input, such as other classes than the data's.
     """
+    from edgebench.ground.progress import silent
     from edgebench.machines import profiles
+    from edgebench.models.arguments import ModelArguments
     from edgebench.run import evaluating, plan
 
     target = profiles.load(device)
     int8 = plan.quantization(str(calibrate), samples)
     specs = plan.export_specs(_many(format), _many(precision), quantization=int8)
     file = weights_file(weights, sha256)
-    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file)
+    arguments = ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file)
     images, _ = evaluating.dataset(str(data), split, limit)
     return evaluating.run(
         plan.cells(_many(model), arguments, specs, ready=plan.FORMATS),
@@ -215,7 +221,7 @@ def evaluate(
         weights=file,
         batch=batch,
         threads=threads,
-        on_progress=on_progress or plan.silent,
+        on_progress=on_progress or silent,
     )
 
 
@@ -260,6 +266,43 @@ def scale(
         output=output,
         results=results,
     )
+
+
+def train(
+    model: str,
+    data: str | Path,
+    *,
+    output: str | Path = "trained",
+    width: float | None = None,
+    depth: float | None = None,
+    resolution: int | None = None,
+    phi: float | None = None,
+    input: str | None = None,
+    options: Mapping[str, int | float | bool | str] | None = None,
+    weights: str | Path | None = None,
+    sha256: str | None = None,
+    resume: bool = False,
+    on: str = "auto",
+    on_progress: OnProgress | None = None,
+    **settings: object,
+) -> Outcome:
+    """Trains a network on labelled images and returns what came of it; `weights` of that names the best weights' file.
+
+    `settings` are the fields of `edgebench.training.settings.Settings`: epochs, batch, lr, freeze, augment ("mirror,
+    crop") and so on. The network gets as many classes as the data; `export` and `profile` find classes and
+    preprocessing in the weights. Raises UsageError for bad input, TrainingError when the loss or the disk fails.
+    """
+    from pathlib import Path
+
+    from edgebench.ground.progress import silent
+    from edgebench.models.arguments import ModelArguments
+    from edgebench.training.run import Request, train
+    from edgebench.training.settings import settings as checked
+
+    file = weights_file(weights, sha256)
+    spec = ModelArguments(width, depth, resolution, phi, None, input, options or {}, file).resolve(model)
+    request = Request(spec, str(data), checked(settings), Path(output), file, resume, on)
+    return train(request, on_progress or silent)
 
 
 def weights_file(weights: str | Path | None, sha256: str | None) -> Path | None:

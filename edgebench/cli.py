@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from edgebench import __version__
 from edgebench.commands import (
     compare,
     device,
@@ -26,6 +25,7 @@ from edgebench.commands import (
     train,
 )
 from edgebench.ground.errors import EdgebenchError
+from edgebench.ground.version import __version__
 
 # Rich's help pages double the start-up time, so help stays plain text.
 app = typer.Typer(

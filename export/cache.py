@@ -13,12 +13,14 @@ from pathlib import Path
 
 import msgspec
 
-import edgebench
 from edgebench.formats import manifest
 from edgebench.formats.format import installed_version, packages
+from edgebench.ground import version
 from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, identity
+from edgebench.ground.version import __version__
 
-SOURCES = ("models", "graph", "export", "runtimes")
+ROOT = Path(version.__file__).parents[1]
+SOURCES = ("models", "graph", "formats", "runtimes")
 
 
 def cacheable(spec: ModelSpec) -> bool:
@@ -45,7 +47,7 @@ def _images(export: ExportSpec) -> str:
 def tool_versions(export: ExportSpec) -> dict[str, str]:
     """Returns package -> version for what writes and checks the format; imports none of them."""
     found = {name: installed_version(name) for name in packages(export)}
-    return {"edgebench": edgebench.__version__} | {name: text for name, text in found.items() if text}
+    return {"edgebench": __version__} | {name: text for name, text in found.items() if text}
 
 
 def find(file: Path, wanted: str) -> Artifact | None:
@@ -59,9 +61,8 @@ def find(file: Path, wanted: str) -> Artifact | None:
 @cache
 def _source_sha256() -> str:
     """Hashes the packages of edgebench that decide what is written: a changed converter makes old files stale."""
-    root = Path(edgebench.__file__).parent
-    files = sorted(file for name in SOURCES for file in (root / name).rglob("*.py"))
+    files = sorted(file for name in SOURCES for file in (ROOT / name).rglob("*.py"))
     digest = hashlib.sha256()
     for file in files:
-        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+        digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()

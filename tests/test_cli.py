@@ -39,7 +39,7 @@ def rows(*arguments: str, cwd: Path | None = None) -> list[dict[str, Any]]:
 
 
 def test_version_and_help() -> None:
-    from edgebench import __version__
+    from edgebench.ground.version import __version__
 
     assert run("--version").stdout.strip() == f"edgebench {__version__}"
     helped = run("--help")

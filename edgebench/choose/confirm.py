@@ -17,11 +17,11 @@ from msgspec.structs import replace
 from edgebench.choose.records import Point
 from edgebench.ground import store
 from edgebench.ground.errors import JobError, UsageError
+from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import Artifact, Interval, Measurement, Scenario
 from edgebench.machines.profiles import DeviceProfile, Reach
 from edgebench.run import plan
 from edgebench.run.exporting import prepare
-from edgebench.run.plan import OnProgress, Step
 from edgebench.runtimes import FORMATS
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def confirm(
     *,
     scenario: Scenario,
     emulation: bool = True,
-    on_progress: OnProgress = plan.silent,
+    on_progress: OnProgress = silent,
 ) -> Iterator[Confirmation]:
     """Yields each finalist as it is confirmed. Exports go to `folder`, records to `results`/<device>/.
 
@@ -87,7 +87,8 @@ class _Board:
 
     def measure(self, artifact: Artifact, runtime: str, scenario: Scenario, tell: Callable[[str], None]) -> Measurement:
         """Measures a file at the other end. Raises DeviceError."""
-        from edgebench.places.board.reach import measure_there, reach
+        from edgebench.places.board.reach import reach
+        from edgebench.run.there import measure_there
 
         if self._target is None:
             self._target = self._stack.enter_context(reach(self.device, tell=tell))
@@ -169,7 +170,7 @@ def _way(board: _Board, artifact: Artifact, scenario: Scenario, emulation: bool)
         from edgebench.places.emulator.readiness import readiness
 
         if readiness(device).ready:
-            from edgebench.places.emulator.emulator import emulate, timed
+            from edgebench.run.emulated import emulate, timed
 
             return _Way(lambda file, tell: emulate(file, device, on_progress=tell), None, lambda f: timed(f, device))
     return None

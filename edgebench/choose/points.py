@@ -12,10 +12,10 @@ from edgebench.choose.pool import Pool
 from edgebench.choose.prior import CONFIDENCE
 from edgebench.choose.records import Point
 from edgebench.estimate import estimate
-from edgebench.graph.sketch import sketch
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Interval
 from edgebench.machines.profiles import DeviceProfile
+from edgebench.models.sketch import sketch
 
 _SAME: Final = 2e-3  # the pool agrees with the one-network estimate to 0.1%
 

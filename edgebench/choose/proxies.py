@@ -22,8 +22,8 @@ from edgebench.choose.pool import Pool
 from edgebench.choose.prior import Mask
 from edgebench.choose.sampling import sample
 from edgebench.ground.errors import UsageError
+from edgebench.ground.progress import OnProgress, Step
 from edgebench.ground.records import ModelSpec, identity
-from edgebench.run.plan import OnProgress, Step
 
 PROXIES: Final = 6
 EPOCHS: Final = 2

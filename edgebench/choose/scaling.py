@@ -24,11 +24,12 @@ from edgebench.choose.space import BEYOND_PRIOR, WITHIN_PRIOR
 from edgebench.estimate import footprint
 from edgebench.estimate.estimator import RUNTIME_OF
 from edgebench.ground.errors import ExportError, Regression, UsageError, unknown
+from edgebench.ground.paths import cache_folder
+from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import ExportSpec
 from edgebench.machines import profiles
 from edgebench.machines.profiles import DeviceProfile
 from edgebench.run import engine, plan
-from edgebench.run.plan import OnProgress, Step
 
 PRECISIONS: Final = ("fp32", "fp16", "int8")
 
@@ -56,7 +57,7 @@ def scale(
     sweep: str | Path | None = None,
     output: str | Path | None = None,
     results: str | Path = "results",
-    on_progress: OnProgress = plan.silent,
+    on_progress: OnProgress = silent,
 ) -> Choice:
     """Chooses the most accurate network of a family that keeps the limits on a device.
 
@@ -132,7 +133,7 @@ def _search(
 
 def _taught(search: Search, request: Request, on_progress: OnProgress) -> Search:
     """The search with accuracies learned on a data set; their order stays, their distances do not."""
-    train = trainer(request.data, engine.cache_folder() / "proxies", on_progress)
+    train = trainer(request.data, cache_folder() / "proxies", on_progress)
     found = learned(search.pool, search.budget, request, train)
     columns = search.pool.columns
     value = found.accuracy(columns.accuracy)
@@ -146,7 +147,7 @@ def _confirmed(search: Search, means: _Means) -> Choice:
     confirming = partial(
         confirm,
         device=search.device,
-        folder=means.output or engine.cache_folder() / "artifacts",
+        folder=means.output or cache_folder() / "artifacts",
         results=means.results,
         scenario=engine.scenario(quick=means.quick),
         emulation=means.emulation,

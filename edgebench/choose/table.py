@@ -22,9 +22,9 @@ from edgebench.estimate.form import Floats, Machine, kernel_s
 from edgebench.estimate.work import Kind
 from edgebench.graph.memory import ALIGNMENT, lifetimes
 from edgebench.graph.operators import Graph
-from edgebench.graph.sketch import sketch
 from edgebench.machines.profiles import Calibration
 from edgebench.models import resolve
+from edgebench.models.sketch import sketch
 
 _TEMPLATE_DEPTH: Final = 1.01  # repeats round up: every stage that is not fixed has at least two blocks
 # The runtime, quantity and kind of kernel that each of Counts but the last is the sum of.

@@ -72,6 +72,7 @@ def evaluate(
     kept in the cache: an evaluation that was interrupted goes on where it was.
     """
     from edgebench.machines import profiles
+    from edgebench.models.arguments import ModelArguments
     from edgebench.report import evaluated, output
     from edgebench.run import evaluating, plan
 
@@ -82,7 +83,7 @@ def evaluate(
         listed(fmt, "format", plan.FORMATS), listed(precision, "precision", plan.PRECISIONS), quantization=quantization
     )
     file = weights_file(weights, sha256)
-    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, switches(option), file)
+    arguments = ModelArguments(width, depth, resolution, phi, classes, input, switches(option), file)
     cells = plan.cells(model, arguments, specs, ready=plan.FORMATS)
     way = evaluating.way(target, via, connect=connect, python=python)
     images, notes = evaluating.dataset(data, split, limit)

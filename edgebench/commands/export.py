@@ -59,6 +59,7 @@ def export(
 
     Every file is run and compared with PyTorch before it is put in place; a second call finds it cached.
     """
+    from edgebench.models.arguments import ModelArguments
     from edgebench.report import exported, rows
     from edgebench.report import output as show
     from edgebench.run import exporting, plan
@@ -74,7 +75,7 @@ def export(
         quantization=quantization,
     )
     file = weights_file(weights, sha256)
-    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, switches(option), file)
+    arguments = ModelArguments(width, depth, resolution, phi, classes, input, switches(option), file)
     cells = plan.cells(model, arguments, specs)
     with show.progress() as report:
         done = exporting.run(cells, output, weights=file, force=force, strict=strict, on_progress=report)

@@ -102,6 +102,7 @@ def profile(
     from edgebench import models
     from edgebench.ground.errors import UsageError
     from edgebench.machines import profiles
+    from edgebench.models.arguments import ModelArguments
     from edgebench.report import output, profiled
     from edgebench.run import engine, plan
 
@@ -110,7 +111,7 @@ def profile(
     quantization = plan.quantization(calibrate, samples, scheme=scheme)
     specs = plan.export_specs(formats, listed(precision, "precision", plan.PRECISIONS), quantization=quantization)
     file = weights_file(weights, sha256)
-    arguments = plan.ModelArguments(width, depth, resolution, phi, classes, input, switches(option), file)
+    arguments = ModelArguments(width, depth, resolution, phi, classes, input, switches(option), file)
     cells = plan.cells(model or models.FOCUS, arguments, specs)
     count = processes if processes is None else positive(processes, "--processes")
     scenario = engine.scenario(quick=quick, threads=positive(threads, "--threads"), processes=count)

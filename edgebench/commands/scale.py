@@ -138,14 +138,14 @@ def sweep(
 
     Interrupted or killed, the same command goes on where it was.
     """
+    from edgebench.ground.paths import cache_folder
     from edgebench.report import output as out
-    from edgebench.run import engine
     from edgebench.run import sweep as sweeping
     from edgebench.run.sweep.driver import Workers
     from edgebench.run.sweep.local import LocalWorkers
 
     cells = sweeping.read(file)
-    artifacts = engine.cache_folder() / "artifacts"
+    artifacts = cache_folder() / "artifacts"
     workers: Workers = LocalWorkers(positive(jobs, "--jobs"), artifacts)
     if ray is not None:
         from edgebench.run.sweep.cluster import RayWorkers

@@ -82,15 +82,15 @@ def train(
 
     The folder gets best.safetensors, which export and evaluate take with --weights, checkpoints, metrics and curves.
     """
+    from edgebench.models.arguments import ModelArguments
     from edgebench.report import output as show
     from edgebench.report import trained
-    from edgebench.run import plan
     from edgebench.training.run import Request
     from edgebench.training.settings import Settings, settings
 
     chosen = settings({name: value for name, value in context.params.items() if name in Settings.__struct_fields__})
     file = weights_file(weights, sha256)
-    arguments = plan.ModelArguments(width, depth, resolution, phi, None, input, switches(option), file)
+    arguments = ModelArguments(width, depth, resolution, phi, None, input, switches(option), file)
     request = Request(arguments.resolve(model), data, chosen, output, file, resume, on)
     outcome = _run(request)
     remarks = [*trained.remarks(outcome), *trained.curves_beside(outcome)]

@@ -23,8 +23,8 @@ def open_artifact(name: str, form: str) -> Artifact:
     Raises UsageError for a name that is neither, and for an unknown format.
     """
     from edgebench.formats.pipeline import export_model, load_artifact
+    from edgebench.ground.paths import cache_folder
     from edgebench.models import resolve
-    from edgebench.run.engine import cache_folder
 
     if Path(name).suffix:
         return load_artifact(Path(name))

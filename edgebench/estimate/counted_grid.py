@@ -18,9 +18,9 @@ from typing import Final
 from edgebench.estimate import counts, grid, user_calibration
 from edgebench.estimate.estimator import calibration_for, latency_interval
 from edgebench.estimate.work import works
-from edgebench.graph.sketch import sketch
 from edgebench.ground.records import ModelSpec, Precision
 from edgebench.machines.profiles import Calibration, DeviceProfile, load
+from edgebench.models.sketch import sketch
 
 Counted = list[tuple[ModelSpec, dict[str, int]]]
 

@@ -44,7 +44,7 @@ def compute(name: str) -> ModelSummary:
     """Computes a summary from the network's plan."""
     from edgebench.graph.cost import count
     from edgebench.graph.memory import plan_arena
-    from edgebench.graph.sketch import sketch
+    from edgebench.models.sketch import sketch
 
     spec = zoo.resolve(name)
     graph = sketch(spec)

@@ -19,10 +19,10 @@ from edgebench.estimate.crossvalidation import by_family, by_network
 from edgebench.estimate.form import features, machine_of
 from edgebench.estimate.reference import Row
 from edgebench.estimate.work import works
-from edgebench.graph.sketch import sketch
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Measurement, ModelSpec, Precision
 from edgebench.machines.profiles import Calibration, DeviceProfile
+from edgebench.models.sketch import sketch
 
 FEWEST: Final = 8  # networks; with fewer the errors on those left out say nothing
 

@@ -1,6 +1,6 @@
 """The networks: families as plain tables, names and scaling points, without torch.
 
-`edgebench.models.build` makes torch modules of them, `edgebench.graph.sketch` Graphs.
+`edgebench.models.build` makes torch modules of them, `edgebench.models.sketch` Graphs.
 """
 
 from edgebench.models.user import InputSize, parse_input

@@ -6,18 +6,12 @@ It stands in the safetensors file's own metadata, so that it cannot be lost or m
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
 
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import SCHEMA, ModelSpec, Preprocessing, Record
-from edgebench.models.user import is_user_network
-from edgebench.models.zoo import NETWORKS
-
-if TYPE_CHECKING:
-    from edgebench.run.plan import ModelArguments
 
 SUFFIX = ".safetensors"
 KEY = "edgebench"
@@ -69,27 +63,6 @@ def preprocessing(path: Path | None, resolution: int) -> Preprocessing | None:
         return None
     own = found.preprocessing
     return replace(own, resize=round(own.resize * resolution / own.crop), crop=resolution)
-
-
-def left_open(trained: Trained, name: str, given: ModelArguments) -> dict[str, Any]:
-    """Returns the arguments that the user left open, as the network `name` was trained with.
-
-    Raises UsageError where another network was trained.
-    """
-    spec = trained.model
-    if name != spec.name and (is_user_network(name) or NETWORKS.resolve(name) != spec.name):
-        raise UsageError(f"the weights {given.weights} are those of {spec.key}, not of {name}: name that network")
-    values: dict[str, Any] = {"options": {**spec.options, **given.options}}
-    if given.phi is None and given.input_text is None:
-        height, width = (given.resolution or side for side in (spec.height or spec.resolution, spec.resolution))
-        values["input_text"] = f"{spec.channels}x{height}x{width}"
-    if is_user_network(name):
-        return values
-    points = () if given.phi is not None else ("width", "depth")
-    return values | {
-        point: getattr(spec, point) if getattr(given, point) is None else getattr(given, point)
-        for point in (*points, "classes")
-    }
 
 
 def _metadata(path: Path) -> dict[str, str]:

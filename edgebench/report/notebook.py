@@ -1,31 +1,16 @@
-"""How records show in a notebook and at a prompt: raw samples are cut short, and many results are one table."""
+"""How many results show in a notebook and at a prompt: as one table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
 from io import StringIO
-from reprlib import Repr
 from typing import TYPE_CHECKING
 
-from edgebench.ground.records import Record, Result
+from edgebench.ground.records import Result
 
 if TYPE_CHECKING:
     from edgebench.report.tables import Row
-
-_short = Repr()
-_short.maxtuple = 6
-_short.maxdict = 40
-_short.maxstring = _short.maxother = 400
-
-
-def record_html(record: Record) -> str:
-    """One record as a table of two columns; of a long tuple, such as raw latencies, only its beginning."""
-    rows = "".join(
-        f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(_short.repr(getattr(record, name)))}</td></tr>"
-        for name in record.__struct_fields__
-    )
-    return f"<table><caption>{type(record).__name__}</caption>{rows}</table>"
 
 
 class Results(list[Result]):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
-from edgebench.run.plan import Step
+from edgebench.ground.progress import Step
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,6 +19,8 @@ from msgspec.structs import replace
 
 from edgebench.estimate import fit, grid, user_calibration
 from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.paths import cache_folder
+from edgebench.ground.progress import OnProgress, silent
 from edgebench.ground.records import ExportSpec, Measurement, Result, Scenario
 from edgebench.machines import device_files, profiles
 from edgebench.machines.profiles import Caches, Calibration, DeviceProfile
@@ -26,7 +28,6 @@ from edgebench.places.board.remote import RemoteTarget
 from edgebench.run import engine, plan
 from edgebench.run.add import write
 from edgebench.run.mode import Way
-from edgebench.run.plan import OnProgress, silent
 
 # Copies 32 MB and prints bytes a second, the best of many: what sbc-bench calls memcpy.
 COPY: Final = """
@@ -108,7 +109,7 @@ def _run(
     device: DeviceProfile, way: Way, request: Request, spec: ExportSpec, threads: int, on_progress: OnProgress
 ) -> list[Result]:
     """One pass over the grid; what is stored of it already is not run again."""
-    folder = engine.cache_folder() / "calibrate" / way.kind / f"{spec.key}-x{threads}"
+    folder = cache_folder() / "calibrate" / way.kind / f"{spec.key}-x{threads}"
     scenario = request.scenario or engine.scenario(quick=not request.full)
     return engine.run(
         [plan.Cell(export=spec, model=model) for model in grid.specs()],

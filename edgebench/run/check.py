@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.progress import Tell, quiet
 from edgebench.ground.records import Record
 from edgebench.machines.profiles import DeviceProfile
-from edgebench.places.board.push import Tell
-from edgebench.places.board.reach import connected, link, quiet, way
+from edgebench.places.board.reach import connected, link, way
 from edgebench.places.board.remote import RemoteTarget
 from edgebench.runtimes import PACKAGES
 

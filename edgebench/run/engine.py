@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
 from edgebench.ground.errors import DeviceError, JobError, UsageError
+from edgebench.ground.paths import cache_folder
+from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import (
     QUICK,
     Artifact,
@@ -29,7 +31,7 @@ from edgebench.ground.records import (
 from edgebench.run.exporting import prepare
 from edgebench.run.mode import Kind, Way
 from edgebench.run.mode import way as way
-from edgebench.run.plan import Cell, OnProgress, Step, silent, suited
+from edgebench.run.plan import Cell, suited
 
 if TYPE_CHECKING:
     from edgebench.data import Dataset
@@ -113,11 +115,6 @@ def _reached(device: DeviceProfile, way: Way, tell: Callable[[str], None]) -> Ab
     return reach(device, way.via, way.connect, way.python, tell=tell)
 
 
-def cache_folder() -> Path:
-    """The user's cache folder for edgebench, by the XDG convention."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgebench"
-
-
 class _Job:
     """One cell on its way from a checked file to a result."""
 
@@ -196,7 +193,7 @@ class _Job:
         )
 
     def _emulate(self, artifact: Artifact) -> Result:
-        from edgebench.places.emulator.emulator import emulate
+        from edgebench.run.emulated import emulate
 
         found = emulate(artifact, self.device, on_progress=self.report)
         if not self.way.operators or found.status != "ok":
@@ -212,8 +209,8 @@ class _Job:
         return count_host(artifact, on_progress=self.report)
 
     def _reach(self, artifact: Artifact) -> Result:
-        from edgebench.places.board.reach import measure_there
         from edgebench.run.graph_of import graph_of_model
+        from edgebench.run.there import measure_there
 
         if self.target is None:
             raise DeviceError(f"{self.device.name} is not connected")

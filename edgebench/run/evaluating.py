@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from edgebench.ground.errors import DeviceError, JobError, UsageError
+from edgebench.ground.paths import cache_folder
+from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import Artifact, ModelSpec
 from edgebench.run import mode
-from edgebench.run.engine import cache_folder
 from edgebench.run.evaluator import BATCH, Evaluation, Evaluator, Place, check_all_classes
 from edgebench.run.exporting import prepare
 from edgebench.run.mode import Way
-from edgebench.run.plan import Cell, OnProgress, Step, is_file, silent, suited
+from edgebench.run.plan import Cell, is_file, suited
 from edgebench.runtimes import FORMATS
 
 NAMED: Final = 5  # classes that a note names

@@ -17,10 +17,10 @@ import msgspec
 import numpy as np
 
 from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.paths import cache_folder
 from edgebench.ground.records import Accuracy, Artifact, ExportSpec, ModelSpec, Preprocessing, Status, identity
 from edgebench.measure import accuracy
 from edgebench.measure.accuracy import Classes, Confusion, Predictions
-from edgebench.run.engine import cache_folder
 from edgebench.run.plan import Cell
 from edgebench.runtimes import FORMATS
 

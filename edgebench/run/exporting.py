@@ -8,8 +8,9 @@ from itertools import groupby
 from pathlib import Path
 
 from edgebench.ground.errors import ExportError, JobError, UsageError
+from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import Artifact
-from edgebench.run.plan import Cell, OnProgress, Step, silent
+from edgebench.run.plan import Cell
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,6 @@ def graph_of_model(spec: ModelSpec, weights: Path | None = None) -> Graph:
         from edgebench.models.build import build
 
         return capture(build(spec, weights=weights), spec.input_shape)
-    from edgebench.graph.sketch import sketch
+    from edgebench.models.sketch import sketch
 
     return sketch(spec)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -21,6 +21,7 @@ from edgebench.ground.records import (
     Quantization,
     QuantizationScheme,
 )
+from edgebench.models.arguments import ModelArguments
 
 if TYPE_CHECKING:
     from edgebench.formats.quantize.variant import Activations
@@ -43,44 +44,6 @@ CONVERTERS = tuple(dict.fromkeys(each for form in formats.FORMATS.values() for e
 
 
 @dataclass(frozen=True)
-class ModelArguments:
-    """What a user can say of a network: its scaling point, where None keeps the family's own value, and its options.
-
-    Of a network whose `weights` edgebench has trained, None keeps what it was trained as.
-    """
-
-    width: float | None = None
-    depth: float | None = None
-    resolution: int | None = None
-    phi: float | None = None
-    classes: int | None = None
-    input_text: str | None = None
-    options: Mapping[str, int | float | bool | str] = field(default_factory=dict)
-    weights: Path | None = None
-
-    def resolve(self, name: str) -> ModelSpec:
-        """Returns the spec of `name` at this scaling point; UsageError names what is wrong."""
-        from edgebench import models
-        from edgebench.models import trained
-
-        if self.weights is not None and (found := trained.read(self.weights)):
-            return replace(self, weights=None, **trained.left_open(found, name, self)).resolve(name)
-        size = models.parse_input(self.input_text) if self.input_text else None
-        resolution = size[2] if size else self.resolution
-        return models.resolve(
-            name,
-            width=self.width,
-            depth=self.depth,
-            resolution=resolution,
-            phi=self.phi,
-            classes=self.classes,
-            channels=size[0] if size else None,
-            height=size[1] if size else None,
-            options=self.options,
-        )
-
-
-@dataclass(frozen=True)
 class Cell:
     """One row to produce: a network or a ready file, as one format and precision, on one device."""
 
@@ -93,23 +56,6 @@ class Cell:
         """A short name for progress lines."""
         name = self.model.key if self.model else str(self.file)
         return f"{name} {self.export.format} {self.export.precision}"
-
-
-@dataclass(frozen=True)
-class Step:
-    """How far a run is: `done` of `total` cells, the running cell's title, and what it is doing."""
-
-    done: int
-    total: int
-    title: str
-    detail: str = ""
-
-
-OnProgress = Callable[[Step], None]
-
-
-def silent(step: Step) -> None:
-    """The default progress callback: shows nothing."""
 
 
 def export_specs(

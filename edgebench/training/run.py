@@ -12,10 +12,10 @@ import torch
 from edgebench import data as datasets
 from edgebench.data import Dataset
 from edgebench.ground.errors import TrainingError, UsageError
+from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import ModelSpec, Preprocessing
 from edgebench.models.layouts import preprocessing as preprocessing_of
 from edgebench.models.trained import Trained
-from edgebench.run.plan import OnProgress, Step, silent
 from edgebench.training import checkpoint, normalize
 from edgebench.training.augment import augmentation, check_installed
 from edgebench.training.freeze import advice, freeze

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from edgebench.estimate import counted_grid, grid
+from edgebench.ground.paths import cache_folder
 from edgebench.ground.records import Measurement
 from edgebench.machines import profiles
 from edgebench.places.emulator.counting import CLASSES, TOTAL
@@ -24,7 +25,7 @@ def main(name: str, form: str, precision: str = "fp32") -> None:
     core = core_of(device).qemu
     known = {tuple(row[key] for key in counted_grid.KEYS) for row in csv.DictReader(TARGET.read_text().splitlines())}
     cells = [plan.Cell(export=each, model=s) for s in grid.specs() for each in plan.export_specs([form], [precision])]
-    folder = engine.cache_folder() / "calibrate" / "emulate" / f"{form}-{precision}-x1"
+    folder = cache_folder() / "calibrate" / "emulate" / f"{form}-{precision}-x1"
     way = engine.way(device, "emulator")
     for found in engine.run(cells, device, engine.scenario(quick=True), folder, way=way, resume=True):
         key = (core, found.runtime, precision, found.model.key)

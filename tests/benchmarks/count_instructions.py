@@ -16,8 +16,8 @@ from edgebench.formats.ncnn import BIN, PARAM, Layer, parse, show
 from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, TensorSpec
 from edgebench.machines import profiles
 from edgebench.places.emulator.counting import CLASSES, TOTAL
-from edgebench.places.emulator.emulator import emulate
 from edgebench.places.emulator.fakecpu import core_of
+from edgebench.run.emulated import emulate
 from edgebench.runtimes.ncnn import HALF_TAG
 
 NETWORKS = (

@@ -45,8 +45,8 @@ def main() -> None:
     from edgebench import models
     from edgebench.estimate.footprint import peak_memory_bytes
     from edgebench.formats.pipeline import export_model
-    from edgebench.graph.sketch import sketch
     from edgebench.ground.records import ExportSpec
+    from edgebench.models.sketch import sketch
 
     with tempfile.TemporaryDirectory() as folder:
         for form, (runtime, package, networks) in RUNTIMES.items():

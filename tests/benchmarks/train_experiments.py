@@ -28,8 +28,8 @@ from typing import Any
 import msgspec
 
 import edgebench
+from edgebench.ground.progress import Step
 from edgebench.machines import environment
-from edgebench.run.plan import Step
 from edgebench.training.checkpoint import LAST
 from edgebench.training.records import Outcome
 from edgebench.training.settings import settings

@@ -9,11 +9,11 @@ from edgebench.choose.pool import Variant
 from edgebench.choose.scalable import BASES
 from edgebench.estimate import estimate
 from edgebench.graph.cost import count
-from edgebench.graph.sketch import sketch
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec
 from edgebench.machines.profiles import load
 from edgebench.models import resolve
+from edgebench.models.sketch import sketch
 
 
 @pytest.mark.parametrize("name", ["mobilenetv1", "mobilenetv2", "efficientnet"])

@@ -11,10 +11,10 @@ from edgebench.choose.pool import Variant, pool
 from edgebench.choose.scalable import bases
 from edgebench.choose.space import WITHIN_PRIOR
 from edgebench.estimate import estimate, footprint
-from edgebench.graph.sketch import sketch
 from edgebench.ground.errors import Regression, UsageError
 from edgebench.ground.records import ExportSpec
 from edgebench.machines.profiles import load
+from edgebench.models.sketch import sketch
 
 
 def test_the_pick_is_the_best_that_keeps_the_limits(choice: Choice) -> None:

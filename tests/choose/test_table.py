@@ -11,10 +11,10 @@ from edgebench.estimate.estimator import calibration_for
 from edgebench.estimate.form import machine_of
 from edgebench.graph.cost import count
 from edgebench.graph.memory import lifetimes, plan_arena
-from edgebench.graph.sketch import sketch
 from edgebench.ground.records import ExportSpec
 from edgebench.machines.profiles import load
 from edgebench.models import resolve
+from edgebench.models.sketch import sketch
 
 RPI4 = load("rpi4")
 

@@ -8,9 +8,9 @@ from edgebench import models
 from edgebench.estimate import counted_grid, fit, grid
 from edgebench.estimate.counts import CORES
 from edgebench.estimate.estimator import estimate
-from edgebench.graph.sketch import sketch
 from edgebench.ground.records import ExportSpec
 from edgebench.machines.profiles import load
+from edgebench.models.sketch import sketch
 from edgebench.places.emulator.counting import CLASSES, TOTAL
 
 FITTED = counted_grid.calibrations()

@@ -7,8 +7,8 @@ from edgebench.estimate.counts import counted_networks
 from edgebench.estimate.emulated import emulated_time
 from edgebench.estimate.estimator import calibration_for
 from edgebench.graph import Graph
-from edgebench.graph.sketch import sketch
 from edgebench.machines.profiles import load
+from edgebench.models.sketch import sketch
 
 RPI4, ZERO = load("rpi4"), load("rpizero2w")
 GRAPH = sketch(models.resolve("mobilenetv2"))

@@ -3,8 +3,8 @@
 import pytest
 
 from edgebench.estimate.footprint import file_bytes, peak_memory_bytes
-from edgebench.graph.sketch import sketch
 from edgebench.models import resolve
+from edgebench.models.sketch import sketch
 
 
 # Peak resident megabytes above the imported engine, measured on x86-64 Linux by tests/benchmarks/estimate_memory.py.

@@ -11,10 +11,10 @@ from edgebench.estimate.form import features, latency_s, machine_of
 from edgebench.estimate.grid import specs
 from edgebench.estimate.user_calibration import Basis, Figure
 from edgebench.estimate.work import works
-from edgebench.graph.sketch import sketch
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec, Measurement, ModelSpec, Scenario
 from edgebench.machines.profiles import DeviceProfile, OwnCalibrations, calibrated, load
+from edgebench.models.sketch import sketch
 
 RPI4 = load("rpi4")
 MACHINE = machine_of(RPI4)

@@ -35,6 +35,10 @@ def test_key_covers_our_own_source(monkeypatch):
     assert cache.key(SPEC, EXPORT, None, 0) != before
 
 
+def test_every_source_that_decides_what_is_written_is_hashed():
+    assert all(list((cache.ROOT / name).rglob("*.py")) for name in cache.SOURCES)
+
+
 def test_users_factories_are_not_cacheable():
     assert cache.cacheable(SPEC)
     assert not cache.cacheable(ModelSpec(name="nets.py:make", family="user"))

@@ -67,7 +67,7 @@ def test_phi_out_of_range_is_refused(phi: float) -> None:
 def test_phi_doubles_the_cost() -> None:
     """alpha * beta^2 * gamma^2 is 1.92 by design; repeats round up, so a single step may cost more."""
     from edgebench.graph.cost import count
-    from edgebench.graph.sketch import sketch
+    from edgebench.models.sketch import sketch
 
     small, large = (count(sketch(models.resolve("efficientnet", phi=phi))).macs for phi in (0, 6))
     assert (large / small) ** (1 / 6) == pytest.approx(1.92, rel=0.06)

@@ -64,8 +64,8 @@ def test_the_report_shows_the_choice_of_a_folder(choice: Choice, tmp_path: Path)
     shown.save(choice, tmp_path / "chosen")
     assert choice_page.read(tmp_path / "chosen") == choice_page.read(tmp_path / "chosen" / "choice.json") == choice
     from edgebench.estimate import estimate
-    from edgebench.graph.sketch import sketch
     from edgebench.machines.profiles import load
+    from edgebench.models.sketch import sketch
 
     point = choice.picked
     record = estimate(sketch(point.model), load("rpi4"), spec=point.model, export=point.export)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from edgebench.ground.progress import Step
 from edgebench.report import output
-from edgebench.run.plan import Step
 
 
 def test_what_a_network_prints_meanwhile_is_no_result(capsys: pytest.CaptureFixture[str]) -> None:

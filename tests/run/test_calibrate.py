@@ -109,9 +109,9 @@ def test_emulated_counts_become_constants(bundle: Bundle, tmp_path: Path, monkey
             error="it stopped" if failed else None,
         )
 
-    monkeypatch.setattr("edgebench.places.emulator.emulator.emulate", emulate)
+    monkeypatch.setattr("edgebench.run.emulated.emulate", emulate)
     monkeypatch.setattr(grid, "GRID", (*TINY, ("mobilenetv1", {"width": 0.25, "resolution": 96})))
-    monkeypatch.setattr(engine, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     printed = CliRunner().invoke(app, ["device", "calibrate", "rpi4", "--via", "emulator"])
     assert printed.exit_code == 0, printed.output
     assert "left out: efficientnet_lite0-w0.35-d1-r32 tflite-fp32: it stopped" in printed.output
@@ -150,7 +150,7 @@ def test_this_machine_is_calibrated_like_any_other(tmp_path: Path, monkeypatch: 
         )
 
     monkeypatch.setattr("edgebench.measure.measure", measure)
-    monkeypatch.setattr(engine, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     printed = CliRunner().invoke(app, ["device", "calibrate", "host", "--json"])
     assert printed.exit_code == 0, printed.output
     [made] = json.loads(printed.stdout)["calibrations"]

@@ -17,10 +17,10 @@ from edgebench.ground import store
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.records import Artifact
 from edgebench.machines import profiles
+from edgebench.models.arguments import ModelArguments
 from edgebench.report import rows
 from edgebench.run import classifiers, evaluating, plan
 from edgebench.run.evaluator import Evaluation
-from edgebench.run.plan import ModelArguments
 
 SHAPES = "synthetic:shapes?size=32&images=30"
 

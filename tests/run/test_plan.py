@@ -6,6 +6,7 @@ import pytest
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec, Quantization
 from edgebench.machines import profiles
+from edgebench.models.arguments import ModelArguments
 from edgebench.run import plan
 
 
@@ -43,33 +44,33 @@ def test_a_ready_file_has_no_width(tmp_path: Path) -> None:
     file = tmp_path / "net.onnx"
     file.write_bytes(b"")
     with pytest.raises(UsageError, match=r"net\.onnx is a ready file"):
-        plan.cells([str(file)], plan.ModelArguments(width=0.5), [])
-    assert len(plan.cells([str(file), "mobilenetv2"], plan.ModelArguments(width=0.5), [ExportSpec()])) == 2
+        plan.cells([str(file)], ModelArguments(width=0.5), [])
+    assert len(plan.cells([str(file), "mobilenetv2"], ModelArguments(width=0.5), [ExportSpec()])) == 2
 
 
 def test_options_reach_the_network() -> None:
-    assert plan.ModelArguments(options={"groups": 2}).resolve("alexnet").options == {"groups": 2}
+    assert ModelArguments(options={"groups": 2}).resolve("alexnet").options == {"groups": 2}
     with pytest.raises(UsageError, match="option groups of alexnet cannot be 3"):
-        plan.ModelArguments(options={"groups": 3}).resolve("alexnet")
+        ModelArguments(options={"groups": 3}).resolve("alexnet")
 
 
 def test_cells_resolve_every_name_before_anything_runs() -> None:
     specs = plan.export_specs(["tflite"], ["fp32"])
     with pytest.raises(UsageError, match="unknown model"):
-        plan.cells(["mobilenetv2", "nothing_like_it_at_all"], plan.ModelArguments(), specs)
+        plan.cells(["mobilenetv2", "nothing_like_it_at_all"], ModelArguments(), specs)
 
 
 def test_a_ready_file_is_one_cell(tmp_path: Path) -> None:
     file = tmp_path / "net.onnx"
     file.write_bytes(b"")
-    [cell] = plan.cells([str(file)], plan.ModelArguments(), plan.export_specs(["tflite"], ["fp32", "fp16"]))
+    [cell] = plan.cells([str(file)], ModelArguments(), plan.export_specs(["tflite"], ["fp32", "fp16"]))
     assert cell.file == file and cell.export.format == "onnx"
 
 
 def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
     (tmp_path / "net.pt2").write_bytes(b"")
     with pytest.raises(UsageError, match=r"give a \.onnx or \.tflite"):
-        plan.cells([str(tmp_path / "net.pt2")], plan.ModelArguments(), [])
+        plan.cells([str(tmp_path / "net.pt2")], ModelArguments(), [])
 
 
 def test_the_default_format_is_one_that_the_device_is_calibrated_for() -> None:
@@ -81,7 +82,7 @@ def test_the_default_format_is_one_that_the_device_is_calibrated_for() -> None:
 
 
 def test_input_sets_channels_height_and_width() -> None:
-    spec = plan.ModelArguments(input_text="1x32x32").resolve("lenet5")
+    spec = ModelArguments(input_text="1x32x32").resolve("lenet5")
     assert spec.input_shape == (1, 1, 32, 32)
 
 
@@ -146,7 +147,7 @@ def test_onnx_in_int8_is_written_for_the_devices_processor(monkeypatch: pytest.M
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     specs = plan.export_specs(["onnx", "tflite"], ["int8", "fp32"])
     asked = plan.export_specs(["onnx"], ["int8"], quantization=plan.quantization(activations="uint8"))
-    cells = plan.cells(["lenet5"], plan.ModelArguments(), [*specs, *asked])
+    cells = plan.cells(["lenet5"], ModelArguments(), [*specs, *asked])
     there = [cell.export.quantization for cell in plan.suited(cells, profiles.load("rpi4"))]
     assert [each.activations for each in there if each] == ["int8", "", "uint8"]
     assert plan.suited(cells, profiles.load("n100")) == list(cells)

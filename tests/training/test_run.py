@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 
 from edgebench import models
 from edgebench.ground.errors import TrainingError, UsageError
+from edgebench.ground.progress import Step
 from edgebench.models import trained
 from edgebench.models.build import build
-from edgebench.run.plan import Step
 from edgebench.training import metrics
 from edgebench.training.checkpoint import BEST, LAST, METRICS
 from edgebench.training.run import Request, train

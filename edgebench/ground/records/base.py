@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from html import escape
+from reprlib import Repr
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 SCHEMA = 1
+
+_short = Repr()
+_short.maxtuple = 6
+_short.maxdict = 40
+_short.maxstring = _short.maxother = 400
 
 Format = Literal["tflite", "onnx", "coreml", "torch", "ncnn"]
 Precision = Literal["fp32", "fp16", "int8"]
@@ -26,10 +33,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all records: frozen, keyword-only, JSON by msgspec."""
 
     def _repr_html_(self) -> str:
-        """A two-column table for notebooks."""
-        from edgebench.report.notebook import record_html
-
-        return record_html(self)
+        """A two-column table for notebooks; of a long tuple, such as raw latencies, only its beginning."""
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(text)}</td></tr>"
+            for name, text in ((name, _short.repr(getattr(self, name))) for name in self.__struct_fields__)
+        )
+        return f"<table><caption>{type(self).__name__}</caption>{rows}</table>"
 
 
 class Interval(Record, frozen=True, kw_only=True):

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.progress import Tell
 from edgebench.models.layouts.download import download, is_url, temporary
 from edgebench.models.layouts.layout import LAYOUT_KEY
 from edgebench.models.layouts.library import LIBRARIES
-
-Tell = Callable[[str], None]
 
 _SHA256: Final = re.compile(r"[0-9a-fA-F]{64}")
 _PREFIX: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]+):(?!//)(.+)")
@@ -90,6 +88,6 @@ def _hash(path: Path) -> str:
 
 
 def _folder() -> Path:
-    from edgebench.run.engine import cache_folder
+    from edgebench.ground.paths import cache_folder
 
     return cache_folder() / "weights"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from edgebench.ground.errors import DeviceError
+from edgebench.ground.progress import Tell
 from edgebench.ground.units import show_bytes
 from edgebench.places.board.shell import Answer, Link, ask
 
@@ -36,7 +37,6 @@ CLEAN: Final = 'cd "$1" && while IFS= read -r name; do rm -f -- "$name"; done'
 RECEIVE: Final = 'cd "$1" && tar -x -o -f - && if [ -n "$2" ]; then sync; fi && mv -f .manifest.new .manifest'
 
 Manifest = dict[str, str]
-Tell = Callable[[str], None]
 
 
 class NoRoom(DeviceError):

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
-from msgspec.structs import replace
-
-from edgebench.estimate.footprint import peak_memory_bytes
 from edgebench.ground.errors import UsageError, unknown
-from edgebench.ground.records import Artifact, Measurement, Scenario
+from edgebench.ground.progress import Tell, quiet
 from edgebench.machines.profiles import DeviceProfile, Reach
-from edgebench.measure.runner import COOL_ENOUGH_C, measure
 from edgebench.places.board.adb import AdbLink
 from edgebench.places.board.interpreter import Interpreter
-from edgebench.places.board.push import Tell
 from edgebench.places.board.reconnect import WAITS_S
 from edgebench.places.board.remote import RemoteTarget
 from edgebench.places.board.shell import Link
@@ -25,15 +19,9 @@ from edgebench.places.local import LocalTarget
 from edgebench.places.target import Target
 
 if TYPE_CHECKING:
-    from edgebench.graph import Graph
+    pass
 
 VIAS: Final = ("local", "ssh", "adb")
-REPEATS: Final = 2  # of a cell that was throttled
-COOL_DOWN_S, LOOK_S = 300, 10
-
-
-def quiet(doing: str) -> None:
-    """The default progress callback: shows nothing."""
 
 
 @contextmanager
@@ -97,55 +85,3 @@ def connected(
             yield target
         finally:
             target.release()
-
-
-def measure_there(
-    artifact: Artifact,
-    runtime: str,
-    scenario: Scenario,
-    *,
-    target: Target,
-    device: str,
-    graph: Graph | None = None,
-    tell: Tell = quiet,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Measurement:
-    """Measures one cell on a reached device, again after a cool-down when it throttled, at most three times in all.
-
-    `graph` tells how much memory the network needs; without it the file's size has to do. Raises DeviceError when the
-    device has less, before anything is sent, and when it cannot be reached; otherwise as `measure`, whose warnings get
-    what happened on the way: cut connections, processes of a run that was cut, a wall clock that was set.
-    """
-    if isinstance(target, RemoteTarget):
-        target.board.require_memory(_needed(artifact, runtime, graph), artifact.model.key)
-    spoilt: list[str] = []
-    while True:
-        found = measure(artifact, runtime, scenario, device=device, on_progress=tell, target=target)
-        if found.status != "invalid" or len(spoilt) == REPEATS:
-            return _with_notes(found, target, spoilt)
-        spoilt.append(f"measured again after a cool-down: {found.error}")
-        _cool_down(found, target, scenario.threads, tell, sleep)
-
-
-def _needed(artifact: Artifact, runtime: str, graph: Graph | None) -> int:
-    known = peak_memory_bytes(graph, runtime, artifact.export.precision) if graph else None
-    return known if known is not None else artifact.size_bytes
-
-
-def _with_notes(found: Measurement, target: Target, spoilt: list[str]) -> Measurement:
-    notes: list[str] = []
-    if isinstance(target, RemoteTarget):
-        notes, target.notes = target.notes, []
-    return replace(found, warnings=(*found.warnings, *spoilt, *dict.fromkeys(notes)))
-
-
-def _cool_down(found: Measurement, target: Target, threads: int, tell: Tell, sleep: Callable[[float], None]) -> None:
-    """Waits until the device is about as cool as it was and throttles no more, five minutes at most."""
-    start_c = found.environment.get("temperature_c")
-    for _ in range(COOL_DOWN_S // LOOK_S):
-        tell("cooling down after throttling")
-        sleep(LOOK_S)
-        now = target.environment(threads)
-        warm = start_c is not None and (now.get("temperature_c") or 0) > start_c + COOL_ENOUGH_C
-        if not warm and not (now.get("throttled") or 0) & 0xF:
-            return

@@ -10,13 +10,14 @@ from typing import Any, Final
 
 import msgspec
 
-from edgebench import __version__
 from edgebench.ground.errors import DeviceError
+from edgebench.ground.progress import Tell
 from edgebench.ground.records import Scenario, identity
+from edgebench.ground.version import __version__
 from edgebench.places.board.board import Board, probe
 from edgebench.places.board.interpreter import RUN, Interpreter, bundled, own
 from edgebench.places.board.lock import Lock
-from edgebench.places.board.push import NoRoom, Tell, fingerprint, push, tree_files
+from edgebench.places.board.push import NoRoom, fingerprint, push, tree_files
 from edgebench.places.board.reconnect import WAITS_S, Gone, Patience, gone_for_now
 from edgebench.places.board.shell import ANSWER_S, Answer, Link, ask
 from edgebench.places.local import DOING, WORKER, engine_file, fate, worker_variables

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.places.bundle import debian
 from edgebench.places.bundle.bundle import (
     GUEST,
@@ -38,7 +39,6 @@ from edgebench.places.bundle.bundle import (
     publish,
 )
 from edgebench.places.emulator import fakecpu
-from edgebench.run.plan import OnProgress, Step, silent
 
 if TYPE_CHECKING:
     from edgebench.machines.profiles import DeviceProfile

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from edgebench.ground.errors import UsageError
+from edgebench.ground.paths import cache_folder
 from edgebench.ground.records import Record, identity
 from edgebench.places.bundle import debian
 from edgebench.places.emulator import fakecpu
-from edgebench.run.engine import cache_folder
 
 if TYPE_CHECKING:
     from edgebench.machines.profiles import DeviceProfile

@@ -16,9 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec.structs import replace
-
 from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.progress import Tell, quiet
 from edgebench.ground.records import Artifact, Measurement, Parity, Scenario, identity
 from edgebench.machines import environment
 from edgebench.places.bundle.bundle import Bundle, require
@@ -38,8 +37,6 @@ PYTHONS_OWN: Final = 5000  # instructions by which Python's part of an inference
 # An emulated VGG-16 takes minutes between two events.
 PATIENCE_S: Final = 1800.0
 SCENARIO: Final = Scenario(processes=1, warmup_runs=1, warmup_s=0.0, min_runs=RUNS, min_s=0.0, max_s=PATIENCE_S)
-
-Tell = Callable[[str], None]
 
 
 class EmulatedJob(Job, frozen=True, kw_only=True):
@@ -100,31 +97,16 @@ def emulate(
 
     `counts` is the inference with the median number of instructions among `runs`, after a first one that does not
     count; `parity` compares with this machine's outputs of the same file in the same runtime, and is None, with a
-    warning, where this machine has not got that runtime. `estimated_latency_s` is there when the estimator has
-    constants for the device, runtime and precision. One thread. An engine that fails gives a Measurement with status
+    warning, where this machine has not got that runtime. The time that the counts stand for is run.emulated's. One
+    thread. An engine that fails gives a Measurement with status
     "failed".
 
     Raises UsageError for a device or a file that cannot be emulated, and when the bundle is not set up.
     """
     bundle = require()
     note = fakecpu.core_of(device).note
-    task = _Task(artifact, device.name, runs, on_progress or _quiet, [note] if note else [])
-    found = task.run(bundle, counts, lambda options: EmulatorTarget(device, bundle, options))
-    return timed(found, device) if found.status == "ok" else found
-
-
-def timed(found: Measurement, device: DeviceProfile) -> Measurement:
-    """The record with the time that its counts, or the network's graph, stand for; unchanged where none is known."""
-    from edgebench import models
-    from edgebench.estimate.emulated import emulated_time
-    from edgebench.graph.sketch import sketch
-
-    graph = sketch(found.model) if found.model.name in models.names() else None
-    time = emulated_time(found.counts, device, found.runtime, found.export.precision, graph)
-    if time is None:
-        return found
-    warnings = (*found.warnings, *time.warnings)
-    return replace(found, estimated_latency_s=time.latency_s, calibrated_on=time.rests_on, warnings=warnings)
+    task = _Task(artifact, device.name, runs, on_progress or quiet, [note] if note else [])
+    return task.run(bundle, counts, lambda options: EmulatorTarget(device, bundle, options))
 
 
 def count_host(artifact: Artifact, *, runs: int = RUNS, on_progress: Tell | None = None) -> Measurement:
@@ -135,7 +117,7 @@ def count_host(artifact: Artifact, *, runs: int = RUNS, on_progress: Tell | None
     bundle = require()
     if platform.machine() not in ("x86_64", "aarch64"):
         raise UsageError(f"instructions are counted on x86_64 and aarch64 machines, and this is {platform.machine()}")
-    task = _Task(artifact, "host", runs, on_progress or _quiet, [])
+    task = _Task(artifact, "host", runs, on_progress or quiet, [])
     return task.run(bundle, True, lambda options: CountingHost(bundle, options))
 
 
@@ -286,7 +268,3 @@ def _runtime(artifact: Artifact) -> str:
     if not Path(artifact.path).exists():
         raise UsageError(f"{artifact.path} is not there: export it again")
     return runtime
-
-
-def _quiet(doing: str) -> None:
-    """The default progress callback: shows nothing."""

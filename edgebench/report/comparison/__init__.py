@@ -107,8 +107,8 @@ def warn(sentence: str) -> None:
 @contextmanager
 def telling(title: str) -> Iterator[Callable[[str], None]]:
     """Yields a callback that shows what is being done under one title, on standard error."""
+    from edgebench.ground.progress import Step
     from edgebench.report import output
-    from edgebench.run.plan import Step
 
     with output.progress() as report:
         yield lambda detail: report(Step(0, 1, title, detail))
@@ -118,8 +118,8 @@ def telling(title: str) -> Iterator[Callable[[str], None]]:
 def following(limits: Limits) -> Iterator[OnPair]:
     """Yields a callback for an A/B run that shows pairs, seconds and the ratio so far, on standard error."""
     from edgebench.compare.sequential import least_pairs
+    from edgebench.ground.progress import Step
     from edgebench.report import output
-    from edgebench.run.plan import Step
 
     def show_pair(pairs: int, elapsed_s: float, ratio: Interval) -> None:
         known = f"{ratio.low:.3f} to {ratio.high:.3f}" if pairs >= least_pairs(limits.alpha) else "no interval yet"

@@ -132,7 +132,7 @@ class _Page:
         }
 
     def _meta(self, stored: Stored) -> dict[str, Any]:
-        from edgebench import __version__
+        from edgebench.ground.version import __version__
 
         return {
             "source": self.request.source,

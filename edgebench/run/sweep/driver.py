@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from edgebench.ground import store
+from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import Result
-from edgebench.run import plan
-from edgebench.run.plan import OnProgress, Step
 from edgebench.run.sweep.cells import SweepCell, address_of
 
 
@@ -41,7 +40,7 @@ def run(
     results: Path,
     *,
     retry_failed: bool = False,
-    on_progress: OnProgress = plan.silent,
+    on_progress: OnProgress = silent,
 ) -> int:
     """Runs the missing cells and returns how many were run; each is in `results`/<device>/ when the next is waited for.
 

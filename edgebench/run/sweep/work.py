@@ -62,14 +62,14 @@ def _measurement(cell: SweepCell, **fields: object) -> Measurement:
 
 def _estimated(cell: SweepCell, artifacts: Path) -> Result:
     from edgebench.estimate import estimate
-    from edgebench.graph.sketch import sketch
+    from edgebench.models.sketch import sketch
 
     device = profiles.load(cell.device)
     return estimate(sketch(cell.model), device, spec=cell.model, export=cell.export, threads=cell.threads)
 
 
 def _emulated(cell: SweepCell, artifacts: Path) -> Result:
-    from edgebench.places.emulator.emulator import emulate
+    from edgebench.run.emulated import emulate
 
     return emulate(_file(cell, artifacts), profiles.load(cell.device))
 

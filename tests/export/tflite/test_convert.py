@@ -18,9 +18,9 @@ from edgebench.formats import tflite
 from edgebench.formats.network import Network
 from edgebench.formats.tflite import flatbuffer
 from edgebench.formats.tflite.writer import write
-from edgebench.graph.sketch import sketch
 from edgebench.ground.errors import ExportError
 from edgebench.ground.records import ExportSpec, ModelSpec, TensorSpec
+from edgebench.models.sketch import sketch
 
 SPEC = ModelSpec(name="small", family="test", resolution=24, height=32, classes=10)
 

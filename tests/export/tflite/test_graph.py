@@ -11,9 +11,9 @@ from edgebench.graph.capture import capture
 from edgebench.graph.cost import count
 from edgebench.graph.memory import plan_arena
 from edgebench.graph.operators import Conv, Graph, Input, Pool, Softmax
-from edgebench.graph.sketch import sketch
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.models.build import build
+from edgebench.models.sketch import sketch
 
 SMALL = {
     "lenet5": {},

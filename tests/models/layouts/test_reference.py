@@ -12,12 +12,12 @@ import torch
 
 from edgebench import models
 from edgebench.ground.errors import UsageError
+from edgebench.ground.paths import cache_folder
 from edgebench.models import layouts
 from edgebench.models.build import build
 from edgebench.models.layouts import download
 from edgebench.models.layouts.adapting import library_of
 from edgebench.models.layouts.reference import obtain
-from edgebench.run.engine import cache_folder
 
 SPEC = models.resolve("resnet18", width=0.125, resolution=32)
 

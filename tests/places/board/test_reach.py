@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from edgebench.graph.sketch import sketch
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.records import Artifact, ExportSpec, Scenario
 from edgebench.machines import profiles
 from edgebench.machines.profiles import DeviceProfile, Reach
 from edgebench.models import resolve
+from edgebench.models.sketch import sketch
 from edgebench.places.board import board, interpreter
 from edgebench.places.board.adb import AdbLink
-from edgebench.places.board.reach import connected, link, measure_there, reach, way
+from edgebench.places.board.reach import connected, link, reach, way
 from edgebench.places.board.shell import Cut, ask
 from edgebench.places.board.ssh import SshLink
 from edgebench.places.local import LocalTarget
+from edgebench.run.there import measure_there
 
 if TYPE_CHECKING:
     from edgebench.places.board.shell import Link

@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from edgebench.ground.errors import UsageError
 from edgebench.machines import profiles
-from edgebench.places.board.reach import measure_there, reach
+from edgebench.places.board.reach import reach
 from edgebench.places.board.shell import ask
 from edgebench.places.board.ssh import SshLink
+from edgebench.run.there import measure_there
 
 if TYPE_CHECKING:
     from conftest import Server

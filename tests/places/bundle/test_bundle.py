@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.progress import Step
 from edgebench.machines import profiles
 from edgebench.places.bundle import assemble, bundle, debian
 from edgebench.places.bundle.assemble import setup
 from edgebench.places.bundle.bundle import Bundle
 from edgebench.places.emulator import readiness
-from edgebench.run.plan import Step
 
 RPI4 = profiles.load("rpi4")
 

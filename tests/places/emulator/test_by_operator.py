@@ -17,6 +17,7 @@ from edgebench.places.bundle.bundle import Bundle
 from edgebench.places.emulator import by_operator, counting, emulator
 from edgebench.places.emulator.truncated import Prefix, prefixes
 from edgebench.report import operator_counts, output
+from edgebench.run.emulated import emulate
 from edgebench.runtimes import FORMATS, RUNTIMES
 
 Export = Callable[..., Artifact]
@@ -89,7 +90,7 @@ def test_the_operators_of_an_emulated_file_add_up_to_it(
     bundle: Bundle, exported: Export, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = exported("lenet5", "tflite")
-    found = by_operator.with_operator_counts(emulator.emulate(file, RPI4, runs=1), file, RPI4)
+    found = by_operator.with_operator_counts(emulate(file, RPI4, runs=1), file, RPI4)
     assert found.operators is not None, found.warnings
     total = sum(each.counts[counting.TOTAL] for each in found.operators.operators)
     assert total == pytest.approx(found.counts[counting.TOTAL], abs=2 * emulator.PYTHONS_OWN)

@@ -17,6 +17,7 @@ from edgebench.ground.records import Artifact, ExportSpec, Measurement, ModelSpe
 from edgebench.machines import profiles
 from edgebench.places.bundle.bundle import Bundle, same_addresses
 from edgebench.places.emulator import agreement, counting, emulator
+from edgebench.run.emulated import emulate
 
 Export = Callable[..., Artifact]
 RPI4, RPI5 = profiles.load("rpi4"), profiles.load("rpi5")
@@ -49,7 +50,7 @@ FLOAT_ERROR, WHOLE_ERROR = 1e-5, 0.0
 def test_mobilenetv2_on_a_cortex_a72(form: str, precision: str, bundle: Bundle, exported: Export) -> None:
     """Each file is emulated in two processes; what one says has to be what the other says."""
     file = exported("mobilenetv2", form, precision, resolution=96)
-    first, second = (emulator.emulate(file, RPI4, runs=2) for _ in range(2))
+    first, second = (emulate(file, RPI4, runs=2) for _ in range(2))
     assert first.status == second.status == "ok", first.error or second.error
     outputs_agree(first)
     counts_repeat(first, second)
@@ -145,7 +146,7 @@ def int8(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 
 def test_int8_uses_dot_products_where_the_core_has_them(bundle: Bundle, int8: Artifact) -> None:
-    old, new = emulator.emulate(int8, RPI4, runs=1), emulator.emulate(int8, RPI5, runs=1)
+    old, new = emulate(int8, RPI4, runs=1), emulate(int8, RPI5, runs=1)
     for found in (old, new):
         assert found.status == "ok", found.error
         assert found.parity is not None
@@ -180,7 +181,7 @@ def test_without_a_compiler_everything_but_the_counts_works(
         raise DeviceError("counting instructions needs a C compiler: apt install gcc")
 
     monkeypatch.setattr(counting, "plugin", missing)
-    found = emulator.emulate(exported("lenet5", "tflite"), RPI4, runs=1)
+    found = emulate(exported("lenet5", "tflite"), RPI4, runs=1)
     assert found.status == "ok"
     assert found.counts == {}
     assert found.parity is not None
@@ -192,14 +193,14 @@ def test_without_the_runtime_here_there_is_no_parity(
     bundle: Bundle, exported: Export, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(emulator, "unavailable", lambda runtime: f"runtime {runtime} needs the package x")
-    found = emulator.emulate(exported("lenet5", "tflite"), RPI4, runs=1, counts=False)
+    found = emulate(exported("lenet5", "tflite"), RPI4, runs=1, counts=False)
     assert (found.status, found.parity, found.counts) == ("ok", None, {})
     assert "outputs were not compared with this machine's: runtime litert needs the package x" in found.warnings
 
 
 def test_a_file_that_no_runtime_reads_fails_in_a_sentence(bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(b"not a model")
-    found = emulator.emulate(artifact(tmp_path / "x.onnx"), RPI4)
+    found = emulate(artifact(tmp_path / "x.onnx"), RPI4)
     assert found.status == "failed"
     assert found.error is not None
     assert found.error.startswith("onnxruntime raised")
@@ -209,11 +210,11 @@ def test_a_file_that_no_runtime_reads_fails_in_a_sentence(bundle: Bundle, tmp_pa
 def test_what_cannot_be_emulated_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "x.pt2").touch()
     with pytest.raises(UsageError, match="torch files cannot be emulated: the bundle has litert, onnxruntime"):
-        emulator.emulate(artifact(tmp_path / "x.pt2", export=ExportSpec(format="torch")), RPI4)
+        emulate(artifact(tmp_path / "x.pt2", export=ExportSpec(format="torch")), RPI4)
     with pytest.raises(UsageError, match="is not there: export it again"):
-        emulator.emulate(artifact(tmp_path / "none.onnx"), RPI4)
+        emulate(artifact(tmp_path / "none.onnx"), RPI4)
     with pytest.raises(UsageError, match="n100 cannot be emulated"):
-        emulator.emulate(artifact(tmp_path / "none.onnx"), profiles.load("n100"))
+        emulate(artifact(tmp_path / "none.onnx"), profiles.load("n100"))
 
 
 # ---- comparing outputs ----

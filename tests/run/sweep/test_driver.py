@@ -14,7 +14,7 @@ import pytest
 
 from edgebench.ground import store
 from edgebench.ground.errors import UsageError
-from edgebench.run.plan import Step
+from edgebench.ground.progress import Step
 from edgebench.run.sweep import SweepCell, run
 from edgebench.run.sweep.cells import address_of
 from edgebench.run.sweep.local import LocalWorkers

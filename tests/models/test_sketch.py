@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from edgebench import models
 from edgebench.graph import operators as ops
 from edgebench.graph.capture import capture
-from edgebench.graph.sketch import sketch, sketch_plan
 from edgebench.ground.records import ModelSpec
 from edgebench.models import plan
 from edgebench.models.build import skeleton
+from edgebench.models.sketch import sketch, sketch_plan
 
 NOT_SKETCHED = {"name", "module", "inputs", "weight", "bias", "constant"}
 
@@ -104,7 +104,7 @@ def test_sketch_needs_no_torch() -> None:
     import sys
 
     code = (
-        "import sys; from edgebench import models; from edgebench.graph.sketch import sketch;"
+        "import sys; from edgebench import models; from edgebench.models.sketch import sketch;"
         "sketch(models.resolve('mobilenetv2')); print('torch' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
