@@ -22,7 +22,7 @@ from edgebench.ground.records import Artifact, Interval, Measurement, Scenario
 from edgebench.machines.profiles import DeviceProfile, Reach
 from edgebench.run import plan
 from edgebench.run.exporting import prepare
-from edgebench.runtimes import FORMATS
+from edgebench.runtimes import runtime_of
 
 if TYPE_CHECKING:
     from edgebench.places.target import Target
@@ -157,7 +157,7 @@ class _Way:
 
 def _way(board: _Board, artifact: Artifact, scenario: Scenario, emulation: bool) -> _Way | None:
     """How this device runs the file: itself, here or at its address, under an emulator, or not at all."""
-    device, runtime = board.device, FORMATS[artifact.export.format]
+    device, runtime = board.device, runtime_of(artifact.export.format)
     if isinstance(device.reach, Reach):
         return _Way(lambda file, tell: board.measure(file, runtime, scenario, tell), scenario)
     if device.reach == "local":

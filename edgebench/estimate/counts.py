@@ -31,6 +31,7 @@ from edgebench.estimate import reference
 from edgebench.estimate.form import Floats
 from edgebench.ground.records import Interval, Precision
 from edgebench.machines.profiles import DeviceProfile, load
+from edgebench.runtimes import computed_precision
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "multiply_add": ("float_fma",),
@@ -75,7 +76,7 @@ def time_from_counts(
     `counts` are by class, as an emulated Measurement holds them. None where nothing is calibrated for the runtime and
     precision, or the device's clock is not known.
     """
-    key = (device.name, runtime, device.computed_precision(runtime, precision))
+    key = (device.name, runtime, computed_precision(runtime, precision, device.cpu.isa))
     found = calibrations().get(key)
     if found is None or device.cpu.clock_hz is None:
         return None
@@ -98,7 +99,7 @@ def nearest(device: DeviceProfile, runtime: str, precision: Precision) -> Counte
 
     Instructions are a core's own, so those of another runtime are a guide and no more; None where there is nothing.
     """
-    wanted = device.computed_precision(runtime, precision)
+    wanted = computed_precision(runtime, precision, device.cpu.isa)
     alike = [
         (each.device != device.name, each.runtime != runtime, each)
         for each in calibrations().values()

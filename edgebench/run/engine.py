@@ -128,7 +128,7 @@ class _Job:
         weights: Path | None,
         report: Callable[[str], None],
     ) -> None:
-        from edgebench.runtimes import FORMATS
+        from edgebench.runtimes import runtime_of
 
         self.cell = cell
         self.device = device
@@ -137,7 +137,7 @@ class _Job:
         self.target = target
         self.weights = weights
         self.report = report
-        self.runtime = FORMATS[cell.export.format]
+        self.runtime = runtime_of(cell.export.format)
 
     def run(self, artifact: Artifact | JobError) -> Result:
         """Measures or estimates; a failure becomes a result that says so."""
@@ -198,10 +198,11 @@ class _Job:
         found = emulate(artifact, self.device, on_progress=self.report)
         if not self.way.operators or found.status != "ok":
             return found
+        from edgebench.formats.format import prefixes
         from edgebench.places.emulator.by_operator import with_operator_counts
 
         self.report("operators")
-        return with_operator_counts(found, artifact, self.device)
+        return with_operator_counts(found, artifact, self.device, prefixes)
 
     def _count(self, artifact: Artifact) -> Result:
         from edgebench.places.emulator.emulator import count_host

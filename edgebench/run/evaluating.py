@@ -18,7 +18,7 @@ from edgebench.run.evaluator import BATCH, Evaluation, Evaluator, Place, check_a
 from edgebench.run.exporting import prepare
 from edgebench.run.mode import Way
 from edgebench.run.plan import Cell, is_file, suited
-from edgebench.runtimes import FORMATS
+from edgebench.runtimes import runtime_of
 
 NAMED: Final = 5  # classes that a note names
 
@@ -153,7 +153,7 @@ def _attempt(evaluator: Evaluator, cell: Cell, artifact: Artifact | JobError) ->
             model=cell.model or ModelSpec(name=cell.file.stem if cell.file else "unknown", family="file"),
             export=cell.export,
             device=evaluator.place.device.name,
-            runtime=FORMATS[cell.export.format],
+            runtime=runtime_of(cell.export.format),
             status="failed",
             error=str(error),
         )

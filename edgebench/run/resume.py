@@ -17,7 +17,7 @@ from uuid import uuid4
 from edgebench.ground import store
 from edgebench.ground.errors import JobError
 from edgebench.ground.records import Artifact, Estimate, Measurement, Result, Scenario
-from edgebench.runtimes import FORMATS
+from edgebench.runtimes import runtime_of
 
 if TYPE_CHECKING:
     from edgebench.run.mode import Way
@@ -66,7 +66,7 @@ def _is(result: Result, artifact: Artifact, scenario: Scenario, way: Way) -> boo
     same = (
         result.status == "ok"
         and result.artifact_sha256 == artifact.sha256
-        and result.runtime == FORMATS[artifact.export.format]
+        and result.runtime == runtime_of(artifact.export.format)
         and result.provenance == _PROVENANCE[way.kind]
     )
     if not same or isinstance(result, Estimate):

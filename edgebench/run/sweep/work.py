@@ -13,7 +13,7 @@ from edgebench.ground.records import Artifact, Estimate, Measurement, Result, Sc
 from edgebench.machines import profiles
 from edgebench.run import engine
 from edgebench.run.sweep.cells import SweepCell
-from edgebench.runtimes import FORMATS
+from edgebench.runtimes import runtime_of
 
 _PRETENDED_S = 0.01
 
@@ -36,7 +36,7 @@ def failed(cell: SweepCell, reason: str) -> Result:
             model=cell.model,
             export=cell.export,
             device=cell.device,
-            runtime=FORMATS[cell.export.format],
+            runtime=runtime_of(cell.export.format),
             threads=cell.threads,
             status="failed",
             error=reason,
@@ -52,7 +52,7 @@ def _measurement(cell: SweepCell, **fields: object) -> Measurement:
         "model": cell.model,
         "export": cell.export,
         "device": cell.device,
-        "runtime": "fake" if cell.way == "pretended" else FORMATS[cell.export.format],
+        "runtime": "fake" if cell.way == "pretended" else runtime_of(cell.export.format),
         "runtime_version": "",
         "provenance": "measured" if cell.way == "pretended" else cell.way,
         "scenario": _scenario(cell),
@@ -77,7 +77,7 @@ def _emulated(cell: SweepCell, artifacts: Path) -> Result:
 def _measured(cell: SweepCell, artifacts: Path) -> Result:
     from edgebench.measure import measure
 
-    return measure(_file(cell, artifacts), FORMATS[cell.export.format], _scenario(cell), device=cell.device)
+    return measure(_file(cell, artifacts), runtime_of(cell.export.format), _scenario(cell), device=cell.device)
 
 
 def _pretended(cell: SweepCell, artifacts: Path) -> Result:
