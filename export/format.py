@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from edgebench.ground.errors import MissingPackage, UsageError, unknown
 from edgebench.ground.records import Artifact, ExportSpec, Precision
@@ -16,14 +16,16 @@ from edgebench.ground.registry import FORMATS, load_reference
 if TYPE_CHECKING:
     from edgebench.places.emulator.by_operator import Prefix
 
+NETWORKS: Final = "torch"  # the package that networks are written with, whatever becomes of them
+
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
     """A format's entry: all that others must know of it. Making one imports nothing.
 
-    `packages` write and check its files, `int8_packages` those in int8 too, and `extra` is the extra of edgebench that
-    installs them. `converters` are other ways to write it, by their packages, with the extra of each. The last six are
-    references, "module:function", empty for what it has not:
+    `packages` write and check its files, beside torch, `int8_packages` those in int8 too, and `extra` is the extra of
+    edgebench that installs them. `converters` are other ways to write it, by their packages, with the extra of each.
+    `write` and the last five are references, "module:function", empty for what it has not:
 
     write     (network, spec, path) -> Conversion: writes `path` and nothing else
     foreign   (path) -> Contents: what a file says that edgebench did not make
@@ -36,8 +38,8 @@ class Format:
     name: str
     suffix: str
     precisions: tuple[Precision, ...]
-    packages: tuple[str, ...]
     write: str
+    packages: tuple[str, ...] = ()
     is_folder: bool = False
     int8_packages: tuple[str, ...] = ()
     extra: str | None = None
@@ -110,7 +112,7 @@ def packages(spec: ExportSpec) -> tuple[str, ...]:
     """Returns the packages that write and check the spec's file."""
     found = form(spec.format)
     converter = () if spec.converter == "default" else (spec.converter,)
-    return (*found.packages, *converter, *(found.int8_packages if spec.precision == "int8" else ()))
+    return (NETWORKS, *found.packages, *converter, *(found.int8_packages if spec.precision == "int8" else ()))
 
 
 def installed_version(package: str) -> str | None:

@@ -31,7 +31,7 @@ from edgebench.estimate import reference
 from edgebench.estimate.form import Floats
 from edgebench.ground.records import Interval, Precision
 from edgebench.machines.profiles import DeviceProfile, load
-from edgebench.runtimes import computed_precision
+from edgebench.runtimes import computed_precision, every
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "multiply_add": ("float_fma",),
@@ -40,6 +40,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
 }
 OTHER: Final = "other"  # what is in none of the groups
 EVERY: Final = "instruction"
+COUNTED: Final = next(each.name for each in every() if each.counted)  # the runtime of data/counts.csv
 FORMS: Final = ((EVERY,), (*GROUPS, OTHER))
 FEWEST: Final = 4  # networks for each term of a form
 CONFIDENCE: Final = 0.9
@@ -130,7 +131,7 @@ def fitted() -> list[CountedCalibration]:
     return [each for each in found if each is not None]
 
 
-def fit(device: str, runtime: str = "ncnn", precision: Precision = "fp32") -> CountedCalibration | None:
+def fit(device: str, runtime: str = COUNTED, precision: Precision = "fp32") -> CountedCalibration | None:
     """Fits a device's cycles to its published rows at one thread, each network left out in turn.
 
     The form is the one with the least median error on those left out; None for fewer networks than one term needs.

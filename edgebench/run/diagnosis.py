@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
-from edgebench.formats.format import every, installed_version
+from edgebench.formats.format import NETWORKS, every, installed_version
 from edgebench.ground.records import Record
 from edgebench.machines import environment
 from edgebench.runtimes import libraries, runtime, runtime_of
-
-FRAMEWORK: Final = "torch"  # the package that networks are written with, which edgebench itself depends on
 
 
 class Package(Record, frozen=True, kw_only=True):
@@ -53,7 +50,7 @@ def examine() -> Diagnosis:
 def _purposes() -> dict[str, tuple[str | None, str]]:
     """Package -> (the extra that installs it, None for a dependency of edgebench itself; what it is for)."""
     found: dict[str, tuple[str | None, str]] = {
-        FRAMEWORK: (None, "building networks, capturing graphs, the reference of every parity check")
+        NETWORKS: (None, "building networks, capturing graphs, the reference of every parity check")
     }
     for form in every():
         runs, writes = runtime(runtime_of(form.name)).distribution, (*form.packages, *form.int8_packages)
@@ -68,11 +65,10 @@ def _purposes() -> dict[str, tuple[str | None, str]]:
 def _commands() -> Iterator[tuple[str, list[str]]]:
     """Commands, and the packages that each needs beyond edgebench's own dependencies."""
     for form in every():
-        needs = [name for name in form.packages if name != FRAMEWORK]
-        if needs:
-            yield f"export --fmt {form.name}", needs
+        if form.packages:
+            yield f"export --fmt {form.name}", list(form.packages)
         for name in form.converters:
-            yield f"export --fmt {form.name} --converter {name}", [*needs, name]
+            yield f"export --fmt {form.name} --converter {name}", [*form.packages, name]
     for form in every():
         runs = runtime(runtime_of(form.name))
         if form.extra and not runs.system:

@@ -156,7 +156,7 @@ class Evaluator:
             # A user's code may change under its name; its file then changes too.
             made = artifact.sha256 if artifact.model.family == "user" else given
             key = [artifact.model, made, classifier.name, artifact.preprocessing, self.images.identity]
-            found = self.predict(classifier, artifact.preprocessing, artifact.model, key, "torch")
+            found = self.predict(classifier, artifact.preprocessing, artifact.model, key, "running torch")
         return found, []
 
     def predict(

@@ -81,6 +81,7 @@ class Runtime:
     agreement: Mapping[Precision, Gate] = field(default_factory=dict)  # with other processors, where that is worse
     unpacks_half: Callable[[str], bool] = lambda isa: False  # whether it computes fp16 files in fp32, by cpu.isa
     kernels: tuple[str, ...] = ()  # those that not every runtime has, by estimate.work's kinds; silu: as one
+    counted: bool = False  # data/counts.csv has the instructions that it takes for published networks
     threads_apart: bool = False  # several threads are calibrated apart from one
     libraries: tuple[str, ...] = ()  # whose versions matter too, beside the engine's own
     memory: Memory | None = None

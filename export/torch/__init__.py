@@ -8,6 +8,5 @@ FORMAT = Format(
     name="torch",
     suffix=".pt2",
     precisions=("fp32",),
-    packages=("torch",),
     write="edgebench.formats.torch.convert:convert",
 )

@@ -26,6 +26,7 @@ import msgspec
 from edgebench import models
 from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.records import ExportSpec, Measurement, ModelSpec, Record, Result, identity
+from edgebench.ground.registry import DEFAULT_FORMAT
 from edgebench.ground.toml import check_keys
 from edgebench.ground.toml import read as read_toml
 from edgebench.machines import profiles
@@ -64,7 +65,7 @@ class _Axes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     depths: tuple[float, ...] = ()
     resolutions: tuple[int, ...] = ()
     phis: tuple[float, ...] = ()
-    formats: tuple[str, ...] = ("tflite",)
+    formats: tuple[str, ...] = (DEFAULT_FORMAT,)
     precisions: tuple[str, ...] = ("fp32",)
     threads: tuple[int, ...] = (1,)
     how: str = "auto"
