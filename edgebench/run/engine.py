@@ -39,7 +39,7 @@ from edgebench.run.cell import Cell
 from edgebench.run.exporting import prepare
 from edgebench.run.mode import Method, Mode
 from edgebench.run.plan import suited
-from edgebench.run.resume import Stored
+from edgebench.run.resume import Address, Stored
 from edgebench.runtimes import FORMATS
 
 if TYPE_CHECKING:
@@ -120,8 +120,8 @@ class Engine:
     def _by_graph_alone(self, cell: Cell) -> bool:
         return self.method.mode is Mode.ESTIMATE and cell.model is not None and _lacking(cell.export) is not None
 
-    def address(self, cell: Cell, artifact: Artifact | None = None) -> str:
-        """The content address of a cell here; see resume.address."""
+    def address(self, cell: Cell, artifact: Artifact | None = None) -> Address:
+        """What a cell is known by here; see resume.address."""
         model, export = (artifact.model, artifact.export) if artifact else (cell.spec, cell.export)
         runtime, provenance = self.runtime(cell), self.method.mode.provenance
         return resuming.address(model, export, self.device.name, runtime, provenance, self.scenario)

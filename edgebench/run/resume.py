@@ -10,32 +10,43 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
+from msgspec.structs import astuple
+
 from edgebench.ground import store
-from edgebench.ground.records import ExportSpec, Measurement, ModelSpec, Provenance, Result, Scenario, Status, identity
+from edgebench.ground.records import ExportSpec, Measurement, ModelSpec, Provenance, Record, Result, Scenario, Status
 
 _DONE: Final[tuple[Status, ...]] = ("ok",)
+Address = tuple[Hashable, ...]
 A_DAY_S: Final = 86_400
 _NAME: Final = re.compile(r"\d{4}-\d{2}-\d{2}-(?P<run>.+)\.jsonl")
 
 
 def address(
     model: ModelSpec, export: ExportSpec, device: str, runtime: str, provenance: Provenance, scenario: Scenario
-) -> str:
-    """The content address of a cell: equal for equal cells, whoever runs them.
+) -> Address:
+    """What a cell is known by: equal for equal cells, whoever runs them, and whether a 1 was written as 1 or 1.0.
 
     A measurement is by its whole scenario; the emulator has one of its own, and an estimate knows the threads only.
     """
     how = scenario if provenance == "measured" else 1 if provenance == "emulated" else scenario.threads
-    return identity(model, export, device, runtime, provenance, how)
+    return tuple(map(_hashable, (model, export, device, runtime, provenance, how)))
 
 
-def address_of(result: Result) -> str:
+def _hashable(value: Any) -> Hashable:
+    if isinstance(value, Record):
+        return tuple(map(_hashable, astuple(value)))
+    if isinstance(value, dict):
+        return tuple(sorted(value.items()))
+    return value
+
+
+def address_of(result: Result) -> Address:
     """The address of the cell that a stored record belongs to, from the record alone."""
     scenario = result.scenario if isinstance(result, Measurement) else Scenario(threads=result.threads)
     return address(result.model, result.export, result.device, result.runtime, result.provenance, scenario)
@@ -47,17 +58,17 @@ class Stored:
 
     results: tuple[Result, ...] = ()
     run: str = field(default_factory=lambda: uuid4().hex[:8])
-    _by_address: dict[str, list[Result]] = field(init=False, repr=False, compare=False)
+    _by_address: dict[Address, list[Result]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        found: dict[str, list[Result]] = defaultdict(list)
+        by_address: dict[Address, list[Result]] = defaultdict(list)
         for result in self.results:
-            found[address_of(result)].append(result)
-        object.__setattr__(self, "_by_address", found)
+            by_address[address_of(result)].append(result)
+        object.__setattr__(self, "_by_address", by_address)
 
     def find(
         self,
-        address: str,
+        address: Address,
         *,
         sha256: str | None = None,
         of_a_file: bool = False,

@@ -34,7 +34,7 @@ from edgebench.run import plan
 from edgebench.run.cell import Cell
 from edgebench.run.engine import Engine, scenario
 from edgebench.run.mode import Method, Mode
-from edgebench.run.resume import address
+from edgebench.run.resume import Address, address
 from edgebench.runtimes import FORMATS
 
 T = TypeVar("T")
@@ -63,8 +63,8 @@ class SweepCell(Record, frozen=True, kw_only=True):
         return Engine(profiles.load(self.device), Method(self.mode), scenario(quick=self.quick, threads=self.threads))
 
     @property
-    def address(self) -> str:
-        """The content address: equal for equal cells, whoever runs them."""
+    def address(self) -> Address:
+        """What the cell is known by; see resume.address."""
         runtime = "fake" if self.mode is Mode.PRETEND else FORMATS[self.export.format]
         how = scenario(quick=self.quick, threads=self.threads)
         return address(self.model, self.export, self.device, runtime, self.mode.provenance, how)

@@ -20,6 +20,7 @@ import msgspec
 
 from edgebench.ground.records import Result
 from edgebench.run.mode import Mode
+from edgebench.run.resume import Address
 from edgebench.run.sweep.cells import SweepCell
 from edgebench.run.sweep.work import failed, run_cell
 
@@ -45,7 +46,7 @@ class LocalWorkers:
     def results(self, cells: Iterable[SweepCell]) -> Iterator[tuple[SweepCell, Result]]:
         """Yields each cell with its record as it ends. Ends the processes when it is closed."""
         queue = deque(cells)
-        lost: Counter[str] = Counter()
+        lost: Counter[Address] = Counter()
         workers = [self._start() for _ in range(min(self._count, len(queue)))]
         try:
             while queue or any(worker.cell for worker in workers):
