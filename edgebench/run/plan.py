@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -15,7 +15,6 @@ from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.records import (
     Calibrator,
     ExportSpec,
-    ModelSpec,
     Precision,
     Quantization,
     QuantizationScheme,
@@ -23,6 +22,7 @@ from edgebench.ground.records import (
 from edgebench.ground.registry import DEFAULT_FORMAT
 from edgebench.ground.registry import FORMATS as FORMATS
 from edgebench.models.arguments import ModelArguments
+from edgebench.run.cell import Cell
 from edgebench.runtimes import runtime, runtime_of
 
 if TYPE_CHECKING:
@@ -32,21 +32,6 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 CALIBRATORS: tuple[str, ...] = get_args(Calibrator)
 SCHEMES: tuple[str, ...] = get_args(QuantizationScheme)
 ACTIVATIONS = ("uint8", "int8")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One row to produce: a network or a ready file, as one format and precision, on one device."""
-
-    export: ExportSpec
-    model: ModelSpec | None = None
-    file: Path | None = None
-
-    @property
-    def title(self) -> str:
-        """A short name for progress lines."""
-        name = self.model.key if self.model else str(self.file)
-        return f"{name} {self.export.format} {self.export.precision}"
 
 
 def export_specs(
