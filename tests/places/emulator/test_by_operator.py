@@ -17,7 +17,7 @@ from edgebench.places.bundle.bundle import Bundle
 from edgebench.places.emulator import by_operator, counting, emulator
 from edgebench.places.emulator.truncated import Prefix, prefixes
 from edgebench.report import operator_counts, output
-from edgebench.run.emulated import emulate
+from edgebench.run.devices import emulate
 from edgebench.runtimes import FORMATS, RUNTIMES
 
 Export = Callable[..., Artifact]
