@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from edgebench.formats.inspect import FLOAT, INT8
-from edgebench.formats.islands import named
+from edgebench.formats.strict import named
 from edgebench.ground.units import show_bytes
 from edgebench.report.tables import plain
 

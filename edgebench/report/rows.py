@@ -123,7 +123,7 @@ def _share(count: int | None, images: int) -> dict[str, float] | None:
 
 def device(profile: DeviceProfile) -> dict[str, Any]:
     """One device: its facts, and for each runtime and precision whether it can be measured or estimated."""
-    from edgebench.machines.profiles import capabilities
+    from edgebench.run.capabilities import capabilities
 
     return {
         "name": profile.name,

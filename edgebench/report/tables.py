@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from edgebench.estimate.summary import ModelSummary
-    from edgebench.machines.diagnosis import Diagnosis
     from edgebench.machines.profiles import DeviceProfile
+    from edgebench.run.diagnosis import Diagnosis
 
 
 def plain(title: str | None, *columns: str, left: Sequence[str] = ()) -> Table:
@@ -183,7 +183,7 @@ def _notes(results: Sequence[Result]) -> list[str]:
 
 def devices(found: Sequence[DeviceProfile]) -> Table:
     """One row a device."""
-    from edgebench.machines.profiles import capabilities
+    from edgebench.run.capabilities import capabilities
 
     table = plain(
         None, "name", "device", "cores", "clock", "memory", "estimates for",
@@ -213,7 +213,7 @@ def _memory(value: int | None) -> str:
 
 def device(profile: DeviceProfile) -> list[RenderableType]:
     """One device in full: facts, what can be measured or estimated, sources."""
-    from edgebench.machines.profiles import capabilities
+    from edgebench.run.capabilities import capabilities
 
     facts = plain(f"{profile.title} ({profile.name})", "", "", left=("",))
     facts.show_header = False

@@ -40,7 +40,7 @@ from edgebench.run.exporting import prepare
 from edgebench.run.mode import Method, Mode
 from edgebench.run.plan import suited
 from edgebench.run.resume import Address, Stored
-from edgebench.runtimes import FORMATS
+from edgebench.runtimes import runtime_of
 
 if TYPE_CHECKING:
     from edgebench.data import Dataset
@@ -135,7 +135,7 @@ class Engine:
 
     def runtime(self, cell: Cell) -> str:
         """What runs the cell's file."""
-        return "fake" if self.method.mode is Mode.PRETEND else FORMATS[cell.export.format]
+        return "fake" if self.method.mode is Mode.PRETEND else runtime_of(cell.export.format)
 
     def record(self, cell: Cell, artifact: Artifact | JobError | None, tell: Tell = quiet) -> Result:
         """Measures, emulates or estimates one cell; a failure becomes a record that says so.
@@ -204,6 +204,7 @@ class Engine:
         )
 
     def _emulate(self, cell: Cell, artifact: Artifact, tell: Tell) -> Result:
+        from edgebench.formats.format import prefixes
         from edgebench.places.emulator.by_operator import with_operator_counts
         from edgebench.run.devices import emulate
 
@@ -211,7 +212,7 @@ class Engine:
         if not self.method.operators or emulated.status != "ok":
             return emulated
         tell("operators")
-        return with_operator_counts(emulated, artifact, self.device)
+        return with_operator_counts(emulated, artifact, self.device, prefixes)
 
     def _count(self, cell: Cell, artifact: Artifact, tell: Tell) -> Result:
         from edgebench.places.emulator.emulator import count_host

@@ -21,6 +21,7 @@ from edgebench.places.bundle.bundle import Bundle
 from edgebench.run import add, engine, mode
 from edgebench.run import calibrate as calibrating
 from edgebench.run.calibrate import Request, calibrate
+from edgebench.run.capabilities import capabilities
 from edgebench.run.mode import Method, Mode
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def test_this_machine_is_calibrated_like_any_other(tmp_path: Path, monkeypatch: 
     [made] = json.loads(printed.stdout)["calibrations"]
     assert (made["runtime"], made["networks"]) == ("litert", 8)
     assert made["median"] < 0.5
-    able = {(each.runtime, each.precision): each.estimated for each in profiles.capabilities(profiles.load("host"))}
+    able = {(each.runtime, each.precision): each.estimated for each in capabilities(profiles.load("host"))}
     assert able["litert", "fp32"]
     assert not able["onnxruntime", "fp32"]
 
