@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from edgebench.compare import sources
-from edgebench.compare.cells import cell_of
+from edgebench.compare.pairing import cell_of
 from edgebench.compare.records import Cell
 from edgebench.compare.statistics import QUANTILE
 from edgebench.ground import store
