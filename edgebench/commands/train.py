@@ -107,7 +107,7 @@ def _run(request: "TrainingRequest") -> "TrainingResult":
     """Trains, with progress; what an interrupt leaves is said before the command ends."""
     from edgebench.report import output as show
     from edgebench.training import run
-    from edgebench.training.freeze import frozen_at_random
+    from edgebench.training.start import frozen_at_random
 
     if warning := frozen_at_random(request.settings.freeze, from_weights=request.weights is not None):
         show.warn(warning)

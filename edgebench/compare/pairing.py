@@ -47,11 +47,16 @@ def newest(results: Iterable[Result]) -> dict[Cell, Result]:
 
 
 def when(result: Result) -> datetime:
-    """When a result was taken; without a zone it counts as UTC. UsageError when that is no time."""
+    """When a result was taken. Raises UsageError when that is no time."""
+    return moment(result.time, f"record {result.id}")
+
+
+def moment(text: str, what: str) -> datetime:
+    """An ISO 8601 time, which without a zone counts as UTC. Raises UsageError, naming what has it, for another text."""
     try:
-        time = datetime.fromisoformat(result.time)
+        time = datetime.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(f"record {result.id} has the time '{result.time}', which is not an ISO 8601 time") from error
+        raise UsageError(f"{what} has the time '{text}', which is not an ISO 8601 time") from error
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 

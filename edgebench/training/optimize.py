@@ -43,12 +43,6 @@ def learning_rate(settings: Settings, step: int, steps_per_epoch: int) -> float:
     return settings.learning_rate * 0.5 * (1.0 + math.cos(math.pi * share))
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Sets the rate of every group."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-
-
 def followed(network: nn.Module) -> dict[str, Tensor]:
     """Returns the weights of the first few layers and of the last, by layer name: where gradients vanish, it shows."""
     layers = {name: module.weight for name, module in network.named_modules() if isinstance(module, _WEIGHTED)}

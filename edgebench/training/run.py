@@ -18,11 +18,10 @@ from edgebench.models.layouts import preprocessing as preprocessing_of
 from edgebench.models.trained import Trained
 from edgebench.training import checkpoint
 from edgebench.training.augment import augmentation, check_installed
-from edgebench.training.freeze import advice, freeze
 from edgebench.training.images import Images, Normalize, from_data, kept_shape, whole_image
 from edgebench.training.records import Metrics, TrainingResult
 from edgebench.training.settings import Settings
-from edgebench.training.start import Start, start
+from edgebench.training.start import Start, advice, freeze, start
 from edgebench.training.trainer import Trainer, check_output, hardware
 
 

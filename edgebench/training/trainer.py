@@ -17,11 +17,11 @@ from edgebench.ground.errors import TrainingError, UsageError, unknown
 from edgebench.ground.progress import Tell
 from edgebench.training import optimize
 from edgebench.training.fake_quantization import FakeQuantization
-from edgebench.training.freeze import Frozen, train_mode
 from edgebench.training.images import Batch, Images, Normalize
 from edgebench.training.optimize import Average, averaged
 from edgebench.training.records import Epoch
 from edgebench.training.settings import Settings
+from edgebench.training.start import Frozen, train_mode
 
 PLACES = ("auto", "cpu", "cuda", "mps")
 
@@ -157,7 +157,8 @@ class Trainer:
         whole = len(order) // self.settings.batch * self.settings.batch or len(order)  # batch norm needs full batches
         steps = -(-whole // self.settings.batch)
         for done, batch in enumerate(images.batches(order[:whole], self.settings.batch), 1):
-            optimize.set_learning_rate(self.optimizer, optimize.learning_rate(self.settings, self.step, steps))
+            for group in self.optimizer.param_groups:
+                group["lr"] = optimize.learning_rate(self.settings, self.step, steps)
             sums = self._step(batch, augmentation)
             for name, value in sums.items():
                 totals[name] += value

@@ -47,7 +47,7 @@ def _compare() -> Any:
 def _gate() -> Any:
     bands = {name: Band(0.0, 1.0) for name in ("latency", "first", "memory")}
     models = {result.model.name for result in _results()}
-    budgets = [Budget(device, model, None, None, None, None, bands)
+    budgets = [Budget(device, model, bands=bands)
                for device in ("host", "lone", "rpi4") for model in models]  # fmt: skip
     return gate(_results(), budgets, [])
 

@@ -10,9 +10,9 @@ from torch import nn
 
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Preprocessing
-from edgebench.training.freeze import Frozen
 from edgebench.training.images import Normalize
 from edgebench.training.settings import settings
+from edgebench.training.start import Frozen
 from edgebench.training.trainer import Trainer, hardware
 
 PREPARED = Preprocessing(resize=8, crop=8, interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3)
