@@ -70,7 +70,7 @@ def without_times(record: Result) -> Result:
     common = {"id": "", "time": "", "warnings": ()}
     if not isinstance(record, Measurement):
         return replace(record, **common)
-    samples = {"latency_s": (), "load_s": (), "first_s": (), "memory_bytes": {}, "environment": {}}
+    samples = {"latency_s": (), "load_s": (), "first_s": (), "memory_bytes": {}, "environment": {}, "counts": {}}
     return replace(record, **common, **samples)
 
 
