@@ -74,7 +74,7 @@ def evaluate(
     """
     from edgebench.machines import profiles
     from edgebench.models.arguments import ModelArguments
-    from edgebench.report import evaluated, output
+    from edgebench.report import accuracy, output
     from edgebench.run import evaluating, plan
 
     evaluating.check_ready(model, given(context, OF_EXPORT))
@@ -99,7 +99,7 @@ def evaluate(
             threads=positive(threads, "--threads"),
             on_progress=report,
         )
-    evaluated.show(done, notes, json=json)
+    accuracy.show(done, notes, json=json)
     evaluating.check(done)
 
 

@@ -186,8 +186,8 @@ class Engine:
         return with_operators(measured, artifact)
 
     def _reach(self, cell: Cell, artifact: Artifact, tell: Tell) -> Result:
+        from edgebench.run.devices import measure_there
         from edgebench.run.graph_of import graph_of_model
-        from edgebench.run.reached import measure_there
 
         target = self.target(tell)
         if target is None:
@@ -206,7 +206,7 @@ class Engine:
     def _emulate(self, cell: Cell, artifact: Artifact, tell: Tell) -> Result:
         from edgebench.formats.format import prefixes
         from edgebench.places.emulator.by_operator import with_operator_counts
-        from edgebench.run.emulated import emulate
+        from edgebench.run.devices import emulate
 
         emulated = emulate(artifact, self.device, on_progress=tell)
         if not self.method.operators or emulated.status != "ok":

@@ -17,7 +17,7 @@ from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, TensorSpec
 from edgebench.machines import profiles
 from edgebench.places.emulator.counting import CLASSES, TOTAL
 from edgebench.places.emulator.fakecpu import core_of
-from edgebench.run.emulated import emulate
+from edgebench.run.devices import emulate
 from edgebench.runtimes.ncnn.engine import HALF_TAG
 
 NETWORKS = (

@@ -110,7 +110,7 @@ def test_emulated_counts_become_constants(bundle: Bundle, tmp_path: Path, monkey
             error="it stopped" if failed else None,
         )
 
-    monkeypatch.setattr("edgebench.run.emulated.emulate", emulate)
+    monkeypatch.setattr("edgebench.run.devices.emulate", emulate)
     monkeypatch.setattr(grid, "GRID", (*TINY, ("mobilenetv1", {"width": 0.25, "resolution": 96})))
     monkeypatch.setattr("edgebench.run.calibrate.cache_folder", lambda: tmp_path / "cache")
     printed = CliRunner().invoke(app, ["device", "calibrate", "rpi4", "--via", "emulator"])

@@ -13,7 +13,7 @@ from edgebench.formats.inspect import Inspected, Operator
 from edgebench.formats.strict import between, fallen, only_float, sentences
 from edgebench.ground.errors import ExportError
 from edgebench.ground.records import Artifact, ExportSpec, LayerError, ModelSpec, QuantizationReport
-from edgebench.report import inspected
+from edgebench.report import files
 from edgebench.run import inspecting
 
 onnx = pytest.importorskip("onnx")
@@ -129,7 +129,7 @@ def found_with(**given) -> inspecting.Inspection:
 
 def shown(found: inspecting.Inspection, width: int = 80) -> str:
     console = Console(width=width, record=True, file=io.StringIO())
-    console.print(*inspected.blocks(found), sep="\n")
+    console.print(*files.inspected(found), sep="\n")
     return console.export_text()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from html import escape
 from reprlib import Repr
 from typing import Annotated, Literal
@@ -42,12 +43,17 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Interval(Record, frozen=True, kw_only=True):
-    """A value with its interval at the stated confidence."""
+    """A value with its interval at the stated confidence, from 0 to infinity where nothing bounds it."""
 
     value: float
     low: float
     high: float
     confidence: float = 0.95
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether anything is known of how far off the value is."""
+        return math.isfinite(self.high)
 
 
 def identity(*parts: object) -> str:

@@ -96,7 +96,7 @@ def emulate(
 
     `counts` is the inference with the median number of instructions among `runs`, after a first one that does not
     count; `parity` compares with this machine's outputs of the same file in the same runtime, and is None, with a
-    warning, where this machine has not got that runtime. The time that the counts stand for is run.emulated's. One
+    warning, where this machine has not got that runtime. The time that the counts stand for is run.devices's. One
     thread. An engine that fails gives a Measurement with status
     "failed".
 

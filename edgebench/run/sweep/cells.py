@@ -25,8 +25,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from edgebench import models
-from edgebench.ground.errors import UsageError, unknown
-from edgebench.ground.records import ExportSpec, ModelSpec, Record
+from edgebench.ground.errors import EdgebenchError, UsageError, unknown
+from edgebench.ground.records import ExportSpec, ModelSpec, Record, Result
 from edgebench.ground.registry import DEFAULT_FORMAT
 from edgebench.ground.toml import check_keys
 from edgebench.ground.toml import read as read_toml
@@ -89,6 +89,23 @@ class _Axes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     how: str = "auto"
     quick: bool = True
     files: bool = False
+
+
+def run_cell(asked: SweepCell, artifacts: Path) -> Result:
+    """Runs one cell; a failure becomes a record with status "failed". Files are exported into `artifacts`."""
+    cell = asked.cell
+    try:
+        with asked.engine as engine:
+            without_file = asked.mode is Mode.PRETEND or (asked.mode is Mode.ESTIMATE and not asked.files)
+            artifact = None if without_file else next(engine.files([cell], artifacts))
+            return engine.record(cell, artifact)
+    except EdgebenchError as error:
+        return failed(asked, str(error))
+
+
+def failed(asked: SweepCell, reason: str) -> Result:
+    """The record of a cell that could not be run."""
+    return asked.engine.unmeasured(asked.cell, "failed", reason)
 
 
 def read(path: Path) -> list[SweepCell]:

@@ -16,8 +16,8 @@ from edgebench.machines import profiles
 from edgebench.places.bundle.bundle import Bundle
 from edgebench.places.emulator import by_operator, counting, emulator
 from edgebench.places.emulator.by_operator import Prefix
-from edgebench.report import operator_counts, output
-from edgebench.run.emulated import emulate
+from edgebench.report import operators, output
+from edgebench.run.devices import emulate
 from edgebench.runtimes import runtime, runtime_of
 
 Export = Callable[..., Artifact]
@@ -81,8 +81,8 @@ def test_differences_are_of_neighbours() -> None:
     ]
     profile = OperatorProfile(method="m", operators=tuple(found))
     assert not profile.is_timed
-    assert [each.name for each in operator_counts.ranked(profile)] == ["a", "c", "b"]
-    assert operator_counts.rows(profile)["operators"][1]["counts"][counting.TOTAL] == 40
+    assert [each.name for each in operators.ranked(profile)] == ["a", "c", "b"]
+    assert operators.rows(profile)["operators"][1]["counts"][counting.TOTAL] == 40
 
 
 def test_the_operators_of_an_emulated_file_add_up_to_it(
@@ -97,7 +97,7 @@ def test_the_operators_of_an_emulated_file_add_up_to_it(
     assert multiplied == pytest.approx(found.counts["float_fma"], rel=0.01)
     by_name = {each.name: each.counts["float_fma"] for each in found.operators.operators}
     assert by_name["conv2"] == 16 * 10 * 10 * 6 * 25 // 4
-    output.blocks(*operator_counts.operators(found.operators, "lenet5", most=3))
+    output.blocks(*operators.table(found.operators, "lenet5", most=3))
     printed = capsys.readouterr().out
     assert "conv1" in printed
     assert "9 smaller operators are left out" in printed

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edgebench.compare.differences import EXPLANATIONS, differences, explain
+from edgebench.compare.pairing import EXPLANATIONS, differences, explain
 from edgebench.ground.records import Measurement, Scenario
 
 Measured = Callable[..., Measurement]

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgebench.ground.errors import TrainingError, UsageError
-from edgebench.training.metrics import Metrics, read
-from edgebench.training.records import Epoch
+from edgebench.training.records import Epoch, Metrics, read
 
 
 def _row(epoch: int) -> Epoch:

@@ -1,14 +1,107 @@
-"""What two results do not share: machine, runtime, threads, file, and everything that their environments tell."""
+"""Which result of one side belongs to which of the other, and what the two do not share."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from edgebench.compare.metrics import CONDITIONS
-from edgebench.compare.records import Difference
-from edgebench.ground.records import Estimate, Measurement, Result
+from edgebench.compare.records import Cell, Difference
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Result
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The newest results of one cell on both sides; None where a side has none."""
+
+    cell: Cell
+    base: Result | None
+    new: Result | None
+
+
+def cell_of(result: Result) -> Cell:
+    """The cell that a result belongs to."""
+    return Cell(
+        model=result.model.key,
+        export=result.export.key,
+        device=result.device,
+        runtime=result.runtime,
+        threads=result.threads,
+        batch=result.scenario.batch if result.scenario else 1,
+        provenance=result.provenance,
+    )
+
+
+def newest(results: Iterable[Result]) -> dict[Cell, Result]:
+    """The newest result of each cell, in the order in which the cells first appear."""
+    latest: dict[Cell, Result] = {}
+    for result in results:
+        cell = cell_of(result)
+        if cell not in latest or when(result) >= when(latest[cell]):
+            latest[cell] = result
+    return latest
+
+
+def when(result: Result) -> datetime:
+    """When a result was taken. Raises UsageError when that is no time."""
+    return moment(result.time, f"record {result.id}")
+
+
+def moment(text: str, what: str) -> datetime:
+    """An ISO 8601 time, which without a zone counts as UTC. Raises UsageError, naming what has it, for another text."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{what} has the time '{text}', which is not an ISO 8601 time") from error
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def pairs(base: Sequence[Result], new: Sequence[Result], names: tuple[str, str]) -> list[Pair]:
+    """Pairs the newest results of each cell, those of the base first.
+
+    A file that one side has on another device, runtime or thread count, or measured in another way, is paired with its
+    only counterpart, so that the difference can be named. Raises UsageError when the sides have no file in common.
+    """
+    here, there = newest(base), newest(new)
+    _check_shared(here, there, names)
+    moved = _moved([cell for cell in here if cell not in there], [cell for cell in there if cell not in here])
+    found = [Pair(cell, result, there.get(moved.get(cell, cell))) for cell, result in here.items()]
+    taken = {*here, *moved.values()}
+    return [*found, *(Pair(cell, None, result) for cell, result in there.items() if cell not in taken)]
+
+
+def _moved(here: Sequence[Cell], there: Sequence[Cell]) -> dict[Cell, Cell]:
+    """Unmatched cells of one file whose counterpart is unambiguous."""
+    found = {}
+    for cell in here:
+        alike = [[other for other in side if _file(other) == _file(cell)] for side in (here, there)]
+        if len(alike[0]) == len(alike[1]) == 1:
+            found[cell] = alike[1][0]
+    return found
+
+
+def _file(cell: Cell) -> tuple[str, str]:
+    return cell.model, cell.export
+
+
+def _check_shared(here: Iterable[Cell], there: Iterable[Cell], names: tuple[str, str]) -> None:
+    if {_file(cell) for cell in here} & {_file(cell) for cell in there}:
+        return
+    listed = [_some(sorted({" ".join(_file(cell)) for cell in side})) for side in (here, there)]
+    raise UsageError(
+        f"{names[0]} and {names[1]} have no file in common: the first holds {listed[0]}, the second {listed[1]}; "
+        "profile the same models, formats and precisions, or name another baseline"
+    )
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
 
 UNTOLD: Final = "not told"
 
@@ -73,36 +166,27 @@ def _conditions(base: Result, new: Result) -> Iterator[tuple[str, object, object
 
 
 def _condition(result: Result, name: str) -> object:
-    if name == "threads":
-        return threads(result)
     if name == "artifact":
         return result.artifact_sha256[:12] if result.artifact_sha256 else None
     if name == "dataset":
         return result.accuracy and f"{result.accuracy.dataset} {result.accuracy.dataset_identity}"
     if name == "calibration":
-        return result.calibrated_on if isinstance(result, Estimate) else None
-    if name == "runtime version":
-        return result.runtime_version if isinstance(result, Measurement) else None
+        return None if result.scenario else result.calibrated_on
     if name == "machine":
         return _machine(result)
-    return getattr(result, name)
+    return getattr(result, name.replace(" ", "_"))
 
 
 def _machine(result: Result) -> str | None:
     """The machine's identity with its CPU, for a measured result; emulated and estimated ones do not depend on it."""
-    if not isinstance(result, Measurement) or result.provenance != "measured":
+    if result.provenance != "measured":
         return None
     identity, cpu = result.environment.get("machine"), result.environment.get("cpu")
     return " ".join(str(part) for part in (identity, f"({cpu})" if cpu else None) if part) or None
 
 
-def threads(result: Result) -> int:
-    """The number of threads of the runtime."""
-    return result.scenario.threads if isinstance(result, Measurement) else result.threads
-
-
 def _environment(base: Result, new: Result) -> Iterator[tuple[str, object, object]]:
-    if not (isinstance(base, Measurement) and isinstance(new, Measurement)):
+    if base.scenario is None or new.scenario is None:
         return
     here, there = dict(_flat(base.environment)), dict(_flat(new.environment))
     for name in dict.fromkeys((*here, *there)):
@@ -111,7 +195,7 @@ def _environment(base: Result, new: Result) -> Iterator[tuple[str, object, objec
 
 
 def _scenario(base: Result, new: Result) -> Iterator[tuple[str, object, object]]:
-    if not (isinstance(base, Measurement) and isinstance(new, Measurement)):
+    if base.scenario is None or new.scenario is None:
         return
     for name in base.scenario.__struct_fields__:
         here, there = getattr(base.scenario, name), getattr(new.scenario, name)

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from edgebench.ground.records import Artifact, ExportSpec, LayerError, ModelSpec, QuantizationReport
-from edgebench.report import exported, rows
+from edgebench.report import files, rows
 from edgebench.run.cell import Cell
 from edgebench.run.exporting import Outcome
 
@@ -36,7 +36,7 @@ def outcome(precision="fp32", report=None, warnings=(), error=None) -> Outcome:
 
 def shown(*outcomes: Outcome) -> str:
     text = StringIO()
-    Console(file=text, width=300).print(exported.table(outcomes))
+    Console(file=text, width=300).print(files.exported(outcomes))
     return text.getvalue()
 
 
@@ -61,12 +61,12 @@ def test_a_failed_export_carries_its_sentence():
     ],
 )
 def test_what_was_decided_in_words(report, words):
-    assert exported.decided(report) == words
+    assert files.decided(report) == words
 
 
 def test_a_warning_is_told_once_with_the_files_that_it_concerns():
     both = [outcome(warnings=("slow",)), outcome("int8", warnings=("slow", "few images"))]
-    assert exported.notes(both) == ["slow", "tflite int8: few images"]
+    assert files.export_warnings(both) == ["slow", "tflite int8: few images"]
 
 
 def test_the_json_row_says_how_int8_was_made():

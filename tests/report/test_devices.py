@@ -7,8 +7,7 @@ from typer.testing import CliRunner
 
 from edgebench.cli import app
 from edgebench.estimate.validation import Validation, validation
-from edgebench.report import output
-from edgebench.report import validation as report
+from edgebench.report import devices, output
 
 
 def test_every_table_is_printed_with_what_its_columns_mean() -> None:
@@ -38,8 +37,8 @@ def test_json_holds_the_same_in_base_units() -> None:
 
 
 def test_a_device_without_published_figures_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    output.blocks(*report.blocks(validation("n100")))
+    output.blocks(*devices.validation(validation("n100")))
     assert "No published figure was kept" in capsys.readouterr().out
     nothing = Validation(device="x", calibrations=(), counted=(), unseen=(), tally=None)
-    output.blocks(*report.blocks(nothing))
+    output.blocks(*devices.validation(nothing))
     assert "x has no calibration" in capsys.readouterr().out
