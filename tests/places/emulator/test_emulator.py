@@ -223,7 +223,7 @@ def test_what_cannot_be_emulated_is_refused(bundle: Bundle, tmp_path: Path) -> N
 def compare(tmp_path: Path, ours: object, theirs: object, precision: str = "fp32") -> object:
     np.save(tmp_path / "a.npy", ours)
     np.save(tmp_path / "b.npy", theirs)
-    return agreement.compare(tmp_path / "a.npy", tmp_path / "b.npy", precision, "test")  # type: ignore[arg-type]
+    return agreement.compare(tmp_path / "a.npy", tmp_path / "b.npy", precision, "test", "litert")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
