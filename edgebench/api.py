@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgebench.ground.registry import DEFAULT_FORMAT
+
 # `import edgebench` runs this file, so what it needs is imported inside the functions.
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +53,7 @@ def build(
 def export(
     model: str,
     *,
-    format: str = "tflite",
+    format: str = DEFAULT_FORMAT,
     precision: str = "fp32",
     output: str | Path = "artifacts",
     width: float | None = None,
@@ -176,7 +178,7 @@ def evaluate(
     *,
     split: str | None = None,
     limit: int | None = None,
-    format: str | Sequence[str] = "tflite",
+    format: str | Sequence[str] = DEFAULT_FORMAT,
     precision: str | Sequence[str] = "fp32",
     calibrate: str | Path = "",
     samples: int = 64,

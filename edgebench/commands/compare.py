@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from edgebench.commands.options import Threads, listed, positive
+from edgebench.ground.registry import DEFAULT_FORMAT, FORMATS
 
 FailOn = Annotated[
     str | None,
@@ -114,7 +115,7 @@ def ab(
 def noise(
     model: Annotated[str, typer.Argument(help="A network, or a .onnx or .tflite file.")] = "mobilenetv2",
     device: Here = "host",
-    fmt: Annotated[str, typer.Option(help="Format of a network: tflite, onnx, torch.")] = "tflite",
+    fmt: Annotated[str, typer.Option(help=f"Format of a network: {', '.join(FORMATS)}.")] = DEFAULT_FORMAT,
     runtime: Runtime = None,
     threads: Threads = 1,
     processes: Annotated[int, typer.Option(help="Fresh processes to run, 40 or more.")] = 60,

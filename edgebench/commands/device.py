@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgebench.commands.options import Connect, Json, Python, Via, listed, whole_numbers
+from edgebench.ground.registry import DEFAULT_FORMAT
 
 if TYPE_CHECKING:
     from edgebench.machines.profiles import DeviceProfile
@@ -103,7 +104,7 @@ def calibrate(
     via: Via = None,
     connect: Connect = None,
     python: Python = None,
-    fmt: Annotated[str, typer.Option(help="Formats to calibrate, comma-separated.")] = "tflite",
+    fmt: Annotated[str, typer.Option(help="Formats to calibrate, comma-separated.")] = DEFAULT_FORMAT,
     precision: Annotated[str, typer.Option(help="Precisions, comma-separated: fp32, fp16, int8.")] = "fp32",
     threads: Annotated[str, typer.Option(help="Numbers of threads, comma-separated; one under the emulator.")] = "1",
     full: Annotated[bool, typer.Option("--full", help="Time each network as long as profile does: 5 x 10 s.")] = False,

@@ -26,11 +26,12 @@ from edgebench.commands.options import (
     switches,
     weights_file,
 )
+from edgebench.ground.registry import DEFAULT_FORMAT, FORMATS
 
 
 def export(
     model: Annotated[list[str], typer.Argument(help="Networks: names, package.module:factory or file.py:factory.")],
-    fmt: Annotated[str, typer.Option(help="Formats, comma-separated: tflite, onnx, coreml, ncnn, torch.")] = "tflite",
+    fmt: Annotated[str, typer.Option(help=f"Formats, comma-separated: {', '.join(FORMATS)}.")] = DEFAULT_FORMAT,
     precision: Annotated[str, typer.Option(help="Weight precisions, comma-separated: fp32, fp16, int8.")] = "fp32",
     width: Width = None,
     depth: Depth = None,

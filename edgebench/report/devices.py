@@ -31,7 +31,7 @@ LEGEND: Final = (
 
 def devices(profiles: Sequence[DeviceProfile]) -> Table:
     """One row a device."""
-    from edgebench.machines.profiles import capabilities
+    from edgebench.run.capabilities import capabilities
 
     columns = ("name", "device", "cores", "clock", "memory", "estimates for")
     table = plain(None, *columns, left=("name", "device", "cores", "estimates for"))
@@ -54,7 +54,7 @@ def devices(profiles: Sequence[DeviceProfile]) -> Table:
 
 def device(profile: DeviceProfile) -> list[RenderableType]:
     """One device in full: facts, what can be measured or estimated, sources."""
-    from edgebench.machines.profiles import capabilities
+    from edgebench.run.capabilities import capabilities
 
     cpu = f"{profile.cpu.cores}x {profile.cpu.core}, {_clock(profile) or 'unknown'}, {profile.cpu.isa}"
     facts = _facts({"cpu": cpu, "memory": _memory(profile.memory_bytes)}, f"{profile.title} ({profile.name})")
@@ -77,7 +77,7 @@ def device(profile: DeviceProfile) -> list[RenderableType]:
 
 def row(profile: DeviceProfile) -> dict[str, Any]:
     """One device for `--json`: its facts, and for each runtime and precision whether it is measured or estimated."""
-    from edgebench.machines.profiles import capabilities
+    from edgebench.run.capabilities import capabilities
 
     return {
         "name": profile.name,

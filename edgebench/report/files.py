@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgebench.formats.inspect import FLOAT, INT8
-from edgebench.formats.islands import named
+from edgebench.formats.strict import named
 from edgebench.ground.records import QuantizationReport
 from edgebench.ground.units import show_bytes
 from edgebench.report.tables import concerned, plain

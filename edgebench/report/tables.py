@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edgebench.estimate.summary import ModelSummary
-    from edgebench.machines.diagnosis import Diagnosis
     from edgebench.models.published import Published
+    from edgebench.run.diagnosis import Diagnosis
 
 
 def plain(title: str | Text | None, *columns: str, left: Sequence[str] = ()) -> Table:

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from edgebench.cli import app
 from edgebench.formats import manifest
-from edgebench.formats.inspect import Inside, Operator
-from edgebench.formats.islands import between, fallen, only_float, sentences
+from edgebench.formats.inspect import Inspected, Operator
+from edgebench.formats.strict import between, fallen, only_float, sentences
 from edgebench.ground.errors import ExportError
 from edgebench.ground.records import Artifact, ExportSpec, LayerError, ModelSpec, QuantizationReport
 from edgebench.report import files
@@ -43,16 +43,16 @@ def test_what_lies_between_int8_is_found_through_conversions_and_ends_do_not_cou
 
 
 def test_only_what_could_be_int8_is_a_fault():
-    found = Inside((), (), CHAIN, int8_kinds=("Conv", "Add"))
+    found = Inspected((), (), CHAIN, int8_kinds=("Conv", "Add"))
     assert sentences(found) == ["float operators lie between int8 ones: Add x1"]
     assert only_float(found) == {"Swish": 1}
 
 
 def test_layers_that_the_engine_runs_in_float_are_counted():
-    assert fallen(Inside((), (), CHAIN, runs={"QLinearConv": 1, "Conv": 1})) == [
+    assert fallen(Inspected((), (), CHAIN, runs={"QLinearConv": 1, "Conv": 1})) == [
         "1 of 2 int8 convolutions and dense layers run in float on this processor"
     ]
-    assert fallen(Inside((), (), CHAIN, runs={"QLinearConv": 2})) == fallen(Inside((), (), CHAIN)) == []
+    assert fallen(Inspected((), (), CHAIN, runs={"QLinearConv": 2})) == fallen(Inspected((), (), CHAIN)) == []
 
 
 def network(path: Path) -> Path:

@@ -18,7 +18,7 @@ _short.maxtuple = 6
 _short.maxdict = 40
 _short.maxstring = _short.maxother = 400
 
-Format = Literal["tflite", "onnx", "coreml", "torch", "ncnn"]
+Format = str  # one of registry.FORMATS, which ExportSpec checks
 Precision = Literal["fp32", "fp16", "int8"]
 Provenance = Literal["measured", "emulated", "estimated"]
 Status = Literal["ok", "failed", "invalid", "skipped"]

@@ -9,6 +9,7 @@ Uses the standard library, numpy and the engine only: this file is copied to dev
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import ncnn
@@ -59,13 +60,22 @@ class NcnnSession:
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """Runs the network and returns its first output. Raises RuntimeError when ncnn stops."""
+        return next(self._outputs(x))[np.newaxis]
+
+    def run_all(self, x: np.ndarray) -> None:
+        """Runs the network until it has computed every output."""
+        for _ in self._outputs(x):
+            pass
+
+    def _outputs(self, x: np.ndarray) -> Iterator[np.ndarray]:
         image = np.ascontiguousarray(x[0])  # a name of its own: ncnn reads this memory and does not keep it alive
         extractor = self._net.create_extractor()
         extractor.input(self.inputs[0]["name"], ncnn.Mat(image))
-        code, output = extractor.extract(self.outputs[0]["name"])
-        if code:
-            raise RuntimeError(f"ncnn stopped with code {code}: a layer failed, or memory ran out")
-        return np.array(output)[np.newaxis]
+        for blob in self.outputs:
+            code, output = extractor.extract(blob["name"])
+            if code:
+                raise RuntimeError(f"ncnn stopped with code {code}: a layer failed, or memory ran out")
+            yield np.array(output)
 
 
 def ends(param: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

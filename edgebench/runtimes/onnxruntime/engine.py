@@ -58,6 +58,10 @@ class OnnxSession:
         output: np.ndarray = self._session.run(self._outputs, {self._input: x})[0]
         return output
 
+    def run_all(self, x: np.ndarray) -> None:
+        """Runs the network until it has computed every output."""
+        self._session.run(None, {self._input: x})
+
 
 def _describe(tensor: Any, batch: int) -> dict[str, Any]:
     """A dimension without a size is the batch in first place, and stays unknown (None) elsewhere."""

@@ -1,4 +1,4 @@
-"""A measurement on a device that is reached: enough memory before, and again after a cool-down when it throttled."""
+"""A file on a device that is not this machine: measured at the end of a connection, or emulated."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from msgspec.structs import replace
 from edgebench.estimate.footprint import peak_memory_bytes
 from edgebench.ground.progress import Tell, quiet
 from edgebench.ground.records import Artifact, Measurement, Scenario
+from edgebench.machines.profiles import DeviceProfile
 from edgebench.measure.runner import COOL_ENOUGH_C, measure
 from edgebench.places.board.remote import RemoteTarget
+from edgebench.places.emulator import emulator
 from edgebench.places.target import Target
 
 if TYPE_CHECKING:
@@ -72,3 +74,30 @@ def _cool_down(found: Measurement, target: Target, threads: int, tell: Tell, sle
         warm = start_c is not None and (now.get("temperature_c") or 0) > start_c + COOL_ENOUGH_C
         if not warm and not (now.get("throttled") or 0) & 0xF:
             return
+
+
+def emulate(
+    artifact: Artifact,
+    device: DeviceProfile,
+    *,
+    runs: int = emulator.RUNS,
+    counts: bool = True,
+    on_progress: Tell | None = None,
+) -> Measurement:
+    """As places.emulator.emulate, with `estimated_latency_s` where the estimator has constants for what ran."""
+    found = emulator.emulate(artifact, device, runs=runs, counts=counts, on_progress=on_progress)
+    return timed(found, device) if found.status == "ok" else found
+
+
+def timed(found: Measurement, device: DeviceProfile) -> Measurement:
+    """The record with the time that its counts, or the network's graph, stand for; unchanged where none is known."""
+    from edgebench import models
+    from edgebench.estimate.emulated import emulated_time
+    from edgebench.models.sketch import sketch
+
+    graph = sketch(found.model) if found.model.name in models.names() else None
+    time = emulated_time(found.counts, device, found.runtime, found.export.precision, graph)
+    if time is None:
+        return found
+    warnings = tuple(dict.fromkeys((*found.warnings, *time.warnings)))  # a stored record may have been timed before
+    return replace(found, estimated_latency_s=time.latency_s, calibrated_on=time.rests_on, warnings=warnings)

@@ -13,9 +13,8 @@ from msgspec.structs import replace
 from onnxruntime import InferenceSession
 
 from edgebench.ground.records import OperatorProfile, OperatorTime
-from edgebench.measure.profilers import WARM_UP_RUNS, timed
-from edgebench.measure.worker import make_input
-from edgebench.runtimes.onnxruntime import PROVIDERS, OnnxSession, options
+from edgebench.runtimes import WARM_UP_RUNS, MakeInput, timed
+from edgebench.runtimes.onnxruntime.engine import PROVIDERS, OnnxSession, options
 
 METHOD = "onnxruntime's profiler (kernel_time, in whole microseconds)"
 PADDED = "; MACs include the channels that it pads to its block size"
@@ -26,7 +25,7 @@ Event = dict[str, Any]
 Shape = list[int]
 
 
-def profile(path: str, threads: int, runs: int) -> OperatorProfile:
+def profile(path: str, make_input: MakeInput, threads: int, runs: int) -> OperatorProfile:
     """Profiles `runs` inferences of an .onnx file after as many without the profiler.
 
     Raises the engine's own errors for a file that it cannot read, RuntimeError for a profile without nodes.

@@ -8,16 +8,15 @@ from torch.profiler import ProfilerActivity, record_function
 from torch.profiler import profile as watch
 
 from edgebench.ground.records import OperatorProfile, OperatorTime
-from edgebench.measure.profilers import WARM_UP_RUNS, timed
-from edgebench.measure.worker import make_input
-from edgebench.runtimes.torch_eager import load
+from edgebench.runtimes import WARM_UP_RUNS, MakeInput, timed
+from edgebench.runtimes.torch.engine import load
 
 METHOD = "torch.profiler (outermost ATen operators)"
 INFERENCE = "edgebench inference"
 PRODUCTS = ("aten::conv2d", "aten::addmm", "aten::mm", "aten::bmm")
 
 
-def profile(path: str, threads: int, runs: int) -> OperatorProfile:
+def profile(path: str, make_input: MakeInput, threads: int, runs: int) -> OperatorProfile:
     """Profiles `runs` inferences of a .pt2 file after as many without the profiler.
 
     Raises the engine's own errors for a file that it cannot read, RuntimeError for inferences that differ.

@@ -11,10 +11,9 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from edgebench.ground.records import OperatorProfile, OperatorTime
-from edgebench.measure.profilers import WARM_UP_RUNS, timed
-from edgebench.measure.profilers.litert_api import CompiledModel, Event
-from edgebench.measure.worker import make_input
-from edgebench.runtimes.litert import load
+from edgebench.runtimes import WARM_UP_RUNS, MakeInput, timed
+from edgebench.runtimes.litert.api import CompiledModel, Event
+from edgebench.runtimes.litert.engine import load
 
 METHOD = "LiteRT's profiler (XNNPACK's own operator times, in whole microseconds)"
 INVOKE = "Invoke"
@@ -52,7 +51,7 @@ class FileOperator:
     traffic_bytes: int
 
 
-def profile(path: str, threads: int, runs: int) -> OperatorProfile:
+def profile(path: str, make_input: MakeInput, threads: int, runs: int) -> OperatorProfile:
     """Profiles `runs` inferences of a .tflite file after as many without the profiler.
 
     Raises the engine's own errors for a file that it cannot read, RuntimeError for inferences that differ.

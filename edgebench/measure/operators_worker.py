@@ -1,4 +1,4 @@
-"""The fresh process that profiles operators: `python -m edgebench.measure.profilers.worker`.
+"""The fresh process that profiles operators: `python -m edgebench.measure.operators_worker`.
 
 A job on standard input, {"runtime", "artifact", "threads", "runs"}; one line of JSON on standard output, the
 OperatorProfile or {"error": sentence}. What an engine prints goes to standard error.
@@ -12,7 +12,9 @@ import sys
 import msgspec
 
 from edgebench.ground.records import OperatorProfile, Record
-from edgebench.measure.profilers import PROFILERS, roof
+from edgebench.measure import roof
+from edgebench.measure.worker import make_input
+from edgebench.runtimes import runtime
 
 
 class Job(Record, frozen=True, kw_only=True):
@@ -47,7 +49,7 @@ def main() -> int:
 
 def run(job: Job) -> OperatorProfile:
     """Profiles the file, then takes the roof, so that the matrices' heat does not reach the operators."""
-    found: OperatorProfile = PROFILERS.load(job.runtime)(job.artifact, job.threads, job.runs)
+    found = runtime(job.runtime).profile(job.artifact, make_input, job.threads, job.runs)
     return msgspec.structs.replace(
         found,
         roof_flop_per_s=roof.flop_per_s(),

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from edgebench.formats.quantize.variant import Variant, activations_for, variant
+from edgebench.formats.onnx.variant import Variant, activations_for, variant
 
 
 @pytest.mark.parametrize(
