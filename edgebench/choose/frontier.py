@@ -6,8 +6,8 @@ from bisect import bisect_left, bisect_right
 
 import numpy as np
 
-from edgebench.choose.arena import Indices
 from edgebench.choose.prior import Floats
+from edgebench.graph.memory import Indices
 
 
 def frontier(accuracy: Floats, latency_s: Floats, memory_bytes: Floats) -> Indices:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -16,8 +15,6 @@ from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Interval
 from edgebench.machines.profiles import DeviceProfile
 from edgebench.models.sketch import sketch
-
-_SAME: Final = 2e-3  # the pool agrees with the one-network estimate to 0.1%
 
 
 class Describer:
@@ -63,8 +60,8 @@ class Describer:
 
 def _corrected(told: Interval, latency_s: float) -> tuple[Interval, tuple[str, ...]]:
     """The estimate, or what confirmed networks make of it, and a note on that."""
-    ratio = latency_s / told.value
-    if abs(ratio - 1) < _SAME or not math.isfinite(ratio):
+    if latency_s == told.value or not math.isfinite(latency_s):
         return told, ()
+    ratio = latency_s / told.value
     interval = replace(told, value=latency_s, low=told.low * ratio, high=told.high * ratio)
     return interval, (f"the estimate is multiplied by {ratio:.2f}, which confirmed networks were off by",)

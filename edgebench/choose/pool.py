@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from edgebench.choose.arena import Indices
 from edgebench.choose.prior import Floats, Mask, accuracy
 from edgebench.choose.scalable import Base
 from edgebench.choose.space import Extent, Line, Space, space
@@ -15,6 +14,7 @@ from edgebench.choose.table import Points, Table
 from edgebench.estimate import footprint
 from edgebench.estimate.estimator import RUNTIME_OF, calibration_for, missing
 from edgebench.estimate.form import machine_of
+from edgebench.graph.memory import Indices
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec, ModelSpec
 from edgebench.machines.profiles import Calibration, DeviceProfile

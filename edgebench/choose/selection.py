@@ -8,11 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from edgebench.choose.arena import Indices
 from edgebench.choose.budget import Budget, feasible, infeasible
 from edgebench.choose.frontier import frontier
 from edgebench.choose.pool import Columns, Pool
 from edgebench.choose.prior import TIE, Mask
+from edgebench.graph.memory import Indices
 
 FINALISTS: Final = 4
 _FRONTIER: Final = 24  # points of a frontier that are shown

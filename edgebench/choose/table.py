@@ -15,12 +15,10 @@ from typing import Final
 
 import numpy as np
 
-from edgebench.choose.arena import Indices, Ints, Lifetimes, peak_bytes
-from edgebench.choose.kernels import QUANTITIES, Kernel, Kernels, sample
 from edgebench.choose.scalable import Base
-from edgebench.estimate.form import Floats, Machine, kernel_s
-from edgebench.estimate.work import Kind
-from edgebench.graph.memory import ALIGNMENT, lifetimes
+from edgebench.estimate.form import Floats, Kernels, Machine, batch, kernel_s
+from edgebench.estimate.work import Kind, named_works
+from edgebench.graph.memory import Indices, Ints, aligned, lifetimes, place
 from edgebench.graph.operators import Graph
 from edgebench.machines.profiles import Calibration
 from edgebench.models import resolve
@@ -32,6 +30,7 @@ _COUNTED: Final[tuple[tuple[str, str, Kind | None], ...]] = (
     *(("litert", "macs", None), ("litert", "weights", None)),
     *(("litert", "weights", "dense"), ("ncnn", "weights", "winograd")),
 )
+_QUANTITIES: Final = ("reads", "writes", "macs", "weights", "columns")
 _CHUNK: Final = 2048  # (width, resolution) pairs at a time
 
 
@@ -109,7 +108,7 @@ class Table:
         return Counts(*found)
 
     def latency_s(self, points: Points, calibration: Calibration, machine: Machine) -> Floats:
-        """Latency in seconds, as estimate.estimate finds it."""
+        """Latency in seconds; the very number that estimate.estimate gives for each network alone."""
         found = np.zeros(len(points))
         for slab, here in self._parts(points):
             found[here] = slab.latency_s(points.at(here), calibration, machine)
@@ -127,6 +126,30 @@ class Table:
             here = np.flatnonzero(np.isin(points.width, slab.members))
             if len(here):
                 yield slab, here
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """The kernels that a runtime runs for a slab, and which of the template's operators needs each.
+
+    `by_width` is at the first resolution, `by_resolution` at some one width.
+    """
+
+    operators: Indices
+    by_width: Kernels
+    by_resolution: Kernels
+
+    def amounts(self, name: str, rows: Indices, columns: Indices, kind: Kind | None = None) -> Floats:
+        """(pairs, kernels): one quantity at pairs of a width and a resolution; zero for kernels not of `kind`."""
+        pixels = getattr(self.by_resolution, name)
+        factor = np.divide(pixels, pixels[:1], out=np.ones_like(pixels), where=pixels[:1] > 0)
+        chosen = np.ones(len(self.operators)) if kind is None else self.by_width.kinds == kind
+        result: Floats = np.rint(getattr(self.by_width, name)[rows] * factor[columns]) * chosen
+        return result
+
+    def at(self, rows: Indices, columns: Indices) -> Kernels:
+        """The kernels of the networks at pairs of a width and a resolution."""
+        return Kernels(self.by_width.kinds, *(self.amounts(name, rows, columns) for name in _QUANTITIES))
 
 
 class _Slab:
@@ -147,7 +170,7 @@ class _Slab:
         self._by_resolution = by_resolution
         template = grid.base.repeats(_TEMPLATE_DEPTH)
         self._places = [grid.base.place(each.name, template) for each in by_width[0].operators]
-        self._by_runtime: dict[str, Kernels] = {}
+        self._by_runtime: dict[str, _Sampled] = {}
 
     def counts(self, points: Points) -> Ints:
         """(5, points): the fields of Counts."""
@@ -163,16 +186,11 @@ class _Slab:
         kernels = self._kernels(calibration.runtime)
 
         def seconds(rows: Indices, columns: Indices) -> Floats:
-            amounts = [kernels.amounts(name, rows, columns) for name in QUANTITIES]
-            found = np.empty((len(rows), len(kernels.kinds)))
-            for index, kind in enumerate(kernels.kinds):
-                work = Kernel(kind, *(amount[:, index] for amount in amounts))
-                found[:, index] = kernel_s(work, calibration.precision, machine, calibration.constants)
-            return found
+            return kernel_s(kernels.at(rows, columns), calibration.precision, machine, calibration.constants)
 
         return self._totals(points, kernels, seconds)
 
-    def _totals(self, points: Points, kernels: Kernels, value: Callable[[Indices, Indices], Floats]) -> Floats:
+    def _totals(self, points: Points, kernels: _Sampled, value: Callable[[Indices, Indices], Floats]) -> Floats:
         """Sums `value` over each point's kernels; it is asked once for each pair of a width and a resolution."""
         copies = self._copies(kernels.operators).T
         pairs, inverse = _pairs(self._row[points.width], points.resolution)
@@ -197,8 +215,9 @@ class _Slab:
         """Arenas at one depth for (row, resolution) pairs."""
         columns, first, last = self._buffers(depth)
         elements = self._elements[0][pairs[:, 0]][:, columns] * self._elements[1][pairs[:, 1]][:, columns]
-        sizes = np.rint(elements).astype(np.int64) * element_bytes
-        return peak_bytes(-(-sizes // ALIGNMENT) * ALIGNMENT, Lifetimes(first, last))
+        sizes = aligned(np.rint(elements).astype(np.int64) * element_bytes)
+        peaks: Ints = (place(sizes, first, last) + sizes).max(axis=1)
+        return peaks
 
     def _buffers(self, depth: float) -> tuple[Indices, Ints, Ints]:
         """The buffers at a depth: the template's operator that sets each one's size, and its first and last use."""
@@ -230,11 +249,16 @@ class _Slab:
         by_resolution = np.array([[graph[name].elements for name in names] for graph in self._by_resolution])
         return by_width, by_resolution / by_resolution[0]
 
-    def _kernels(self, runtime: str) -> Kernels:
+    def _kernels(self, runtime: str) -> _Sampled:
         if runtime not in self._by_runtime:
-            kept = [place is None or place[1] < 2 for place in self._places]
-            names = {each.name: at for at, each in enumerate(self._by_width[0].operators) if kept[at]}
-            self._by_runtime[runtime] = sample(self._by_width, self._by_resolution, runtime, names)
+            at = {each.name: at for at, each in enumerate(self._by_width[0].operators)}
+            kept = {name for name, index in at.items() if (place := self._places[index]) is None or place[1] < 2}
+            named = list(named_works(self._by_width[0], runtime, kept))
+            by_width, by_resolution = (
+                batch([[work for _, work in named_works(graph, runtime, kept)] for graph in graphs])
+                for graphs in (self._by_width, self._by_resolution)
+            )
+            self._by_runtime[runtime] = _Sampled(np.array([at[name] for name, _ in named]), by_width, by_resolution)
         return self._by_runtime[runtime]
 
 

@@ -85,15 +85,14 @@ def latency_interval(
 ) -> tuple[Interval, tuple[str, ...]]:
     """The latency of `kernels` with its 90% interval, and the warnings that go with it."""
     machine = machine_of(device)
-    found = features(kernels, calibration.precision, machine.cache_bytes)
-    value = latency_s(found, machine, calibration.constants)
+    value = latency_s(kernels, calibration.precision, machine, calibration.constants)
     spread, warnings = calibration.spread, []
     beyond = _octaves_beyond(sum(work.macs for work in kernels), calibration.macs)
     if beyond > math.log2(_BEYOND):
         spread *= 1 + beyond / 2
         low, high = (f"{macs / 1e6:,.0f} M" for macs in calibration.macs)
         warnings.append(f"outside the {low} to {high} MACs of the networks it is calibrated on: the interval is wider")
-    unseen = _unseen(found, machine, calibration)
+    unseen = _unseen(features(kernels, calibration.precision, machine.cache_bytes), machine, calibration)
     if unseen:
         spread *= 1.5
         warnings.append(
