@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from edgebench.choose.pool import Pool
 from edgebench.choose.prior import CONFIDENCE
 from edgebench.choose.records import Point
-from edgebench.estimate import estimate
+from edgebench.estimate.estimator import estimate
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Interval
 from edgebench.machines.profiles import DeviceProfile

@@ -23,7 +23,7 @@ RUNTIME_OF: Final = FORMATS
 _BEYOND: Final = 2.0  # this many times outside the fitted MACs is still no reason to warn
 _UNSEEN: Final = 0.15  # share of the time beyond what any fitted network spends on the same terms
 
-# What a calibration's source begins with where it is not a publication: see own.py.
+# What a calibration's source begins with where it is not a publication: see user_calibration.py.
 _FIGURES: Final = {"measured on": "latencies measured on it", "instructions counted": "times of counted instructions"}
 
 _WORDS: Final = {

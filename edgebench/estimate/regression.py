@@ -17,8 +17,8 @@ from typing import Final
 import numpy as np
 from scipy.optimize import least_squares
 
-from edgebench.estimate.cells import Cell, Observation
 from edgebench.estimate.form import COMPUTE, OPERATOR, OVERLAP, TERMS, TRAFFIC, Floats, norm
+from edgebench.estimate.reference import Cell, Observation
 
 # Where a fit starts: cycles a unit on one Cortex-A72-like core in fp32, and 1 for traffic at the copy rate.
 PRIOR: Final[dict[str, float]] = {

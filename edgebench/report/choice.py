@@ -16,6 +16,7 @@ from edgebench.choose.lines import ALONE, Scaled
 from edgebench.choose.reasons import compared
 from edgebench.choose.records import Choice, Point
 from edgebench.ground.errors import MissingPackage, UsageError
+from edgebench.ground.paths import write_atomically
 from edgebench.ground.units import show_bytes, show_count, show_seconds
 
 if TYPE_CHECKING:
@@ -136,9 +137,7 @@ def save(choice: Choice, folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "choice.json"
-        temporary = path.with_suffix(".tmp")
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(choice), indent=2) + b"\n")
-        temporary.replace(path)
+        write_atomically(path, msgspec.json.format(msgspec.json.encode(choice), indent=2) + b"\n")
         return [path, *choice_plot.save(choice, folder)]
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror}; name another folder with -o") from error

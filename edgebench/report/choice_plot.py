@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from edgebench.choose.records import Choice, Point
 from edgebench.ground.errors import MissingPackage
+from edgebench.ground.paths import write_atomically
 
 if TYPE_CHECKING:
     import altair as alt
@@ -66,9 +67,7 @@ def save(choice: Choice, folder: Path) -> list[Path]:
     written = []
     for form in FORMATS:
         path = folder / f"frontier.{form}"
-        temporary = path.with_suffix(".tmp")
-        temporary.write_bytes(_drawn(drawn, form))
-        temporary.replace(path)
+        write_atomically(path, _drawn(drawn, form))
         written.append(path)
     return written
 

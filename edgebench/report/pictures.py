@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from edgebench.ground import paths
 from edgebench.ground.errors import MissingPackage, UsageError, unknown
 from edgebench.ground.records import Measurement, Result
-from edgebench.report import accuracy, files, levels, operator_rows, overview, samples, stored
+from edgebench.report import accuracy, levels, operator_rows, overview, samples, stored
 from edgebench.report.stored import Key, Point, Stored
 from edgebench.report.theme import Look
 
@@ -72,7 +73,7 @@ def write_plot(source: str, output: Path, picture: Picture, *, on_warning: Calla
     if picture.kind not in KINDS:
         raise unknown("kind of plot", picture.kind, KINDS)
     found = stored.load(source, on_warning=on_warning)
-    files.write(output, drawn(draw(found, picture), output.suffix))
+    paths.write(output, drawn(draw(found, picture), output.suffix))
 
 
 def draw(found: Stored, picture: Picture) -> Chart:

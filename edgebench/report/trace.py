@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
+from edgebench.ground import paths
 from edgebench.ground.records import OperatorProfile, OperatorTime
-from edgebench.report import files
 
 MICROSECONDS = 1e6
 THREAD = 1
@@ -28,7 +28,7 @@ def chrome_trace(profiles: Mapping[str, OperatorProfile]) -> dict[str, Any]:
 
 def write(path: Path, profiles: Mapping[str, OperatorProfile]) -> None:
     """Writes the trace of some profiles. Raises UsageError where that is not possible."""
-    files.write(path, msgspec.json.encode(chrome_trace(profiles)))
+    paths.write(path, msgspec.json.encode(chrome_trace(profiles)))
 
 
 def _track(title: str, profile: OperatorProfile, track: int) -> Iterator[dict[str, Any]]:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from edgebench.ground import paths
 from edgebench.ground.errors import MissingPackage
-from edgebench.report import files
 from edgebench.report.theme import Look
 from edgebench.training.kinds import KINDS
 from edgebench.training.records import Epoch, Outcome
@@ -71,12 +71,12 @@ def write_curves(path: Path, runs: Mapping[str, Sequence[Epoch]], look: Look = "
     from edgebench.report.curves import curves
     from edgebench.report.pictures import drawn
 
-    files.write(path, drawn(curves(runs, look), ".png"))
+    paths.write(path, drawn(curves(runs, look), ".png"))
 
 
 def write_grid(path: Path, rows: Mapping[str, Pixels]) -> None:
     """Writes uint8 [n, H, W, 3] a row as one PNG, with the name of each row and what it does above it."""
-    files.write(path, grid(rows))
+    paths.write(path, grid(rows))
 
 
 def grid(rows: Mapping[str, Pixels]) -> bytes:

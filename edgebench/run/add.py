@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from msgspec.structs import asdict
+
+from edgebench.ground import toml
 from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.paths import write
 from edgebench.machines import profiles
 from edgebench.machines.device_files import user_folders
 from edgebench.machines.profiles import DeviceProfile, Reach
@@ -58,43 +60,39 @@ def place(name: str, *, here: bool) -> Path:
 
 def show(profile: DeviceProfile) -> str:
     """A profile as the TOML that `profiles.parse` reads, without calibrations."""
-    cpu, held = profile.cpu, profile.cpu.caches
-    lines = [f"name = {_text(profile.name)}", f"title = {_text(profile.title)}", *_size("memory", profile.memory_bytes)]
-    lines += ["", "[cpu]", f"soc = {_text(cpu.soc)}", f"core = {_text(cpu.core)}", f"cores = {cpu.cores}"]
-    lines += [f'clock = "{cpu.clock_hz / 1e6:g}MHz"'] if cpu.clock_hz else []
-    lines += [f"isa = {_text(cpu.isa)}", "", "[cpu.caches]"]
-    lines += [*_size("l1d", held.l1d_bytes), *_size("l2", held.l2_bytes), *_size("l3", held.l3_bytes)]
-    if isinstance(profile.reach, Reach):
-        values = {key: getattr(profile.reach, key) for key in profile.reach.__struct_fields__}
-        lines += ["", "[reach]", *(f"{key} = {_text(value)}" for key, value in values.items() if value)]
-    for source in profile.sources:
-        lines += ["", "[[sources]]", f"field = {_text(source.field)}", f"source = {_text(source.source)}"]
-    return "\n".join(lines) + "\n"
+    cpu, held, reach = profile.cpu, profile.cpu.caches, profile.reach
+    caches = {"l1d": _size(held.l1d_bytes), "l2": _size(held.l2_bytes), "l3": _size(held.l3_bytes)}
+    clock = f"{cpu.clock_hz / 1e6:g}MHz" if cpu.clock_hz else ""
+    return toml.show(
+        _told(
+            {
+                "name": profile.name,
+                "title": profile.title,
+                "memory": _size(profile.memory_bytes),
+                "cpu": {"soc": cpu.soc, "core": cpu.core, "cores": cpu.cores, "clock": clock, "isa": cpu.isa}
+                | {"caches": caches},
+                "reach": asdict(reach) if isinstance(reach, Reach) else {},
+                "sources": [{"field": each.field, "source": each.source} for each in profile.sources],
+            }
+        )
+    )
 
 
-def _size(key: str, size_bytes: int | None) -> list[str]:
+def _told(value: Any) -> Any:
+    """A value without what the board does not tell, and its texts without what a terminal cannot show."""
+    if isinstance(value, dict):
+        return {key: _told(held) for key, held in value.items() if held not in (None, "", {}, [])}
+    if isinstance(value, list):
+        return [_told(held) for held in value]
+    return "".join(letter for letter in value if letter.isprintable()) if isinstance(value, str) else value
+
+
+def _size(size_bytes: int | None) -> str:
     if size_bytes is None:
-        return []
+        return ""
     unit, factor = ("MiB", 2**20) if size_bytes % 2**20 == 0 else ("KiB", 2**10)
-    return [f'{key} = "{size_bytes / factor:.15g}{unit}"']
-
-
-def _text(value: str) -> str:
-    """A basic string of TOML, which is written as one of JSON is."""
-    return json.dumps("".join(letter for letter in value if letter.isprintable()), ensure_ascii=False)
+    return f"{size_bytes / factor:.15g}{unit}"
 
 
 def _today() -> str:
     return datetime.now(UTC).date().isoformat()
-
-
-def write(path: Path, text: str) -> None:
-    """Writes beside the file and renames. Raises UsageError when the folder cannot be written to."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False) as file:
-            file.write(text)
-        os.chmod(file.name, 0o644)
-        Path(file.name).rename(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {(error.strerror or type(error).__name__).lower()}") from error

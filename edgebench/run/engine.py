@@ -179,7 +179,7 @@ class _Job:
     def _estimate(self, artifact: Artifact) -> Result:
         from msgspec.structs import replace
 
-        from edgebench.estimate import estimate
+        from edgebench.estimate.estimator import estimate
         from edgebench.run.graph_of import graph_of
 
         graph = graph_of(artifact, self.weights)

@@ -8,7 +8,7 @@ import csv
 import sys
 from pathlib import Path
 
-from edgebench.estimate import counted_grid, grid
+from edgebench.estimate import grid
 from edgebench.ground.paths import cache_folder
 from edgebench.ground.records import Measurement
 from edgebench.machines import profiles
@@ -23,7 +23,7 @@ def main(name: str, form: str, precision: str = "fp32") -> None:
     """Counts what is missing, network by network."""
     device = profiles.load(name)
     core = core_of(device).qemu
-    known = {tuple(row[key] for key in counted_grid.KEYS) for row in csv.DictReader(TARGET.read_text().splitlines())}
+    known = {tuple(row[key] for key in grid.KEYS) for row in csv.DictReader(TARGET.read_text().splitlines())}
     cells = [plan.Cell(export=each, model=s) for s in grid.specs() for each in plan.export_specs([form], [precision])]
     folder = cache_folder() / "calibrate" / "emulate" / f"{form}-{precision}-x1"
     way = engine.way(device, "emulator")

@@ -5,8 +5,7 @@ import pytest
 
 from edgebench.choose.scalable import BASES
 from edgebench.choose.table import Grid, Points, Table
-from edgebench.estimate import estimate
-from edgebench.estimate.estimator import calibration_for
+from edgebench.estimate.estimator import calibration_for, estimate
 from edgebench.estimate.form import machine_of
 from edgebench.graph.cost import count
 from edgebench.graph.memory import plan_arena

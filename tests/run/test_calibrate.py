@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from edgebench.cli import app
-from edgebench.estimate import fit, grid, own
+from edgebench.estimate import fit, grid, user_calibration
 from edgebench.ground import store
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Artifact, Measurement, Scenario
@@ -56,7 +56,7 @@ def board(server: "Server") -> Iterator[DeviceProfile]:
 def test_a_board_is_calibrated_from_what_is_measured_on_it_and_a_cut_run_goes_on(
     board: DeviceProfile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(own, "FEWEST", 4)
+    monkeypatch.setattr(user_calibration, "FEWEST", 4)
     monkeypatch.setattr(grid, "GRID", TINY[:4])
     way, request = engine.way(board), Request(("tflite",), ("fp32",), scenario=SHORT)
     found = calibrate(board, way, request)

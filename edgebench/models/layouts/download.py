@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from edgebench.ground.errors import UsageError
+from edgebench.ground.paths import replaced
 from edgebench.ground.units import show_bytes
 
 SUFFIXES: Final = (".pth", ".pt", ".safetensors")
@@ -42,38 +42,35 @@ def download(url: str, sha256: str | None, folder: Path, tell: Callable[[str], N
     target = folder / f"{sha256}{suffix}"
     if target.is_file():
         return target
-    with temporary(target) as partial:
-        found = _fetch(url, partial, tell)
-        if found != sha256:
-            raise UsageError(f"{url} is refused: its SHA-256 is {found}, not {sha256}")
+    with cached(target) as file:
+        fetched = _fetch(url, file, tell)
+        if fetched != sha256:
+            raise UsageError(f"{url} is refused: its SHA-256 is {fetched}, not {sha256}")
     return target
 
 
 @contextmanager
-def temporary(target: Path) -> Iterator[Path]:
-    """Yields a name beside `target` that becomes `target` when the block ends, and goes when it fails.
+def cached(target: Path) -> Iterator[BinaryIO]:
+    """Yields an open file that becomes `target` when the block ends, and goes when it fails.
 
     Raises UsageError when the folder cannot be written to.
     """
-    partial = target.with_name(f".{os.getpid()}-{target.name}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.replace(target)
+        with replaced(target) as file:
+            yield file
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise UsageError(f"cannot write {target}: {why}; set XDG_CACHE_HOME to a folder with room") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
-def _fetch(url: str, partial: Path, tell: Callable[[str], None]) -> str:
+def _fetch(url: str, file: BinaryIO, tell: Callable[[str], None]) -> str:
     """Streams the file and returns its hash."""
     try:
         with urlopen(url, timeout=PATIENCE_S) as answer:
             size = answer.headers.get("Content-Length")
             tell(f"downloading {url}{f' ({show_bytes(int(size))})' if size else ''}")
-            return _copy(answer, partial, int(size) if size else None)
+            return _copy(answer, file, int(size) if size else None)
     except HTTPError as error:
         raise UsageError(f"{url} answers {error.code} {error.reason}: check the address") from error
     except URLError as error:
@@ -84,13 +81,12 @@ def _fetch(url: str, partial: Path, tell: Callable[[str], None]) -> str:
         raise UsageError(f"the download of {url} broke off: {error or type(error).__name__}; try again") from error
 
 
-def _copy(answer: BinaryIO, partial: Path, size: int | None) -> str:
+def _copy(answer: BinaryIO, file: BinaryIO, size: int | None) -> str:
     digest, done = hashlib.sha256(), 0
-    with partial.open("wb") as file:
-        while chunk := answer.read(_CHUNK):
-            digest.update(chunk)
-            file.write(chunk)
-            done += len(chunk)
+    while chunk := answer.read(_CHUNK):
+        digest.update(chunk)
+        file.write(chunk)
+        done += len(chunk)
     if size is not None and done != size:
         raise ConnectionError(f"{done} of {size} bytes came")
     return digest.hexdigest()

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.paths import cache_folder
 from edgebench.ground.progress import Tell
-from edgebench.models.layouts.download import download, is_url, temporary
+from edgebench.models.layouts.download import cached, download, is_url
 from edgebench.models.layouts.layout import LAYOUT_KEY
 from edgebench.models.layouts.library import LIBRARIES
 
@@ -74,9 +75,9 @@ def _marked(file: Path, library: str) -> Path:
     target = _folder() / f"{library}-{_hash(file)[:32]}.safetensors"
     if not target.is_file():
         values = {key: value.detach().clone().contiguous() for key, value in state.items()}
-        with temporary(target) as partial:
+        with cached(target) as copy:
             try:
-                save_file(values, partial, metadata={LAYOUT_KEY: library})
+                save_file(values, copy.name, metadata={LAYOUT_KEY: library})
             except SafetensorError as error:  # what it makes of a full disk
                 raise OSError(str(error)) from error
     return target
@@ -88,6 +89,4 @@ def _hash(path: Path) -> str:
 
 
 def _folder() -> Path:
-    from edgebench.ground.paths import cache_folder
-
     return cache_folder() / "weights"

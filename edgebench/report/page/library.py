@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from edgebench.ground.errors import MissingPackage
+from edgebench.ground.paths import cache_folder, write_atomically
 
 SNIPPET = "window.vegaEmbed = vegaEmbed;"
 
@@ -39,17 +39,14 @@ def _kept() -> Path:
         name = version("vl-convert-python")
     except PackageNotFoundError as error:
         raise MissingPackage("vl-convert-python", "report", "the report's plots") from error
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     marker = hashlib.sha256(SNIPPET.encode()).hexdigest()[:8]
-    return Path(base) / "edgebench" / f"vega-{name}-{marker}.js"
+    return cache_folder() / f"vega-{name}-{marker}.js"
 
 
 def _keep(path: Path, bundle: str) -> None:
-    """Writes under a temporary name first; a cache that cannot be written is only slower."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    """Writes the bundle; a cache that cannot be written is only slower."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(bundle, "utf-8")
-        partial.replace(path)
+        write_atomically(path, bundle)
     except OSError:
         return

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgebench.compare.records import ComparisonReport
+from edgebench.ground.paths import write
 from edgebench.report import accuracy, stored
-from edgebench.report.files import write
 from edgebench.report.page import page
 from edgebench.report.page.payload import Limits, Request, payload
 

@@ -61,7 +61,7 @@ def _measurement(cell: SweepCell, **fields: object) -> Measurement:
 
 
 def _estimated(cell: SweepCell, artifacts: Path) -> Result:
-    from edgebench.estimate import estimate
+    from edgebench.estimate.estimator import estimate
     from edgebench.models.sketch import sketch
 
     device = profiles.load(cell.device)
