@@ -56,18 +56,18 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{secrets.token_hex(8)}.partial")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(temporary, flags, 0o644)
-    try:
-        with open(descriptor, "wb") as file:
+    with open(temporary, "wb", opener=lambda name, _: os.open(name, flags, 0o644)) as file:
+        try:
             if mode is not None:
                 os.chmod(temporary, stat.S_IMODE(mode))
             yield file
             file.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+            os.fsync(file.fileno())
+            file.close()
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def _mode(path: Path) -> int | None:
