@@ -1,24 +1,32 @@
-"""All candidates as columns: every network of the space, as every asked file, with what each gives and takes."""
+"""All candidates as columns: every network of the space, as every asked file, with what each gives and takes.
+
+The few that are shown become Points: the one-network estimate, with its interval.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 
 import numpy as np
+from msgspec.structs import replace
 
-from edgebench.choose.prior import Floats, Mask, accuracy
+from edgebench.choose.prior import CONFIDENCE, Floats, Mask, accuracy
+from edgebench.choose.records import Point
 from edgebench.choose.scalable import Base
 from edgebench.choose.space import Extent, Line, Space, space
 from edgebench.choose.table import Points, Table
 from edgebench.estimate import footprint
-from edgebench.estimate.estimator import RUNTIME_OF, calibration_for, missing
+from edgebench.estimate.estimator import RUNTIME_OF, calibration_for, estimate, missing
 from edgebench.estimate.form import machine_of
 from edgebench.graph.memory import Indices
 from edgebench.ground.errors import UsageError
-from edgebench.ground.records import ExportSpec, ModelSpec
+from edgebench.ground.records import ExportSpec, Interval, ModelSpec
 from edgebench.machines.profiles import Calibration, DeviceProfile
 from edgebench.models import resolve
+from edgebench.models.sketch import sketch
 
 
 @dataclass(frozen=True)
@@ -172,3 +180,53 @@ def _where(columns: Columns, extrapolate: bool) -> Columns:
 def _joined(parts: Iterable[Columns]) -> Columns:
     parts = list(parts)
     return Columns(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Columns)))
+
+
+class Describer:
+    """Makes a Point of a candidate's index; each is estimated once.
+
+    Where the pool's latency is not the estimate's, since confirmed networks have corrected it, the pool's holds.
+    `calibrated_on` says what those estimates rest on.
+    """
+
+    def __init__(self, pool: Pool, device: DeviceProfile) -> None:
+        self.pool = pool
+        self.device = device
+        self.point = cache(self._point)
+        self.calibrated_on: set[str] = set()
+
+    def _point(self, index: int) -> Point:
+        columns = self.pool.columns
+        spec, variant = self.pool.spec(index), self.pool.variant(index)
+        found = estimate(sketch(spec), self.device, spec=spec, export=variant.export, threads=variant.threads)
+        if found.latency_s is None or found.size_bytes is None:
+            raise UsageError("; ".join(found.warnings))
+        self.calibrated_on.add(found.calibrated_on)
+        latency, note = _corrected(found.latency_s, float(columns.latency[index]))
+        return Point(
+            model=spec,
+            export=variant.export,
+            threads=variant.threads,
+            origin=self.pool.origin(index),
+            accuracy=Interval(
+                value=float(columns.accuracy[index]),
+                low=float(columns.accuracy_low[index]),
+                high=float(columns.accuracy_high[index]),
+                confidence=CONFIDENCE,
+            ),
+            extrapolated=bool(columns.outside[index]),
+            latency_s=latency,
+            peak_memory_bytes=None if found.peak_memory_bytes is None else round(float(columns.memory[index])),
+            size_bytes=found.size_bytes,
+            macs=int(columns.macs[index]),
+            warnings=(*found.warnings, *note),
+        )
+
+
+def _corrected(told: Interval, latency_s: float) -> tuple[Interval, tuple[str, ...]]:
+    """The estimate, or what confirmed networks make of it, and a note on that."""
+    if latency_s == told.value or not math.isfinite(latency_s):
+        return told, ()
+    ratio = latency_s / told.value
+    interval = replace(told, value=latency_s, low=told.low * ratio, high=told.high * ratio)
+    return interval, (f"the estimate is multiplied by {ratio:.2f}, which confirmed networks were off by",)

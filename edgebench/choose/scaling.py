@@ -9,8 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from edgebench.choose import reasons
-from edgebench.choose.answer import Search, answer
+from edgebench.choose.answer import Search, answer, broken_by
 from edgebench.choose.budget import Budget, Quantity, parse
 from edgebench.choose.confirm import Confirmation, confirm, write_sweep
 from edgebench.choose.pool import Variant, pool
@@ -202,7 +201,7 @@ def _kept(tried: Sequence[Confirmation], budget: Budget) -> tuple[list[Point], l
     """Finalists that have a file and keep the limits with their confirmed values, and those that do not."""
     kept, lost = [], []
     for point, error in ((each.point, each.error) for each in tried):
-        broken = [f"not exported: {error}"] if error else reasons.broken(point, budget)
+        broken = [f"not exported: {error}"] if error else broken_by(point, budget)
         if broken:
             lost.append(Rejected(point=point, reasons=tuple(f"as a file: {each}" for each in broken)))
         else:

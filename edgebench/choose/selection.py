@@ -1,7 +1,10 @@
-"""Which candidates matter: the best within the limits, its ties, what comes next, and the frontier."""
+"""Which candidates matter: the best within the limits, its ties, what comes next, and the frontier: the points that no
+other beats, accuracy upwards, latency and memory downwards.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -9,9 +12,8 @@ from typing import Final
 import numpy as np
 
 from edgebench.choose.budget import Budget, feasible, infeasible
-from edgebench.choose.frontier import frontier
 from edgebench.choose.pool import Columns, Pool
-from edgebench.choose.prior import TIE, Mask
+from edgebench.choose.prior import TIE, Floats, Mask
 from edgebench.graph.memory import Indices
 
 FINALISTS: Final = 4
@@ -133,3 +135,29 @@ def without_repeats(groups: Sequence[Sequence[int]], known: Sequence[int]) -> li
     """All indices of the groups in order, each once, those in `known` left out."""
     seen = set(known)
     return [index for index in dict.fromkeys(index for group in groups for index in group) if index not in seen]
+
+
+def frontier(accuracy: Floats, latency_s: Floats, memory_bytes: Floats) -> Indices:
+    """Positions of the points that no other equals or beats in all three, the fastest first.
+
+    Of several points that are equal in all three the first stays.
+    """
+    order = np.lexsort((np.arange(len(accuracy)), memory_bytes, latency_s, -accuracy))
+    # Points seen so far are at least as accurate; the staircase holds the fastest for each amount of memory.
+    latencies: list[float] = []
+    memories: list[float] = []
+    kept = []
+    for index in order.tolist():
+        latency, memory = float(latency_s[index]), float(memory_bytes[index])
+        faster = bisect_right(latencies, latency)
+        if faster and memories[faster - 1] <= memory:
+            continue
+        kept.append(index)
+        at = bisect_left(latencies, latency)
+        end = at
+        while end < len(memories) and memories[end] >= memory:
+            end += 1
+        latencies[at:end] = [latency]
+        memories[at:end] = [memory]
+    found = np.array(kept, dtype=np.intp)
+    return found[np.argsort(latency_s[found], kind="stable")]

@@ -5,18 +5,29 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from msgspec.structs import asdict
+from msgspec import convert
+from msgspec.structs import asdict, replace
 
 from edgebench.ground import toml
-from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.errors import DeviceError, UsageError, unknown
 from edgebench.ground.paths import write
-from edgebench.machines import profiles
+from edgebench.machines import facts, profiles
 from edgebench.machines.device_files import user_folders
-from edgebench.machines.profiles import DeviceProfile, Reach
-from edgebench.places.board import facts
+from edgebench.machines.environment import memory_total
+from edgebench.machines.profiles import Caches, Cpu, DeviceProfile, Reach, Source
 from edgebench.places.board.reach import link
+from edgebench.places.board.shell import Link, ask
+
+_READ: Final = f"""
+cd /
+printf '== machine\\n%s\\n' "$(uname -m)"
+for file in {" ".join(facts.FILES)}
+do
+  if [ -r "$file" ]; then printf '\\n== %s\\n' "$file"; tr '\\000' '\\n' < "$file" 2> /dev/null; fi
+done
+"""
 
 
 def add(name: str, way: Reach, *, here: bool = False, force: bool = False) -> tuple[Path, DeviceProfile]:
@@ -30,11 +41,11 @@ def add(name: str, way: Reach, *, here: bool = False, force: bool = False) -> tu
         raise UsageError(f"{path} is there already: write over it with --force, or choose another name")
     connection = link(way)
     try:
-        files = facts.read(connection)
+        files = _files(connection)
     finally:
         connection.close()
     via = "over SSH" if way.via == "ssh" else "through adb"
-    found = facts.profile(name, files, way, f"the device's own /proc and /sys, read {via} on {_today()}")
+    found = profile(name, files, way, f"the device's own /proc and /sys, read {via} on {_today()}")
     text = show(found)
     profiles.parse(text, name, str(path))
     write(path, text)
@@ -48,6 +59,51 @@ def way(via: str | None, connect: str | None, python: str | None) -> Reach:
     if via != "adb" and not connect:
         raise UsageError("an address is missing: add --connect pi@host, or --via adb for a phone")
     return Reach(via="adb" if via == "adb" else "ssh", address=connect, python=python)
+
+
+def _files(link: Link) -> dict[str, str]:
+    """The files of a device that tell what it is, by their path from its root; "machine" is what uname says."""
+    parts = re.split(r"^== (\S+)\n", ask(link, _READ).text, flags=re.MULTILINE)
+    return {name: text.strip() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def profile(name: str, files: facts.Files, reach: Reach, source: str) -> DeviceProfile:
+    """The profile of a device with these `files`; `source` is said to be where each figure was read.
+
+    Raises DeviceError when they do not tell its cores.
+    """
+    big = facts.biggest(files)
+    if not big:
+        raise DeviceError(f"the device of '{name}' does not list its cores in /proc/cpuinfo")
+    told = DeviceProfile(
+        name=name,
+        title=facts.title(files) or name,
+        memory_bytes=memory_total(files.get("proc/meminfo", "")),
+        reach=reach,
+        cpu=Cpu(
+            soc=facts.soc(files),
+            core=facts.core(files, big[0]) or "unknown",
+            cores=len(big),
+            clock_hz=facts.clock_hz(files, big[0]),
+            isa=facts.isa(files),
+            caches=convert(facts.caches(files, big[0]), Caches),
+        ),
+    )
+    fields = [field for field, value in _quantities(told).items() if value is not None]
+    sources = [Source(field=field, source=source) for field in ("cpu.soc", "cpu.core", "cpu.isa", *fields)]
+    return replace(told, sources=tuple(sources))
+
+
+def _quantities(profile: DeviceProfile) -> dict[str, float | None]:
+    """The figures of a profile that have a unit, by their dotted key."""
+    held = profile.cpu.caches
+    return {
+        "memory": profile.memory_bytes,
+        "cpu.clock": profile.cpu.clock_hz,
+        "cpu.caches.l1d": held.l1d_bytes,
+        "cpu.caches.l2": held.l2_bytes,
+        "cpu.caches.l3": held.l3_bytes,
+    }
 
 
 def place(name: str, *, here: bool) -> Path:

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from edgebench.choose.points import Describer
-from edgebench.choose.pool import Variant, pool
+from edgebench.choose.pool import Describer, Variant, pool
 from edgebench.choose.scalable import BASES, bases
 from edgebench.choose.space import WITHIN_PRIOR
 from edgebench.ground.records import ExportSpec

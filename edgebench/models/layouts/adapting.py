@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from edgebench.ground.records import ModelSpec, Preprocessing
 from edgebench.models import trained, zoo
-from edgebench.models.layouts.layout import LAYOUT_KEY
-from edgebench.models.layouts.library import LIBRARIES, layout
+from edgebench.models.layouts.library import LAYOUT_KEY, LIBRARIES, layout
 
 if TYPE_CHECKING:
     from torch import nn
