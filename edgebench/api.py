@@ -149,7 +149,7 @@ def profile(
     from edgebench.machines import profiles
     from edgebench.models.arguments import ModelArguments
     from edgebench.report.notebook import Results
-    from edgebench.run import engine, evaluating, plan
+    from edgebench.run import engine, evaluating, mode, plan
 
     target = profiles.load(device)
     int8 = plan.quantization(str(calibrate), samples)
@@ -161,7 +161,7 @@ def profile(
         target,
         engine.scenario(quick=quick, threads=threads, processes=processes),
         Path(results),
-        way=engine.way(target, via, connect=connect, python=python),
+        method=mode.method(target, via, connect=connect, python=python),
         weights=file,
         resume=resume,
         images=evaluating.dataset(str(data), limit=limit)[0] if data else None,
@@ -217,7 +217,7 @@ def evaluate(
         plan.cells(_many(model), arguments, specs, ready=plan.FORMATS),
         images,
         target,
-        way=evaluating.way(target, via, connect=connect, python=python),
+        method=evaluating.method(target, via, connect=connect, python=python),
         weights=file,
         batch=batch,
         threads=threads,

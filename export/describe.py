@@ -16,8 +16,8 @@ from edgebench.formats.quantize.images import FEW
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.formats.verify import Run, verify, verify_batch
 from edgebench.ground.errors import EdgebenchError, ExportError
+from edgebench.ground.process import one_thread
 from edgebench.ground.records import Artifact, ExportSpec, Parity
-from edgebench.ground.threads import one_thread
 from edgebench.runtimes import FORMATS, RUNTIMES
 
 NOISE = Noise(native=("INFO: Created TensorFlow Lite XNNPACK delegate for CPU",))

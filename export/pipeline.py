@@ -19,7 +19,7 @@ from edgebench.formats import format, manifest
 from edgebench.formats.quantize.strict import check_int8
 from edgebench.formats.staging import publish, staging
 from edgebench.ground.errors import EdgebenchError, ExportError, JobError
-from edgebench.ground.gc_pause import collection_paused
+from edgebench.ground.process import collection_paused
 from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, Quantization
 
 if TYPE_CHECKING:

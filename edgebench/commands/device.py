@@ -122,11 +122,11 @@ def calibrate(
     from edgebench.machines import profiles
     from edgebench.report import calibrated, output
     from edgebench.run import calibrate as calibrating
-    from edgebench.run import engine, plan
+    from edgebench.run import mode, plan
 
     device = profiles.load(name)
     emulated = via is None and connect is None and device.reach is None
-    way = engine.way(device, "emulator" if emulated else via, connect=connect, python=python)
+    method = mode.method(device, "emulator" if emulated else via, connect=connect, python=python)
     request = calibrating.Request(
         listed(fmt, "format", plan.FORMATS),
         listed(precision, "precision", plan.PRECISIONS),
@@ -135,7 +135,7 @@ def calibrate(
         fresh=fresh,
     )
     with output.progress() as report:
-        found = calibrating.calibrate(device, way, request, here=here, on_progress=report)
+        found = calibrating.calibrate(device, method, request, here=here, on_progress=report)
     if json:
         output.json(calibrated.rows(found))
     else:

@@ -85,14 +85,14 @@ def evaluate(
     file = weights_file(weights, sha256)
     arguments = ModelArguments(width, depth, resolution, phi, classes, input, switches(option), file)
     cells = plan.cells(model, arguments, specs, ready=plan.FORMATS)
-    way = evaluating.way(target, via, connect=connect, python=python)
+    method = evaluating.method(target, via, connect=connect, python=python)
     images, notes = evaluating.dataset(data, split, limit)
     with output.progress() as report:
         done = evaluating.run(
             cells,
             images,
             target,
-            way=way,
+            method=method,
             weights=file,
             batch=positive(batch, "--batch"),
             threads=positive(threads, "--threads"),

@@ -104,7 +104,7 @@ def profile(
     from edgebench.machines import profiles
     from edgebench.models.arguments import ModelArguments
     from edgebench.report import output, profiled
-    from edgebench.run import engine, plan
+    from edgebench.run import engine, mode, plan
 
     target = profiles.load(device)
     formats = listed(fmt, "format", plan.FORMATS) or plan.default_formats(target, counts=counts)
@@ -115,13 +115,21 @@ def profile(
     cells = plan.cells(model or models.FOCUS, arguments, specs)
     count = processes if processes is None else positive(processes, "--processes")
     scenario = engine.scenario(quick=quick, threads=positive(threads, "--threads"), processes=count)
-    way = engine.way(target, via, connect=connect, python=python, counts=counts, operators=per_op or bool(trace))
-    if trace and way.kind != "measure":
+    method = mode.method(target, via, connect=connect, python=python, counts=counts, operators=per_op or bool(trace))
+    if trace and method.mode is not mode.Mode.MEASURE:
         raise UsageError("--trace writes times, and only operators on this machine are timed: leave it out")
     images = _images(data, limit)
     with output.progress() as report:
         done = engine.run(
-            cells, target, scenario, results, way=way, weights=file, resume=resume, images=images, on_progress=report
+            cells,
+            target,
+            scenario,
+            results,
+            method=method,
+            weights=file,
+            resume=resume,
+            images=images,
+            on_progress=report,
         )
     profiled.show(done, target, json=json, trace=trace)
     engine.check(done)

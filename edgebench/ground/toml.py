@@ -16,11 +16,19 @@ if TYPE_CHECKING:
 def read(path: Path, kind: str) -> dict[str, Any]:
     """The content of a TOML file; `kind` is what it should be. Raises UsageError when it cannot be read."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return parse(path.read_bytes(), f"the {kind} {path}")
     except OSError as error:
         raise UsageError(f"cannot read the {kind} {path}: {(error.strerror or 'it is not there').lower()}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"the {kind} {path} is not TOML: {error}") from error
+
+
+def parse(data: bytes | str, name: str) -> dict[str, Any]:
+    """The content of TOML text; `name` is what messages call it. Raises UsageError."""
+    try:
+        return tomllib.loads(data if isinstance(data, str) else data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name} is not TOML: it is not UTF-8 text") from error
+    except (ValueError, RecursionError) as error:  # an endless number, or brackets without end
+        raise UsageError(f"{name} is not TOML: {error}") from error
 
 
 def check_keys(data: Mapping[str, Any], known: Iterable[str], where: str) -> None:

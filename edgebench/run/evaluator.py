@@ -21,7 +21,7 @@ from edgebench.ground.paths import cache_folder
 from edgebench.ground.records import Accuracy, Artifact, ExportSpec, ModelSpec, Preprocessing, Status, identity
 from edgebench.measure import accuracy
 from edgebench.measure.accuracy import Classes, Confusion, Predictions
-from edgebench.run.plan import Cell
+from edgebench.run.cell import Cell
 from edgebench.runtimes import FORMATS
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Evaluator:
             return None, ["not compared with torch: the network of a ready file is not known"]
         if artifact.weights_sha256 != given:
             return None, ["not compared with torch: give the weights that the file was made from with --weights"]
-        from edgebench.ground.threads import one_thread
+        from edgebench.ground.process import one_thread
         from edgebench.models.build import build
         from edgebench.run.classifiers import of_module
 

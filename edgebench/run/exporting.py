@@ -10,7 +10,7 @@ from pathlib import Path
 from edgebench.ground.errors import ExportError, JobError, UsageError
 from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import Artifact
-from edgebench.run.plan import Cell
+from edgebench.run.cell import Cell
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -16,12 +16,12 @@ from edgebench.ground.records import (
     Calibrator,
     ExportSpec,
     Format,
-    ModelSpec,
     Precision,
     Quantization,
     QuantizationScheme,
 )
 from edgebench.models.arguments import ModelArguments
+from edgebench.run.cell import Cell
 
 if TYPE_CHECKING:
     from edgebench.formats.quantize.variant import Activations
@@ -41,21 +41,6 @@ COUNTED_FORMATS = ("tflite", "onnx", "ncnn")  # of these, what `--counts` can ru
 # Which precisions each format can be written in, and by which converters.
 WRITABLE = {name: form.precisions for name, form in formats.FORMATS.items()}
 CONVERTERS = tuple(dict.fromkeys(each for form in formats.FORMATS.values() for each in form.converters))
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One row to produce: a network or a ready file, as one format and precision, on one device."""
-
-    export: ExportSpec
-    model: ModelSpec | None = None
-    file: Path | None = None
-
-    @property
-    def title(self) -> str:
-        """A short name for progress lines."""
-        name = self.model.key if self.model else str(self.file)
-        return f"{name} {self.export.format} {self.export.precision}"
 
 
 def export_specs(

@@ -9,7 +9,7 @@ import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
 from edgebench.formats.tflite.foreign import OPERATORS
-from edgebench.places.emulator.by_operator import Prefix, named
+from edgebench.places.emulator.truncated import Prefix, named
 
 # XNNPACK takes a constant padding into the convolution behind it.
 GOES_ON: Final = ("PAD", "PADV2")

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from edgebench.ground.errors import UsageError
 from edgebench.machines import profiles
 from edgebench.report import profiled
-from edgebench.run import engine
+from edgebench.run import mode
 
 HOST = profiles.load("host")
 
@@ -48,9 +48,9 @@ def test_the_trace_has_a_track_a_result_and_standard_output_stays_json(
 @pytest.mark.parametrize(("device", "counts"), [("rpi4", False), ("host", True)])
 def test_operators_are_timed_on_this_machine_only(device: str, counts: bool) -> None:
     with pytest.raises(UsageError, match="--per-op times operators on this machine"):
-        engine.way(profiles.load(device), counts=counts, operators=True)
-    assert engine.way(HOST, operators=True).operators
-    assert engine.way(profiles.load("rpi4"), "emulator", operators=True).operators
+        mode.method(profiles.load(device), counts=counts, operators=True)
+    assert mode.method(HOST, operators=True).operators
+    assert mode.method(profiles.load("rpi4"), "emulator", operators=True).operators
 
 
 def test_profile_per_op_from_the_command_line_to_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

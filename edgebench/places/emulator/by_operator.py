@@ -1,17 +1,10 @@
-"""Instructions by operator on an emulated device: differences between files that end one operator apart.
-
-A format's own writer of truncated files gives them. Such a file hands out every tensor that a later operator reads, so
-that it runs all of its operators, of parallel branches too, and in the file's order. Operators that an engine merges
-are not parted: an explicit padding goes with its convolution, an activation with what it belongs to.
-"""
+"""Instructions by operator on an emulated device: differences between files that end one operator apart."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +15,7 @@ from edgebench.ground.records import Artifact, Measurement, OperatorProfile, Ope
 from edgebench.places.bundle.bundle import require
 from edgebench.places.emulator import agreement, counting
 from edgebench.places.emulator.emulator import SCENARIO, EmulatorTarget
+from edgebench.places.emulator.truncated import Prefix, prefixes
 from edgebench.places.target import Job, Raised
 from edgebench.runtimes import FORMATS
 
@@ -95,34 +89,3 @@ def _run(target: EmulatorTarget, job: PrefixJob) -> None:
         for event in events:
             if isinstance(event, Raised):
                 raise DeviceError(f"{job.runtime} raised {event.type}: {event.message.strip()[:300]}")
-
-
-_MODULES = {"tflite": "tflite", "onnx": "onnx", "ncnn": "ncnn"}
-
-
-@dataclass(frozen=True)
-class Prefix:
-    """A file that ends after an operator; `name` and `kind` are of what it has more than the prefix before it."""
-
-    name: str
-    kind: str
-    path: Path
-
-
-def prefixes(artifact: Artifact, folder: Path) -> list[Prefix]:
-    """Writes the prefixes of a file into `folder`, the shortest first; the last is the whole file.
-
-    Raises UsageError for a format whose files cannot be parted, and for a file with a single operator.
-    """
-    module = _MODULES.get(artifact.export.format)
-    if module is None:
-        raise UsageError(f"{artifact.export.format} files are not counted by operator: {', '.join(_MODULES)} are")
-    found: list[Prefix] = import_module(f"edgebench.places.emulator.by_operator.{module}").cut(
-        Path(artifact.path), folder
-    )
-    return found
-
-
-def named(names: list[str], kinds: list[str]) -> tuple[str, str]:
-    """The name of the last of several operators that are one step, and all of their kinds."""
-    return names[-1], " + ".join(kinds)

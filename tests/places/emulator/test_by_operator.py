@@ -15,7 +15,7 @@ from edgebench.ground.registry import Registry
 from edgebench.machines import profiles
 from edgebench.places.bundle.bundle import Bundle
 from edgebench.places.emulator import by_operator, counting, emulator
-from edgebench.places.emulator.by_operator import Prefix, prefixes
+from edgebench.places.emulator.truncated import Prefix, prefixes
 from edgebench.report import operator_counts, output
 from edgebench.run.emulated import emulate
 from edgebench.runtimes import FORMATS, RUNTIMES
