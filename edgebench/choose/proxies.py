@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from msgspec.structs import replace
 
 from edgebench import data as datasets
 from edgebench.choose.budget import Budget, feasible
@@ -64,12 +65,7 @@ def learned(pool: Pool, budget: Budget, request: Request, train: Train) -> Learn
     the other limits, MissingPackage without optuna.
     """
     columns = pool.columns
-    limits = Budget(
-        max_latency_s=budget.max_latency_s,
-        max_memory_bytes=budget.max_memory_bytes,
-        max_size_bytes=budget.max_size_bytes,
-    )
-    fits = feasible(limits, columns.quantities())
+    fits = feasible(replace(budget, min_accuracy=None), columns.quantities())
     if not fits.any():
         raise UsageError("no network keeps the limits: there is nothing to train")
     found: list[Training] = []
@@ -151,7 +147,7 @@ def trainer(data: str, folder: Path, on_progress: OnProgress) -> Train:
 
 
 _BELOW: Final = 4  # resolutions below the highest that fits, at most
-_PATIENCE: Final = 20  # proposals for each measurement; the others were measured before, or no resolution fits them
+_PROPOSALS: Final = 20  # proposals for each measurement; the others were measured before, or no resolution fits them
 
 
 def sample(
@@ -179,7 +175,7 @@ def sample(
     for index in first:
         study.enqueue_trial(_parameters(space, index, ladders, widths, depths))
     found: dict[int, float] = {}
-    for _ in range(trials * _PATIENCE):
+    for _ in range(trials * _PROPOSALS):
         if len(found) == min(trials, int(fits.sum())):
             break
         trial = study.ask()

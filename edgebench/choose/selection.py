@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from msgspec.structs import replace
 
 from edgebench.choose.budget import Budget, feasible, infeasible
 from edgebench.choose.pool import Columns, Pool
@@ -82,12 +83,7 @@ def _ties(columns: Columns, fits: Indices, picked: int) -> list[int]:
 def _upgrade(columns: Columns, budget: Budget, picked: int) -> int | None:
     """The fastest network that is better by a tie; among those that keep the other limits, where there are any."""
     better = columns.accuracy >= columns.accuracy[picked] + TIE
-    without_latency = Budget(
-        max_memory_bytes=budget.max_memory_bytes,
-        max_size_bytes=budget.max_size_bytes,
-        min_accuracy=budget.min_accuracy,
-    )
-    kept = better & feasible(without_latency, columns.quantities())
+    kept = better & feasible(replace(budget, max_latency_s=None), columns.quantities())
     among = np.flatnonzero(kept if kept.any() else better)
     return int(among[np.argmin(columns.latency[among])]) if len(among) else None
 

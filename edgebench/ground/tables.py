@@ -19,6 +19,6 @@ def read_csv(text: str, type: type[Row]) -> Iterator[Row]:
     """
     for number, line in enumerate(csv.DictReader(StringIO(text)), 2):
         try:
-            yield msgspec.convert({name: value for name, value in line.items() if value != ""}, type, strict=False)
+            yield msgspec.convert({name: value for name, value in line.items() if value}, type, strict=False)
         except msgspec.ValidationError as error:
             raise ValueError(f"line {number}: {error}") from error

@@ -99,7 +99,7 @@ def _folder() -> Path:
 
 
 SUFFIXES: Final = (".pth", ".pt", ".safetensors")
-PATIENCE_S: Final = 30.0
+TIMEOUT_S: Final = 30.0
 _CHUNK: Final = 1 << 20
 
 
@@ -149,7 +149,7 @@ def cached(target: Path) -> Iterator[BinaryIO]:
 def _fetch(url: str, file: BinaryIO, tell: Callable[[str], None]) -> str:
     """Streams the file and returns its hash."""
     try:
-        with urlopen(url, timeout=PATIENCE_S) as answer:
+        with urlopen(url, timeout=TIMEOUT_S) as answer:
             size = answer.headers.get("Content-Length")
             tell(f"downloading {url}{f' ({show_bytes(int(size))})' if size else ''}")
             return _copy(answer, file, int(size) if size else None)
