@@ -134,15 +134,15 @@ def values(point: Point) -> dict[str, float]:
 
 def broken_by(point: Point, budget: Budget) -> list[str]:
     """One sentence for each limit that the point breaks."""
-    found = []
+    sentences = []
     for name, limit in budget.limits().items():
         value = values(point)[name]
         over = limit - value if name == "accuracy" else value - limit
         if over > 0:
             show = SHOW[name]
             word = "under" if name == "accuracy" else "over"
-            found.append(f"{name} {show(value)} is {show(over)} {word} {OPTION[name]} {show(limit)}")
-    return found
+            sentences.append(f"{name} {show(value)} is {show(over)} {word} {OPTION[name]} {show(limit)}")
+    return sentences
 
 
 def reasons_against(point: Point, picked: Point, budget: Budget) -> tuple[str, ...]:
@@ -167,31 +167,31 @@ def compared(point: Point, picked: Point) -> str:
 
 def headroom(point: Point, budget: Budget) -> tuple[Headroom, ...]:
     """How much of each limit the point leaves."""
-    found = []
+    rooms = []
     for name, limit in budget.limits().items():
         value = values(point)[name]
         left = (value - limit) / limit if name == "accuracy" else 1 - value / limit
-        found.append(Headroom(name=name, limit=limit, value=value, left=left))
-    return tuple(found)
+        rooms.append(Headroom(name=name, limit=limit, value=value, left=left))
+    return tuple(rooms)
 
 
 def doubts(point: Point, budget: Budget) -> list[str]:
     """Limits that the point keeps by its value, but not by the far end of its interval."""
-    found = []
+    sentences = []
     limit = budget.max_latency_s
     advice = "measure longer, with nothing else running" if point.provenance == "measured" else "measure on the device"
     if limit is not None and point.latency_s.high > limit:
-        found.append(
+        sentences.append(
             f"the latency's {point.latency_s.confidence:.0%} interval reaches "
             f"{units.show_seconds(point.latency_s.high)}, over the limit of {units.show_seconds(limit)}: {advice}, or "
             "give a lower --max-latency to be sure"
         )
     if budget.min_accuracy is not None and point.accuracy.low < budget.min_accuracy:
-        found.append(
+        sentences.append(
             f"the expected accuracy's {point.accuracy.confidence:.0%} interval begins at {point.accuracy.low:.1f}%, "
             f"under the limit of {budget.min_accuracy:.1f}%: train it to know"
         )
-    return found
+    return sentences
 
 
 def _share(value: float, other: float, what: str) -> str:

@@ -71,12 +71,12 @@ class Pool:
 
     def spec(self, index: int) -> ModelSpec:
         """The network of one candidate, under its published name where it has one."""
-        found = self.spaces[int(self.columns.space[index])]
+        its_space = self.spaces[int(self.columns.space[index])]
         position = int(self.columns.position[index])
-        name = next((name for name, where in found.published.items() if where == position), None)
+        name = next((name for name, where in its_space.published.items() if where == position), None)
         if name is not None:
             return resolve(name)
-        grid, points = found.grid, found.points
+        grid, points = its_space.grid, its_space.points
         return resolve(
             grid.base.name,
             width=grid.widths[points.width[position]],
@@ -96,7 +96,7 @@ class Pool:
         """Candidates that are published networks."""
         marks = [set(each.published.values()) for each in self.spaces]
         pairs = zip(self.columns.space.tolist(), self.columns.position.tolist(), strict=True)
-        return [index for index, (found, position) in enumerate(pairs) if position in marks[found]]
+        return [index for index, (number, position) in enumerate(pairs) if position in marks[number]]
 
 
 def pool(
@@ -116,13 +116,13 @@ def pool(
     calibrations = [calibrated(device, variant) for variant in variants]
     spaces = tuple(space(base, extent=extent, lines=lines) for base in bases)
     parts = []
-    for index, found in enumerate(spaces):
-        table = Table(found.grid)
-        every = np.arange(len(found))
+    for index, its_space in enumerate(spaces):
+        table = Table(its_space.grid)
+        every = np.arange(len(its_space))
         for number, (variant, calibration) in enumerate(zip(variants, calibrations, strict=True)):
             marks = (np.full(len(every), index), np.full(len(every), number), every)
             parts.append(
-                _where(_columns(marks, table, found.points, variant, calibration, device, recipe), extrapolate)
+                _where(_columns(marks, table, its_space.points, variant, calibration, device, recipe), extrapolate)
             )
     return Pool(spaces, tuple(variants), _joined(parts))
 
@@ -132,10 +132,10 @@ def calibrated(device: DeviceProfile, variant: Variant) -> Calibration:
     if not 1 <= variant.threads <= device.cpu.cores:
         raise UsageError(f"{variant.threads} threads on {device.name}: give 1 to {device.cpu.cores}, its cores")
     runtime = RUNTIME_OF[variant.export.format]
-    found = calibration_for(device, runtime, variant.export.precision, variant.threads)
-    if found is None:
+    calibration = calibration_for(device, runtime, variant.export.precision, variant.threads)
+    if calibration is None:
         raise UsageError(missing(device, runtime, variant.export, variant.threads))
-    return found
+    return calibration
 
 
 def _columns(
@@ -152,8 +152,8 @@ def _columns(
     size = np.rint(footprint.file_size(counts.weights, counts.operators, precision))
     arena = table.arena_bytes(points, footprint.element_bytes(precision))
     held = footprint.Held(counts.weights, counts.dense_weights, counts.winograd_weights, arena, size)
-    found = footprint.memory_size(held, calibration.runtime, precision)
-    memory = np.zeros(len(points)) if found is None else np.rint(found)  # zero: it is not known for the runtime
+    known = footprint.memory_size(held, calibration.runtime, precision)
+    memory = np.zeros(len(points)) if known is None else np.rint(known)  # zero: it is not known for the runtime
     widths = np.array([grid.base.real_width(width) for width in grid.widths])[points.width]
     depths = np.array([grid.base.real_depth(depth) for depth in grid.depths])[points.depth]
     pixels = np.array(grid.resolutions, dtype=float)[points.resolution]
@@ -198,11 +198,11 @@ class Describer:
     def _point(self, index: int) -> Point:
         columns = self.pool.columns
         spec, variant = self.pool.spec(index), self.pool.variant(index)
-        found = estimate(sketch(spec), self.device, spec=spec, export=variant.export, threads=variant.threads)
-        if found.latency_s is None or found.size_bytes is None:
-            raise UsageError("; ".join(found.warnings))
-        self.calibrated_on.add(found.calibrated_on)
-        latency, note = _corrected(found.latency_s, float(columns.latency[index]))
+        alone = estimate(sketch(spec), self.device, spec=spec, export=variant.export, threads=variant.threads)
+        if alone.latency_s is None or alone.size_bytes is None:
+            raise UsageError("; ".join(alone.warnings))
+        self.calibrated_on.add(alone.calibrated_on)
+        latency, note = _corrected(alone.latency_s, float(columns.latency[index]))
         return Point(
             model=spec,
             export=variant.export,
@@ -216,10 +216,10 @@ class Describer:
             ),
             extrapolated=bool(columns.outside[index]),
             latency_s=latency,
-            peak_memory_bytes=None if found.peak_memory_bytes is None else round(float(columns.memory[index])),
-            size_bytes=found.size_bytes,
+            peak_memory_bytes=None if alone.peak_memory_bytes is None else round(float(columns.memory[index])),
+            size_bytes=alone.size_bytes,
             macs=int(columns.macs[index]),
-            warnings=(*found.warnings, *note),
+            warnings=(*alone.warnings, *note),
         )
 
 

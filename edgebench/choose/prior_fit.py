@@ -97,9 +97,9 @@ def fit(rows: Rows, kept: Mask | None = None) -> Fit:
         return offsets(constants)[1]
 
     low, high = (np.tile(limit, len(AXES)) for limit in _LIMITS)
-    found = least_squares(rest, np.ravel(_START), bounds=(low, high)).x
-    solved = offsets(found)[0]
-    return Fit(_saturations(found), dict(zip(names, map(float, solved), strict=True)))
+    constants = least_squares(rest, np.ravel(_START), bounds=(low, high)).x
+    solved = offsets(constants)[0]
+    return Fit(_saturations(constants), dict(zip(names, map(float, solved), strict=True)))
 
 
 def compute() -> Prior:
@@ -142,16 +142,16 @@ def _left_out(rows: Rows, labels: Iterable[object], predict: Predict) -> tuple[l
     return table, round(float(np.nanquantile(miss, CONFIDENCE)), 5)
 
 
-def _own_offset(found: Fit, rows: Rows, left: Mask) -> Floats:
+def _own_offset(fitted: Fit, rows: Rows, left: Mask) -> Floats:
     """Left-out points of a group that others keep in the fit: its offset is known."""
-    offsets = np.array([found.offsets.get(group, np.nan) for group in rows.group])
-    predicted: Floats = (found.level(rows) + offsets)[left]
+    offsets = np.array([fitted.offsets.get(group, np.nan) for group in rows.group])
+    predicted: Floats = (fitted.level(rows) + offsets)[left]
     return predicted
 
 
-def _anchored(found: Fit, rows: Rows, left: Mask) -> Floats:
+def _anchored(fitted: Fit, rows: Rows, left: Mask) -> Floats:
     """Left-out designs: the offset is that of the group's row nearest to width 1, depth 1 and 224 pixels."""
-    level = found.level(rows)
+    level = fitted.level(rows)
     rest = to_logit(rows.top1) - level
     distance = np.abs(np.log(rows.width)) + np.abs(np.log(rows.depth)) + np.abs(np.log(rows.resolution / 224))
     predicted = np.full(len(rows.kin), np.nan)

@@ -68,12 +68,12 @@ def learned(pool: Pool, budget: Budget, request: Request, train: Train) -> Learn
     fits = feasible(replace(budget, min_accuracy=None), columns.quantities())
     if not fits.any():
         raise UsageError("no network keeps the limits: there is nothing to train")
-    found: list[Training] = []
+    trainings: list[Training] = []
 
     def measure(index: int, rung: int = 0) -> float:
         epochs = request.epochs * 2**rung
         accuracy, images, classes = train(pool.spec(index), epochs)
-        found.append(
+        trainings.append(
             Training(
                 model=pool.spec(index),
                 rung=rung,
@@ -93,7 +93,7 @@ def learned(pool: Pool, budget: Budget, request: Request, train: Train) -> Learn
         rung += 1
         better = sorted(reached, key=lambda index: -reached[index])[: len(reached) // 2]
         reached = {index: measure(index, rung) for index in better}
-    return learn(request.data, found)
+    return learn(request.data, trainings)
 
 
 def _first(pool: Pool, fits: Mask, proxies: int) -> list[int]:
@@ -118,8 +118,8 @@ def _sampled(
     latency[position] = columns.latency[indices]
     back = dict(zip(position.tolist(), indices.tolist(), strict=True))
     asked = [int(columns.position[index]) for index in first if here[index]]
-    found = sample(space, allowed, latency, lambda at: measure(back[at]), trials=proxies, first=asked)
-    return {back[at]: accuracy for at, accuracy in found.items()}
+    reached = sample(space, allowed, latency, lambda at: measure(back[at]), trials=proxies, first=asked)
+    return {back[at]: accuracy for at, accuracy in reached.items()}
 
 
 def trainer(data: str, folder: Path, on_progress: OnProgress) -> Train:
@@ -174,9 +174,9 @@ def sample(
     widths, depths = (_ordered([key[axis] for key in ladders], axis, space) for axis in (0, 1))
     for index in first:
         study.enqueue_trial(_parameters(space, index, ladders, widths, depths))
-    found: dict[int, float] = {}
+    measured: dict[int, float] = {}
     for _ in range(trials * _PROPOSALS):
-        if len(found) == min(trials, int(fits.sum())):
+        if len(measured) == min(trials, int(fits.sum())):
             break
         trial = study.ask()
         width, depth = (trial.suggest_int(name, 0, len(each) - 1) for name, each in (("w", widths), ("d", depths)))
@@ -186,10 +186,10 @@ def sample(
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
             continue
         index = ladder[min(below, len(ladder) - 1)]
-        if index not in found:
-            found[index] = measure(index)
-        study.tell(trial, [found[index], float(latency_s[index])])
-    return found
+        if index not in measured:
+            measured[index] = measure(index)
+        study.tell(trial, [measured[index], float(latency_s[index])])
+    return measured
 
 
 Ladders = dict[tuple[int, int], list[int]]
@@ -199,10 +199,10 @@ def _ladders(space: Space, fits: Mask) -> Ladders:
     """For each (width, depth) of the grid the positions that fit, the highest resolution first."""
     points, pixels = space.points, np.array(space.grid.resolutions)
     among = np.flatnonzero(fits)
-    found: Ladders = {}
+    ladders: Ladders = {}
     for index in among[np.argsort(-pixels[points.resolution[among]], kind="stable")].tolist():
-        found.setdefault((int(points.width[index]), int(points.depth[index])), []).append(index)
-    return found
+        ladders.setdefault((int(points.width[index]), int(points.depth[index])), []).append(index)
+    return ladders
 
 
 def _ordered(indices: Sequence[int], axis: int, space: Space) -> list[int]:

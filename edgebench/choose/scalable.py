@@ -57,11 +57,11 @@ class Base:
         Stages and blocks count from zero. Where blocks are numbered through, the layers before and after the stages
         are numbered too: they count as stages of one block, -1 and len(repeats) onwards.
         """
-        found = re.match(self.block, operator)
-        if found is None:
+        match = re.match(self.block, operator)
+        if match is None:
             return None
-        numbers = [int(group) for group in found.groups()]
-        rest = operator[found.end() :]
+        numbers = [int(group) for group in match.groups()]
+        rest = operator[match.end() :]
         if len(numbers) == 1:
             return *_numbered_through(numbers[0] - 1, repeats), rest
         stage, block = numbers[0] - 1, numbers[1]

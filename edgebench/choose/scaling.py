@@ -133,12 +133,12 @@ def _search(
 def _taught(search: Search, request: Request, on_progress: OnProgress) -> Search:
     """The search with accuracies learned on a data set; their order stays, their distances do not."""
     train = trainer(request.data, cache_folder() / "proxies", on_progress)
-    found = learned(search.pool, search.budget, request, train)
+    learning = learned(search.pool, search.budget, request, train)
     columns = search.pool.columns
-    value = found.accuracy(columns.accuracy)
-    low, high = percent(logit(value) - found.spread), percent(logit(value) + found.spread)
+    value = learning.accuracy(columns.accuracy)
+    low, high = percent(logit(value) - learning.spread), percent(logit(value) + learning.spread)
     columns = replace(columns, accuracy=value, accuracy_low=low, accuracy_high=high)
-    return replace(search, pool=replace(search.pool, columns=columns), learned=found)
+    return replace(search, pool=replace(search.pool, columns=columns), learned=learning)
 
 
 def _confirmed(search: Search, means: _Means) -> Choice:

@@ -114,9 +114,9 @@ def _near_misses(columns: Columns, budget: Budget, fits: Mask, picked: int) -> l
     )
     almost = np.flatnonzero(feasible(loose, columns.quantities()) & ~fits)
     better = almost[columns.accuracy[almost] > columns.accuracy[picked]]
-    found = _spread(columns, _best_first(columns, better), _NEAR_MISSES)
+    nearest = _spread(columns, _best_first(columns, better), _NEAR_MISSES)
     others = np.setdiff1d(np.flatnonzero(fits), [picked])
-    return [*found, *_spread(columns, _best_first(columns, others), _NEAR_MISSES)]
+    return [*nearest, *_spread(columns, _best_first(columns, others), _NEAR_MISSES)]
 
 
 def _times(limit: float | None) -> float | None:
@@ -155,5 +155,5 @@ def frontier(accuracy: Floats, latency_s: Floats, memory_bytes: Floats) -> Indic
             end += 1
         latencies[at:end] = [latency]
         memories[at:end] = [memory]
-    found = np.array(kept, dtype=np.intp)
-    return found[np.argsort(latency_s[found], kind="stable")]
+    unbeaten = np.array(kept, dtype=np.intp)
+    return unbeaten[np.argsort(latency_s[unbeaten], kind="stable")]

@@ -102,24 +102,24 @@ class Table:
 
     def counts(self, points: Points) -> Counts:
         """Exact counts."""
-        found = np.zeros((5, len(points)), dtype=np.int64)
+        counts = np.zeros((5, len(points)), dtype=np.int64)
         for slab, here in self._parts(points):
-            found[:, here] = slab.counts(points.at(here))
-        return Counts(*found)
+            counts[:, here] = slab.counts(points.at(here))
+        return Counts(*counts)
 
     def latency_s(self, points: Points, calibration: Calibration, machine: Machine) -> Floats:
         """Latency in seconds; the very number that estimate.estimate gives for each network alone."""
-        found = np.zeros(len(points))
+        seconds = np.zeros(len(points))
         for slab, here in self._parts(points):
-            found[here] = slab.latency_s(points.at(here), calibration, machine)
-        return found
+            seconds[here] = slab.latency_s(points.at(here), calibration, machine)
+        return seconds
 
     def arena_bytes(self, points: Points, element_bytes: int) -> Ints:
         """Planned activation memory, as graph.memory.plan_arena finds it."""
-        found = np.zeros(len(points), dtype=np.int64)
+        arenas = np.zeros(len(points), dtype=np.int64)
         for slab, here in self._parts(points):
-            found[here] = slab.arena_bytes(points.at(here), element_bytes)
-        return found
+            arenas[here] = slab.arena_bytes(points.at(here), element_bytes)
+        return arenas
 
     def _parts(self, points: Points) -> Iterator[tuple[_Slab, Indices]]:
         for slab in self._slabs:
@@ -175,11 +175,11 @@ class _Slab:
     def counts(self, points: Points) -> Ints:
         """(5, points): the fields of Counts."""
         drawn = self._copies(np.arange(len(self._places))).sum(1)[points.depth]
-        found = []
+        totals = []
         for runtime, name, kind in _COUNTED:
             kernels = self._kernels(runtime)
-            found.append(self._totals(points, kernels, partial(kernels.amounts, name, kind=kind)))
-        return np.rint([*found, drawn]).astype(np.int64)
+            totals.append(self._totals(points, kernels, partial(kernels.amounts, name, kind=kind)))
+        return np.rint([*totals, drawn]).astype(np.int64)
 
     def latency_s(self, points: Points, calibration: Calibration, machine: Machine) -> Floats:
         """One entry a point."""
@@ -195,21 +195,21 @@ class _Slab:
         copies = self._copies(kernels.operators).T
         pairs, inverse = _pairs(self._row[points.width], points.resolution)
         chunks = [pairs[at : at + _CHUNK].T for at in range(0, len(pairs), _CHUNK)]
-        found = np.concatenate([value(rows, columns) @ copies for rows, columns in chunks])
-        result: Floats = found[inverse, points.depth]
+        totals = np.concatenate([value(rows, columns) @ copies for rows, columns in chunks])
+        result: Floats = totals[inverse, points.depth]
         return result
 
     def arena_bytes(self, points: Points, element_bytes: int) -> Ints:
         """One entry a point. A third and later copy of a block repeats the second's buffers, bottlenecks excepted."""
         most = np.inf if self.grid.base.bottleneck else 2
         shapes = [tuple(min(count, most) for count in repeats) for repeats in self.grid.repeats]
-        found = np.zeros(len(points), dtype=np.int64)
+        arenas = np.zeros(len(points), dtype=np.int64)
         for shape in {shapes[depth] for depth in np.unique(points.depth)}:
             alike = [index for index, each in enumerate(shapes) if each == shape]
             here = np.flatnonzero(np.isin(points.depth, alike))
             pairs, inverse = _pairs(self._row[points.width[here]], points.resolution[here])
-            found[here] = self._arenas(pairs, self.grid.depths[alike[0]], element_bytes)[inverse]
-        return found
+            arenas[here] = self._arenas(pairs, self.grid.depths[alike[0]], element_bytes)[inverse]
+        return arenas
 
     def _arenas(self, pairs: Indices, depth: float, element_bytes: int) -> Ints:
         """Arenas at one depth for (row, resolution) pairs."""
@@ -224,12 +224,12 @@ class _Slab:
         repeats = self.grid.base.repeats(depth)
         names = (each.name for each in self._by_width[0].operators)
         column = {_key(place, name): index for index, (place, name) in enumerate(zip(self._places, names, strict=True))}
-        found = []
+        buffers = []
         for buffer in lifetimes(self.grid.draw(self._width, depth, self.grid.resolutions[0])):
             places = [self.grid.base.place(name, repeats) for name in buffer.tensors]
             if self.grid.base.bottleneck or any(place is None or place[1] < 2 for place in places):
-                found.append((buffer.first, buffer.last, column[_key(places[0], buffer.tensors[0])]))
-        first, last, columns = np.array(sorted(found)).T
+                buffers.append((buffer.first, buffer.last, column[_key(places[0], buffer.tensors[0])]))
+        first, last, columns = np.array(sorted(buffers)).T
         return columns, first, last
 
     def _copies(self, operators: Indices) -> Floats:

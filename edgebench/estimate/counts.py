@@ -130,14 +130,14 @@ def quantities(counts: Counts, terms: Iterable[str]) -> Floats:
     """Instructions of each term of a form."""
     known = {term: sum(counts[name] for name in names) for term, names in GROUPS.items()}
     total = counts["instructions"]
-    found = known | {OTHER: total - sum(known.values()), EVERY: total}
-    return np.array([found[term] for term in terms], dtype=float)
+    amounts = known | {OTHER: total - sum(known.values()), EVERY: total}
+    return np.array([amounts[term] for term in terms], dtype=float)
 
 
 def fitted() -> list[CountedCalibration]:
     """Fits every device and precision that has enough networks, published and counted."""
-    found = [fit(device, precision=precision) for device in CORES for precision in PRECISIONS]
-    return [each for each in found if each is not None]
+    fits = [fit(device, precision=precision) for device in CORES for precision in PRECISIONS]
+    return [each for each in fits if each is not None]
 
 
 def fit(device: str, runtime: str = "ncnn", precision: Precision = "fp32") -> CountedCalibration | None:
@@ -150,14 +150,14 @@ def fit(device: str, runtime: str = "ncnn", precision: Precision = "fp32") -> Co
     published = {row.network: row.latency_s for row in reference.published() if row.cell == key}
     counted = {name: each for name, each in counted_networks(CORES[device], precision).items() if name in published}
     cycles = np.array([published[name] for name in counted]) * clock
-    found = []
+    fits = []
     for form in FORMS:
         if len(counted) >= _least(form):
             instructions = np.array([quantities(each, form) for each in counted.values()])
             errors = [_left_out(instructions, cycles, index) for index in range(len(counted))]
             constants = dict(zip(form, solve(instructions, cycles).tolist(), strict=True))
-            found.append(_calibration(device, runtime, precision, constants, errors))
-    return min(found, key=lambda each: each.median, default=None)
+            fits.append(_calibration(device, runtime, precision, constants, errors))
+    return min(fits, key=lambda each: each.median, default=None)
 
 
 def _calibration(
@@ -182,8 +182,8 @@ def solve(instructions: Floats, cycles: Floats) -> Floats:
     """The cycles of each term that are not negative and least off, relative to each network's `cycles`."""
     from scipy.optimize import nnls
 
-    found: Floats = nnls(instructions / cycles[:, None], np.ones(len(cycles)))[0]
-    return found
+    constants: Floats = nnls(instructions / cycles[:, None], np.ones(len(cycles)))[0]
+    return constants
 
 
 def counted_networks(core: str, precision: Precision = "fp32") -> dict[str, dict[str, int]]:

@@ -112,9 +112,9 @@ def _octaves_beyond(macs: int, fitted: tuple[float, float]) -> float:
     return max(0.0, math.log2(max(macs, 1) / high), math.log2(low / max(macs, 1)))
 
 
-def _unseen(found: Features, machine: Machine, calibration: Calibration) -> str:
+def _unseen(quantities: Features, machine: Machine, calibration: Calibration) -> str:
     """The term, in words, that takes most more of the time than in any fitted network, when such terms weigh much."""
-    share = shares(found.seconds(machine), machine, calibration.constants)
+    share = shares(quantities.seconds(machine), machine, calibration.constants)
     excess = {term: value - calibration.seen.get(term, 0.0) for term, value in share.items()}
     if sum(value for value in excess.values() if value > 0) < _UNSEEN:
         return ""

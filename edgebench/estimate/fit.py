@@ -47,7 +47,7 @@ def calibrations() -> dict[str, list[Calibration]]:
             shared = _shared(cell, [each for other in groups for each in other], unseen)
             made = calibration(cell, constants, own[cell.key], unseen, shared, _note(cell))
             fitted.setdefault(cell.key[0], []).append(made)
-    return {device: sorted(found, key=_order) for device, found in sorted(fitted.items())}
+    return {device: sorted(made, key=_order) for device, made in sorted(fitted.items())}
 
 
 def write(folder: Path, fitted: Mapping[str, Sequence[Calibration]]) -> None:

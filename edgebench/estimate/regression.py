@@ -53,8 +53,8 @@ HUBER: Final = 1.5
 def fit(cells: Sequence[Cell], left_out: Collection[str] = ()) -> Floats:
     """Returns the constants, (cells, TERMS), fitted to `cells` without the networks in `left_out`."""
     problem = _Problem([cell.without(left_out) for cell in cells])
-    found = least_squares(problem.residuals, np.zeros(problem.size), problem.jacobian, max_nfev=80, xtol=1e-10)
-    return problem.constants(found.x)
+    solution = least_squares(problem.residuals, np.zeros(problem.size), problem.jacobian, max_nfev=80, xtol=1e-10)
+    return problem.constants(solution.x)
 
 
 def seconds(observation: Observation, constants: Floats) -> float:

@@ -50,7 +50,7 @@ class Layout:
     def keys(self, theirs: Iterable[str]) -> dict[str, str]:
         """Our name of each of their keys; one that the table does not know keeps its own, and will not fit."""
         names = list(theirs)
-        blocks = sorted({(int(found[1]), int(found[2])) for name in names if (found := _BLOCK.match(name))})
+        blocks = sorted({(int(match[1]), int(match[2])) for name in names if (match := _BLOCK.match(name))})
         count = {block: index for index, block in enumerate(blocks, 1)}
         patterns = [(_pattern(left), right) for left, right in self.rows]
         return {name: _ours(name, patterns, count) for name in names}
@@ -65,8 +65,8 @@ def _pattern(path: str) -> re.Pattern[str]:
 def _ours(name: str, patterns: list[tuple[re.Pattern[str], str]], count: Mapping[tuple[int, int], int]) -> str:
     path, _, leaf = name.rpartition(".")
     for pattern, right in patterns:
-        if found := pattern.fullmatch(path):
-            numbers = {key: int(value) for key, value in found.groupdict().items()}
+        if match := pattern.fullmatch(path):
+            numbers = {key: int(value) for key, value in match.groupdict().items()}
             fields = numbers | {"E": len(count) + 1}
             if "b" in numbers:
                 fields |= {"S": numbers["s"] + 1, "B": count[numbers["s"], numbers["b"]]}
@@ -171,9 +171,9 @@ TIMM = {
 }
 
 TENSORFLOW = {
-    name: replace(found, eps=TENSORFLOW_EPS, images={**found.images, **(_INCEPTION if found is _LITE else {})})
-    for name, found in TIMM.items()
-    if found in (_EFFICIENTNET, _LITE)
+    name: replace(layout, eps=TENSORFLOW_EPS, images={**layout.images, **(_INCEPTION if layout is _LITE else {})})
+    for name, layout in TIMM.items()
+    if layout in (_EFFICIENTNET, _LITE)
 }
 TENSORFLOW_NOTE = (
     "timm's tf_ networks pad as TensorFlow does, one pixel aside of edgebench's at every stride of 2: expect a lower "
@@ -208,7 +208,7 @@ def hint(name: str, keys: Iterable[str], expected: Iterable[str]) -> str:
     """The library whose layout of `name` turns all `keys` into `expected` ones, or ""."""
     given, wanted = list(keys), set(expected)
     for library, known in LIBRARIES.items():
-        found = known.layouts.get(name)
-        if found and found.rows and given and wanted.issuperset(found.keys(given).values()):
+        table = known.layouts.get(name)
+        if table and table.rows and given and wanted.issuperset(table.keys(given).values()):
             return library
     return ""

@@ -51,12 +51,12 @@ def obtain(reference: str | None, sha256: str | None = None, *, tell: Tell) -> P
 
 
 def _split(reference: str) -> tuple[str, str]:
-    found = _PREFIX.fullmatch(reference)
-    if found is None or Path(reference).exists():
+    match = _PREFIX.fullmatch(reference)
+    if match is None or Path(reference).exists():
         return "", reference
-    if found[1] not in LIBRARIES:
-        raise unknown("library of weights", found[1], LIBRARIES)
-    return found[1], found[2]
+    if match[1] not in LIBRARIES:
+        raise unknown("library of weights", match[1], LIBRARIES)
+    return match[1], match[2]
 
 
 def _file(place: str, sha256: str | None, tell: Tell) -> Path:
@@ -65,8 +65,8 @@ def _file(place: str, sha256: str | None, tell: Tell) -> Path:
     path = Path(place)
     if not path.is_file():
         raise UsageError(f"there is no weights file {path}")
-    if sha256 is not None and (found := _hash(path)) != sha256:
-        raise UsageError(f"{path} is refused: its SHA-256 is {found}, not {sha256}")
+    if sha256 is not None and (digest := _hash(path)) != sha256:
+        raise UsageError(f"{path} is refused: its SHA-256 is {digest}, not {sha256}")
     return path
 
 
