@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgebench.ground.registry import DEFAULT_FORMAT
+
 # `import edgebench` runs this file, so what it needs is imported inside the functions.
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,9 +16,9 @@ if TYPE_CHECKING:
     from edgebench.choose import Choice
     from edgebench.ground.progress import OnProgress
     from edgebench.ground.records import Artifact
-    from edgebench.report.notebook import Results
+    from edgebench.report.profiled import Results
     from edgebench.run.evaluator import Evaluation
-    from edgebench.training.records import Outcome
+    from edgebench.training.records import TrainingResult
 
 
 def build(
@@ -51,7 +53,7 @@ def build(
 def export(
     model: str,
     *,
-    format: str = "tflite",
+    format: str = DEFAULT_FORMAT,
     precision: str = "fp32",
     output: str | Path = "artifacts",
     width: float | None = None,
@@ -148,7 +150,7 @@ def profile(
     from edgebench.ground.progress import silent
     from edgebench.machines import profiles
     from edgebench.models.arguments import ModelArguments
-    from edgebench.report.notebook import Results
+    from edgebench.report.profiled import Results
     from edgebench.run import engine, evaluating, mode, plan
 
     target = profiles.load(device)
@@ -176,7 +178,7 @@ def evaluate(
     *,
     split: str | None = None,
     limit: int | None = None,
-    format: str | Sequence[str] = "tflite",
+    format: str | Sequence[str] = DEFAULT_FORMAT,
     precision: str | Sequence[str] = "fp32",
     calibrate: str | Path = "",
     samples: int = 64,
@@ -285,7 +287,7 @@ def train(
     on: str = "auto",
     on_progress: OnProgress | None = None,
     **settings: object,
-) -> Outcome:
+) -> TrainingResult:
     """Trains a network on labelled images and returns what came of it; `weights` of that names the best weights' file.
 
     `settings` are the fields of `edgebench.training.settings.Settings`: epochs, batch, lr, freeze, augment ("mirror,
@@ -296,12 +298,12 @@ def train(
 
     from edgebench.ground.progress import silent
     from edgebench.models.arguments import ModelArguments
-    from edgebench.training.run import Request, train
+    from edgebench.training.run import TrainingRequest, train
     from edgebench.training.settings import settings as checked
 
     file = weights_file(weights, sha256)
     spec = ModelArguments(width, depth, resolution, phi, None, input, options or {}, file).resolve(model)
-    request = Request(spec, str(data), checked(settings), Path(output), file, resume, on)
+    request = TrainingRequest(spec, str(data), checked(settings), Path(output), file, resume, on)
     return train(request, on_progress or silent)
 
 

@@ -19,7 +19,7 @@ from edgebench.choose.scalable import Base
 from edgebench.choose.space import Extent, Line, Space, space
 from edgebench.choose.table import Points, Table
 from edgebench.estimate import footprint
-from edgebench.estimate.estimator import RUNTIME_OF, calibration_for, estimate, missing
+from edgebench.estimate.estimator import calibration_for, estimate, missing
 from edgebench.estimate.form import machine_of
 from edgebench.graph.memory import Indices
 from edgebench.ground.errors import UsageError
@@ -27,6 +27,7 @@ from edgebench.ground.records import ExportSpec, Interval, ModelSpec
 from edgebench.machines.profiles import Calibration, DeviceProfile
 from edgebench.models import resolve
 from edgebench.models.sketch import sketch
+from edgebench.runtimes import runtime_of
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def calibrated(device: DeviceProfile, variant: Variant) -> Calibration:
     """The calibration of a variant. Raises UsageError when there is none, or for more threads than cores."""
     if not 1 <= variant.threads <= device.cpu.cores:
         raise UsageError(f"{variant.threads} threads on {device.name}: give 1 to {device.cpu.cores}, its cores")
-    runtime = RUNTIME_OF[variant.export.format]
+    runtime = runtime_of(variant.export.format)
     calibration = calibration_for(device, runtime, variant.export.precision, variant.threads)
     if calibration is None:
         raise UsageError(missing(device, runtime, variant.export, variant.threads))

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from edgebench.commands.options import Threads, listed, positive
+from edgebench.ground.registry import DEFAULT_FORMAT, FORMATS
 
 FailOn = Annotated[
     str | None,
@@ -46,12 +47,12 @@ def compare(
     form = comparison.check_format(format, why=why)
     decisive = listed(metric, "metric", METRICS)
     settings = Settings(thresholds.parse(fail_on), decisive, listed(allow, "difference", CONDITIONS))
-    notes: list[str] = []
-    before = sources.load(base, on_warning=notes.append)
+    warnings: list[str] = []
+    before = sources.load(base, on_warning=warnings.append)
     after, again = (
-        sources.load(each, on_warning=notes.append, leave_out=base) if each else [] for each in (new, confirm)
+        sources.load(each, on_warning=warnings.append, leave_out=base) if each else [] for each in (new, confirm)
     )
-    report = run(before, after, settings, names=(base, new), confirm=again, notes=notes)
+    report = run(before, after, settings, names=(base, new), confirm=again, warnings=warnings)
     comparison.show(report, form, why=why)
     check(report)
 
@@ -69,11 +70,11 @@ def gate(
 
     from edgebench.compare import gating, sources
     from edgebench.compare.budgets import load
-    from edgebench.report import comparison
+    from edgebench.report import comparison, output
 
     form = comparison.FORMATS.resolve(format)
     bounds, waivers = load(budgets, datetime.now(UTC).date())
-    found = sources.load(results, on_warning=comparison.warn)
+    found = sources.load(results, on_warning=output.warn)
     report = gating.gate(found, bounds, waivers, names=(str(budgets), results))
     comparison.show(report, form)
     gating.check(report)
@@ -98,15 +99,15 @@ def ab(
     from edgebench.compare import ab, processes, thresholds
     from edgebench.ground import units
     from edgebench.places.local import LocalTarget
-    from edgebench.report import comparison
+    from edgebench.report import comparison, output
 
     form = comparison.FORMATS.resolve(format)
     processes.check_here(device)
     limits = ab.Limits(threshold=thresholds.parse(fail_on).of(device), time_s=units.seconds(time_limit))
     scenario = replace(ab.SCENARIO, threads=positive(threads, "--threads"))
     runner = processes.run_on(LocalTarget(), processes.jobs(base_file, new_file, runtime, scenario))
-    with comparison.following(limits) as on_pair:
-        report = ab.run_ab(runner, limits, names=(str(base_file), str(new_file)), on_pair=on_pair)
+    with output.progress() as show:
+        report = ab.run_ab(runner, limits, names=(str(base_file), str(new_file)), on_progress=show)
     comparison.show(report, form)
     ab.check(report)
 
@@ -114,7 +115,7 @@ def ab(
 def noise(
     model: Annotated[str, typer.Argument(help="A network, or a .onnx or .tflite file.")] = "mobilenetv2",
     device: Here = "host",
-    fmt: Annotated[str, typer.Option(help="Format of a network: tflite, onnx, torch.")] = "tflite",
+    fmt: Annotated[str, typer.Option(help=f"Format of a network: {', '.join(FORMATS)}.")] = DEFAULT_FORMAT,
     runtime: Runtime = None,
     threads: Threads = 1,
     processes: Annotated[int, typer.Option(help="Fresh processes to run, 40 or more.")] = 60,
@@ -126,18 +127,19 @@ def noise(
     """
     from msgspec.structs import replace
 
-    from edgebench.compare import noise
+    from edgebench.compare import thresholds
     from edgebench.compare.processes import check_here, open_artifact, runtime_for
-    from edgebench.report import comparison
+    from edgebench.report import output as out
 
     check_here(device)
-    noise.check_enough(processes)
+    thresholds.check_enough(processes)
     artifact = open_artifact(model, fmt)
-    scenario = replace(noise.SCENARIO, processes=processes, threads=positive(threads, "--threads"))
+    scenario = replace(thresholds.SCENARIO, processes=processes, threads=positive(threads, "--threads"))
     path = output or Path(f"noise-{device}.toml")
-    with comparison.telling(f"{artifact.model.name} {artifact.export.format}") as report:
-        learned = noise.run(artifact, runtime_for(artifact, runtime), scenario, path, on_progress=report)
-    comparison.show_noise(learned, path)
+    with out.progress() as show:
+        tell = out.told(show, f"{artifact.model.name} {artifact.export.format}")
+        noise = thresholds.learn_noise(artifact, runtime_for(artifact, runtime), scenario, path, tell=tell)
+    out.line(thresholds.sentence(noise, path))
 
 
 def history(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgebench.commands.options import Connect, Json, Python, Via, listed, whole_numbers
+from edgebench.ground.registry import DEFAULT_FORMAT
 
 if TYPE_CHECKING:
     from edgebench.machines.profiles import DeviceProfile
@@ -28,7 +29,7 @@ def setup(name: Name, json: Json = False) -> None:
     from edgebench.machines import profiles
     from edgebench.places.bundle import assemble
     from edgebench.places.emulator import readiness
-    from edgebench.report import bundles, output
+    from edgebench.report import devices, output
 
     device = profiles.load(name)
     with output.progress() as report:
@@ -37,7 +38,7 @@ def setup(name: Name, json: Json = False) -> None:
     if json:
         output.json(found)
     else:
-        output.blocks(*bundles.device(found))
+        output.blocks(*devices.emulator(found))
 
 
 @app.command("check")
@@ -47,7 +48,7 @@ def check(name: Name, via: Via = None, connect: Connect = None, python: Python =
     A connected one where it has an address, else its emulator.
     """
     from edgebench.machines import profiles
-    from edgebench.report import bundles, output
+    from edgebench.report import devices, output
 
     device = profiles.load(name)
     if via != "emulator" and (via or connect or isinstance(device.reach, profiles.Reach)):
@@ -59,13 +60,13 @@ def check(name: Name, via: Via = None, connect: Connect = None, python: Python =
     if json:
         output.json(found)
     else:
-        output.blocks(*bundles.check(found))
+        output.blocks(*devices.emulator_check(found))
 
 
 def _check_connected(
     device: "DeviceProfile", via: str | None, connect: str | None, python: str | None, json: bool
 ) -> None:
-    from edgebench.report import boards, output
+    from edgebench.report import devices, output
     from edgebench.run import check as checking
 
     with output.progress() as report:
@@ -73,7 +74,7 @@ def _check_connected(
     if json:
         output.json(found)
     else:
-        output.blocks(*boards.answer(found))
+        output.blocks(*devices.connected(found))
 
 
 @app.command("add")
@@ -103,7 +104,7 @@ def calibrate(
     via: Via = None,
     connect: Connect = None,
     python: Python = None,
-    fmt: Annotated[str, typer.Option(help="Formats to calibrate, comma-separated.")] = "tflite",
+    fmt: Annotated[str, typer.Option(help="Formats to calibrate, comma-separated.")] = DEFAULT_FORMAT,
     precision: Annotated[str, typer.Option(help="Precisions, comma-separated: fp32, fp16, int8.")] = "fp32",
     threads: Annotated[str, typer.Option(help="Numbers of threads, comma-separated; one under the emulator.")] = "1",
     full: Annotated[bool, typer.Option("--full", help="Time each network as long as profile does: 5 x 10 s.")] = False,
@@ -120,7 +121,7 @@ def calibrate(
     before the shipped constants, and its error on networks left out of the fit is printed.
     """
     from edgebench.machines import profiles
-    from edgebench.report import calibrated, output
+    from edgebench.report import devices, output
     from edgebench.run import calibrate as calibrating
     from edgebench.run import mode, plan
 
@@ -137,9 +138,9 @@ def calibrate(
     with output.progress() as report:
         found = calibrating.calibrate(device, method, request, here=here, on_progress=report)
     if json:
-        output.json(calibrated.rows(found))
+        output.json(devices.calibrated_rows(found))
     else:
-        output.blocks(*calibrated.blocks(found))
+        output.blocks(*devices.calibrated(found))
 
 
 @app.command("list")
@@ -147,13 +148,13 @@ def list_devices(json: Json = False) -> None:
     """List devices and their emulators."""
     from edgebench.machines import profiles
     from edgebench.places.emulator import readiness
-    from edgebench.report import bundles, output
+    from edgebench.report import devices, output
 
     found = [readiness.readiness(profiles.load(name)) for name in profiles.names() if name != "host"]
     if json:
         output.json(found)
     else:
-        output.table(bundles.devices(found))
+        output.table(devices.emulators(found))
 
 
 @app.command("show")
@@ -170,23 +171,22 @@ def show(
         return
     from edgebench.machines import profiles
     from edgebench.places.emulator import readiness
-    from edgebench.report import bundles, output, rows, tables
+    from edgebench.report import devices, output
 
     device = profiles.load(name)
     found = readiness.readiness(device)
     if json:
-        output.json({**rows.device(device), "emulator": found})
+        output.json({**devices.row(device), "emulator": found})
     else:
-        output.blocks(*tables.device(device), *bundles.device(found))
+        output.blocks(*devices.device(device), *devices.emulator(found))
 
 
 def _show_validation(name: str, json: bool) -> None:
     from edgebench.estimate.validation import validation
-    from edgebench.report import output
-    from edgebench.report import validation as report
+    from edgebench.report import devices, output
 
     found = validation(name)
     if json:
-        output.json(report.rows(found))
+        output.json(devices.validation_rows(found))
     else:
-        output.blocks(*report.blocks(found))
+        output.blocks(*devices.validation(found))

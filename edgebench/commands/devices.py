@@ -12,12 +12,13 @@ def devices(
 ) -> None:
     """List devices, and what is known of each."""
     from edgebench.machines import profiles
-    from edgebench.report import output, rows, tables
+    from edgebench.report import devices as shown
+    from edgebench.report import output
 
     found = [profiles.load(each) for each in ([name] if name else profiles.names())]
     if json:
-        output.json([rows.device(profile) for profile in found])
+        output.json([shown.row(profile) for profile in found])
     elif name:
-        output.blocks(*tables.device(found[0]))
+        output.blocks(*shown.device(found[0]))
     else:
-        output.table(tables.devices(found))
+        output.table(shown.devices(found))

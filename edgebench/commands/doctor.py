@@ -8,8 +8,8 @@ def doctor(json: Json = False) -> None:
 
     Prints what is installed, what each command can do on this machine, and what disturbs timings.
     """
-    from edgebench.machines import diagnosis
     from edgebench.report import output, tables
+    from edgebench.run import diagnosis
 
     found = diagnosis.examine()
     if json:

@@ -29,6 +29,7 @@ from edgebench.commands.options import (
     switches,
     weights_file,
 )
+from edgebench.ground.registry import DEFAULT_FORMAT, FORMATS
 
 Split = Annotated[
     str | None,
@@ -44,7 +45,7 @@ def evaluate(
     data: Annotated[str, typer.Option("--data", help="Labelled images: a folder, or synthetic:NAME.")],
     split: Split = None,
     limit: Annotated[int | None, typer.Option(help="Images at most, every class in its share.")] = None,
-    fmt: Annotated[str, typer.Option(help="Formats, comma-separated: tflite, onnx, coreml, ncnn, torch.")] = "tflite",
+    fmt: Annotated[str, typer.Option(help=f"Formats, comma-separated: {', '.join(FORMATS)}.")] = DEFAULT_FORMAT,
     precision: Annotated[str, typer.Option(help="Precisions, comma-separated: fp32, fp16, int8.")] = "fp32",
     batch: Annotated[int, typer.Option(help="Images at a time, where the file's batch is dynamic.")] = 32,
     threads: Threads = 1,
@@ -73,7 +74,7 @@ def evaluate(
     """
     from edgebench.machines import profiles
     from edgebench.models.arguments import ModelArguments
-    from edgebench.report import evaluated, output
+    from edgebench.report import accuracy, output
     from edgebench.run import evaluating, plan
 
     evaluating.check_ready(model, given(context, OF_EXPORT))
@@ -98,7 +99,7 @@ def evaluate(
             threads=positive(threads, "--threads"),
             on_progress=report,
         )
-    evaluated.show(done, notes, json=json)
+    accuracy.show(done, notes, json=json)
     evaluating.check(done)
 
 

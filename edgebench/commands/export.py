@@ -26,11 +26,12 @@ from edgebench.commands.options import (
     switches,
     weights_file,
 )
+from edgebench.ground.registry import DEFAULT_FORMAT, FORMATS
 
 
 def export(
     model: Annotated[list[str], typer.Argument(help="Networks: names, package.module:factory or file.py:factory.")],
-    fmt: Annotated[str, typer.Option(help="Formats, comma-separated: tflite, onnx, coreml, ncnn, torch.")] = "tflite",
+    fmt: Annotated[str, typer.Option(help=f"Formats, comma-separated: {', '.join(FORMATS)}.")] = DEFAULT_FORMAT,
     precision: Annotated[str, typer.Option(help="Weight precisions, comma-separated: fp32, fp16, int8.")] = "fp32",
     width: Width = None,
     depth: Depth = None,
@@ -60,7 +61,7 @@ def export(
     Every file is run and compared with PyTorch before it is put in place; a second call finds it cached.
     """
     from edgebench.models.arguments import ModelArguments
-    from edgebench.report import exported, rows
+    from edgebench.report import files, rows
     from edgebench.report import output as show
     from edgebench.run import exporting, plan
 
@@ -82,8 +83,8 @@ def export(
     if json:
         show.json([rows.export(outcome) for outcome in done])
     else:
-        show.table(exported.table(done))
-    for warning in exported.notes(done):
+        show.table(files.exported(done))
+    for warning in files.export_warnings(done):
         show.note(warning)
     if weights is None and any(cell.model and cell.model.family != "user" for cell in cells):
         show.note("without --weights the files hold random values: right for timing, useless for predictions")

@@ -14,13 +14,13 @@ def inspect(
     json: Json = False,
 ) -> None:
     """Show what is in a file: operators, sizes, precision, what int8 costs each layer, and what is not int8."""
-    from edgebench.report import inspected, output
+    from edgebench.report import files, output
     from edgebench.run import inspecting
 
     found = inspecting.inspect(file)
     if json:
         output.json(found)
     else:
-        output.blocks(*inspected.blocks(found))
+        output.blocks(*files.inspected(found))
     if strict:
         inspecting.check(found)

@@ -16,9 +16,8 @@ def models(published: Published = False, json: Json = False) -> None:
     from edgebench.estimate.summary import summaries
     from edgebench.models.published import published as read
     from edgebench.report import output, tables
-    from edgebench.report import published as shown
 
     if json:
         output.json(read() if published else summaries())
     else:
-        output.table(shown.table(read()) if published else tables.models(summaries()))
+        output.table(tables.published(read()) if published else tables.models(summaries()))

@@ -28,7 +28,7 @@ def report(
     """
     from edgebench.ground import units
     from edgebench.report import output as show
-    from edgebench.report.page.making import write_report
+    from edgebench.report.page import write_report
 
     write_report(
         results,

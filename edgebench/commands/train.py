@@ -22,8 +22,8 @@ from edgebench.commands.options import (
 from edgebench.ground.errors import UsageError
 
 if TYPE_CHECKING:
-    from edgebench.training.records import Outcome
-    from edgebench.training.run import Request
+    from edgebench.training.records import TrainingResult
+    from edgebench.training.run import TrainingRequest
 
 INTERRUPTED = 130
 
@@ -85,15 +85,15 @@ def train(
     from edgebench.models.arguments import ModelArguments
     from edgebench.report import output as show
     from edgebench.report import trained
-    from edgebench.training.run import Request
+    from edgebench.training.run import TrainingRequest
     from edgebench.training.settings import Settings, settings
 
     chosen = settings({name: value for name, value in context.params.items() if name in Settings.__struct_fields__})
     file = weights_file(weights, sha256)
     arguments = ModelArguments(width, depth, resolution, phi, None, input, switches(option), file)
-    request = Request(arguments.resolve(model), data, chosen, output, file, resume, on)
+    request = TrainingRequest(arguments.resolve(model), data, chosen, output, file, resume, on)
     outcome = _run(request)
-    remarks = [*trained.remarks(outcome), *trained.curves_beside(outcome)]
+    remarks = [*trained.warnings(outcome), *trained.curves_beside(outcome)]
     if json:
         show.json(trained.json(outcome))
     else:
@@ -103,11 +103,11 @@ def train(
         show.note(remark)
 
 
-def _run(request: "Request") -> "Outcome":
+def _run(request: "TrainingRequest") -> "TrainingResult":
     """Trains, with progress; what an interrupt leaves is said before the command ends."""
     from edgebench.report import output as show
     from edgebench.training import run
-    from edgebench.training.freeze import frozen_at_random
+    from edgebench.training.start import frozen_at_random
 
     if warning := frozen_at_random(request.settings.freeze, from_weights=request.weights is not None):
         show.warn(warning)
@@ -130,14 +130,13 @@ def augment(
     """Show what each kind of augmentation does to your images."""
     from edgebench.report import output as show
     from edgebench.report import trained
-    from edgebench.training import preview as made
-    from edgebench.training.kinds import chosen
-    from edgebench.training.settings import checked_seed
+    from edgebench.training import augment as made
+    from edgebench.training.settings import checked_seed, chosen
 
     _check_picture(preview)
     columns, resolution = positive(columns, "--columns"), positive(resolution, "--resolution")
     rows = made.preview(data, chosen(kinds), columns=columns, resolution=resolution, seed=checked_seed(seed))
-    trained.write_grid(preview, rows)
+    show.write(preview, trained.grid(rows))
     show.wrote(preview)
 
 

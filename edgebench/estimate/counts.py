@@ -32,6 +32,7 @@ from edgebench.ground.records import Interval, Precision
 from edgebench.ground.tables import read_csv
 from edgebench.ground.toml import show
 from edgebench.machines.profiles import DeviceProfile, load
+from edgebench.runtimes import computed_precision, every
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "multiply_add": ("float_fma",),
@@ -40,6 +41,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
 }
 OTHER: Final = "other"  # what is in none of the groups
 EVERY: Final = "instruction"
+COUNTED: Final = next(each.name for each in every() if each.counted)  # the runtime of data/counts.csv
 FORMS: Final = ((EVERY,), (*GROUPS, OTHER))
 FEWEST: Final = 4  # networks for each term of a form
 CONFIDENCE: Final = 0.9
@@ -54,7 +56,7 @@ class CountedRow(msgspec.Struct, frozen=True, kw_only=True):
     """A network's instructions in one inference under emulation, by class (places.emulator.counting.CLASSES)."""
 
     core: str
-    runtime: str = "ncnn"
+    runtime: str = COUNTED
     precision: Precision
     network: str
     instructions: int
@@ -109,7 +111,7 @@ def nearest(device: DeviceProfile, runtime: str, precision: Precision) -> Counte
 
     Instructions are a core's own, so those of another runtime are a guide and no more; None where there is nothing.
     """
-    wanted = device.computed_precision(runtime, precision)
+    wanted = computed_precision(runtime, precision, device.cpu.isa)
     alike = [
         (each.device != device.name, each.runtime != runtime, each)
         for each in calibrations().values()
@@ -140,7 +142,7 @@ def fitted() -> list[CountedCalibration]:
     return [each for each in fits if each is not None]
 
 
-def fit(device: str, runtime: str = "ncnn", precision: Precision = "fp32") -> CountedCalibration | None:
+def fit(device: str, runtime: str = COUNTED, precision: Precision = "fp32") -> CountedCalibration | None:
     """Fits a device's cycles to its published rows at one thread, each network left out in turn.
 
     The form is the one with the least median error on those left out; None for fewer networks than one term needs.

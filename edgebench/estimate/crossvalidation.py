@@ -14,6 +14,7 @@ from edgebench.estimate import regression
 from edgebench.estimate.form import CALIBRATION_ONLY, TERMS, Floats, shares
 from edgebench.estimate.reference import Cell, Key, Observation
 from edgebench.machines.profiles import Calibration, LeaveOneOut
+from edgebench.runtimes import runtime as entry
 
 CONFIDENCE: Final = 0.9
 ENOUGH: Final = 9  # the fewest values whose 90% quantile is not simply beyond their maximum
@@ -129,8 +130,11 @@ def calibration(
 
 
 def _kept(term: str, runtime: str) -> bool:
-    """Whether a network of ours can need `term`: only ncnn has kernels for three of them."""
-    return term not in CALIBRATION_ONLY and (runtime == "ncnn" or term not in ("winograd", "winograd_io", "normalize"))
+    """Whether a network of ours can need `term`: some kernels are of a few runtimes only."""
+    kernel = term.removesuffix("_io")
+    return term not in CALIBRATION_ONLY and (
+        kernel not in ("winograd", "normalize") or kernel in entry(runtime).kernels
+    )
 
 
 def _seen(cell: Cell, constants: Floats) -> dict[str, float]:

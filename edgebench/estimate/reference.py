@@ -24,6 +24,7 @@ from edgebench.ground import units
 from edgebench.ground.records import Precision
 from edgebench.ground.tables import read_csv
 from edgebench.machines.profiles import DeviceProfile, load
+from edgebench.runtimes import runtime as entry
 
 Key = tuple[str, str, str, int]
 
@@ -110,7 +111,7 @@ class Cell:
     def pool(self) -> tuple[str, str, str, bool]:
         """Cells whose kernels are alike share a pool: runtime, precision, instruction set, one thread or several."""
         device, runtime, precision, threads = self.key
-        return (runtime, precision, _profile(device).cpu.isa[:3], threads > 1 and runtime == "ncnn")
+        return (runtime, precision, _profile(device).cpu.isa[:3], threads > 1 and entry(runtime).threads_apart)
 
     @property
     def log_latency(self) -> Floats:

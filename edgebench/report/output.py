@@ -1,15 +1,16 @@
-"""Where edgebench prints: results to standard output, progress and warnings to standard error."""
+"""Where edgebench prints and writes: results to standard output or a file, progress and warnings to standard error."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
-from edgebench.ground.progress import Step
+from edgebench.ground.paths import write as write
+from edgebench.ground.progress import OnProgress, Step, Tell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,9 +18,14 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 
+def document(value: Any) -> str:
+    """`value` as one indented JSON document; NaN and infinity cannot occur, msgspec writes them as null."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
+
+
 def json(value: Any) -> None:
-    """Prints `value` as one indented JSON document; NaN and infinity cannot occur, msgspec writes them as null."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    """Prints `value` as one indented JSON document."""
+    sys.stdout.write(document(value))
 
 
 def table(block: RenderableType) -> None:
@@ -44,7 +50,7 @@ def line(sentence: str) -> None:
     print(sentence)
 
 
-def told(report: Callable[[Step], None], title: str) -> Callable[[str], None]:
+def told(report: OnProgress, title: str) -> Tell:
     """A callback that shows sentences as the one step `title` on a progress line."""
     return lambda detail: report(Step(0, 1, title, detail))
 
@@ -68,7 +74,7 @@ def wide_console(file: TextIO) -> Console:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[Step], None]]:
+def progress() -> Iterator[OnProgress]:
     """Yields a callback that shows each Step as a Rich progress line on standard error.
 
     Without a terminal each cell is one plain line, so that a CI log shows where a long run is. What a user's own
@@ -84,7 +90,7 @@ def progress() -> Iterator[Callable[[Step], None]]:
 
 
 @contextmanager
-def _rich_lines() -> Iterator[Callable[[Step], None]]:
+def _rich_lines() -> Iterator[OnProgress]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -104,7 +110,7 @@ def _rich_lines() -> Iterator[Callable[[Step], None]]:
         yield show
 
 
-def _plain_lines() -> Callable[[Step], None]:
+def _plain_lines() -> OnProgress:
     seen = ""
 
     def show(step: Step) -> None:
