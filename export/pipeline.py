@@ -20,7 +20,7 @@ from edgebench.formats.format import check, form
 from edgebench.formats.staging import check_replaceable, publish, staging
 from edgebench.formats.strict import check_int8
 from edgebench.ground.errors import EdgebenchError, ExportError, JobError
-from edgebench.ground.gc_pause import collection_paused
+from edgebench.ground.process import collection_paused
 from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, Quantization
 
 if TYPE_CHECKING:
