@@ -255,7 +255,7 @@ def check(forms: Iterable[str], device: DeviceProfile, threads: int = 1) -> None
 
 def runtime_of(form: str) -> str:
     """The runtime that the bundle has for a format. Raises UsageError where it has none."""
-    runtime, there = runtime_for(form), [each.name for each in bundled()]
+    runtime, there = runtime_for(form), sorted(each.name for each in bundled())
     if runtime not in there:
         raise UsageError(f"{form} files cannot be emulated: the bundle has {', '.join(there)}")
     return runtime
