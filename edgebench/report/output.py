@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any, TextIO
 
-import msgspec
-
 from edgebench.ground.progress import Step
 
 if TYPE_CHECKING:
@@ -19,6 +17,8 @@ if TYPE_CHECKING:
 
 def json(value: Any) -> None:
     """Prints `value` as one indented JSON document; NaN and infinity cannot occur, msgspec writes them as null."""
+    import msgspec
+
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 
@@ -42,11 +42,6 @@ def warn(sentence: str) -> None:
 def line(sentence: str) -> None:
     """Prints one line to standard output."""
     print(sentence)
-
-
-def told(report: Callable[[Step], None], title: str) -> Callable[[str], None]:
-    """A callback that shows sentences as the one step `title` on a progress line."""
-    return lambda detail: report(Step(0, 1, title, detail))
 
 
 def note(sentence: str) -> None:

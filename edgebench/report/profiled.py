@@ -1,9 +1,8 @@
-"""What `edgebench profile` prints and writes when its cells are done."""
+"""What `edgebench profile` prints when its cells are done."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgebench.ground.records import Measurement, OperatorProfile, Result
@@ -13,13 +12,9 @@ if TYPE_CHECKING:
     from edgebench.machines.profiles import DeviceProfile
 
 
-def show(results: Sequence[Result], device: DeviceProfile, *, json: bool = False, trace: Path | None = None) -> None:
-    """Prints the results, with the operators of those that have them, and writes the trace where one is asked for.
-
-    Raises UsageError for a trace that cannot be written.
-    """
+def show(results: Sequence[Result], device: DeviceProfile, *, json: bool = False) -> None:
+    """Prints the results, with the operators of those that have them."""
     from edgebench.report import operator_counts, operator_table, tables
-    from edgebench.report import trace as traces
 
     timed = operators(results)
     if json:
@@ -29,9 +24,6 @@ def show(results: Sequence[Result], device: DeviceProfile, *, json: bool = False
         for title, profile in timed.items():
             table = operator_table.operators if profile.is_timed else operator_counts.operators
             output.blocks("", *table(profile, title))
-    if trace is not None:
-        traces.write(trace, timed)
-        output.note(f"wrote {trace}: open it at https://ui.perfetto.dev")
 
 
 def operators(results: Sequence[Result]) -> dict[str, OperatorProfile]:

@@ -10,14 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from edgebench.ground.records import Estimate, Parity, Result
-from edgebench.ground.units import show_bytes, show_count, show_seconds
+from edgebench.ground.units import show_bytes, show_count, show_memory, show_seconds
 from edgebench.report import evaluated, legend, rows
 from edgebench.report.overview import point
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from edgebench.estimate.summary import ModelSummary
     from edgebench.machines.diagnosis import Diagnosis
     from edgebench.machines.profiles import DeviceProfile
 
@@ -28,24 +27,6 @@ def plain(title: str | None, *columns: str, left: Sequence[str] = ()) -> Table:
     for column in columns:
         numeric = column not in left
         table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
-    return table
-
-
-def models(found: Sequence[ModelSummary]) -> Table:
-    """One row a network."""
-    table = plain(
-        None, "model", "family", "parameters", "MACs", "input", "classes", "activations", left=("model", "family")
-    )
-    for each in found:
-        table.add_row(
-            each.name,
-            each.family,
-            f"{each.parameters:,}",
-            show_count(each.macs),
-            f"{each.channels}x{each.resolution}x{each.resolution}",
-            str(each.classes),
-            show_bytes(each.activation_memory_bytes),
-        )
     return table
 
 
@@ -181,36 +162,6 @@ def _notes(results: Sequence[Result]) -> list[str]:
     ]
 
 
-def devices(found: Sequence[DeviceProfile]) -> Table:
-    """One row a device."""
-    from edgebench.machines.profiles import capabilities
-
-    table = plain(
-        None, "name", "device", "cores", "clock", "memory", "estimates for",
-        left=("name", "device", "cores", "estimates for"),
-    )  # fmt: skip
-    for each in found:
-        estimated: dict[str, list[str]] = {}
-        for able in capabilities(each):
-            if able.estimated:
-                estimated.setdefault(f"{able.runtime} {able.precision}", []).append(str(able.threads))
-        table.add_row(
-            each.name,
-            each.title,
-            f"{each.cpu.cores}x {each.cpu.core}",
-            f"{each.cpu.clock_hz / 1e9:.2f} GHz" if each.cpu.clock_hz else "-",
-            _memory(each.memory_bytes),
-            ", ".join(f"{what} x{','.join(threads)}" for what, threads in estimated.items())
-            or ("measured here" if each.name == "host" else "nothing: no calibration"),
-        )
-    return table
-
-
-def _memory(value: int | None) -> str:
-    """A device's RAM, which is sold in powers of two."""
-    return "-" if value is None else f"{value / 2**30:.3g} GiB"
-
-
 def device(profile: DeviceProfile) -> list[RenderableType]:
     """One device in full: facts, what can be measured or estimated, sources."""
     from edgebench.machines.profiles import capabilities
@@ -219,7 +170,7 @@ def device(profile: DeviceProfile) -> list[RenderableType]:
     facts.show_header = False
     clock = f"{profile.cpu.clock_hz / 1e9:.2f} GHz" if profile.cpu.clock_hz else "unknown"
     facts.add_row("cpu", f"{profile.cpu.cores}x {profile.cpu.core}, {clock}, {profile.cpu.isa}")
-    facts.add_row("memory", _memory(profile.memory_bytes))
+    facts.add_row("memory", show_memory(profile.memory_bytes))
     able = plain("Runtimes", "runtime", "precision", "threads", "measured", "estimated", "median error",
                   left=("runtime", "precision", "measured", "estimated"))  # fmt: skip
     for each in capabilities(profile):

@@ -12,6 +12,7 @@ from msgspec import structs
 
 from edgebench.formats import format as formats
 from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.options import listed
 from edgebench.ground.records import (
     Calibrator,
     ExportSpec,
@@ -21,7 +22,8 @@ from edgebench.ground.records import (
     Quantization,
     QuantizationScheme,
 )
-from edgebench.models.arguments import ModelArguments
+from edgebench.run.network import ModelArguments
+from edgebench.run.options import Files
 
 if TYPE_CHECKING:
     from edgebench.formats.quantize.variant import Activations
@@ -197,7 +199,7 @@ def cells(
     `ready` are the formats of which a file may be named instead of a network. UsageError also for arguments that no
     network is there to take.
     """
-    if replace(arguments, weights=None) != ModelArguments() and all(map(is_file, names)):
+    if arguments.replace(weights=None) != ModelArguments() and all(map(is_file, names)):
         raise UsageError(f"{names[0]} is a ready file: width, resolution, input and the like are for networks")
     found: list[Cell] = []
     for name in names:
@@ -207,6 +209,38 @@ def cells(
             spec = arguments.resolve(name)
             found.extend(Cell(model=spec, export=export) for export in specs)
     return found
+
+
+def asked(
+    files: Files,
+    names: str | Sequence[str],
+    *,
+    formats: Sequence[str] = (),
+    ready: Sequence[str] = ("onnx", "tflite"),
+    converter: str = "default",
+    image_input: bool = False,
+) -> tuple[list[Cell], Path | None]:
+    """The cells of what a command was asked for, and the file of its weights; raises as what it is made of.
+
+    `formats` are taken where none is named.
+    """
+    specs = export_specs(
+        listed(files.format, "format", FORMATS) or formats,
+        listed(files.precision, "precision", PRECISIONS),
+        converter=converter,
+        image_input=image_input,
+        quantization=quantization(
+            str(files.calibrate),
+            files.samples,
+            files.calibrator,
+            files.scheme,
+            float_io=files.float_io,
+            activations=files.activations,
+            error_budget=files.error_budget,
+        ),
+    )
+    network = ModelArguments.of(files)
+    return cells((names,) if isinstance(names, str) else names, network, specs, ready=ready), network.file
 
 
 def _file_cell(path: Path, ready: Sequence[str]) -> Cell:

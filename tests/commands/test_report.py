@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
-from edgebench.commands import report as commands
+from edgebench.cli import app
 from edgebench.ground.errors import UsageError
 
 sys.path.append(str(Path(__file__).parent.parent / "report"))
@@ -18,10 +17,6 @@ import example_records as made
 
 pytest.importorskip("altair", reason="needs altair: pip install 'edgebench[report]'")
 pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install 'edgebench[report]'")
-
-app = typer.Typer()
-app.command("report")(commands.report)
-app.command("plot")(commands.plot)
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from msgspec.structs import replace
-from typer.testing import CliRunner
 
 from edgebench.choose import Choice, scale
 from edgebench.cli import app

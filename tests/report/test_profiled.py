@@ -7,7 +7,7 @@ from pathlib import Path
 
 import example_records as made
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from edgebench.ground.errors import UsageError
 from edgebench.machines import profiles

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
-from typer.testing import CliRunner
 
 import edgebench
 from edgebench.cli import app
@@ -17,10 +17,10 @@ from edgebench.ground import store
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.records import Artifact
 from edgebench.machines import profiles
-from edgebench.models.arguments import ModelArguments
 from edgebench.report import rows
 from edgebench.run import classifiers, evaluating, plan
 from edgebench.run.evaluator import Evaluation
+from edgebench.run.network import ModelArguments
 
 SHAPES = "synthetic:shapes?size=32&images=30"
 

@@ -6,8 +6,8 @@ import pytest
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec, Quantization
 from edgebench.machines import profiles
-from edgebench.models.arguments import ModelArguments
 from edgebench.run import plan
+from edgebench.run.network import ModelArguments
 
 
 def test_specs_are_every_combination_in_order() -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +13,7 @@ from edgebench.ground.registry import Registry
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgebench.compare.ab import AbReport, Limits, OnPair
+    from edgebench.compare.ab import AbReport, OnPair
     from edgebench.compare.gating import GateReport
     from edgebench.compare.thresholds import Noise
     from edgebench.ground.records import Interval
@@ -99,32 +98,17 @@ def show_noise(noise: Noise, path: Path) -> None:
     )
 
 
-def warn(sentence: str) -> None:
-    """Prints a warning to standard error."""
-    print(f"edgebench: {sentence}", file=sys.stderr)
-
-
 @contextmanager
-def telling(title: str) -> Iterator[Callable[[str], None]]:
-    """Yields a callback that shows what is being done under one title, on standard error."""
-    from edgebench.ground.progress import Step
-    from edgebench.report import output
-
-    with output.progress() as report:
-        yield lambda detail: report(Step(0, 1, title, detail))
-
-
-@contextmanager
-def following(limits: Limits) -> Iterator[OnPair]:
+def following(limit_s: float) -> Iterator[OnPair]:
     """Yields a callback for an A/B run that shows pairs, seconds and the ratio so far, on standard error."""
     from edgebench.compare.sequential import least_pairs
     from edgebench.ground.progress import Step
     from edgebench.report import output
 
     def show_pair(pairs: int, elapsed_s: float, ratio: Interval) -> None:
-        known = f"{ratio.low:.3f} to {ratio.high:.3f}" if pairs >= least_pairs(limits.alpha) else "no interval yet"
+        known = f"{ratio.low:.3f} to {ratio.high:.3f}" if pairs >= least_pairs() else "no interval yet"
         title = f"pair {pairs}: new/base {ratio.value:.3f} ({known})"
-        report(Step(min(int(elapsed_s), int(limits.time_s)), int(limits.time_s), title, "seconds at most"))
+        report(Step(min(int(elapsed_s), int(limit_s)), int(limit_s), title, "seconds at most"))
 
     with output.progress() as report:
         yield show_pair
