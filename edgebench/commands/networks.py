@@ -3,14 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import click
-
 from edgebench import api
 from edgebench.commands.options import Json, command, run
 from edgebench.report import output
 from edgebench.run import options
-
-INTERRUPTED = 130
 
 
 @command
@@ -81,7 +77,7 @@ def train(asked: options.Train, *, json: Json = False) -> None:
         outcome = run(api.train, asked)
     except KeyboardInterrupt as interrupt:
         output.warn(f"interrupted; {interrupt or 'no epoch was begun'}")
-        raise click.exceptions.Exit(INTERRUPTED) from interrupt
+        raise
     remarks = [*trained.remarks(outcome), *trained.curves_beside(outcome)]
     if json:
         output.json(trained.json(outcome))

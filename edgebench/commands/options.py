@@ -27,6 +27,7 @@ from edgebench.run import options as every
 Answer = TypeVar("Answer")
 Json = Annotated[bool, "Print one JSON document and nothing else."]
 
+INTERRUPTED: Final = 130
 EXACT: Final = 2**53  # JSON keeps whole numbers below it as they are
 KINDS: Final = (str, Path, float, int, bool)  # an option is read as the first of these that its annotation has
 QUOTES: Final = "'\""
@@ -60,6 +61,8 @@ class Command(click.Command):
         try:
             with _warnings_printed(self.params):
                 return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            raise click.exceptions.Exit(INTERRUPTED) from interrupt
         except EdgebenchError as error:
             error.args = (spoken(str(error), self.params),)
             raise

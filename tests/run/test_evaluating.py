@@ -14,7 +14,7 @@ from PIL import Image
 import edgebench
 from edgebench.cli import app
 from edgebench.ground import store
-from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.errors import EdgebenchWarning, DeviceError, UsageError
 from edgebench.ground.records import Artifact
 from edgebench.machines import profiles
 from edgebench.report import rows
@@ -130,7 +130,7 @@ def test_images_of_which_none_can_be_read_are_refused(tmp_path: Path) -> None:
     for number in range(10):
         (tmp_path / f"class{number}").mkdir()
         (tmp_path / f"class{number}/x.png").write_bytes(b"no")
-    with pytest.raises(UsageError, match="none of the 10 images"):
+    with pytest.warns(EdgebenchWarning, match="no folders"), pytest.raises(UsageError, match="none of the 10 images"):
         evaluate(str(tmp_path))
 
 

@@ -82,7 +82,7 @@ def test_the_default_format_is_one_that_the_device_is_calibrated_for() -> None:
 
 
 def test_input_sets_channels_height_and_width() -> None:
-    spec = ModelArguments(input_text="1x32x32").resolve("lenet5")
+    spec = ModelArguments(input="1x32x32").resolve("lenet5")
     assert spec.input_shape == (1, 1, 32, 32)
 
 
