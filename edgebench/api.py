@@ -103,7 +103,7 @@ def profile(asked: options.Profile) -> Results:
     from edgebench.machines import profiles
     from edgebench.report import profiled, trace
     from edgebench.report.notebook import Results
-    from edgebench.run import engine, plan
+    from edgebench.run import engine, mode, plan
 
     if asked.limit is not None and asked.data is None:
         raise UsageError(f"`limit={asked.limit}` limits the images of `data`: name those, or leave it out")
@@ -111,7 +111,7 @@ def profile(asked: options.Profile) -> Results:
     formats = plan.default_formats(target, counts=asked.counts)
     cells, weights = plan.asked(asked, many(asked.model) or models.FOCUS, formats=formats)
     processes = None if asked.processes is None else positive(asked.processes, "processes")
-    way = engine.way(
+    method = mode.method(
         target,
         asked.via,
         connect=asked.connect,
@@ -119,7 +119,7 @@ def profile(asked: options.Profile) -> Results:
         counts=asked.counts,
         operators=asked.per_op or bool(asked.trace),
     )
-    if asked.trace and way.kind != "measure":
+    if asked.trace and method.mode is not mode.Mode.MEASURE:
         raise UsageError("`trace` is for times, and only operators on this machine are timed: leave it out")
     images = _images(asked.data, None, asked.limit) if asked.data else None
     done = engine.run(
@@ -127,7 +127,7 @@ def profile(asked: options.Profile) -> Results:
         target,
         engine.scenario(quick=asked.quick, threads=positive(asked.threads, "threads"), processes=processes),
         Path(asked.results),
-        way=way,
+        method=method,
         weights=weights,
         resume=asked.resume,
         images=images,
@@ -153,13 +153,13 @@ def evaluate(asked: options.Evaluate) -> list[Evaluation]:
     evaluating.check_ready(many(asked.model), given)
     target = profiles.load(asked.device)
     cells, weights = plan.asked(asked, asked.model, ready=plan.FORMATS)
-    way = evaluating.way(target, asked.via, connect=asked.connect, python=asked.python)
+    method = evaluating.method(target, asked.via, connect=asked.connect, python=asked.python)
     batch, threads = positive(asked.batch, "batch"), positive(asked.threads, "threads")
     return evaluating.run(
         cells,
         _images(asked.data, asked.split, asked.limit),
         target,
-        way=way,
+        method=method,
         weights=weights,
         batch=batch,
         threads=threads,
@@ -467,12 +467,12 @@ def device_add(asked: options.DeviceAdd) -> tuple[Path, DeviceProfile]:
 def device_calibrate(asked: options.DeviceCalibrate) -> Calibrated:
     """Fits the constants of a device's estimates anew, from small networks that are measured or emulated."""
     from edgebench.machines import profiles
-    from edgebench.run import calibrate, engine, plan
+    from edgebench.run import calibrate, mode, plan
 
     device = profiles.load(asked.name)
     emulated = asked.via is None and asked.connect is None and device.reach is None
     via = "emulator" if emulated else asked.via
-    way = engine.way(device, via, connect=asked.connect, python=asked.python)
+    method = mode.method(device, via, connect=asked.connect, python=asked.python)
     request = calibrate.Request(
         listed(asked.format, "format", plan.FORMATS),
         listed(asked.precision, "precision", plan.PRECISIONS),
@@ -480,7 +480,7 @@ def device_calibrate(asked: options.DeviceCalibrate) -> Calibrated:
         full=asked.full,
         fresh=asked.fresh,
     )
-    return calibrate.calibrate(device, way, request, here=asked.here, on_progress=asked.on_progress)
+    return calibrate.calibrate(device, method, request, here=asked.here, on_progress=asked.on_progress)
 
 
 @keywords(options.DeviceList)

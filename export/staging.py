@@ -48,5 +48,5 @@ def _make(folder: Path) -> list[Path]:
         if not os.access(folder, os.W_OK):
             raise PermissionError(13, "no permission to write")
     except OSError as error:
-        raise UsageError(f"cannot write into {folder}: {error.strerror}; choose another folder with -o") from error
+        raise UsageError(f"cannot write into {folder}: {error.strerror}; choose another `output`") from error
     return missing

@@ -2,11 +2,16 @@
 
 import os
 import signal
+import sys
 from collections.abc import Generator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 from hypothesis import settings
+
+sys.path.append(str(Path(__file__).parent))  # there are no packages under tests/
+pytest_plugins = ["boards"]
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 

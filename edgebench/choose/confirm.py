@@ -6,29 +6,29 @@ file's hash in the results. So an interrupted confirmation, run again, does what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec.structs import replace
 
 from edgebench.choose.records import Point
 from edgebench.ground import store
 from edgebench.ground.errors import JobError, UsageError
-from edgebench.ground.progress import OnProgress, Step, silent
-from edgebench.ground.records import Artifact, Interval, Measurement, Scenario
+from edgebench.ground.progress import OnProgress, Step, Tell, silent
+from edgebench.ground.records import Artifact, Interval, Measurement, Result, Scenario
 from edgebench.machines.profiles import DeviceProfile, Reach
-from edgebench.run import plan
+from edgebench.places.emulator.readiness import readiness
+from edgebench.run import resume
+from edgebench.run.cell import Cell
+from edgebench.run.emulated import timed
+from edgebench.run.engine import Engine
 from edgebench.run.exporting import prepare
-from edgebench.runtimes import FORMATS
-
-if TYPE_CHECKING:
-    from edgebench.places.target import Target
-    from edgebench.run.sweep.cells import Way
-
-Run = Callable[[Artifact, Callable[[str], None]], Measurement]
+from edgebench.run.mode import Method, Mode
+from edgebench.run.plan import suited
+from edgebench.run.sweep import SweepCell, write
+from edgebench.runtimes import unavailable
 
 _EMULATED_THREADS: Final = 1
 
@@ -55,11 +55,12 @@ def confirm(
 
     Raises UsageError when `results` cannot be written to, DeviceError when a device with an address does not answer.
     """
-    store.check_writable(results / device.name)
-    cells = plan.suited((plan.Cell(model=point.model, export=point.export) for point in points), device)
-    artifacts = prepare(cells, folder)
-    with ExitStack() as stack:
-        board = _Board(device, stack)
+    folder_of_device = results / device.name
+    store.check_writable(folder_of_device)
+    method = _method(device, emulation)
+    cells = suited((Cell(model=point.model, export=point.export) for point in points), device)
+    with Engine(device, method or Method(Mode.ESTIMATE), scenario) as engine:
+        artifacts = prepare(cells, folder)
         for number, (point, cell) in enumerate(zip(points, cells, strict=True)):
 
             def tell(detail: str, number: int = number, title: str = cell.title) -> None:
@@ -71,28 +72,26 @@ def confirm(
                 yield Confirmation(point, str(artifact))
                 continue
             point = _with_file(point, artifact)
-            way = _way(board, artifact, replace(scenario, threads=point.threads), emulation)
-            if way is not None:
-                point = _with_measurement(point, _once(way, artifact, results / device.name, tell))
+            if method is not None and _runs(engine, cell, point):
+                engine.scenario = replace(scenario, threads=point.threads)
+                point = _with_measurement(point, _once(engine, cell, artifact, folder_of_device, tell))
             yield Confirmation(point)
 
 
-class _Board:
-    """The device, connected to when it is first needed; the connection is `stack`'s to close."""
+def _method(device: DeviceProfile, emulation: bool) -> Method | None:
+    """How this device runs files: itself, here or at its address, under an emulator, or not at all."""
+    if isinstance(device.reach, Reach):
+        return Method(Mode.REACH)
+    if device.reach == "local":
+        return Method(Mode.MEASURE)
+    return Method(Mode.EMULATE) if emulation and readiness(device).ready else None
 
-    def __init__(self, device: DeviceProfile, stack: ExitStack) -> None:
-        self.device = device
-        self._stack = stack
-        self._target: Target | None = None
 
-    def measure(self, artifact: Artifact, runtime: str, scenario: Scenario, tell: Callable[[str], None]) -> Measurement:
-        """Measures a file at the other end. Raises DeviceError."""
-        from edgebench.places.board.reach import reach
-        from edgebench.run.there import measure_there
-
-        if self._target is None:
-            self._target = self._stack.enter_context(reach(self.device, tell=tell))
-        return measure_there(artifact, runtime, scenario, target=self._target, device=self.device.name, tell=tell)
+def _runs(engine: Engine, cell: Cell, point: Point) -> bool:
+    """Whether the device runs this finalist's file; the emulator runs one thread, and this machine what it has."""
+    if engine.method.mode is Mode.EMULATE:
+        return point.threads == _EMULATED_THREADS
+    return engine.method.mode is Mode.REACH or unavailable(engine.runtime(cell)) is None
 
 
 def write_sweep(
@@ -102,14 +101,8 @@ def write_sweep(
 
     Raises UsageError for a device that a sweep cannot run on, and when the file cannot be written.
     """
-    from edgebench.places.emulator.readiness import readiness
-    from edgebench.run.sweep import SweepCell, write
-
-    if device.reach == "local":
-        way: Way = "measured"
-    elif emulation and readiness(device).ready:
-        way = "emulated"
-    else:
+    method = _method(device, emulation)
+    if method is None or method.mode is Mode.REACH:
         raise UsageError(
             f"a sweep for {device.name} would only repeat the estimates: set its emulator up with edgebench device "
             f"setup {device.name}"
@@ -118,7 +111,12 @@ def write_sweep(
         path,
         [
             SweepCell(
-                model=point.model, export=point.export, device=device.name, threads=point.threads, way=way, quick=quick
+                model=point.model,
+                export=point.export,
+                device=device.name,
+                threads=point.threads,
+                mode=method.mode,
+                quick=quick,
             )
             for point in points
         ],
@@ -136,58 +134,20 @@ def _with_file(point: Point, artifact: Artifact) -> Point:
     )
 
 
-@dataclass(frozen=True)
-class _Way:
-    """How a device runs a file; `scenario` is None where the emulator has its own.
-
-    `renewed` brings a stored record up to date: an emulated one gets the time that its counts stand for today.
-    """
-
-    run: Run
-    scenario: Scenario | None
-    renewed: Callable[[Measurement], Measurement] = lambda found: found
-
-    def made(self, found: Measurement, artifact: Artifact) -> bool:
-        """Whether a stored record is what this way gives for the file."""
-        same_file = found.artifact_sha256 == artifact.sha256 and found.status == "ok"
-        if self.scenario is None:
-            return same_file and found.provenance == "emulated"
-        return same_file and found.provenance == "measured" and found.scenario == self.scenario
-
-
-def _way(board: _Board, artifact: Artifact, scenario: Scenario, emulation: bool) -> _Way | None:
-    """How this device runs the file: itself, here or at its address, under an emulator, or not at all."""
-    device, runtime = board.device, FORMATS[artifact.export.format]
-    if isinstance(device.reach, Reach):
-        return _Way(lambda file, tell: board.measure(file, runtime, scenario, tell), scenario)
-    if device.reach == "local":
-        from edgebench.measure import measure, unavailable
-
-        if unavailable(runtime) is not None:
-            return None
-        return _Way(lambda file, tell: measure(file, runtime, scenario, device=device.name, on_progress=tell), scenario)
-    if emulation and scenario.threads == _EMULATED_THREADS:
-        from edgebench.places.emulator.readiness import readiness
-
-        if readiness(device).ready:
-            from edgebench.run.emulated import emulate, timed
-
-            return _Way(lambda file, tell: emulate(file, device, on_progress=tell), None, lambda f: timed(f, device))
-    return None
-
-
-def _once(way: _Way, artifact: Artifact, folder: Path, tell: Callable[[str], None]) -> Measurement:
+def _once(engine: Engine, cell: Cell, artifact: Artifact, folder: Path, tell: Tell) -> Result:
     """The stored record of this very file, or a new one, appended before it is returned."""
-    for found in store.read(folder):
-        if isinstance(found, Measurement) and way.made(found, artifact):
-            return way.renewed(found)
-    record = way.run(artifact, tell)
+    stored = engine.stored(resume.every([folder]), cell, artifact)
+    if isinstance(stored, Measurement) and engine.method.mode is Mode.EMULATE:
+        return timed(stored, engine.device)  # the time that its counts stand for today
+    if stored is not None:
+        return stored
+    record = engine.record(cell, artifact, tell)
     store.append(folder, record)
     return record
 
 
-def _with_measurement(point: Point, record: Measurement) -> Point:
-    if record.status != "ok":
+def _with_measurement(point: Point, record: Result) -> Point:
+    if not isinstance(record, Measurement) or record.status != "ok":
         return replace(point, warnings=(*point.warnings, f"not confirmed: {record.error}"))
     changed = replace(point, warnings=(*point.warnings, *record.warnings))
     if record.peak_memory_bytes:

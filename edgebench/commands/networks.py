@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from edgebench import api
-from edgebench.commands.options import Json, command, run
+from edgebench.commands.options import Json, command, note, run
 from edgebench.report import output
 from edgebench.run import options
 
@@ -44,7 +44,7 @@ def export(asked: options.Export, *, json: Json = False) -> None:
     else:
         output.table(exported.table(done))
     for warning in exported.notes(done):
-        output.note(warning)
+        note(warning)
     if weights is None and any(cell.model and cell.model.family != "user" for cell in cells):
         output.note("without --weights the files hold random values: right for timing, useless for predictions")
     exporting.check(done)
@@ -85,7 +85,7 @@ def train(asked: options.Train, *, json: Json = False) -> None:
         output.table(trained.table(outcome))
         output.wrote(Path(outcome.weights))
     for remark in remarks:
-        output.note(remark)
+        note(remark)
 
 
 @command

@@ -98,6 +98,11 @@ def run(function: Callable[..., Answer], asked: Options) -> Answer:
         return function(**{**asked.values(), "on_progress": report})
 
 
+def note(sentence: str) -> None:
+    """Prints a remark of the library to standard error, with the flags of the command that runs."""
+    output.note(spoken(sentence, click.get_current_context().command.params))
+
+
 def _parameter(option: Parameter) -> click.Parameter | None:
     """What click calls an option of a signature; None for one that is Python's alone."""
     flag = flag_of(option.annotation)

@@ -40,7 +40,7 @@ class Wanted:
         """Whether a series is wanted."""
         form, precision, *_ = key.cell.export.split("-")
         return (
-            self.model in (None, key.cell.model, key.cell.model.partition("-w")[0])
+            self.model in (None, key.cell.model, key.name)
             and self.device in (None, key.cell.device)
             and self.format in (None, form)
             and self.precision in (None, precision)

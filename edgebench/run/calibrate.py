@@ -27,7 +27,8 @@ from edgebench.machines.profiles import Caches, Calibration, DeviceProfile
 from edgebench.places.board.remote import RemoteTarget
 from edgebench.run import engine, plan
 from edgebench.run.add import write
-from edgebench.run.mode import Way
+from edgebench.run.cell import Cell
+from edgebench.run.mode import Method, Mode
 
 # Copies 32 MB and prints bytes a second, the best of many: what sbc-bench calls memcpy.
 COPY: Final = """
@@ -69,32 +70,32 @@ class Request:
 
 
 def calibrate(
-    device: DeviceProfile, way: Way, request: Request, *, here: bool = False, on_progress: OnProgress = silent
+    device: DeviceProfile, method: Method, request: Request, *, here: bool = False, on_progress: OnProgress = silent
 ) -> Calibrated:
     """Runs the grid for every format, precision and thread count, fits, and writes the user's file beside the device's.
 
     This machine is measured like a connected board: `scale` searches by estimates. Raises UsageError for several
     threads under the emulator, and where too few networks ran; DeviceError when the device cannot be reached.
     """
-    _check(device, way, request)
-    known = _with_facts(device, way)
+    _check(device, method, request)
+    known = _with_facts(device, method)
     done, left_out = [], []
     for spec, threads in _passes(request):
-        results = _run(known, way, request, spec, threads, on_progress)
+        results = _run(known, method, request, spec, threads, on_progress)
         left_out += [_why(result) for result in results if result.status != "ok"]
-        done.append(_fitted(known, way, results, threads))
+        done.append(_fitted(known, method, results, threads))
     path = device_files.calibrations_file(device_files.user_folders()[0 if here else 1], device.name)
     write(path, _show(known, done))
     return Calibrated(path, profiles.load(device.name), tuple(done), tuple(dict.fromkeys(left_out)))
 
 
-def _check(device: DeviceProfile, way: Way, request: Request) -> None:
-    if way.kind == "count":
-        raise UsageError("counted instructions of this machine have no known time: leave --counts out, it is measured")
-    if way.kind == "estimate":
-        raise UsageError("a calibration needs figures: --via emulator, or a board with --connect pi@host")
-    if way.kind == "emulate" and request.threads != (1,):
-        raise UsageError("the emulator counts on one thread: leave --threads out, or connect a board")
+def _check(device: DeviceProfile, method: Method, request: Request) -> None:
+    if method.mode is Mode.COUNT:
+        raise UsageError("counted instructions of this machine have no known time: leave `counts` out, it is measured")
+    if method.mode is Mode.ESTIMATE:
+        raise UsageError("a calibration needs figures: `via='emulator'`, or a board with `connect='pi@host'`")
+    if method.mode is Mode.EMULATE and request.threads != (1,):
+        raise UsageError("the emulator counts on one thread: leave `threads` out, or connect a board")
     for threads in request.threads:
         if not 1 <= threads <= device.cpu.cores:
             raise UsageError(f"{threads} threads on {device.name}: give 1 to {device.cpu.cores}, its number of cores")
@@ -106,17 +107,17 @@ def _passes(request: Request) -> list[tuple[ExportSpec, int]]:
 
 
 def _run(
-    device: DeviceProfile, way: Way, request: Request, spec: ExportSpec, threads: int, on_progress: OnProgress
+    device: DeviceProfile, method: Method, request: Request, spec: ExportSpec, threads: int, on_progress: OnProgress
 ) -> list[Result]:
     """One pass over the grid; what is stored of it already is not run again."""
-    folder = cache_folder() / "calibrate" / way.kind / f"{spec.key}-x{threads}"
+    folder = cache_folder() / "calibrate" / method.mode.value / f"{spec.key}-x{threads}"
     scenario = request.scenario or engine.scenario(quick=not request.full)
     return engine.run(
-        [plan.Cell(export=spec, model=model) for model in grid.specs()],
+        [Cell(export=spec, model=model) for model in grid.specs()],
         device,
         replace(scenario, threads=threads),
         folder,
-        way=way,
+        method=method,
         resume=not request.fresh,
         on_progress=on_progress,
     )
@@ -126,10 +127,10 @@ def _why(result: Result) -> str:
     return f"{result.model.key} {result.export.key}: {result.error or result.status}"
 
 
-def _fitted(device: DeviceProfile, way: Way, results: Sequence[Result], threads: int) -> Calibration:
+def _fitted(device: DeviceProfile, method: Method, results: Sequence[Result], threads: int) -> Calibration:
     runtime, precision = results[0].runtime, results[0].export.precision
     whole = [result for result in results if isinstance(result, Measurement) and result.status == "ok"]
-    if way.kind == "emulate":
+    if method.mode is Mode.EMULATE:
         figures, basis = user_calibration.counted(
             device, runtime, precision, [(each.model, each.counts) for each in whole]
         )
@@ -138,26 +139,26 @@ def _fitted(device: DeviceProfile, way: Way, results: Sequence[Result], threads:
     return user_calibration.calibrate(device, runtime, precision, threads, figures, basis)
 
 
-def _with_facts(device: DeviceProfile, way: Way) -> DeviceProfile:
+def _with_facts(device: DeviceProfile, method: Method) -> DeviceProfile:
     """The device with a clock, a copy rate and a cache: measured there, or assumed, where its file lacks them."""
     cpu = device.cpu
     rate = cpu.bandwidth_bytes_per_s
     if rate is None:
-        if way.kind == "emulate":
+        if method.mode is Mode.EMULATE:
             raise UsageError(f"the profile {device.name} lacks cpu.bandwidth: add it with its source")
-        rate = _copy_rate(device, way)
+        rate = _copy_rate(device, method)
     caches = cpu.caches if cpu.caches.last_level_bytes else Caches(l2_bytes=CACHE_BYTES)
     known = replace(cpu, clock_hz=cpu.clock_hz or CLOCK_HZ, bandwidth_bytes_per_s=rate, caches=caches)
     return replace(device, cpu=known)
 
 
-def _copy_rate(device: DeviceProfile, way: Way) -> float:
+def _copy_rate(device: DeviceProfile, method: Method) -> float:
     from edgebench.places.board.reach import reach
 
-    if way.kind == "measure":
+    if method.mode is Mode.MEASURE:
         answer = subprocess.run([sys.executable, "-c", COPY], capture_output=True, text=True, check=False).stdout
     else:
-        with reach(device, way.via, way.connect, way.python) as target:
+        with reach(device, method.via, method.connect, method.python) as target:
             answer = target.python("-c", COPY).text if isinstance(target, RemoteTarget) else ""
     with suppress(ValueError):
         return float(answer)

@@ -33,5 +33,5 @@ def timed(found: Measurement, device: DeviceProfile) -> Measurement:
     time = emulated_time(found.counts, device, found.runtime, found.export.precision, graph)
     if time is None:
         return found
-    warnings = (*found.warnings, *time.warnings)
+    warnings = tuple(dict.fromkeys((*found.warnings, *time.warnings)))  # a stored record may have been timed before
     return replace(found, estimated_latency_s=time.latency_s, calibrated_on=time.rests_on, warnings=warnings)

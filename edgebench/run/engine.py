@@ -1,21 +1,27 @@
-"""Runs the cells of a profile: measured where the device is at hand, estimated where it is not.
+"""The engine: turns cells into records, for `profile`, sweeps, `scale`'s confirmation, calibration and Python alike.
 
-Every result is appended to the results folder as its cell ends, so an interrupt loses at most the running cell.
+An Engine is one device, one method and one scenario. `run` drives many cells through it; every result is appended to
+the results folder as its cell ends, so an interrupt loses at most the running cell.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from edgebench.ground.errors import DeviceError, JobError, UsageError
+from msgspec.structs import replace
+
+from edgebench.ground import store
+from edgebench.ground.errors import DeviceError, JobError, MissingPackage, UsageError
 from edgebench.ground.paths import cache_folder
-from edgebench.ground.progress import OnProgress, Step, silent
+from edgebench.ground.progress import OnProgress, Step, Tell, quiet, silent
 from edgebench.ground.records import (
     QUICK,
     Artifact,
@@ -28,23 +34,248 @@ from edgebench.ground.records import (
     Status,
     identity,
 )
+from edgebench.run import resume as resuming
+from edgebench.run.cell import Cell
 from edgebench.run.exporting import prepare
-from edgebench.run.mode import Kind, Way
-from edgebench.run.mode import way as way
-from edgebench.run.plan import Cell, suited
+from edgebench.run.mode import Method, Mode
+from edgebench.run.plan import suited
+from edgebench.run.resume import Address, Stored
+from edgebench.runtimes import FORMATS
 
 if TYPE_CHECKING:
     from edgebench.data import Dataset
     from edgebench.machines.profiles import DeviceProfile
     from edgebench.places.target import Target
 
+_PRETENDED: Final = ((0.01,) * 30,) * 3
+
 
 def scenario(*, quick: bool = False, threads: int = 1, processes: int | None = None) -> Scenario:
     """The full scenario of the methodology, or the quick one, at `threads` threads; `processes` replaces its number."""
-    from msgspec.structs import replace
-
     chosen = QUICK if quick else Scenario()
     return replace(chosen, threads=threads, processes=processes or chosen.processes)
+
+
+@dataclass
+class Engine:
+    """One device, how it gives its numbers, and by which scenario, which may change between two cells.
+
+    `weights` are those of the cells' networks. The device is connected to when first needed, and the connection held
+    until the end of the context, so that nobody else measures on it between two cells.
+    """
+
+    device: DeviceProfile
+    method: Method
+    scenario: Scenario
+    weights: Path | None = None
+    _held: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
+    _target: Target | None = field(default=None, init=False, repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._held.close()
+        self._target = None
+
+    def check(self, cells: Sequence[Cell]) -> None:
+        """Raises UsageError for what cannot be had of the cells by this method, before anything runs."""
+        cores, threads = os.cpu_count(), self.scenario.threads
+        if self.method.mode is Mode.MEASURE and cores and threads > cores:
+            raise UsageError(f"{threads} threads on this machine: give 1 to {cores}, its number of cores")
+        if self.method.mode in (Mode.EMULATE, Mode.COUNT):
+            from edgebench.places.emulator import emulator
+
+            emulator.check((cell.export.format for cell in cells), self.device, threads)
+
+    def target(self, tell: Tell = quiet) -> Target | None:
+        """Where files run: None is this machine, else the connected device, or an emulated one.
+
+        Raises DeviceError, UsageError where it cannot be had.
+        """
+        if self._target is None and self.method.mode is Mode.REACH:
+            from edgebench.places.board.reach import reach
+
+            way = self.method
+            self._target = self._held.enter_context(reach(self.device, way.via, way.connect, way.python, tell=tell))
+        elif self._target is None and self.method.mode is Mode.EMULATE:
+            from edgebench.places.bundle.bundle import require
+            from edgebench.places.emulator.emulator import EmulatorTarget
+
+            self._target = EmulatorTarget(self.device, require())
+        return self._target
+
+    def files(self, cells: Sequence[Cell], folder: Path | None = None) -> Iterator[Artifact | JobError | None]:
+        """Yields the checked file of each cell, in order, or the error that kept it from being made.
+
+        None is for an estimate of a network where the packages that write its file are not installed: its graph is all
+        that an estimate needs. Files go to `folder`, by default the cache.
+        """
+        folder = folder or cache_folder() / "artifacts"
+        made = [cell for cell in cells if not self._by_graph_alone(cell)]
+        artifacts = prepare(made, folder, weights=self.weights if any(cell.model for cell in made) else None)
+        for cell in cells:
+            yield None if self._by_graph_alone(cell) else next(artifacts)
+
+    def _by_graph_alone(self, cell: Cell) -> bool:
+        return self.method.mode is Mode.ESTIMATE and cell.model is not None and _lacking(cell.export) is not None
+
+    def address(self, cell: Cell, artifact: Artifact | None = None) -> Address:
+        """What a cell is known by here; see resume.address."""
+        model, export = (artifact.model, artifact.export) if artifact else (cell.spec, cell.export)
+        runtime, provenance = self.runtime(cell), self.method.mode.provenance
+        return resuming.address(model, export, self.device.name, runtime, provenance, self.scenario)
+
+    def stored(self, stored: Stored, cell: Cell, artifact: Artifact | JobError | None) -> Result | None:
+        """The record of this very cell among those that are stored, or None where it has to be run."""
+        if isinstance(artifact, JobError):
+            return None
+        sha256 = artifact.sha256 if artifact else None
+        return stored.find(self.address(cell, artifact), sha256=sha256, operators=self.method.operators)
+
+    def runtime(self, cell: Cell) -> str:
+        """What runs the cell's file."""
+        return "fake" if self.method.mode is Mode.PRETEND else FORMATS[cell.export.format]
+
+    def record(self, cell: Cell, artifact: Artifact | JobError | None, tell: Tell = quiet) -> Result:
+        """Measures, emulates or estimates one cell; a failure becomes a record that says so.
+
+        Raises DeviceError only where the device cannot be connected to: that is nothing of the cell.
+        """
+        if isinstance(artifact, JobError):
+            return self.unmeasured(cell, "failed", str(artifact))
+        if self.method.mode is Mode.REACH:
+            self.target(tell)
+        try:
+            return _RECORD[self.method.mode](self, cell, artifact, tell)
+        except JobError as error:
+            return self.unmeasured(cell, "failed", str(error), artifact)
+
+    def unmeasured(self, cell: Cell, status: Status, error: str, artifact: Artifact | None = None) -> Result:
+        """A record for a cell that has no latency: what is known of the file, and why there is no number."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        common = self._common(cell, artifact, now) | {"status": status, "error": error}
+        if self.method.mode is Mode.ESTIMATE:
+            return Estimate(**common, threads=self.scenario.threads)
+        provenance = self.method.mode.provenance
+        return Measurement(**common, runtime_version="", provenance=provenance, scenario=self.scenario)
+
+    def _common(self, cell: Cell, artifact: Artifact | None, now: str) -> dict[str, Any]:
+        model: ModelSpec = artifact.model if artifact else cell.spec
+        export: ExportSpec = artifact.export if artifact else cell.export
+        return {
+            "id": identity(model, export, self.device.name, self.runtime(cell), self.scenario, now),
+            "time": now,
+            "model": model,
+            "export": export,
+            "device": self.device.name,
+            "runtime": self.runtime(cell),
+            **_of_file(artifact),
+        }
+
+    def _measure(self, cell: Cell, artifact: Artifact, tell: Tell) -> Result:
+        from edgebench.measure import measure, unavailable
+        from edgebench.measure.operators import with_operators
+
+        if reason := unavailable(self.runtime(cell)):
+            return self.unmeasured(cell, "skipped", reason, artifact)
+        measured = measure(artifact, self.runtime(cell), self.scenario, device=self.device.name, on_progress=tell)
+        if not self.method.operators or measured.status != "ok":
+            return measured
+        tell("operators")
+        return with_operators(measured, artifact)
+
+    def _reach(self, cell: Cell, artifact: Artifact, tell: Tell) -> Result:
+        from edgebench.run.graph_of import graph_of_model
+        from edgebench.run.reached import measure_there
+
+        target = self.target(tell)
+        if target is None:
+            raise DeviceError(f"{self.device.name} is not connected")
+        graph = None if artifact.model.family == "file" else graph_of_model(artifact.model, self.weights)
+        return measure_there(
+            artifact,
+            self.runtime(cell),
+            self.scenario,
+            target=target,
+            device=self.device.name,
+            graph=graph,
+            tell=tell,
+        )
+
+    def _emulate(self, cell: Cell, artifact: Artifact, tell: Tell) -> Result:
+        from edgebench.places.emulator.by_operator import with_operator_counts
+        from edgebench.run.emulated import emulate
+
+        emulated = emulate(artifact, self.device, on_progress=tell)
+        if not self.method.operators or emulated.status != "ok":
+            return emulated
+        tell("operators")
+        return with_operator_counts(emulated, artifact, self.device)
+
+    def _count(self, cell: Cell, artifact: Artifact, tell: Tell) -> Result:
+        from edgebench.places.emulator.emulator import count_host
+
+        return count_host(artifact, on_progress=tell)
+
+    def _estimate(self, cell: Cell, artifact: Artifact | None, tell: Tell) -> Result:
+        from edgebench.estimate import estimate
+        from edgebench.models import zoo
+        from edgebench.run.graph_of import graph_of, graph_of_model
+
+        spec, export = (artifact.model, artifact.export) if artifact else (cell.spec, cell.export)
+        graph = graph_of(artifact, self.weights) if artifact else graph_of_model(spec, self.weights)
+        estimated = estimate(graph, self.device, spec=spec, export=export, threads=self.scenario.threads)
+        if artifact:
+            return replace(estimated, **{key: value for key, value in _of_file(artifact).items() if key != "macs"})
+        known = replace(estimated, parameters=zoo.parameters(spec) if spec.name in zoo.names() else None)
+        lacking = _lacking(export)
+        if lacking is None:
+            return known
+        warning = f"no file was made, so its parity is not known and its size is estimated: {lacking}"
+        return replace(known, warnings=(*known.warnings, warning))
+
+    def _pretend(self, cell: Cell, artifact: Artifact | None, tell: Tell) -> Result:
+        """Nothing is run. The options of the model say how long that takes, and whether the process dies."""
+        options = cell.spec.options
+        if options.get("dies"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(float(options.get("seconds", 0.0)))
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        common = self._common(cell, None, now)
+        return Measurement(**common, runtime_version="", scenario=self.scenario, latency_s=_PRETENDED)
+
+
+_RECORD: Final[dict[Mode, Callable[[Engine, Cell, Any, Tell], Result]]] = {
+    Mode.MEASURE: Engine._measure,
+    Mode.REACH: Engine._reach,
+    Mode.EMULATE: Engine._emulate,
+    Mode.COUNT: Engine._count,
+    Mode.ESTIMATE: Engine._estimate,
+    Mode.PRETEND: Engine._pretend,
+}
+
+
+def _of_file(artifact: Artifact | None) -> dict[str, Any]:
+    """What a record says of its file."""
+    return {
+        "artifact_sha256": artifact.sha256 if artifact else None,
+        "size_bytes": artifact.size_bytes if artifact else None,
+        "parameters": artifact.parameters if artifact else None,
+        "macs": artifact.macs if artifact else None,
+        "parity": artifact.parity if artifact else None,
+    }
+
+
+def _lacking(export: ExportSpec) -> str | None:
+    """Which package is missing to write a file, and how it is installed; None where all are there."""
+    from edgebench.formats import format as forms
+
+    try:
+        forms.check(export)
+    except MissingPackage as error:
+        return str(error)
+    return None
 
 
 def run(
@@ -53,7 +284,7 @@ def run(
     scenario: Scenario,
     results: Path,
     *,
-    way: Way,
+    method: Method,
     weights: Path | None = None,
     resume: bool = False,
     images: Dataset | None = None,
@@ -63,41 +294,35 @@ def run(
 
     With `images` each file's accuracy on them is in its result: run on the device where that is reached, else here.
 
-    With `resume` the newest run there goes on, if it is less than a day old: see edgebench.run.resume.
+    With `resume` the newest run there goes on, if it is less than a day old: see run.resume.
     Raises UsageError before anything runs when `results` cannot be written to, or this machine lacks the threads.
     """
-    from edgebench.ground import store
-    from edgebench.run import resume as resuming
     from edgebench.run.evaluator import check_all_classes
 
-    cores = os.cpu_count()
-    if way.kind == "measure" and cores and scenario.threads > cores:
-        raise UsageError(f"{scenario.threads} threads on this machine: give 1 to {cores}, its number of cores")
-    if way.kind in ("emulate", "count"):
-        from edgebench.places.emulator import emulator
-
-        emulator.check((cell.export.format for cell in cells), device, scenario.threads)
+    engine = Engine(device, method, scenario, weights)
+    engine.check(cells)
     folder = results / device.name
     store.check_writable(folder)
     cells = suited(cells, device)
     if images is not None:
         check_all_classes(cells, images)
-    artifacts = prepare(cells, cache_folder() / "artifacts", weights=weights)
-    earlier = resuming.newest(folder) if resume else resuming.Earlier(uuid4().hex[:8])
+    stored = resuming.newest(folder) if resume else Stored()
     done: list[Result] = []
-    with _reached(device, way, lambda doing: on_progress(Step(0, len(cells), device.name, doing))) as target:
+    with engine:
+        if method.mode is Mode.REACH and not stored.results:
+            engine.target(lambda doing: on_progress(Step(0, len(cells), device.name, doing)))
+        artifacts = engine.files(cells)
         for number, cell in enumerate(cells):
 
-            def report(detail: str, number: int = number, title: str = cell.title) -> None:
+            def tell(detail: str, number: int = number, title: str = cell.title) -> None:
                 on_progress(Step(number, len(cells), title, detail))
 
-            report("preparing")
+            tell("preparing")
             artifact = next(artifacts)
-            result = earlier.find(artifact, scenario, way)
+            result = engine.stored(stored, cell, artifact)
             if result is None or not _has_accuracy(result, images):
-                job = _Job(cell, device, scenario, way, target, weights, report)
-                result = job.judged(result or job.run(artifact), artifact, images)
-                store.append(folder, result, run=earlier.run)
+                result = _judged(engine, result or engine.record(cell, artifact, tell), artifact, images, tell)
+                store.append(folder, result, run=stored.run)
             done.append(result)
     return done
 
@@ -106,160 +331,21 @@ def _has_accuracy(result: Result, images: Dataset | None) -> bool:
     return images is None or (result.accuracy is not None and result.accuracy.dataset_identity == images.identity)
 
 
-def _reached(device: DeviceProfile, way: Way, tell: Callable[[str], None]) -> AbstractContextManager[Target | None]:
-    """One connection for all cells of a device that is reached, so that nobody else measures on it in between."""
-    if way.kind != "reach":
-        return nullcontext()
-    from edgebench.places.board.reach import reach
+def _judged(
+    engine: Engine, result: Result, artifact: Artifact | JobError | None, images: Dataset | None, tell: Tell
+) -> Result:
+    """The result with the file's accuracy on `images`, or with a warning that says why it has none."""
+    from edgebench.run.evaluator import Evaluator, Place
 
-    return reach(device, way.via, way.connect, way.python, tell=tell)
-
-
-class _Job:
-    """One cell on its way from a checked file to a result."""
-
-    def __init__(
-        self,
-        cell: Cell,
-        device: DeviceProfile,
-        scenario: Scenario,
-        way: Way,
-        target: Target | None,
-        weights: Path | None,
-        report: Callable[[str], None],
-    ) -> None:
-        from edgebench.runtimes import FORMATS
-
-        self.cell = cell
-        self.device = device
-        self.scenario = scenario
-        self.way = way
-        self.target = target
-        self.weights = weights
-        self.report = report
-        self.runtime = FORMATS[cell.export.format]
-
-    def run(self, artifact: Artifact | JobError) -> Result:
-        """Measures or estimates; a failure becomes a result that says so."""
-        if isinstance(artifact, JobError):
-            return self._without_numbers("failed", str(artifact))
-        try:
-            return self._WAYS[self.way.kind](self, artifact)
-        except JobError as error:
-            return self._without_numbers("failed", str(error), artifact)
-
-    def judged(self, result: Result, artifact: Artifact | JobError, images: Dataset | None) -> Result:
-        """The result with the file's accuracy on `images`, or with a warning that says why it has none."""
-        from msgspec.structs import replace
-
-        from edgebench.run.evaluator import Evaluator, Place
-
-        if images is None or isinstance(artifact, JobError) or result.status == "failed":
-            return result
-        place = Place(self.device, self.target, threads=self.scenario.threads)
-        try:
-            found = Evaluator(images, place, self.weights, self.report).evaluate(artifact)
-        except JobError as error:
-            return replace(result, warnings=(*result.warnings, f"accuracy is not known: {error}"))
-        return replace(result, accuracy=found.accuracy, warnings=(*result.warnings, *found.warnings))
-
-    def _measure(self, artifact: Artifact) -> Result:
-        from edgebench.measure import measure, unavailable
-        from edgebench.measure.operators import with_operators
-
-        reason = unavailable(self.runtime)
-        if reason is not None:
-            return self._without_numbers("skipped", reason, artifact)
-        found = measure(artifact, self.runtime, self.scenario, device=self.device.name, on_progress=self.report)
-        if not self.way.operators or found.status != "ok":
-            return found
-        self.report("operators")
-        return with_operators(found, artifact)
-
-    def _estimate(self, artifact: Artifact) -> Result:
-        from msgspec.structs import replace
-
-        from edgebench.estimate import estimate
-        from edgebench.run.graph_of import graph_of
-
-        graph = graph_of(artifact, self.weights)
-        found = estimate(graph, self.device, spec=artifact.model, export=artifact.export, threads=self.scenario.threads)
-        return replace(
-            found,
-            artifact_sha256=artifact.sha256,
-            size_bytes=artifact.size_bytes,
-            parameters=artifact.parameters,
-            parity=artifact.parity,
-        )
-
-    def _emulate(self, artifact: Artifact) -> Result:
-        from edgebench.run.emulated import emulate
-
-        found = emulate(artifact, self.device, on_progress=self.report)
-        if not self.way.operators or found.status != "ok":
-            return found
-        from edgebench.places.emulator.by_operator import with_operator_counts
-
-        self.report("operators")
-        return with_operator_counts(found, artifact, self.device)
-
-    def _count(self, artifact: Artifact) -> Result:
-        from edgebench.places.emulator.emulator import count_host
-
-        return count_host(artifact, on_progress=self.report)
-
-    def _reach(self, artifact: Artifact) -> Result:
-        from edgebench.run.graph_of import graph_of_model
-        from edgebench.run.there import measure_there
-
-        if self.target is None:
-            raise DeviceError(f"{self.device.name} is not connected")
-        graph = None if artifact.model.family == "file" else graph_of_model(artifact.model, self.weights)
-        return measure_there(
-            artifact,
-            self.runtime,
-            self.scenario,
-            target=self.target,
-            device=self.device.name,
-            graph=graph,
-            tell=self.report,
-        )
-
-    _WAYS: ClassVar[dict[Kind, Callable[[_Job, Artifact], Result]]] = {
-        "measure": _measure,
-        "estimate": _estimate,
-        "emulate": _emulate,
-        "count": _count,
-        "reach": _reach,
-    }
-
-    def _without_numbers(self, status: Status, error: str, artifact: Artifact | None = None) -> Result:
-        """A result for a cell that has no latency: what is known of the file, and why there is no number."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        model = artifact.model if artifact else self.cell.model or _file_spec(self.cell)
-        export: ExportSpec = artifact.export if artifact else self.cell.export
-        common: dict[str, Any] = {
-            "id": identity(model, export, self.device.name, self.runtime, self.scenario, now),
-            "time": now,
-            "model": model,
-            "export": export,
-            "device": self.device.name,
-            "runtime": self.runtime,
-            "artifact_sha256": artifact.sha256 if artifact else None,
-            "size_bytes": artifact.size_bytes if artifact else None,
-            "parameters": artifact.parameters if artifact else None,
-            "macs": artifact.macs if artifact else None,
-            "parity": artifact.parity if artifact else None,
-            "status": status,
-            "error": error,
-        }
-        if self.way.kind != "estimate":
-            return Measurement(**common, runtime_version="", scenario=self.scenario)
-        return Estimate(**common, threads=self.scenario.threads)
-
-
-def _file_spec(cell: Cell) -> ModelSpec:
-    return ModelSpec(name=cell.file.stem if cell.file else "unknown", family="file")
+    if images is None or not isinstance(artifact, Artifact) or result.status == "failed":
+        return result
+    reached = engine.target(tell) if engine.method.mode is Mode.REACH else None
+    place = Place(engine.device, reached, threads=engine.scenario.threads)
+    try:
+        judged = Evaluator(images, place, engine.weights, tell).evaluate(artifact)
+    except JobError as error:
+        return replace(result, warnings=(*result.warnings, f"accuracy is not known: {error}"))
+    return replace(result, accuracy=judged.accuracy, warnings=(*result.warnings, *judged.warnings))
 
 
 def check(results: Sequence[Result]) -> None:

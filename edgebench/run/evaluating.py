@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from edgebench.ground.errors import DeviceError, JobError, UsageError
-from edgebench.ground.paths import cache_folder
 from edgebench.ground.progress import OnProgress, Step, silent
-from edgebench.ground.records import Artifact, ModelSpec
+from edgebench.ground.records import Artifact
 from edgebench.run import mode
+from edgebench.run.cell import Cell
+from edgebench.run.engine import Engine, scenario
 from edgebench.run.evaluator import BATCH, Evaluation, Evaluator, Place, check_all_classes
-from edgebench.run.exporting import prepare
-from edgebench.run.mode import Way
-from edgebench.run.plan import Cell, is_file, suited
+from edgebench.run.mode import Method, Mode
+from edgebench.run.plan import is_file, suited
 from edgebench.runtimes import FORMATS
 
 NAMED: Final = 5  # classes that a note names
@@ -25,7 +24,6 @@ NAMED: Final = 5  # classes that a note names
 if TYPE_CHECKING:
     from edgebench.data import Dataset
     from edgebench.machines.profiles import DeviceProfile
-    from edgebench.places.target import Target
 
 
 def dataset(reference: str, split: str | None = None, limit: int | None = None) -> tuple[Dataset, list[str]]:
@@ -37,14 +35,14 @@ def dataset(reference: str, split: str | None = None, limit: int | None = None) 
     from edgebench.data import load, splits
 
     if limit is not None and limit < 1:
-        raise UsageError(f"--limit is {limit}; it must be 1 or more")
+        raise UsageError(f"`limit` is {limit}; it must be 1 or more")
     own = splits(reference)
     whole = load(reference, split=split or (own[0] if own == ("all",) else "val"))
     notes = []
     if split is None and own == ("all",):
         notes.append(
             f"{reference} has no folders train and val, so all its images count; were some of them trained on?"
-            " --split val takes the fifth that training holds out"
+            " `split='val'` takes the fifth that training holds out"
         )
     return whole.subset(limit) if limit else whole, [*notes, *_absent(whole)]
 
@@ -71,15 +69,17 @@ def check_ready(names: Sequence[str], options: Sequence[str]) -> None:
         )
 
 
-def way(device: DeviceProfile, via: str | None = None, *, connect: str | None = None, python: str | None = None) -> Way:
+def method(
+    device: DeviceProfile, via: str | None = None, *, connect: str | None = None, python: str | None = None
+) -> Method:
     """Where files run: this machine, a board that is reached, or, where nothing says how to reach it, an emulated one.
 
     Raises UsageError for a `via` that does not exist, does not fit, or runs nothing.
     """
     if via == "estimate":
-        raise UsageError("--via estimate runs nothing, so there is nothing to be right: use ssh, adb or emulator")
-    found = mode.way(device, via, connect=connect, python=python)
-    return Way("emulate") if found.kind == "estimate" else found
+        raise UsageError("`via='estimate'` runs nothing, so there is nothing to be right: use ssh, adb or emulator")
+    chosen = mode.method(device, via, connect=connect, python=python)
+    return Method(Mode.EMULATE) if chosen.mode is Mode.ESTIMATE else chosen
 
 
 def run(
@@ -87,7 +87,7 @@ def run(
     images: Dataset,
     device: DeviceProfile,
     *,
-    way: Way,
+    method: Method,
     weights: Path | None = None,
     batch: int = BATCH,
     threads: int = 1,
@@ -100,18 +100,18 @@ def run(
     """
     cells = suited(cells, device)
     check_all_classes(cells, images)
-    networks = any(cell.model for cell in cells)
-    artifacts = prepare(cells, cache_folder() / "artifacts", weights=weights if networks else None)
     done: list[Evaluation] = []
-    with reached(device, way, lambda doing: on_progress(Step(0, len(cells), device.name, doing))) as target:
-        place = Place(device, target, batch, threads)
+    with Engine(device, method, scenario(threads=threads), weights) as engine:
+        target = engine.target(lambda doing: on_progress(Step(0, len(cells), device.name, doing)))
+        artifacts = engine.files(cells)
         for number, cell in enumerate(cells):
 
-            def report(detail: str, number: int = number, title: str = cell.title) -> None:
+            def tell(detail: str, number: int = number, title: str = cell.title) -> None:
                 on_progress(Step(number, len(cells), title, detail))
 
-            report("preparing")
-            done.append(_attempt(Evaluator(images, place, weights, report), cell, next(artifacts)))
+            tell("preparing")
+            evaluator = Evaluator(images, Place(device, target, batch, threads), weights, tell)
+            done.append(_attempt(evaluator, cell, next(artifacts)))
     return done
 
 
@@ -122,35 +122,15 @@ def check(results: Sequence[Evaluation]) -> None:
         raise DeviceError(f"{len(failed)} of {len(results)} evaluations failed: {', '.join(failed)}")
 
 
-@contextmanager
-def reached(device: DeviceProfile, way: Way, tell: Callable[[str], None]) -> Iterator[Target | None]:
-    """Where files run: None is this machine, else a device that is connected, or an emulated one.
-
-    Raises DeviceError, UsageError where it cannot be had.
-    """
-    if way.kind == "measure":
-        yield None
-    elif way.kind == "reach":
-        from edgebench.places.board.reach import reach
-
-        with reach(device, way.via, way.connect, way.python, tell=tell) as target:
-            yield target
-    else:
-        from edgebench.places.bundle.bundle import require
-        from edgebench.places.emulator.emulator import EmulatorTarget
-
-        yield EmulatorTarget(device, require())
-
-
-def _attempt(evaluator: Evaluator, cell: Cell, artifact: Artifact | JobError) -> Evaluation:
+def _attempt(evaluator: Evaluator, cell: Cell, artifact: Artifact | JobError | None) -> Evaluation:
     """Evaluates; a failure becomes a result that says so."""
     try:
-        if isinstance(artifact, JobError):
-            raise artifact
+        if not isinstance(artifact, Artifact):
+            raise artifact or DeviceError(f"{cell.title} has no file to evaluate")
         return evaluator.evaluate(artifact)
     except JobError as error:
         return Evaluation(
-            model=cell.model or ModelSpec(name=cell.file.stem if cell.file else "unknown", family="file"),
+            model=cell.spec,
             export=cell.export,
             device=evaluator.place.device.name,
             runtime=FORMATS[cell.export.format],

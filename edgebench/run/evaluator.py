@@ -21,7 +21,7 @@ from edgebench.ground.paths import cache_folder
 from edgebench.ground.records import Accuracy, Artifact, ExportSpec, ModelSpec, Preprocessing, Status, identity
 from edgebench.measure import accuracy
 from edgebench.measure.accuracy import Classes, Confusion, Predictions
-from edgebench.run.plan import Cell
+from edgebench.run.cell import Cell
 from edgebench.runtimes import FORMATS
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def check_classes(name: str, classes: int | None, images: Dataset) -> None:
     if classes != len(images.classes):
         raise UsageError(
             f"{name} has {classes} classes and {images.name} has {len(images.classes)}: give a network with as many"
-            " (--classes), or the data that it was trained on"
+            " (`classes`), or the data that it was trained on"
         )
 
 
@@ -90,7 +90,7 @@ class Place:
         if self.target is None:
             return classifiers.of_file(artifact, self.batch, self.threads)
         if artifact.export.format == "coreml":
-            raise DeviceError(f"CoreML packages do not run on {self.device.name}: evaluate them with --device host")
+            raise DeviceError(f"CoreML packages do not run on {self.device.name}: evaluate them with `device='host'`")
         return classifiers.of_target(artifact, self.target, f"on {self.where}", self.batch, self.threads)
 
     @property

@@ -22,7 +22,7 @@ def graph_of(artifact: Artifact, weights: Path | None = None) -> Graph:
     if artifact.export.format != "tflite":
         raise DeviceError(
             f"an estimate needs the network's graph, which edgebench reads from .tflite files and not from "
-            f"{Path(artifact.path).name}: name the network instead, or measure the file with --device host"
+            f"{Path(artifact.path).name}: name the network instead, or measure the file with `device='host'`"
         )
     from edgebench.formats.tflite.graph import read_graph
 

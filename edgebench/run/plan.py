@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -17,11 +17,11 @@ from edgebench.ground.records import (
     Calibrator,
     ExportSpec,
     Format,
-    ModelSpec,
     Precision,
     Quantization,
     QuantizationScheme,
 )
+from edgebench.run.cell import Cell
 from edgebench.run.network import ModelArguments
 from edgebench.run.options import Files
 
@@ -43,21 +43,6 @@ COUNTED_FORMATS = ("tflite", "onnx", "ncnn")  # of these, what `--counts` can ru
 # Which precisions each format can be written in, and by which converters.
 WRITABLE = {name: form.precisions for name, form in formats.FORMATS.items()}
 CONVERTERS = tuple(dict.fromkeys(each for form in formats.FORMATS.values() for each in form.converters))
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One row to produce: a network or a ready file, as one format and precision, on one device."""
-
-    export: ExportSpec
-    model: ModelSpec | None = None
-    file: Path | None = None
-
-    @property
-    def title(self) -> str:
-        """A short name for progress lines."""
-        name = self.model.key if self.model else str(self.file)
-        return f"{name} {self.export.format} {self.export.precision}"
 
 
 def export_specs(
@@ -96,16 +81,16 @@ def export_specs(
 
 def _check_int8(wanted: Quantization, forms: Sequence[str], precisions: Sequence[str]) -> None:
     if wanted != Quantization() and "int8" not in precisions:
-        raise UsageError(f"calibration is for int8, not for {', '.join(precisions)}: add --precision int8")
+        raise UsageError(f"calibration is for int8, not for {', '.join(precisions)}: add `precision='int8'`")
     if wanted.activations and "onnx" not in forms:
         raise UsageError(
             f"{wanted.activations} activations can be asked for in onnx, not in {', '.join(forms)}: add onnx, or leave "
-            "--activations out"
+            "`activations` out"
         )
     if wanted.calibration and wanted.scheme != "static":
         raise UsageError(
             f"the scheme {wanted.scheme} is not calibrated, so it has no use for the images of {wanted.calibration}: "
-            "leave --calibrate out, or choose --scheme static"
+            "leave `calibrate` out, or choose `scheme='static'`"
         )
 
 

@@ -1,81 +1,110 @@
-"""A run that was cut goes on: which of its cells are stored already.
+"""Which cells are done already: the one place that decides whether a stored record is what a cell would give.
 
-A stored cell is the same one when it is of the same file (by its content), runtime, kind of number and scenario, and it
-succeeded. Everything else runs again. The newest run of a device's folder is meant, and only within a day: after that,
-versions and weather have changed, and half of it would be of another machine.
+A record is that of a cell when network, file, device, runtime, kind of number and scenario are the same, and the file's
+content where both know it. `profile --resume` looks among the newest run of the device, and only within a day, since
+after that half of a run would be of other versions and another machine; a sweep and `scale` look among all records.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 from uuid import uuid4
 
+from msgspec.structs import astuple
+
 from edgebench.ground import store
-from edgebench.ground.errors import JobError
-from edgebench.ground.records import Artifact, Estimate, Measurement, Result, Scenario
-from edgebench.runtimes import FORMATS
+from edgebench.ground.records import ExportSpec, Measurement, ModelSpec, Provenance, Record, Result, Scenario, Status
 
-if TYPE_CHECKING:
-    from edgebench.run.mode import Way
-
+_DONE: Final[tuple[Status, ...]] = ("ok",)
+Address = tuple[Hashable, ...]
 A_DAY_S: Final = 86_400
 _NAME: Final = re.compile(r"\d{4}-\d{2}-\d{2}-(?P<run>.+)\.jsonl")
-_PROVENANCE: Final = {
-    "measure": "measured",
-    "reach": "measured",
-    "emulate": "emulated",
-    "count": "emulated",
-    "estimate": "estimated",
-}
+
+
+def address(
+    model: ModelSpec, export: ExportSpec, device: str, runtime: str, provenance: Provenance, scenario: Scenario
+) -> Address:
+    """What a cell is known by: equal for equal cells, whoever runs them, and whether a 1 was written as 1 or 1.0.
+
+    A measurement is by its whole scenario; the emulator has one of its own, and an estimate knows the threads only.
+    """
+    how = scenario if provenance == "measured" else 1 if provenance == "emulated" else scenario.threads
+    return tuple(map(_hashable, (model, export, device, runtime, provenance, how)))
+
+
+def _hashable(value: Any) -> Hashable:
+    if isinstance(value, Record):
+        return tuple(map(_hashable, astuple(value)))
+    if isinstance(value, dict):
+        return tuple(sorted(value.items()))
+    return value
+
+
+def address_of(result: Result) -> Address:
+    """The address of the cell that a stored record belongs to, from the record alone."""
+    scenario = result.scenario if isinstance(result, Measurement) else Scenario(threads=result.threads)
+    return address(result.model, result.export, result.device, result.runtime, result.provenance, scenario)
 
 
 @dataclass(frozen=True)
-class Earlier:
-    """What a run has stored so far; a new run has nothing. `run` is the id that names its files."""
+class Stored:
+    """Records by the cell that they are of. `run` is the id that names the files of the run that goes on."""
 
-    run: str
     results: tuple[Result, ...] = ()
+    run: str = field(default_factory=lambda: uuid4().hex[:8])
+    _by_address: dict[Address, list[Result]] = field(init=False, repr=False, compare=False)
 
-    def find(self, artifact: Artifact | JobError, scenario: Scenario, way: Way) -> Result | None:
-        """The result of this very cell, or None where it has to be run."""
-        if isinstance(artifact, JobError):
-            return None
-        return next((result for result in reversed(self.results) if _is(result, artifact, scenario, way)), None)
+    def __post_init__(self) -> None:
+        by_address: dict[Address, list[Result]] = defaultdict(list)
+        for result in self.results:
+            by_address[address_of(result)].append(result)
+        object.__setattr__(self, "_by_address", by_address)
+
+    def find(
+        self,
+        address: Address,
+        *,
+        sha256: str | None = None,
+        of_a_file: bool = False,
+        operators: bool = False,
+        statuses: Collection[Status] = _DONE,
+    ) -> Result | None:
+        """The newest record of a cell, or None where it has to be run.
+
+        `sha256` is the content of the file that the record has to be of, `of_a_file` whether it has to be of any, and
+        `operators` whether it has to have them.
+        """
+        for result in reversed(self._by_address.get(address, ())):
+            if result.status not in statuses or sha256 not in (None, result.artifact_sha256):
+                continue
+            if of_a_file and result.status == "ok" and result.artifact_sha256 is None:
+                continue
+            if not operators or (isinstance(result, Measurement) and result.operators is not None):
+                return result
+        return None
 
 
-def newest(folder: Path) -> Earlier:
+def every(folders: Iterable[Path]) -> Stored:
+    """All records in the folders that exist. Raises UsageError for a file that cannot be read."""
+    return Stored(tuple(result for folder in folders if folder.is_dir() for result in store.read(folder)))
+
+
+def newest(folder: Path) -> Stored:
     """The run in `folder` that was written to last, or a new one. Raises UsageError for a file that cannot be read."""
-    found = [path for path in folder.glob("*.jsonl") if _NAME.fullmatch(path.name)]
-    latest = max(found, key=lambda path: path.stat().st_mtime, default=None)
+    files = [path for path in folder.glob("*.jsonl") if _NAME.fullmatch(path.name)]
+    latest = max(files, key=lambda path: path.stat().st_mtime, default=None)
     named = _NAME.fullmatch(latest.name) if latest else None
     if latest is None or named is None or time.time() - latest.stat().st_mtime > A_DAY_S:
-        return Earlier(uuid4().hex[:8])
-    files = sorted(path for path in found if path.name.endswith(f"-{named['run']}.jsonl"))
-    return Earlier(named["run"], tuple(result for path in files for result in store.read(path, on_warning=_torn)))
+        return Stored()
+    same = sorted(path for path in files if path.name.endswith(f"-{named['run']}.jsonl"))
+    return Stored(tuple(result for path in same for result in store.read(path, on_warning=_torn)), named["run"])
 
 
 def _torn(sentence: str) -> None:
     """A line that was cut off is a cell that runs again."""
-
-
-def _is(result: Result, artifact: Artifact, scenario: Scenario, way: Way) -> bool:
-    same = (
-        result.status == "ok"
-        and result.artifact_sha256 == artifact.sha256
-        and result.runtime == FORMATS[artifact.export.format]
-        and result.provenance == _PROVENANCE[way.kind]
-    )
-    if not same or isinstance(result, Estimate):
-        return same and isinstance(result, Estimate) and result.threads == scenario.threads
-    return _asked(result, scenario, way)
-
-
-def _asked(result: Measurement, scenario: Scenario, way: Way) -> bool:
-    """Whether a record has what is asked for; an emulated one has a scenario of its own, always the same."""
-    if way.operators and result.operators is None:
-        return False
-    return result.provenance == "emulated" or result.scenario == scenario

@@ -32,7 +32,7 @@ def freeze(network: nn.Module, until: str) -> Frozen:
     names = [name for name, module in network.named_modules() if list(module.parameters(recurse=False))]
     frozen = names[:-1] if until == ALL_BUT_HEAD else names[: _end(network, names, until)]
     if len(frozen) == len(names):
-        raise UsageError(f"--freeze {until} leaves nothing to train: name an earlier module, or {ALL_BUT_HEAD}")
+        raise UsageError(f"`freeze='{until}'` leaves nothing to train: name an earlier module, or {ALL_BUT_HEAD}")
     modules = tuple(network.get_submodule(name) for name in frozen)
     parameters = [parameter for module in modules for parameter in module.parameters(recurse=False)]
     for parameter in parameters:
@@ -71,7 +71,7 @@ def frozen_at_random(until: str, *, from_weights: bool) -> str:
     """
     if not until or from_weights:
         return ""
-    return f"--freeze {until} without --weights keeps initial values as they are, which learn nothing: give --weights"
+    return f"`freeze='{until}'` without `weights` keeps initial values as they are, which learn nothing: give `weights`"
 
 
 def _end(network: nn.Module, names: list[str], until: str) -> int:

@@ -40,7 +40,7 @@ def start(spec: ModelSpec, settings: Settings, weights: Path | None) -> Start:
     ignored = () if user.is_user_network(spec.name) else zoo.family_of(spec).training_only
     replaced = _load(network, weights, spec, ignored)
     if settings.init and not replaced:
-        raise UsageError(f"--init {settings.init} does nothing with --weights, which give every layer: leave one out")
+        raise UsageError(f"`init='{settings.init}'` does nothing with `weights`, which give every layer: leave one out")
     return Start(network, replaced)
 
 

@@ -15,6 +15,7 @@ from edgebench.machines import profiles
 from edgebench.places.emulator.counting import CLASSES, TOTAL
 from edgebench.places.emulator.fakecpu import core_of
 from edgebench.run import engine, plan
+from edgebench.run.cell import Cell
 
 TARGET = Path(__file__).resolve().parents[2] / "edgebench" / "estimate" / "data" / "grid.csv"
 
@@ -24,10 +25,10 @@ def main(name: str, form: str, precision: str = "fp32") -> None:
     device = profiles.load(name)
     core = core_of(device).qemu
     known = {tuple(row[key] for key in counted_grid.KEYS) for row in csv.DictReader(TARGET.read_text().splitlines())}
-    cells = [plan.Cell(export=each, model=s) for s in grid.specs() for each in plan.export_specs([form], [precision])]
+    cells = [Cell(export=each, model=s) for s in grid.specs() for each in plan.export_specs([form], [precision])]
     folder = cache_folder() / "calibrate" / "emulate" / f"{form}-{precision}-x1"
-    way = engine.way(device, "emulator")
-    for found in engine.run(cells, device, engine.scenario(quick=True), folder, way=way, resume=True):
+    method = engine.method(device, "emulator")
+    for found in engine.run(cells, device, engine.scenario(quick=True), folder, method=method, resume=True):
         key = (core, found.runtime, precision, found.model.key)
         if key in known or not isinstance(found, Measurement) or not found.counts:
             continue

@@ -1,6 +1,7 @@
 """Finalists as files: real exports of a small network, what an interrupted run leaves to do, and what fails."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from edgebench.ground.errors import ExportError, Regression
 from edgebench.ground.records import QUICK, Artifact, Measurement
 from edgebench.machines.profiles import load
 from edgebench.models import resolve
+from edgebench.runtimes import FORMATS
 
 RPI4 = load("rpi4")
 
@@ -31,7 +33,7 @@ def emulated(artifact: Artifact, peak: int) -> Measurement:
         model=artifact.model,
         export=artifact.export,
         device="rpi4",
-        runtime="litert",
+        runtime=FORMATS[artifact.export.format],
         runtime_version="2",
         provenance="emulated",
         scenario=QUICK,
@@ -45,14 +47,13 @@ def emulations(monkeypatch: MonkeyPatch) -> list[str]:
     """Stands in for the emulator; the list holds the files that were run."""
     ran: list[str] = []
 
-    def way(*_: object) -> confirm._Way:
-        def run(artifact: Artifact, tell: object) -> Measurement:
-            ran.append(artifact.model.key)
-            return emulated(artifact, peak=9_000_000)
+    def run(artifact: Artifact, *_: object, **__: object) -> Measurement:
+        ran.append(artifact.model.key)
+        return emulated(artifact, peak=9_000_000)
 
-        return confirm._Way(run, None)
-
-    monkeypatch.setattr(confirm, "_way", way)
+    monkeypatch.setattr("edgebench.run.emulated.emulate", run)
+    monkeypatch.setattr(confirm, "timed", lambda measurement, device: measurement)
+    monkeypatch.setattr(confirm, "readiness", lambda device: SimpleNamespace(ready=True))
     return ran
 
 

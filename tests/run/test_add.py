@@ -80,7 +80,7 @@ def test_an_added_device_is_found_by_its_name(shell_link: Link, folders: Path, m
     assert found.cpu.cores >= 1
     assert found.reach == Reach(via="ssh", address="pi@x:2222", python="/opt/py 3/bin/python")
     assert {source.field for source in found.sources} >= {"cpu.core", "memory"}
-    with pytest.raises(UsageError, match="is there already: write over it with --force"):
+    with pytest.raises(UsageError, match="is there already: write over it with `force`"):
         add("mypi", Reach(via="ssh", address="pi@y"))
     add("mypi", Reach(via="ssh", address="pi@y"), force=True)
     assert profiles.load("mypi").reach == Reach(via="ssh", address="pi@y")

@@ -11,17 +11,17 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 
 from edgebench.cli import app
-from edgebench.estimate import fit, grid, own
+from edgebench.estimate import fit, grid, user_calibration
 from edgebench.ground import store
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Artifact, Measurement, Scenario
 from edgebench.machines import profiles
 from edgebench.machines.profiles import Cpu, DeviceProfile, Reach
 from edgebench.places.bundle.bundle import Bundle
-from edgebench.run import add, engine
+from edgebench.run import add, engine, mode
 from edgebench.run import calibrate as calibrating
 from edgebench.run.calibrate import Request, calibrate
-from edgebench.run.mode import Way
+from edgebench.run.mode import Method, Mode
 
 if TYPE_CHECKING:
     from .conftest import Server
@@ -56,10 +56,10 @@ def board(server: "Server") -> Iterator[DeviceProfile]:
 def test_a_board_is_calibrated_from_what_is_measured_on_it_and_a_cut_run_goes_on(
     board: DeviceProfile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(own, "FEWEST", 4)
+    monkeypatch.setattr(user_calibration, "FEWEST", 4)
     monkeypatch.setattr(grid, "GRID", TINY[:4])
-    way, request = engine.way(board), Request(("tflite",), ("fp32",), scenario=SHORT)
-    found = calibrate(board, way, request)
+    method, request = mode.method(board), Request(("tflite",), ("fp32",), scenario=SHORT)
+    found = calibrate(board, method, request)
     [made] = found.calibrations
     assert (made.runtime, made.precision, made.threads, made.networks) == ("litert", "fp32", 1, 4)
     assert made.error.median < 1
@@ -77,8 +77,8 @@ def test_a_board_is_calibrated_from_what_is_measured_on_it_and_a_cut_run_goes_on
     assert row["latency_s"]["low"] < row["latency_s"]["median"] < row["latency_s"]["high"]
 
     ran = []
-    monkeypatch.setattr(engine._Job, "run", lambda job, artifact: ran.append(job))
-    again = calibrate(loaded, way, request)
+    monkeypatch.setattr(engine.Engine, "record", lambda *asked: ran.append(asked))
+    again = calibrate(loaded, method, request)
     assert ran == []
     assert list(map(fit.toml, again.calibrations)) == list(map(fit.toml, found.calibrations))
 
@@ -111,7 +111,7 @@ def test_emulated_counts_become_constants(bundle: Bundle, tmp_path: Path, monkey
 
     monkeypatch.setattr("edgebench.run.emulated.emulate", emulate)
     monkeypatch.setattr(grid, "GRID", (*TINY, ("mobilenetv1", {"width": 0.25, "resolution": 96})))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("edgebench.run.calibrate.cache_folder", lambda: tmp_path / "cache")
     printed = CliRunner().invoke(app, ["device", "calibrate", "rpi4", "--via", "emulator"])
     assert printed.exit_code == 0, printed.output
     assert "left out: efficientnet_lite0-w0.35-d1-r32 tflite-fp32: it stopped" in printed.output
@@ -125,9 +125,9 @@ def test_emulated_counts_become_constants(bundle: Bundle, tmp_path: Path, monkey
     folder = tmp_path / "cache" / "calibrate" / "emulate" / "tflite-fp32-x1" / "rpi4"
     assert len(store.read(folder)) == 9
 
-    calibrate(RPI4, Way("emulate"), Request(("tflite",), ("fp32",)))
+    calibrate(RPI4, Method(Mode.EMULATE), Request(("tflite",), ("fp32",)))
     assert counted[9:] == ["efficientnet_lite0-w0.35-d1-r32"]
-    calibrate(RPI4, Way("emulate"), Request(("tflite",), ("fp32",), fresh=True))
+    calibrate(RPI4, Method(Mode.EMULATE), Request(("tflite",), ("fp32",), fresh=True))
     assert len(counted) == 19
 
 
@@ -150,7 +150,7 @@ def test_this_machine_is_calibrated_like_any_other(tmp_path: Path, monkeypatch: 
         )
 
     monkeypatch.setattr("edgebench.measure.measure", measure)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("edgebench.run.calibrate.cache_folder", lambda: tmp_path / "cache")
     printed = CliRunner().invoke(app, ["device", "calibrate", "host", "--json"])
     assert printed.exit_code == 0, printed.output
     [made] = json.loads(printed.stdout)["calibrations"]
@@ -162,23 +162,25 @@ def test_this_machine_is_calibrated_like_any_other(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("device", "way", "request_", "words"),
+    ("device", "method", "request_", "words"),
     [
-        (HOST, Way("count"), Request(("tflite",), ("fp32",)), "leave --counts out"),
-        (RPI4, Way("estimate"), Request(("tflite",), ("fp32",)), "needs figures"),
-        (RPI4, Way("emulate"), Request(("tflite",), ("fp32",), threads=(1, 4)), "counts on one thread"),
-        (RPI4, Way("reach"), Request(("tflite",), ("fp32",), threads=(8,)), "8 threads on rpi4: give 1 to 4"),
+        (HOST, Method(Mode.COUNT), Request(("tflite",), ("fp32",)), "leave --counts out"),
+        (RPI4, Method(Mode.ESTIMATE), Request(("tflite",), ("fp32",)), "needs figures"),
+        (RPI4, Method(Mode.EMULATE), Request(("tflite",), ("fp32",), threads=(1, 4)), "counts on one thread"),
+        (RPI4, Method(Mode.REACH), Request(("tflite",), ("fp32",), threads=(8,)), "8 threads on rpi4: give 1 to 4"),
         (
             replace(RPI4, cpu=replace(RPI4.cpu, bandwidth_bytes_per_s=None)),
-            Way("emulate"),
+            Method(Mode.EMULATE),
             Request((), ()),
             "bandwidth",
         ),
     ],
 )
-def test_what_cannot_be_calibrated_is_refused(device: DeviceProfile, way: Way, request_: Request, words: str) -> None:
+def test_what_cannot_be_calibrated_is_refused(
+    device: DeviceProfile, method: Method, request_: Request, words: str
+) -> None:
     with pytest.raises(UsageError, match=words):
-        calibrate(device, way, request_)
+        calibrate(device, method, request_)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 from edgebench.ground.errors import UsageError
 from edgebench.machines import profiles
 from edgebench.machines.profiles import Reach
-from edgebench.run import engine
+from edgebench.run import engine, mode
 
 HOST, RPI4 = profiles.load("host"), profiles.load("rpi4")
 ON_THE_DESK = replace(RPI4, reach=Reach(via="ssh", address="pi@raspberrypi.local"))
@@ -25,8 +25,8 @@ ON_THE_DESK = replace(RPI4, reach=Reach(via="ssh", address="pi@raspberrypi.local
         (ON_THE_DESK, {"via": "emulator"}, "emulate"),
     ],
 )
-def test_way(device: profiles.DeviceProfile, asked: dict[str, object], kind: str) -> None:
-    assert engine.way(device, **asked).kind == kind  # type: ignore[arg-type]
+def test_method(device: profiles.DeviceProfile, asked: dict[str, object], kind: str) -> None:
+    assert mode.method(device, **asked).mode == kind  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,11 @@ def test_way(device: profiles.DeviceProfile, asked: dict[str, object], kind: str
         (HOST, {"connect": "pi@board"}, "another device"),
     ],
 )
-def test_a_way_that_does_not_fit_is_refused(
+def test_a_method_that_does_not_fit_is_refused(
     device: profiles.DeviceProfile, asked: dict[str, object], expected: str
 ) -> None:
     with pytest.raises(UsageError, match=expected):
-        engine.way(device, **asked)  # type: ignore[arg-type]
+        mode.method(device, **asked)  # type: ignore[arg-type]
 
 
 def test_scenario_keeps_the_methodology_unless_told() -> None:

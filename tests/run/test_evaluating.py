@@ -14,7 +14,7 @@ from PIL import Image
 import edgebench
 from edgebench.cli import app
 from edgebench.ground import store
-from edgebench.ground.errors import EdgebenchWarning, DeviceError, UsageError
+from edgebench.ground.errors import DeviceError, EdgebenchWarning, UsageError
 from edgebench.ground.records import Artifact
 from edgebench.machines import profiles
 from edgebench.report import rows
@@ -148,7 +148,7 @@ def test_a_file_that_fails_says_so_and_fails_the_command_at_its_end(artifact: Ar
     images, _ = evaluating.dataset(SHAPES)
     host = profiles.load("host")
     cells = plan.cells([artifact.path, "lenet5"], ModelArguments(), plan.export_specs(["tflite"], ["fp32"]))
-    done = evaluating.run(cells, images, host, way=evaluating.way(host))
+    done = evaluating.run(cells, images, host, method=evaluating.method(host))
     assert [one.status for one in done] == ["ok", "ok"]
 
     def fail(*arguments: object) -> None:
@@ -156,7 +156,7 @@ def test_a_file_that_fails_says_so_and_fails_the_command_at_its_end(artifact: Ar
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(classifiers, "of_file", fail)
-        done = evaluating.run(cells, images, host, way=evaluating.way(host))
+        done = evaluating.run(cells, images, host, method=evaluating.method(host))
     assert [one.error for one in done] == ["the engine fell over"] * 2
     with pytest.raises(DeviceError, match="2 of 2 evaluations failed"):
         evaluating.check(done)
@@ -164,7 +164,7 @@ def test_a_file_that_fails_says_so_and_fails_the_command_at_its_end(artifact: Ar
 
 def test_which_images_are_taken(tmp_path: Path) -> None:
     assert len(evaluating.dataset(SHAPES, limit=7)[0]) == 7
-    with pytest.raises(UsageError, match="--limit is 0"):
+    with pytest.raises(UsageError, match="`limit` is 0"):
         evaluating.dataset(SHAPES, limit=0)
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
@@ -178,11 +178,11 @@ def test_which_images_are_taken(tmp_path: Path) -> None:
 
 
 def test_where_files_run() -> None:
-    assert evaluating.way(profiles.load("host")).kind == "measure"
-    assert evaluating.way(profiles.load("rpi4")).kind == "emulate"
-    assert evaluating.way(profiles.load("rpi4"), connect="pi@board").kind == "reach"
+    assert evaluating.method(profiles.load("host")).mode == "measure"
+    assert evaluating.method(profiles.load("rpi4")).mode == "emulate"
+    assert evaluating.method(profiles.load("rpi4"), connect="pi@board").mode == "reach"
     with pytest.raises(UsageError, match="estimate runs nothing"):
-        evaluating.way(profiles.load("rpi4"), "estimate")
+        evaluating.method(profiles.load("rpi4"), "estimate")
 
 
 def test_profile_keeps_the_accuracy_beside_the_latency(tmp_path: Path) -> None:

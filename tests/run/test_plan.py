@@ -101,7 +101,7 @@ def test_int8_without_options_is_calibrated_on_generated_images() -> None:
 
 
 def test_calibration_without_int8_is_refused() -> None:
-    with pytest.raises(UsageError, match="calibration is for int8, not for fp32, fp16: add --precision int8"):
+    with pytest.raises(UsageError, match="calibration is for int8, not for fp32, fp16: add `precision='int8'`"):
         plan.export_specs(["tflite"], ["fp32", "fp16"], quantization=plan.quantization("photos"))
 
 

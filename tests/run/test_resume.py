@@ -11,11 +11,12 @@ from edgebench.ground import store
 from edgebench.ground.errors import DeviceError, ExportError
 from edgebench.ground.records import Artifact, ExportSpec, Measurement, ModelSpec, OperatorProfile, Result, Scenario
 from edgebench.machines import profiles
-from edgebench.run import engine, plan
+from edgebench.run import engine
 from edgebench.run import resume as resuming
-from edgebench.run.mode import Way
+from edgebench.run.cell import Cell
+from edgebench.run.mode import Method, Mode
 
-HOST, MEASURE = profiles.load("host"), Way("measure")
+HOST, MEASURE = profiles.load("host"), Method(Mode.MEASURE)
 SCENARIO = Scenario(processes=1)
 FILE = Artifact(
     model=ModelSpec(name="net", family="fake"),
@@ -26,6 +27,7 @@ FILE = Artifact(
     inputs=(),
     outputs=(),
 )
+CELL = Cell(export=FILE.export, model=FILE.model)
 STORED = Measurement(
     id="1",
     time="2026-11-21T10:00:00+00:00",
@@ -41,8 +43,9 @@ STORED = Measurement(
 
 
 def found(record: Result, **asked: object) -> Result | None:
-    values: dict[str, object] = {"artifact": FILE, "scenario": SCENARIO, "way": MEASURE, **asked}
-    return resuming.Earlier("run", (record,)).find(**values)  # type: ignore[arg-type]
+    values = {"artifact": FILE, "scenario": SCENARIO, "method": MEASURE, **asked}
+    engine_ = engine.Engine(HOST, values["method"], values["scenario"])  # type: ignore[arg-type]
+    return engine_.stored(resuming.Stored((record,)), CELL, values["artifact"])  # type: ignore[arg-type]
 
 
 def test_the_same_cell_is_not_run_again() -> None:
@@ -65,16 +68,16 @@ def test_what_differs_or_failed_is(change: dict[str, object]) -> None:
 
 
 def test_a_cell_without_what_is_asked_for_now_is() -> None:
-    assert found(STORED, way=Way("measure", operators=True)) is None
+    assert found(STORED, method=Method(Mode.MEASURE, operators=True)) is None
     timed = replace(STORED, operators=OperatorProfile(method="m"))
-    assert found(timed, way=Way("measure", operators=True)) is timed
+    assert found(timed, method=Method(Mode.MEASURE, operators=True)) is timed
     assert found(STORED, artifact=ExportError("no file")) is None
-    assert found(STORED, way=Way("estimate")) is None
+    assert found(STORED, method=Method(Mode.ESTIMATE)) is None
 
 
 def test_emulated_rows_have_a_scenario_of_their_own() -> None:
     emulated = replace(STORED, provenance="emulated", scenario=Scenario(warmup_runs=1))
-    assert found(emulated, way=Way("emulate")) is emulated
+    assert found(emulated, method=Method(Mode.EMULATE)) is emulated
 
 
 def test_the_newest_run_goes_on_also_past_midnight_and_with_a_torn_line(tmp_path: Path) -> None:
@@ -101,7 +104,7 @@ def test_a_run_of_the_day_before_does_not_go_on(tmp_path: Path) -> None:
 
 def test_a_cut_run_measures_only_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = [replace(FILE, sha256=letter * 64) for letter in "abc"]
-    cells = [plan.Cell(export=FILE.export, model=FILE.model) for _ in files]
+    cells = [Cell(export=FILE.export, model=FILE.model) for _ in files]
     ran: list[str] = []
     broken = {"b" * 64}
 
@@ -113,16 +116,16 @@ def test_a_cut_run_measures_only_what_is_missing(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr("edgebench.measure.measure", measure)
     monkeypatch.setattr(engine, "prepare", lambda *_, **__: iter(files))
-    first = engine.run(cells, HOST, SCENARIO, tmp_path, way=MEASURE)
+    first = engine.run(cells, HOST, SCENARIO, tmp_path, method=MEASURE)
     assert [each.status for each in first] == ["ok", "failed", "ok"]
     broken.clear()
     ran.clear()
-    again = engine.run(cells, HOST, SCENARIO, tmp_path, way=MEASURE, resume=True)
+    again = engine.run(cells, HOST, SCENARIO, tmp_path, method=MEASURE, resume=True)
     assert ran == ["b"]
     assert [each.status for each in again] == ["ok"] * 3
     assert {path.name.rsplit("-", 1)[1] for path in (tmp_path / "host").iterdir()} == {
         f"{resuming.newest(tmp_path / 'host').run}.jsonl"
     }
     assert len(store.read(tmp_path / "host")) == 4
-    engine.run(cells, HOST, SCENARIO, tmp_path, way=MEASURE)
+    engine.run(cells, HOST, SCENARIO, tmp_path, method=MEASURE)
     assert ran == ["b", "a", "b", "c"]

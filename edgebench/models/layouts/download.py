@@ -37,7 +37,7 @@ def download(url: str, sha256: str | None, folder: Path, tell: Callable[[str], N
         raise UsageError(f"{url} does not end in {', '.join(SUFFIXES)}: weights have one of these endings")
     if sha256 is None:
         raise UsageError(
-            f"{url} needs --sha256: weights from the web are loaded only with the hash that they must have"
+            f"{url} needs `sha256`: weights from the web are loaded only with the hash that they must have"
         )
     target = folder / f"{sha256}{suffix}"
     if target.is_file():

@@ -14,6 +14,8 @@ from edgebench.ground.errors import DeviceError
 from edgebench.ground.progress import Tell
 from edgebench.ground.records import Scenario, identity
 from edgebench.ground.version import __version__
+from edgebench.machines import environment
+from edgebench.places.board import supervisor
 from edgebench.places.board.board import Board, probe
 from edgebench.places.board.interpreter import RUN, Interpreter, bundled, own
 from edgebench.places.board.lock import Lock
@@ -34,7 +36,7 @@ CLEAR: Final = 'rm -rf -- "$1"'
 
 
 class _Outcome(msgspec.Struct):
-    """What deputy.py answers to `run`."""
+    """What supervisor.py answers to `run`."""
 
     code: int = 0
     hung: bool = False
@@ -181,10 +183,10 @@ class RemoteTarget:
         return {**msgspec.to_builtins(job), "engine": engine, "artifact": artifact, "clock": clock, **images}
 
     def _ask(self, command: str, request: dict[str, Any], limit_s: float = ANSWER_S) -> dict[str, Any]:
-        """What deputy.py answers to one request. Raises DeviceError."""
+        """What supervisor.py answers to one request. Raises DeviceError."""
         data = msgspec.json.encode({**request, "home": self.board.home, "token": self._token})
-        deputy = f"{self.board.home}/code/deputy.py"
-        arguments = (*self._python.command, deputy, command)
+        supervising = f"{self.board.home}/code/supervisor.py"
+        arguments = (*self._python.command, supervising, command)
         answer = self._patiently(lambda: ask(self.link, RUN, *arguments, data=data, limit_s=limit_s))
         try:
             found: dict[str, Any] = msgspec.json.decode(answer.text.strip(), type=dict[str, Any])
@@ -223,7 +225,7 @@ class RemoteTarget:
 
     def _missing(self, runtime: str, module: str) -> str:
         if not self._python.path:
-            return f"the bundle has no {module}, so {self.link.name} cannot run {runtime}: name a Python with --python"
+            return f"the bundle has no {module}, so {self.link.name} cannot run {runtime}: name a Python with `python`"
         package = module.replace("_", "-") if module == PACKAGES.get(runtime) else module
         install = f"{self._python.path} -m pip install {package}, on the device"
         return f"runtime {runtime} needs the package {package} on {self.link.name}: {install}"
@@ -250,8 +252,7 @@ def _limit_s(scenario: Scenario) -> float:
 
 def _code() -> dict[str, Path]:
     """What runs on the device: file there, file here."""
-    package = WORKER.parent.parent
-    files = [WORKER, package / "targets" / "deputy.py", package / "environment.py"]
+    files = [WORKER, Path(supervisor.__file__), Path(environment.__file__)]
     engines = [engine_file(runtime) for runtime in RUNTIMES if runtime != "coreml"]  # which runs on a Mac only
     return {path.name: path for path in files} | {f"runtimes/{path.name}": path for path in engines}
 

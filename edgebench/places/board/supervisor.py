@@ -1,4 +1,4 @@
-"""What looks after a worker on a device, so that a cut connection costs nothing: `python deputy.py COMMAND`.
+"""What looks after a worker on a device, so that a cut connection costs nothing: `python supervisor.py COMMAND`.
 
 A request comes as one JSON object on standard input, the answer goes as one to standard output.
 

@@ -9,6 +9,7 @@ devices = ["rpi4", "host"]
 threads = [1]
 how = "auto"                   # estimated, emulated, measured; auto: measured on the host, else estimated
 quick = true                   # measurements of 3 processes and 1 s each
+files = false                  # whether networks are exported and checked also where they are only estimated
 
 Several [[sweep]] tables in one file are all run; `edgebench scale --sweep FILE` writes one for each finalist.
 """
@@ -19,37 +20,54 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from edgebench import models
 from edgebench.ground.errors import UsageError, unknown
-from edgebench.ground.records import ExportSpec, Measurement, ModelSpec, Record, Result, identity
+from edgebench.ground.records import ExportSpec, ModelSpec, Record
 from edgebench.ground.toml import check_keys
 from edgebench.ground.toml import read as read_toml
 from edgebench.machines import profiles
 from edgebench.run import plan
+from edgebench.run.cell import Cell
+from edgebench.run.engine import Engine, scenario
+from edgebench.run.mode import Method, Mode
+from edgebench.run.resume import Address, address
+from edgebench.runtimes import FORMATS
 
-Way = Literal["estimated", "emulated", "measured", "pretended"]
 T = TypeVar("T")
-WAYS = ("auto", "estimated", "emulated", "measured")
+HOW = {"estimated": Mode.ESTIMATE, "emulated": Mode.EMULATE, "measured": Mode.MEASURE}
 
 
 class SweepCell(Record, frozen=True, kw_only=True):
-    """One result to produce. `way` is how; "pretended" costs nothing and exists to measure the driver."""
+    """One result to produce. `files` is whether a file is made for an estimate too."""
 
     model: ModelSpec
     export: ExportSpec
     device: str
     threads: int = 1
-    way: Way = "estimated"
+    mode: Mode = Mode.ESTIMATE
     quick: bool = True
+    files: bool = False
 
     @property
-    def address(self) -> str:
-        """The content address: equal for equal cells, whoever runs them."""
-        return _address(self.model, self.export, self.device, self.threads, self.way, self.quick)
+    def cell(self) -> Cell:
+        """What the engine of this cell's device is given."""
+        return Cell(self.export, self.model)
+
+    @property
+    def engine(self) -> Engine:
+        """The device, the mode and the scenario of this cell. Raises UsageError for an unknown device."""
+        return Engine(profiles.load(self.device), Method(self.mode), scenario(quick=self.quick, threads=self.threads))
+
+    @property
+    def address(self) -> Address:
+        """What the cell is known by; see resume.address."""
+        runtime = "fake" if self.mode is Mode.PRETEND else FORMATS[self.export.format]
+        how = scenario(quick=self.quick, threads=self.threads)
+        return address(self.model, self.export, self.device, runtime, self.mode.provenance, how)
 
     @property
     def title(self) -> str:
@@ -69,15 +87,7 @@ class _Axes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: tuple[int, ...] = (1,)
     how: str = "auto"
     quick: bool = True
-
-
-def address_of(result: Result) -> str:
-    """The address of the cell that a stored record belongs to, from the record alone."""
-    if not isinstance(result, Measurement):
-        return _address(result.model, result.export, result.device, result.threads, result.provenance, True)
-    way = "pretended" if result.runtime == "fake" else result.provenance
-    quick = result.scenario.quick if way == "measured" else True
-    return _address(result.model, result.export, result.device, result.scenario.threads, way, quick)
+    files: bool = False
 
 
 def read(path: Path) -> list[SweepCell]:
@@ -115,8 +125,9 @@ def _table(cell: SweepCell) -> str:
         "precisions": [export.precision],
         "devices": [cell.device],
         "threads": [cell.threads],
-        "how": cell.way,
+        "how": cell.mode.provenance,
         "quick": cell.quick,
+        "files": cell.files,
     }
     lines = (f"{name} = {json.dumps(value)}\n" for name, value in values.items())  # what is written is TOML too
     return "[[sweep]]\n" + "".join(lines)
@@ -136,9 +147,16 @@ def _cells(axes: _Axes, path: Path) -> Iterator[SweepCell]:
     for name, device in itertools.product(axes.models, axes.devices):
         for spec in _points(name, axes):
             for export, threads in itertools.product(exports, axes.threads):
-                way = _way(axes.how, device)
-                quick = axes.quick if way == "measured" else True
-                yield SweepCell(model=spec, export=export, device=device, threads=threads, way=way, quick=quick)
+                mode = _mode(axes.how, device)
+                yield SweepCell(
+                    model=spec,
+                    export=export,
+                    device=device,
+                    threads=threads,
+                    mode=mode,
+                    quick=axes.quick if mode is Mode.MEASURE else True,
+                    files=axes.files and mode is Mode.ESTIMATE,
+                )
 
 
 def _points(name: str, axes: _Axes) -> Iterator[ModelSpec]:
@@ -157,8 +175,8 @@ def _or_published(values: Sequence[T]) -> Sequence[T | None]:
 
 
 def _check(axes: _Axes, path: Path) -> None:
-    if axes.how not in WAYS:
-        raise unknown("way", axes.how, WAYS)
+    if axes.how not in ("auto", *HOW):
+        raise unknown("way", axes.how, ("auto", *HOW))
     for kind, values, known in (
         ("format", axes.formats, plan.FORMATS),
         ("precision", axes.precisions, plan.PRECISIONS),
@@ -177,11 +195,7 @@ def _check(axes: _Axes, path: Path) -> None:
                 raise UsageError(f"{path}: {threads} threads on {device}: give 1 to {cores}, its cores")
 
 
-def _way(how: str, device: str) -> Way:
+def _mode(how: str, device: str) -> Mode:
     if how != "auto":
-        return how  # type: ignore[return-value]
-    return "measured" if profiles.load(device).reach == "local" else "estimated"
-
-
-def _address(model: ModelSpec, export: ExportSpec, device: str, threads: int, way: str, quick: bool) -> str:
-    return identity(model, export, device, threads, way, quick)
+        return HOW[how]
+    return Mode.MEASURE if profiles.load(device).reach == "local" else Mode.ESTIMATE

@@ -21,6 +21,7 @@ import msgspec
 
 from edgebench.ground.errors import MissingPackage, UsageError
 from edgebench.ground.records import Result
+from edgebench.run.mode import Mode
 from edgebench.run.sweep.cells import SweepCell
 from edgebench.run.sweep.work import failed, run_cell
 
@@ -64,7 +65,7 @@ class RayWorkers:
 
     def _submit(self, cell: SweepCell) -> Any:
         options: dict[str, Any] = {"num_cpus": 1, "max_retries": _RETRIES}
-        if cell.way in ("measured", "pretended"):
+        if cell.mode in (Mode.MEASURE, Mode.PRETEND):
             resource = f"device:{cell.device}"
             if not self._ray.cluster_resources().get(resource):
                 raise UsageError(

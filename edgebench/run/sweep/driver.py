@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, get_args
 
 from edgebench.ground import store
 from edgebench.ground.progress import OnProgress, Step, silent
-from edgebench.ground.records import Result
-from edgebench.run.sweep.cells import SweepCell, address_of
+from edgebench.ground.records import Result, Status
+from edgebench.run import resume
+from edgebench.run.sweep.cells import SweepCell
 
 
 class Workers(Protocol):
@@ -25,13 +26,9 @@ class Workers(Protocol):
 
 def missing(cells: Sequence[SweepCell], results: Path, *, retry_failed: bool = False) -> list[SweepCell]:
     """The cells without a record in `results`, or, with `retry_failed`, without one that is not "failed"."""
-    done: set[str] = set()
-    for folder in sorted({results / cell.device for cell in cells}):
-        if folder.is_dir():
-            done |= {
-                address_of(record) for record in store.read(folder) if not (retry_failed and record.status == "failed")
-            }
-    return [cell for cell in cells if cell.address not in done]
+    stored = resume.every(sorted({results / cell.device for cell in cells}))
+    done: tuple[Status, ...] = ("ok", "invalid", "skipped") if retry_failed else get_args(Status)
+    return [cell for cell in cells if stored.find(cell.address, of_a_file=cell.files, statuses=done) is None]
 
 
 def run(

@@ -19,6 +19,8 @@ from typing import Final
 import msgspec
 
 from edgebench.ground.records import Result
+from edgebench.run.mode import Mode
+from edgebench.run.resume import Address
 from edgebench.run.sweep.cells import SweepCell
 from edgebench.run.sweep.work import failed, run_cell
 
@@ -44,7 +46,7 @@ class LocalWorkers:
     def results(self, cells: Iterable[SweepCell]) -> Iterator[tuple[SweepCell, Result]]:
         """Yields each cell with its record as it ends. Ends the processes when it is closed."""
         queue = deque(cells)
-        lost: Counter[str] = Counter()
+        lost: Counter[Address] = Counter()
         workers = [self._start() for _ in range(min(self._count, len(queue)))]
         try:
             while queue or any(worker.cell for worker in workers):
@@ -86,8 +88,8 @@ def _hand_out(queue: deque[SweepCell], workers: list[_Worker]) -> None:
     for worker in workers:
         if worker.cell is not None:
             continue
-        measuring = any(each.cell is not None and each.cell.way == "measured" for each in workers)
-        cell = next((each for each in queue if not (measuring and each.way == "measured")), None)
+        measuring = any(each.cell is not None and each.cell.mode is Mode.MEASURE for each in workers)
+        cell = next((each for each in queue if not (measuring and each.mode is Mode.MEASURE)), None)
         if cell is None:
             return
         queue.remove(cell)

@@ -165,5 +165,5 @@ def test_unmarked_files_of_timm_are_recognised(tmp_path: Path) -> None:
     spec = models.resolve("mobilenetv1", width=0.25)
     names = {"conv_stem.weight": torch.zeros(8, 3, 3, 3), "classifier.bias": torch.zeros(1000)}
     torch.save(names, tmp_path / "w.pth")
-    with pytest.raises(UsageError, match=r"names of timm: give --weights timm:"):
+    with pytest.raises(UsageError, match=r"names of timm: give `weights='timm:"):
         build(spec, weights=tmp_path / "w.pth")

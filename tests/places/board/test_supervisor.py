@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from edgebench.machines import environment
 from edgebench.places.board import supervisor
 
 WORKER = """
@@ -29,9 +30,9 @@ sys.exit(job.get("code", 0))
 def board(tmp_path: Path) -> Path:
     """The folder of a device with a worker."""
     (tmp_path / "worker.py").write_text(WORKER)
-    for name in ("deputy.py", "environment.py"):
-        folder = Path(supervisor.__file__).parent
-        (tmp_path / name).write_bytes((folder / name if name == "deputy.py" else folder.parent / name).read_bytes())
+    for module in (supervisor, environment):
+        path = Path(module.__file__)
+        (tmp_path / path.name).write_bytes(path.read_bytes())
     return tmp_path
 
 
@@ -42,7 +43,7 @@ def request(board: Path, **changes: Any) -> dict[str, Any]:
 
 
 def start(board: Path, command: str, values: dict[str, Any]) -> subprocess.Popen[bytes]:
-    child = subprocess.Popen([sys.executable, str(board / "deputy.py"), command], stdin=-1, stdout=-1)
+    child = subprocess.Popen([sys.executable, str(board / "supervisor.py"), command], stdin=-1, stdout=-1)
     assert child.stdin
     with child.stdin as pipe:
         pipe.write(json.dumps(values).encode())
@@ -167,7 +168,7 @@ def test_its_python_is_old_enough(board: Path) -> None:
     """Boards have Python 3.9: no syntax, and no evaluated annotation, of a later one."""
     import ast
 
-    for name in ("deputy.py", "environment.py"):
+    for name in ("supervisor.py", "environment.py"):
         source = (board / name).read_text()
         ast.parse(source, feature_version=(3, 9))
         assert "from __future__ import annotations" in source

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from edgebench.ground.records import ExportSpec, ModelSpec
+from edgebench.run.mode import Mode
 from edgebench.run.sweep import SweepCell
 
 
@@ -23,7 +24,7 @@ def pretend() -> Callable[..., list[SweepCell]]:
                 ),
                 export=ExportSpec(),
                 device=device,
-                way="pretended",
+                mode=Mode.PRETEND,
             )
             for index in range(number)
         ]

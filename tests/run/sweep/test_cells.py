@@ -7,8 +7,9 @@ import pytest
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Estimate, ExportSpec, Interval
 from edgebench.models import resolve
+from edgebench.run.mode import Mode
+from edgebench.run.resume import address_of
 from edgebench.run.sweep import SweepCell, read, write
-from edgebench.run.sweep.cells import address_of
 from edgebench.run.sweep.work import failed, run_cell
 
 GOOD = """
@@ -31,8 +32,8 @@ def test_a_file_is_the_product_of_its_axes_and_each_cell_once(tmp_path: Path) ->
     cells = read(written(tmp_path, GOOD))
     assert len(cells) == 2 * 2 * 2 * 2 * 2
     assert len({cell.address for cell in cells}) == len(cells)
-    assert {cell.way for cell in cells if cell.device == "host"} == {"measured"}
-    assert {cell.way for cell in cells if cell.device == "rpi4"} == {"estimated"}
+    assert {cell.mode for cell in cells if cell.device == "host"} == {Mode.MEASURE}
+    assert {cell.mode for cell in cells if cell.device == "rpi4"} == {Mode.ESTIMATE}
 
 
 def test_phis_are_points_of_their_own(tmp_path: Path) -> None:
@@ -68,11 +69,13 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         read(tmp_path / "none.toml")
 
 
-@pytest.mark.parametrize("way", ["estimated", "measured", "emulated", "pretended"])
+@pytest.mark.parametrize("mode", [Mode.ESTIMATE, Mode.MEASURE, Mode.EMULATE, Mode.PRETEND])
 @pytest.mark.parametrize("quick", [True, False])
-def test_a_failed_record_has_its_cells_address(way: str, quick: bool) -> None:
-    quick = quick or way != "measured"
-    cell = SweepCell(model=resolve("mobilenetv2"), export=ExportSpec(), device="rpi4", threads=1, way=way, quick=quick)
+def test_a_failed_record_has_its_cells_address(mode: Mode, quick: bool) -> None:
+    quick = quick or mode is not Mode.MEASURE
+    cell = SweepCell(
+        model=resolve("mobilenetv2"), export=ExportSpec(), device="rpi4", threads=1, mode=mode, quick=quick
+    )
     assert address_of(failed(cell, "it broke")) == cell.address
 
 

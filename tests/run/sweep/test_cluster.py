@@ -16,8 +16,8 @@ import pytest
 from edgebench.ground import store
 from edgebench.ground.errors import UsageError
 from edgebench.ground.progress import Step
+from edgebench.run.resume import address_of
 from edgebench.run.sweep import SweepCell, run
-from edgebench.run.sweep.cells import address_of
 from edgebench.run.sweep.cluster import RayWorkers
 
 ray = pytest.importorskip("ray", reason="needs ray: pip install 'edgebench[ray]'")

@@ -15,8 +15,9 @@ import pytest
 from edgebench.ground import store
 from edgebench.ground.errors import UsageError
 from edgebench.ground.progress import Step
+from edgebench.run.mode import Mode
+from edgebench.run.resume import address_of
 from edgebench.run.sweep import SweepCell, run
-from edgebench.run.sweep.cells import address_of
 from edgebench.run.sweep.local import LocalWorkers
 
 Make = Callable[..., list[SweepCell]]
@@ -104,10 +105,10 @@ def test_cells_measured_here_run_one_at_a_time(pretend: Make, tmp_path: Path, mo
             given.append(msgspec.json.decode(data, type=SweepCell))
 
     idle = [local._Worker(None, Pipe()), local._Worker(None, Pipe()), local._Worker(None, Pipe())]
-    measured = [msgspec.structs.replace(cell, way="measured") for cell in pretend(2)]
+    measured = [msgspec.structs.replace(cell, mode=Mode.MEASURE) for cell in pretend(2)]
     queue = local.deque([*measured, *pretend(2)])
     local._hand_out(queue, idle)
-    assert [cell.way for cell in given] == ["measured", "pretended", "pretended"]
+    assert [cell.mode for cell in given] == [Mode.MEASURE, Mode.PRETEND, Mode.PRETEND]
     assert list(queue) == [measured[1]]
 
 
