@@ -39,33 +39,13 @@ if TYPE_CHECKING:
         scale,
         sweep,
         train,
-    )
+    )  # fmt: skip
 
 __all__ = [
-    "__version__",
-    "ab",
-    "augment",
-    "build",
-    "device_add",
-    "device_calibrate",
-    "device_check",
-    "device_list",
-    "device_setup",
-    "devices",
-    "doctor",
-    "evaluate",
-    "export",
-    "gate",
-    "history",
-    "inspect",
-    "noise",
-    "plot",
-    "profile",
-    "query",
-    "scale",
-    "sweep",
-    "train",
-]
+    "__version__", "ab", "augment", "build", "device_add", "device_calibrate", "device_check", "device_list",
+    "device_setup", "devices", "doctor", "evaluate", "export", "gate", "history", "inspect", "noise", "plot", "profile",
+    "query", "scale", "sweep", "train",
+]  # fmt: skip
 
 if not TYPE_CHECKING:
 

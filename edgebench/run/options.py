@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edgebench.ground.records import Interval
 
 Names = str | Sequence[str]
+File = str | Path
 Device = Annotated[str, "Device profile; see `edgebench devices`."]
 Here = Annotated[str, "This machine only: host."]
 Formats = Annotated[Names, Flag("Formats, comma-separated: tflite, onnx, coreml, ncnn, torch.", "--fmt")]
@@ -24,15 +25,15 @@ DeviceFormats = Annotated[Names, Flag("Formats, comma-separated; default: the de
 Precisions = Annotated[Names, "Precisions, comma-separated: fp32, fp16, int8."]
 Threads = Annotated[int, "Threads of the runtime."]
 Limit = Annotated[int | None, "Images of `data` at most, every class in its share."]
-Results = Annotated[str | Path, "Folder that every record is appended to."]
-Stored = Annotated[str | Path, "File, folder, or git revision of one: main:results/baseline."]
+Results = Annotated[File, "Folder that every record is appended to."]
+Stored = Annotated[File, "File, folder, or git revision of one: main:results/baseline."]
 Name = Annotated[str, "A device profile, or the path of one; see `edgebench device list`."]
 FailOn = Annotated[str | None, "Slowdown that counts: a percentage, or a file of `edgebench noise`. Default 5%."]
 Runtime = Annotated[str | None, "Runtime; default: the one of the file's format."]
 Augmentations = Annotated[Names, "Comma-separated: mirror, rotate, shear, warp, crop, jitter, pca; or none, or all."]
 LatencyBudget = Annotated[str | float | None, "Line at a latency, such as 50ms."]
 Accuracies = Annotated[
-    str | Path | None, "CSV file with the columns model, top1 (%), and optionally width, depth, resolution."
+    File | None, "CSV file with the columns model, top1 (%), and optionally width, depth, resolution."
 ]
 OursHere = Annotated[bool, "Write to ./devices, not to your configuration folder."]
 
@@ -47,7 +48,7 @@ class Int8(Options, kw_only=True):
     """How int8 files are made; see records.Quantization."""
 
     calibrate: Annotated[
-        str | Path, "int8: a data set to calibrate on: a folder or synthetic:NAME; without it, random images."
+        File, "int8: a data set to calibrate on: a folder or synthetic:NAME; without it, random images."
     ] = ""
     samples: Annotated[int, "int8: images to calibrate on; a quarter is held out to judge by."] = 64
     calibrator: Annotated[
@@ -64,13 +65,9 @@ class Int8(Options, kw_only=True):
 class Connection(Options, kw_only=True):
     """How to get to a device."""
 
-    via: Annotated[
-        str | None, "How to get to the device: ssh, adb, emulator or local; default: what the device's profile says."
-    ] = None
+    via: Annotated[str | None, "How to get to it: ssh, adb, emulator or local; default: as its profile says."] = None
     connect: Annotated[str | None, "Where it is: pi@host or pi@host:port for SSH, a serial number for adb."] = None
-    python: Annotated[
-        str | None, "A Python on the device that has the runtimes; without it, edgebench brings its own."
-    ] = None
+    python: Annotated[str | None, "A Python there that has the runtimes; without it, edgebench brings its own."] = None
 
 
 class Files(ModelArguments, Int8, kw_only=True):
@@ -93,7 +90,7 @@ class Export(Files, Told):
 
     model: Annotated[Names, "Networks: names, package.module:factory or file.py:factory."]
     _: KW_ONLY
-    output: Annotated[str | Path, Flag("Folder for the files.", "--output", "-o")] = "artifacts"
+    output: Annotated[File, Flag("Folder for the files.", "--output", "-o")] = "artifacts"
     converter: Annotated[str, "TFLite converter: default (ours) or litert-torch."] = "default"
     image_input: Annotated[bool, "CoreML: take an image, not a tensor."] = False
     strict: Annotated[bool, "int8: fail where a layer stays float."] = False
@@ -107,30 +104,24 @@ class Profile(Files, Connection, Told):
     _: KW_ONLY
     device: Device = "host"
     format: DeviceFormats = ()
-    via: Annotated[str | None, "ssh, adb, emulator, estimate or local; default: what the device's profile says."] = None
+    via: Annotated[str | None, "ssh, adb, emulator, estimate or local; default: as the device's profile says."] = None
     threads: Threads = 1
     counts: Annotated[bool, "Host: count executed instructions instead of time."] = False
     quick: Annotated[bool, "3 processes of 1 s each; no p95, no p99."] = False
     processes: Annotated[int | None, "Fresh processes; default 5, `quick` 3. A comparison needs 7, better 10."] = None
-    data: Annotated[
-        str | Path | None, "Labelled images, a folder or synthetic:NAME: also the accuracy of every file."
-    ] = None
+    data: Annotated[File | None, "Labelled images, a folder or synthetic:NAME: also each file's accuracy."] = None
     limit: Limit = None
     per_op: Annotated[bool, "Also time every operator (host), or count its instructions (emulator)."] = False
-    trace: Annotated[
-        str | Path | None, "Host: write the operators' times for Perfetto: out.json. Implies `per_op`."
-    ] = None
+    trace: Annotated[File | None, "Host: write the operators' times for Perfetto: out.json. Implies `per_op`."] = None
     results: Results = "results"
-    resume: Annotated[
-        bool, "Go on with the device's newest run, up to a day old: run only what it lacks or failed."
-    ] = False
+    resume: Annotated[bool, "Go on with the newest run, up to a day old: run only what it lacks or failed."] = False
 
 
 class Evaluate(Files, Connection, Told):
     """`edgebench evaluate`."""
 
     model: Annotated[Names, "Networks, or files: .tflite, .onnx, .mlpackage, .ncnn, .pt2."]
-    data: Annotated[str | Path, Flag("Labelled images: a folder, or synthetic:NAME.", "--data")]
+    data: Annotated[File, Flag("Labelled images: a folder, or synthetic:NAME.", "--data")]
     _: KW_ONLY
     split: Annotated[
         str | None, "train, val or test; all only where there are no splits. Without it val, or what there is."
@@ -145,7 +136,7 @@ class Train(Network, Told):
     """`edgebench train`; most of it is in edgebench.training.settings.Settings, whose names these are."""
 
     model: Annotated[str, "Network: a name, package.module:factory or file.py:factory."]
-    data: Annotated[str | Path, Flag("Data set: a folder of classes, or synthetic:NAME.", "--data")]
+    data: Annotated[File, Flag("Data set: a folder of classes, or synthetic:NAME.", "--data")]
     _: KW_ONLY
     epochs: Annotated[int, "How often every image is seen."] = 30
     batch: Annotated[int, "Images a step."] = 64
@@ -160,9 +151,7 @@ class Train(Network, Told):
     init: Annotated[str, "he or xavier, with `weights` for a new head; else as export."] = ""
     freeze: Annotated[str, "Train only what follows this module (features.14), or all-but-head."] = ""
     augment: Augmentations = ("mirror", "crop")
-    normalize: Annotated[
-        str, "Mean and deviation of the data, published, or auto: the weights' own, else the data's."
-    ] = "auto"
+    normalize: Annotated[str, "Mean and deviation: data, published, or auto: the weights', else the data's."] = "auto"
     validate: Annotated[int, "Validation images after each epoch, at most."] = 2000
     quantization_aware: Annotated[bool, "Round as int8 does, so that int8 loses less."] = False
     side_weight: Annotated[float, "Weight of the loss of each side branch."] = 0.3
@@ -172,16 +161,16 @@ class Train(Network, Told):
     seed: Annotated[int, "Of weights, order and augmentation."] = 0
     threads: Annotated[int, "CPU threads; 0 for torch's own choice."] = 0
     on: Annotated[str, "Where: cpu, cuda, mps, or auto."] = "auto"
-    output: Annotated[str | Path, Flag("Folder of the run.", "--output", "-o")] = "trained"
+    output: Annotated[File, Flag("Folder of the run.", "--output", "-o")] = "trained"
     resume: Annotated[bool, "Go on with the run in the folder, to the same result."] = False
 
 
 class Augment(Options):
     """`edgebench augment`."""
 
-    data: Annotated[str | Path, Flag("Data set: a folder of classes, or synthetic:NAME.", "--data")]
+    data: Annotated[File, Flag("Data set: a folder of classes, or synthetic:NAME.", "--data")]
     _: KW_ONLY
-    preview: Annotated[str | Path, "Picture to write: a row a kind."] = "augmented.png"
+    preview: Annotated[File, "Picture to write: a row a kind."] = "augmented.png"
     kinds: Augmentations = "all"
     resolution: Annotated[int, "Height and width of an image in pixels."] = 128
     columns: Annotated[int, "Images a row."] = 8
@@ -213,23 +202,19 @@ class Scale(Told):
     emulation: Annotated[
         bool, Flag("Emulate finalists where the emulator is set up.", "--emulation/--no-emulation")
     ] = True
-    finalists: Annotated[int, "How many are confirmed first; up to 5 more follow where they promise to be better."] = 4
-    data: Annotated[str | Path | None, "Train proxies on this data set, to expect accuracies on it; as in train."] = (
-        None
-    )
+    finalists: Annotated[int, "How many are confirmed first; up to 5 more follow where they promise more."] = 4
+    data: Annotated[File | None, "Train proxies on this data set, to expect accuracies on it."] = None
     proxies: Annotated[int, "`data`: how many networks to train."] = 6
     proxy_epochs: Annotated[int, "`data`: epochs at first; better halves get twice as many."] = 2
-    sweep: Annotated[str | Path | None, "Write the finalists as a sweep file, to confirm them by edgebench sweep."] = (
-        None
-    )
-    output: Annotated[str | Path | None, Flag("Folder for files, frontier and choice.json.", "--output", "-o")] = None
-    results: Annotated[str | Path, "Folder that measurements are appended to."] = "results"
+    sweep: Annotated[File | None, "Write the finalists as a sweep file, to confirm them by edgebench sweep."] = None
+    output: Annotated[File | None, Flag("Folder for files, frontier and choice.json.", "--output", "-o")] = None
+    results: Annotated[File, "Folder that measurements are appended to."] = "results"
 
 
 class Sweep(Told):
     """`edgebench sweep`."""
 
-    file: Annotated[str | Path, "Sweep file: [sweep] with models, devices and further axes."]
+    file: Annotated[File, "Sweep file: [sweep] with models, devices and further axes."]
     _: KW_ONLY
     jobs: Annotated[int, "Processes on this machine."] = 2
     ray: Annotated[str | None, "Run on a Ray cluster: auto, or its address."] = None
@@ -248,7 +233,7 @@ class Compare(Options):
     allow: Annotated[Names | None, "Differences that are meant: artifact, 'runtime version', threads, machine ..."] = (
         None
     )
-    confirm: Annotated[str | Path | None, "A second run of NEW, which has to repeat a slowdown."] = None
+    confirm: Annotated[File | None, "A second run of NEW, which has to repeat a slowdown."] = None
 
 
 class Gate(Options):
@@ -256,14 +241,14 @@ class Gate(Options):
 
     results: Stored = "results"
     _: KW_ONLY
-    budgets: Annotated[str | Path, "Budgets, a TOML file."] = "budgets.toml"
+    budgets: Annotated[File, "Budgets, a TOML file."] = "budgets.toml"
 
 
 class Ab(Options):
     """`edgebench ab`."""
 
-    base_file: Annotated[str | Path, "The .onnx or .tflite file to compare with."]
-    new_file: Annotated[str | Path, "The .onnx or .tflite file that may be slower."]
+    base_file: Annotated[File, "The .onnx or .tflite file to compare with."]
+    new_file: Annotated[File, "The .onnx or .tflite file that may be slower."]
     _: KW_ONLY
     device: Here = "host"
     runtime: Runtime = None
@@ -288,7 +273,7 @@ class Noise(Told):
     runtime: Runtime = None
     threads: Threads = 1
     processes: Annotated[int, "Fresh processes to run, 40 or more."] = 60
-    output: Annotated[str | Path | None, Flag("Default: noise-DEVICE.toml.", "--output", "-o")] = None
+    output: Annotated[File | None, Flag("Default: noise-DEVICE.toml.", "--output", "-o")] = None
 
     @property
     def path(self) -> Path:
@@ -302,7 +287,7 @@ class History(Options):
     model: Annotated[str | None, "A network; without it, all."] = None
     _: KW_ONLY
     device: Annotated[str | None, "Device profile; without it, all."] = None
-    results: Annotated[str | Path, "Folder or file of stored results."] = "results"
+    results: Annotated[File, "Folder or file of stored results."] = "results"
     fail_on: FailOn = None
 
 
@@ -311,7 +296,7 @@ class Query(Options):
 
     sql: Annotated[str, "For example: SELECT model, min(latency_s) FROM results GROUP BY model"]
     _: KW_ONLY
-    results: Annotated[str | Path, "Folder or file of stored results."] = "results"
+    results: Annotated[File, "Folder or file of stored results."] = "results"
 
 
 class Report(Options):
@@ -319,10 +304,10 @@ class Report(Options):
 
     results: Stored = "results"
     _: KW_ONLY
-    output: Annotated[str | Path, Flag("The page to write.", "--output", "-o")] = "report.html"
-    base: Annotated[str | Path | None, "Compare with these results: a file, folder, or revision."] = None
+    output: Annotated[File, Flag("The page to write.", "--output", "-o")] = "report.html"
+    base: Annotated[File | None, "Compare with these results: a file, folder, or revision."] = None
     accuracy: Accuracies = None
-    choice: Annotated[str | Path | None, "Folder that edgebench scale -o wrote: show its choice."] = None
+    choice: Annotated[File | None, "Folder that edgebench scale -o wrote: show its choice."] = None
     latency_budget: LatencyBudget = None
     memory_budget: Annotated[str | float | None, "Mark what needs more memory, such as 64MB."] = None
 
@@ -333,7 +318,7 @@ class Plot(Options):
     results: Stored = "results"
     _: KW_ONLY
     kind: Annotated[str, "pareto, latency, spread, operators or history."] = "pareto"
-    output: Annotated[str | Path, Flag("The picture to write, .png or .svg.", "--output", "-o")] = "plot.png"
+    output: Annotated[File, Flag("The picture to write, .png or .svg.", "--output", "-o")] = "plot.png"
     model: Annotated[str | None, "Only this network."] = None
     device: Annotated[str | None, "Only this device."] = None
     format: Annotated[str | None, Flag("Only this format.", "--fmt")] = None
@@ -347,7 +332,7 @@ class Plot(Options):
 class Inspect(Options):
     """`edgebench inspect`."""
 
-    file: Annotated[str | Path, "A .tflite or .onnx file, an .mlpackage or .ncnn folder."]
+    file: Annotated[File, "A .tflite or .onnx file, an .mlpackage or .ncnn folder."]
     _: KW_ONLY
     strict: Annotated[bool, "Fail (exit 4) where int8 is not int8."] = False
 
