@@ -27,7 +27,9 @@ def broken(point: Point, budget: Budget) -> list[str]:
         if over > 0:
             show = SHOW[name]
             word = "under" if name == "accuracy" else "over"
-            found.append(f"{name} {show(value)} is {show(over)} {word} {OPTION[name]} {show(limit)}")
+            found.append(
+                f"{name} {show(value)} is {show(over)} {word} --{OPTION[name].replace('_', '-')} {show(limit)}"
+            )
     return found
 
 

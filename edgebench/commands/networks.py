@@ -5,6 +5,7 @@ from typing import Any
 
 from edgebench import api
 from edgebench.commands.options import Json, command, note, run
+from edgebench.ground.errors import warn
 from edgebench.report import output
 from edgebench.run import options
 
@@ -76,7 +77,7 @@ def train(asked: options.Train, *, json: Json = False) -> None:
     try:
         outcome = run(api.train, asked)
     except KeyboardInterrupt as interrupt:
-        output.warn(f"interrupted; {interrupt or 'no epoch was begun'}")
+        warn(f"interrupted; {interrupt or 'no epoch was begun'}")
         raise
     remarks = [*trained.remarks(outcome), *trained.curves_beside(outcome)]
     if json:

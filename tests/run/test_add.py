@@ -106,7 +106,7 @@ def test_what_cannot_name_a_device_is_refused(name: str, folders: Path) -> None:
 
 
 @pytest.mark.parametrize(("via", "connect", "sentence"), [
-    (None, None, "an address is missing: add --connect pi@host, or --via adb"),
+    (None, None, "an address is missing: add `connect='pi@host'`, or `via='adb'`"),
     ("emulator", "pi@x", "unknown way to a new device 'emulator'"),
 ])  # fmt: skip
 def test_a_new_device_needs_a_way(via: str | None, connect: str | None, sentence: str) -> None:

@@ -172,7 +172,7 @@ def test_which_images_are_taken(tmp_path: Path) -> None:
             Image.new("RGB", (4, 4)).save(tmp_path / name / f"{number}.png")
     whole, notes = evaluating.dataset(str(tmp_path))
     assert (len(whole), whole.split) == (10, "all")
-    assert "--split val" in notes[0]
+    assert "`split='val'`" in notes[0]
     held, notes = evaluating.dataset(str(tmp_path), "val")
     assert (len(held), notes) == (2, [])
 
@@ -181,7 +181,7 @@ def test_where_files_run() -> None:
     assert evaluating.method(profiles.load("host")).mode == "measure"
     assert evaluating.method(profiles.load("rpi4")).mode == "emulate"
     assert evaluating.method(profiles.load("rpi4"), connect="pi@board").mode == "reach"
-    with pytest.raises(UsageError, match="estimate runs nothing"):
+    with pytest.raises(UsageError, match="`via='estimate'` runs nothing"):
         evaluating.method(profiles.load("rpi4"), "estimate")
 
 
