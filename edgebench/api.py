@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
     from edgebench.choose import Choice
     from edgebench.compare.ab import AbReport
-    from edgebench.compare.database import Answer
+    from edgebench.compare.database import QueryResult
     from edgebench.compare.gating import GateReport
     from edgebench.compare.history import History
     from edgebench.compare.records import ComparisonReport
     from edgebench.compare.thresholds import Noise
     from edgebench.data import Dataset
     from edgebench.ground.records import Artifact
-    from edgebench.machines.diagnosis import Diagnosis
     from edgebench.machines.profiles import DeviceProfile
     from edgebench.models.published import Published
     from edgebench.models.summary import ModelSummary
     from edgebench.places.emulator.readiness import Check, Readiness
-    from edgebench.report.notebook import Results
+    from edgebench.report.profiled import Results
     from edgebench.run import check
     from edgebench.run.calibrate import Calibrated
+    from edgebench.run.diagnosis import Diagnosis
     from edgebench.run.evaluator import Evaluation
     from edgebench.run.inspecting import Inspection
-    from edgebench.training.records import Outcome
+    from edgebench.training.records import TrainingResult
 
 
 @dataclass(frozen=True)
@@ -101,15 +101,15 @@ def profile(asked: options.Profile) -> Results:
     """
     from edgebench import models
     from edgebench.machines import profiles
-    from edgebench.report import profiled, trace
-    from edgebench.report.notebook import Results
+    from edgebench.report import operators
+    from edgebench.report.profiled import Results, operator_profiles
     from edgebench.run import engine, mode, plan
 
     if asked.limit is not None and asked.data is None:
         raise UsageError(f"`limit={asked.limit}` limits the images of `data`: name those, or leave it out")
     target = profiles.load(asked.device)
-    formats = plan.default_formats(target, counts=asked.counts)
-    cells, weights = plan.asked(asked, many(asked.model) or models.FOCUS, formats=formats)
+    default = plan.default_formats(target, counts=asked.counts)
+    cells, weights = plan.asked(asked, many(asked.model) or models.FOCUS, default=default)
     processes = None if asked.processes is None else positive(asked.processes, "processes")
     method = mode.method(
         target,
@@ -134,7 +134,7 @@ def profile(asked: options.Profile) -> Results:
         on_progress=asked.on_progress,
     )
     if asked.trace:
-        trace.write(Path(asked.trace), profiled.operators(done))
+        operators.write_trace(Path(asked.trace), operator_profiles(done))
     return Results(done)
 
 
@@ -183,21 +183,21 @@ def inspect(asked: options.Inspect) -> Inspection:
 
 
 @keywords(options.Train)
-def train(asked: options.Train) -> Outcome:
+def train(asked: options.Train) -> TrainingResult:
     """Trains a network on labelled images and returns what came of it; `weights` of that names the best weights' file.
 
     The network gets as many classes as the data; `export` and `profile` find classes and preprocessing in the weights.
     Raises UsageError for bad input, TrainingError when the loss or the disk fails.
     """
     from edgebench.run.network import ModelArguments
-    from edgebench.training.freeze import frozen_at_random
-    from edgebench.training.run import Request, train
+    from edgebench.training.run import TrainingRequest, train
     from edgebench.training.settings import Settings
     from edgebench.training.settings import settings as checked
+    from edgebench.training.start import frozen_at_random
 
     settings = checked({name: each for name, each in asked.values().items() if name in Settings.__struct_fields__})
     network = ModelArguments.of(asked)
-    request = Request(
+    request = TrainingRequest(
         network.resolve(asked.model),
         str(asked.data),
         settings,
@@ -217,10 +217,9 @@ def augment(asked: options.Augment) -> Path:
 
     Raises UsageError for a data set that cannot be read, and a picture that cannot be written.
     """
-    from edgebench.report import trained
-    from edgebench.training import preview
-    from edgebench.training.kinds import chosen
-    from edgebench.training.settings import checked_seed
+    from edgebench.report import output, trained
+    from edgebench.training.augment import preview
+    from edgebench.training.settings import checked_seed, chosen
 
     path = Path(asked.preview)
     if path.suffix.lower() != ".png":
@@ -229,8 +228,8 @@ def augment(asked: options.Augment) -> Path:
         raise UsageError(f"`preview` is {path}, and there is no folder {path.parent}: make it, or give another")
     columns, resolution = positive(asked.columns, "columns"), positive(asked.resolution, "resolution")
     kinds, seed = chosen(",".join(many(asked.kinds))), checked_seed(asked.seed)
-    rows = preview.preview(str(asked.data), kinds, columns=columns, resolution=resolution, seed=seed)
-    trained.write_grid(path, rows)
+    rows = preview(str(asked.data), kinds, columns=columns, resolution=resolution, seed=seed)
+    output.write(path, trained.grid(rows))
     return path
 
 
@@ -287,12 +286,12 @@ def compare(asked: options.Compare) -> ComparisonReport:
     metrics, allowed = listed(asked.metric, "metric", METRICS), listed(asked.allow, "difference", CONDITIONS)
     settings = Settings(thresholds.parse(asked.fail_on), metrics, allowed)
     base, new, confirm = (str(each or "") for each in (asked.base, asked.new, asked.confirm))
-    notes: list[str] = []
-    before = sources.load(base, on_warning=notes.append)
+    warnings: list[str] = []
+    before = sources.load(base, on_warning=warnings.append)
     after, again = (
-        sources.load(each, on_warning=notes.append, leave_out=base) if each else [] for each in (new, confirm)
+        sources.load(each, on_warning=warnings.append, leave_out=base) if each else [] for each in (new, confirm)
     )
-    return compare(before, after, settings, names=(base, new), confirm=again, notes=notes)
+    return compare(before, after, settings, names=(base, new), confirm=again, warnings=warnings)
 
 
 @keywords(options.Gate)
@@ -312,8 +311,7 @@ def gate(asked: options.Gate) -> GateReport:
 def ab(asked: options.Ab) -> AbReport:
     """Runs two files in turn, in fresh processes, until the interval of their ratio decides or the time is up.
 
-    `on_pair` hears after each pair how many there were, the seconds so far, and the ratio. Raises UsageError for a file
-    that cannot be run here, DeviceError when a process fails.
+    Raises UsageError for a file that cannot be run here, DeviceError when a process fails.
     """
     from msgspec.structs import replace
 
@@ -325,7 +323,7 @@ def ab(asked: options.Ab) -> AbReport:
     limits = ab.Limits(thresholds.parse(asked.fail_on).of(asked.device), asked.time_limit_s)
     scenario = replace(ab.SCENARIO, threads=positive(asked.threads, "threads"))
     runner = processes.run_on(LocalTarget(), processes.jobs(base, new, asked.runtime, scenario))
-    return ab.run_ab(runner, limits, names=(str(base), str(new)), on_pair=asked.on_pair)
+    return ab.run_ab(runner, limits, names=(str(base), str(new)), on_progress=asked.on_progress)
 
 
 @keywords(options.Noise)
@@ -336,16 +334,16 @@ def noise(asked: options.Noise) -> Noise:
     """
     from msgspec.structs import replace
 
-    from edgebench.compare import noise
+    from edgebench.compare import thresholds
     from edgebench.compare.processes import check_here, open_artifact, runtime_for
 
     check_here(asked.device)
-    noise.check_enough(asked.processes)
+    thresholds.check_enough(asked.processes)
     artifact = open_artifact(asked.model, asked.format)
-    scenario = replace(noise.SCENARIO, processes=asked.processes, threads=positive(asked.threads, "threads"))
+    scenario = replace(thresholds.SCENARIO, processes=asked.processes, threads=positive(asked.threads, "threads"))
     tell = told(asked.on_progress, f"{artifact.model.name} {artifact.export.format}")
     runtime = runtime_for(artifact, asked.runtime)
-    return noise.run(artifact, runtime, scenario, asked.path, on_progress=tell)
+    return thresholds.learn_noise(artifact, runtime, scenario, asked.path, tell=tell)
 
 
 @keywords(options.History)
@@ -359,7 +357,7 @@ def history(asked: options.History) -> History:
 
 
 @keywords(options.Query)
-def query(asked: options.Query) -> Answer:
+def query(asked: options.Query) -> QueryResult:
     """Asks all stored results in SQL: the table `results` has one row a record, in base units (seconds, bytes)."""
     from edgebench.compare import database
 
@@ -370,7 +368,7 @@ def query(asked: options.Query) -> Answer:
 def report(asked: options.Report) -> Path:
     """Writes stored results as one HTML page that opens offline, and returns its path."""
     from edgebench.ground import units
-    from edgebench.report.page.making import write_report
+    from edgebench.report.page import write_report
 
     write_report(
         str(asked.results),
@@ -423,7 +421,7 @@ def devices(asked: options.Devices) -> list[DeviceProfile]:
 @keywords(options.Doctor)
 def doctor(asked: options.Doctor) -> Diagnosis:
     """What is installed, what each command can do on this machine, and what disturbs timings."""
-    from edgebench.machines import diagnosis
+    from edgebench.run import diagnosis
 
     return diagnosis.examine()
 

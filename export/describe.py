@@ -10,17 +10,15 @@ import numpy as np
 
 from edgebench.formats import cache, manifest
 from edgebench.formats.examples import Array, example_pixels, normalise
-from edgebench.formats.native import fed
+from edgebench.formats.format import form
+from edgebench.formats.native import fed, session
 from edgebench.formats.network import Conversion, Network
 from edgebench.formats.quantize.images import FEW
-from edgebench.formats.quiet import Noise, quiet
 from edgebench.formats.verify import Run, verify, verify_batch
 from edgebench.ground.errors import EdgebenchError, ExportError
 from edgebench.ground.records import Artifact, ExportSpec, Parity
 from edgebench.ground.threads import one_thread
-from edgebench.runtimes import FORMATS, RUNTIMES
-
-NOISE = Noise(native=("INFO: Created TensorFlow Lite XNNPACK delegate for CPU",))
+from edgebench.runtimes import runtime_of
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,7 @@ class Engine:
 def describe(network: Network, export: ExportSpec, file: Path, conversion: Conversion) -> Artifact:
     """Returns the Artifact of `file`. Raises ExportError when the file does not compute what the network computes."""
     with one_thread():
-        with quiet(NOISE):
-            engine = _engine(export, file, conversion)
+        engine = _engine(export, file, conversion)
         try:
             parity = _parity(network, export, engine)
         except ExportError as error:
@@ -71,21 +68,19 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
 
 
 def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:
-    if export.format == "coreml":
-        from edgebench.formats.coreml.evaluate import load_package
-
-        program = load_package(file)
+    entry = form(export.format)
+    if entry.evaluate:
+        program = entry.load("evaluate")(file)
         return Engine(program.run, program.name)
-    load = RUNTIMES.load(FORMATS[export.format])
-    session = load(str(file))
+    name, ends = runtime_of(export.format), (conversion.inputs[0], conversion.outputs[0])
+    one = session(name, str(file))
     dynamic = conversion.inputs[0].shape[0] is None
-    ends = conversion.inputs[0], conversion.outputs[0]
     return Engine(
-        run=fed(session.run, *ends),
-        name=f"{FORMATS[export.format]} {session.version}",
-        batched=fed(load(str(file), batch=2).run, *ends) if dynamic else None,
-        delegates=session.delegates,
-        delegated_share=session.delegated_share,
+        run=fed(one.run, *ends),
+        name=f"{name} {one.version}",
+        batched=fed(session(name, str(file), batch=2).run, *ends) if dynamic else None,
+        delegates=one.delegates,
+        delegated_share=one.delegated_share,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.ground.records import Layout, Preprocessing
+from edgebench.ground.records import Preprocessing
 
 Array = npt.NDArray[np.float32]
 Shape = tuple[int, int, int, int]
@@ -47,13 +47,3 @@ def normalise(image: Array, preprocessing: Preprocessing | None) -> Array:
     mean, std = np.asarray([preprocessing.mean, preprocessing.std], np.float32).reshape(2, 1, -1, 1, 1)
     normalised: Array = (image - mean) / std
     return normalised
-
-
-def to_native(x: Array, layout: Layout | None) -> Array:
-    """Turns (N, C, H, W) into the file's layout."""
-    return np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if layout == "NHWC" else x
-
-
-def from_native(y: Array, layout: Layout | None) -> Array:
-    """Turns a file's output into torch's (N, C, H, W); one that is no image stays as it is."""
-    return y.transpose(0, 3, 1, 2) if layout == "NHWC" else y

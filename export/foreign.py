@@ -1,28 +1,40 @@
-"""Files that edgebench did not make: what is in a ready .onnx or .tflite file, read without running it."""
+"""Files that edgebench did not make: what is in them, read without running them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgebench.formats import manifest
-from edgebench.formats.contents import Contents
+from edgebench.formats.format import by_suffix, every
 from edgebench.ground.errors import UsageError
-from edgebench.ground.records import Artifact, ExportSpec, Format, ModelSpec, TensorSpec
-from edgebench.ground.registry import Registry
+from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, Precision, TensorSpec
 
 FAMILY = "file"
-SUFFIXES: dict[str, Format] = {".onnx": "onnx", ".tflite": "tflite"}
-READERS = Registry(
-    "file format",
-    {"onnx": "edgebench.formats.onnx.foreign:read", "tflite": "edgebench.formats.tflite.foreign:read"},
-    extras={"onnx": "onnx", "tflite": "tflite"},
-)
+PRECISIONS: dict[str, Precision] = {"float32": "fp32", "float16": "fp16", "int8": "int8", "uint8": "int8"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """Inputs, outputs, operators by the format's own names, and the elements of the constants by their dtype."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    operators: dict[str, int]
+    weights: dict[str, int]
+    tool_versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def precision(self) -> Precision:
+        """The precision that most weights have; fp32 for a file without weights."""
+        known = {dtype: count for dtype, count in self.weights.items() if dtype in PRECISIONS}
+        return PRECISIONS[max(known, key=lambda dtype: known[dtype])] if known else "fp32"
 
 
 def load_artifact(path: Path) -> Artifact:
     """Returns what is known of a file: its manifest where edgebench made it, else what the file itself says.
 
-    A ready file's ModelSpec has the family "file" and the file's stem as its name; its parity is None, since there is
+    A foreign file's ModelSpec has the family "file" and the file's stem as its name; its parity is None, since there is
     no torch network to compare it with.
 
     Raises UsageError for a file that is not a network, is damaged, or does not take exactly one image.
@@ -32,14 +44,15 @@ def load_artifact(path: Path) -> Artifact:
     made = manifest.read(path)
     if made is not None:
         return made
-    if path.suffix not in SUFFIXES or path.is_dir():
-        raise UsageError(f"{path} has no manifest of edgebench beside it; ready files are {' or '.join(SUFFIXES)}")
+    form = by_suffix(path)
+    if form is None or not form.foreign or path.is_dir():
+        known = " or ".join(sorted(each.suffix for each in every() if each.foreign))
+        raise UsageError(f"{path} has no manifest of edgebench beside it; ready files are {known}")
     _refuse_text(path)
-    form = SUFFIXES[path.suffix]
-    contents: Contents = READERS.load(form)(path)
+    contents: Contents = form.load("foreign")(path)
     return Artifact(
         model=_model(path, contents),
-        export=ExportSpec(format=form, precision=contents.precision),
+        export=ExportSpec(format=form.name, precision=contents.precision),
         path=str(path),
         sha256=manifest.content_sha256(path),
         size_bytes=manifest.size_bytes(path),

@@ -1,78 +1,118 @@
-"""The file formats: what writes each, how its files are called, and which packages decide what is in them."""
+"""What the rest asks of a format: its entry, `FORMAT` in its folder; ground/registry.py has one line for each."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from edgebench.ground.errors import MissingPackage, UsageError, unknown
-from edgebench.ground.records import ExportSpec, Precision
-from edgebench.ground.registry import Registry
+from edgebench.ground.records import Artifact, ExportSpec, Precision
+from edgebench.ground.registry import FORMATS, load_reference
 
-EXTRAS = {"tflite": "tflite", "onnx": "onnx", "coreml": "coreml", "ncnn": "ncnn", "litert-torch": "oracle"}
-EXPORTERS = Registry(
-    "format",
-    {
-        "tflite": "edgebench.formats.tflite:convert",
-        "onnx": "edgebench.formats.onnx:convert",
-        "coreml": "edgebench.formats.coreml:convert",
-        "torch": "edgebench.formats.torch:convert",
-        "ncnn": "edgebench.formats.ncnn:convert",
-    },
-    extras=EXTRAS,
-)
+if TYPE_CHECKING:
+    from edgebench.places.emulator.by_operator import Prefix
+
+NETWORKS: Final = "torch"  # the package that networks are written with, whatever becomes of them
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Format:
-    """A format's file extension, the precisions and converters it has, and the packages that write and check it."""
+    """A format's entry: all that others must know of it. Making one imports nothing.
 
+    `packages` write and check its files, beside torch, `int8_packages` those in int8 too, and `extra` is the extra of
+    edgebench that installs them. `converters` are other ways to write it, by their packages, with the extra of each.
+    `write` and the last five are references, "module:function", empty for what it has not:
+
+    write     (network, spec, path) -> Conversion: writes `path` and nothing else
+    foreign   (path) -> Contents: what a file says that edgebench did not make
+    inspect   (path) -> Inspected: its operators, and what each computes in
+    graph     (path) -> Graph, without weights
+    shorten   (path, folder) -> list of Prefix: files that end after each operator
+    evaluate  (path) -> what runs it on any system, for a runtime that this system may not have
+    """
+
+    name: str
     suffix: str
     precisions: tuple[Precision, ...]
-    packages: tuple[str, ...]
-    converters: tuple[str, ...] = ("default",)
+    write: str
+    packages: tuple[str, ...] = ()
+    is_folder: bool = False
     int8_packages: tuple[str, ...] = ()
+    extra: str | None = None
+    converters: Mapping[str, str] = field(default_factory=dict)
+    image_input: bool = False  # whether a file may take an 8-bit image and normalise it itself
+    activations: Callable[[str], Literal["uint8", "int8"]] | None = None  # int8's fast signedness by cpu.isa, if chosen
+    foreign: str = ""
+    inspect: str = ""
+    graph: str = ""
+    shorten: str = ""
+    evaluate: str = ""
+
+    def load(self, part: Literal["write", "foreign", "inspect", "graph", "shorten", "evaluate"]) -> Any:
+        """The function behind a reference. Raises MissingPackage for a package that it needs."""
+        return load_reference(getattr(self, part), f"format {self.name}", self.extra)
 
 
-FORMATS = {
-    "tflite": Format(
-        ".tflite",
-        ("fp32", "fp16", "int8"),
-        ("torch", "ai-edge-litert", "flatbuffers"),
-        ("default", "litert-torch"),
-        ("ai-edge-quantizer",),
-    ),
-    "onnx": Format(".onnx", ("fp32", "fp16", "int8"), ("torch", "onnx", "onnxscript", "onnxruntime")),
-    "coreml": Format(".mlpackage", ("fp32", "fp16", "int8"), ("torch", "coremltools")),
-    "torch": Format(".pt2", ("fp32",), ("torch",)),
-    "ncnn": Format(".ncnn", ("fp32", "fp16", "int8"), ("torch", "pnnx", "ncnn")),
-}
+@cache
+def form(name: str) -> Format:
+    """The entry of a format. Raises UsageError for an unknown one."""
+    found: Format = FORMATS.load(name)
+    return found
+
+
+def every() -> list[Format]:
+    """All entries, in the registry's order."""
+    return [form(name) for name in FORMATS]
+
+
+def by_suffix(path: Path) -> Format | None:
+    """The format that a file's name says, None where it says none."""
+    return next((each for each in every() if each.suffix == path.suffix), None)
+
+
+def prefixes(artifact: Artifact, folder: Path) -> list[Prefix]:
+    """Writes files that end after each operator of a file into `folder`, the shortest first; the last is the whole.
+
+    Raises UsageError for a format whose files cannot be parted.
+    """
+    found = form(artifact.export.format)
+    if not found.shorten:
+        parted = ", ".join(each.name for each in every() if each.shorten)
+        raise UsageError(f"{found.name} files are not counted by operator: {parted} are")
+    parts: list[Prefix] = found.load("shorten")(Path(artifact.path), folder)
+    return parts
 
 
 def check(spec: ExportSpec) -> None:
     """Raises UsageError for a combination that no exporter writes, MissingPackage for a package that it needs."""
-    form = FORMATS[spec.format]
-    if spec.precision not in form.precisions:
-        raise unknown(f"precision for {spec.format}", spec.precision, form.precisions)
-    if spec.converter not in form.converters:
-        raise unknown(f"converter for {spec.format}", spec.converter, form.converters)
+    found = form(spec.format)
+    converters = ("default", *found.converters)
+    if spec.precision not in found.precisions:
+        raise unknown(f"precision for {spec.format}", spec.precision, found.precisions)
+    if spec.converter not in converters:
+        raise unknown(f"converter for {spec.format}", spec.converter, converters)
     if spec.precision == "int8" and spec.converter != "default":
         raise UsageError(f"converter {spec.converter} writes no int8; leave the converter out")
     if spec.quantization is not None and spec.precision != "int8":
         raise UsageError(f"calibration is for int8, and the precision is {spec.precision}: ask for int8")
-    if spec.image_input and spec.format != "coreml":
-        raise UsageError(f"an image as input exists in coreml only, not in {spec.format}: leave image_input out")
+    if spec.image_input and not found.image_input:
+        taking = " and ".join(each.name for each in every() if each.image_input)
+        raise UsageError(f"an image as input exists in {taking} only, not in {spec.format}: leave image_input out")
     for package in packages(spec):
         if installed_version(package) is None:
-            extra = EXTRAS.get(package, EXTRAS.get(spec.format, "all"))
+            extra = found.converters.get(package, found.extra or "all")
             raise MissingPackage(package, extra, f"export to {spec.format}")
 
 
 def packages(spec: ExportSpec) -> tuple[str, ...]:
     """Returns the packages that write and check the spec's file."""
-    form = FORMATS[spec.format]
+    found = form(spec.format)
     converter = () if spec.converter == "default" else (spec.converter,)
-    return (*form.packages, *converter, *(form.int8_packages if spec.precision == "int8" else ()))
+    return (NETWORKS, *found.packages, *converter, *(found.int8_packages if spec.precision == "int8" else ()))
 
 
 def installed_version(package: str) -> str | None:

@@ -5,26 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgebench.formats.format import Format, by_suffix, every
 from edgebench.ground.errors import UsageError
-from edgebench.ground.records import Format, TensorSpec
-from edgebench.ground.registry import Registry
+from edgebench.ground.records import TensorSpec
 
 INT8, FP16, FP32, CONVERSION, SHAPE = "int8", "fp16", "fp32", "conversion", "shape"
 FLOAT = (FP16, FP32)
 DYNAMIC = "int8 weights, dynamic"  # activations are float, and rounded by each inference's own range
-
-SUFFIXES: dict[str, Format] = {".onnx": "onnx", ".tflite": "tflite", ".mlpackage": "coreml", ".ncnn": "ncnn"}
-FOLDERS = ("coreml", "ncnn")
-READERS = Registry(
-    "file format",
-    {
-        "onnx": "edgebench.formats.onnx.inspect:read",
-        "tflite": "edgebench.formats.tflite.inspect:read",
-        "coreml": "edgebench.formats.coreml.inspect:read",
-        "ncnn": "edgebench.formats.ncnn.inspect:read",
-    },
-    extras={"onnx": "onnx", "tflite": "tflite", "coreml": "coreml", "ncnn": "ncnn"},
-)
 
 
 @dataclass(frozen=True)
@@ -45,7 +32,7 @@ class Operator:
 
 
 @dataclass(frozen=True)
-class Inside:
+class Inspected:
     """A file's tensors at both ends and its operators.
 
     `int8_kinds` are the kinds that the format has an int8 form of that is worth having, None for all. `runs` counts
@@ -63,17 +50,22 @@ class Inside:
         return self.int8_kinds is None or kind in self.int8_kinds
 
 
-def form(path: Path) -> Format:
+def form_of(path: Path) -> Format:
     """Returns a file's format by its name. Raises UsageError for one that cannot be inspected, or is not there."""
     if not path.exists():
         raise UsageError(f"there is no file {path}")
-    found = SUFFIXES.get(path.suffix)
-    if found is None or path.is_dir() != (found in FOLDERS):
-        raise UsageError(f"{path} cannot be inspected: give a file {', '.join(SUFFIXES)}")
+    found = by_suffix(path)
+    if found is None or not found.inspect or path.is_dir() != found.is_folder:
+        raise UsageError(f"{path} cannot be inspected: give a file {', '.join(suffixes())}")
     return found
 
 
-def read(path: Path) -> Inside:
+def suffixes() -> list[str]:
+    """The endings of files that can be inspected."""
+    return [each.suffix for each in every() if each.inspect]
+
+
+def read(path: Path) -> Inspected:
     """Reads a file. Raises UsageError for one that is damaged, or whose kind is unknown."""
-    inside: Inside = READERS.load(form(path))(path)
-    return inside
+    found: Inspected = form_of(path).load("inspect")(path)
+    return found

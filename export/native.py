@@ -8,10 +8,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.formats.examples import Array, from_native, to_native
-from edgebench.ground.records import TensorSpec
+from edgebench.formats.examples import Array
+from edgebench.formats.quiet import Noise, quiet
+from edgebench.ground.records import Layout, TensorSpec
+from edgebench.runtimes import Session, runtime
 
 Native = npt.NDArray[Any]
+
+
+def session(name: str, path: str, threads: int = 1, batch: int = 1) -> Session:
+    """Loads a file in a runtime, without what that writes by itself. Raises the engine's own errors."""
+    found = runtime(name)
+    with quiet(Noise(native=found.noise)):
+        return found.load(path, threads, batch)
 
 
 def fed(run: Callable[[Any], Any], source: TensorSpec, result: TensorSpec) -> Callable[[Array], Array]:
@@ -40,3 +49,13 @@ def dequantized(y: Native, tensor: TensorSpec) -> Array:
         return y
     values: Array = (y.astype(np.float32) - np.float32(tensor.zero_point or 0)) * np.float32(tensor.scale)
     return values
+
+
+def to_native(x: Array, layout: Layout | None) -> Array:
+    """Turns (N, C, H, W) into the file's layout."""
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if layout == "NHWC" else x
+
+
+def from_native(y: Array, layout: Layout | None) -> Array:
+    """Turns a file's output into torch's (N, C, H, W); one that is no image stays as it is."""
+    return y.transpose(0, 3, 1, 2) if layout == "NHWC" else y

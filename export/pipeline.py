@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgebench.formats import cache as made
-from edgebench.formats import format, manifest
-from edgebench.formats.quantize.strict import check_int8
+from edgebench.formats import manifest
+from edgebench.formats.format import check, form
 from edgebench.formats.staging import publish, staging
+from edgebench.formats.strict import check_int8
 from edgebench.ground.errors import EdgebenchError, ExportError, JobError
 from edgebench.ground.gc_pause import collection_paused
 from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, Quantization
@@ -25,7 +26,7 @@ from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, Quantizati
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edgebench.formats.network import Conversion, Network
+    from edgebench.formats.network import Conversion, Exporter, Network
 
 LONGEST = 300  # characters of a converter's own message
 FULL = (errno.ENOSPC, errno.EFBIG)
@@ -76,7 +77,7 @@ def export_models(
     """
     exports = [_complete(export) for export in exports]
     for export in exports:
-        format.check(export)
+        check(export)
     weights_sha256 = manifest.content_sha256(weights) if weights else None
     network = cache(lambda: _build(spec, weights, weights_sha256, seed))
     for export in exports:
@@ -102,13 +103,12 @@ def load_artifact(path: Path) -> Artifact:
 
 def file_name(spec: ModelSpec, export: ExportSpec, weights_sha256: str | None = None, seed: int = 0) -> str:
     """Returns the file's name, readable and unique to what is in it: mobilenetv2-w1-d1-r224-fp32.onnx."""
-    form = format.FORMATS[export.format]
     parts = [spec.key, export.key.removeprefix(f"{export.format}-")]
     if weights_sha256:
         parts.append(weights_sha256[:8])
     elif seed:
         parts.append(f"seed{seed}")
-    return "-".join(parts) + form.suffix
+    return "-".join(parts) + form(export.format).suffix
 
 
 def _strictly(artifact: Artifact, strict: bool) -> Artifact | JobError:
@@ -169,14 +169,14 @@ def no_space(target: Path) -> str:
 def _export(network: Network, export: ExportSpec, target: Path, key: str, strict: bool = False) -> Artifact:
     from edgebench.formats.describe import describe
 
-    convert = format.EXPORTERS.load(export.format)
+    convert: Exporter = form(export.format).load("write")
     if export.quantization is not None:
         network = network.calibrated(export.quantization)
     with staging(target.parent) as folder:
         file = folder / target.name
         start = time.perf_counter()
         with collection_paused():
-            conversion: Conversion = convert(network, export, file)
+            conversion = convert(network, export, file)
         convert_s = time.perf_counter() - start
         _check_report(export, conversion)
         artifact = describe(network, export, file, conversion)

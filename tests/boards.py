@@ -28,7 +28,7 @@ from edgebench.places.board.remote import RemoteTarget
 from edgebench.places.board.ssh import SshLink
 from edgebench.places.bundle import assemble
 from edgebench.places.bundle.bundle import Bundle
-from edgebench.run.reached import measure_there
+from edgebench.run.devices import measure_there
 
 # Read before a test gets a cache of its own: the bundle is worth keeping from run to run.
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")

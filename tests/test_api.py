@@ -7,7 +7,7 @@ import torch
 
 import edgebench
 from edgebench.ground.errors import UsageError
-from edgebench.report.notebook import Results
+from edgebench.report.profiled import Results
 
 
 def test_build_takes_a_networks_options() -> None:

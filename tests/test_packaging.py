@@ -28,9 +28,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def test_the_wheel_holds_every_module_and_device(built: tuple[Path, Path]) -> None:
     names = set(zipfile.ZipFile(built[1]).namelist())
-    for folder, pattern in (("export", "*.py"), ("devices", "*.toml")):
+    for folder, pattern, name in (("export", "*.py", "formats"), ("devices", "*.toml", "devices")):
         for path in (ROOT / folder).rglob(pattern):
-            assert f"edgebench/{path.relative_to(ROOT)}" in names
+            assert f"edgebench/{name}/{path.relative_to(ROOT / folder)}" in names
     for path in (ROOT / "edgebench").rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
             assert str(path.relative_to(ROOT)) in names

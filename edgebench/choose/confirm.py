@@ -22,7 +22,7 @@ from edgebench.machines.profiles import DeviceProfile, Reach
 from edgebench.places.emulator.readiness import readiness
 from edgebench.run import resume
 from edgebench.run.cell import Cell
-from edgebench.run.emulated import timed
+from edgebench.run.devices import timed
 from edgebench.run.engine import Engine
 from edgebench.run.exporting import prepare
 from edgebench.run.mode import Method, Mode

@@ -13,12 +13,13 @@ from edgebench.choose.scalable import Base
 from edgebench.choose.space import Extent, Line, Space, space
 from edgebench.choose.table import Points, Table
 from edgebench.estimate import footprint
-from edgebench.estimate.estimator import RUNTIME_OF, calibration_for, missing
+from edgebench.estimate.estimator import calibration_for, missing
 from edgebench.estimate.form import machine_of
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec, ModelSpec
 from edgebench.machines.profiles import Calibration, DeviceProfile
 from edgebench.models import resolve
+from edgebench.runtimes import runtime_of
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def calibrated(device: DeviceProfile, variant: Variant) -> Calibration:
     """The calibration of a variant. Raises UsageError when there is none, or for more threads than cores."""
     if not 1 <= variant.threads <= device.cpu.cores:
         raise UsageError(f"{variant.threads} threads on {device.name}: give 1 to {device.cpu.cores}, its cores")
-    runtime = RUNTIME_OF[variant.export.format]
+    runtime = runtime_of(variant.export.format)
     found = calibration_for(device, runtime, variant.export.precision, variant.threads)
     if found is None:
         raise UsageError(missing(device, runtime, variant.export, variant.threads))

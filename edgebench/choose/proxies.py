@@ -124,7 +124,7 @@ def trainer(data: str, folder: Path, on_progress: OnProgress) -> Train:
     contents = datasets.load(data, split="train").identity
 
     def train(spec: ModelSpec, epochs: int) -> tuple[float, int, int]:
-        from edgebench.training.run import Request as Run
+        from edgebench.training.run import TrainingRequest
         from edgebench.training.run import train as run
         from edgebench.training.settings import Settings
 
@@ -132,7 +132,7 @@ def trainer(data: str, folder: Path, on_progress: OnProgress) -> Train:
         settings = Settings(epochs=epochs, warmup=min(1.0, epochs / 4))
         title = f"training {spec.key} for {epochs} epochs"
         outcome = run(
-            Run(spec, data, settings, place, resume=(place / "last.pt").exists()),
+            TrainingRequest(spec, data, settings, place, resume=(place / "last.pt").exists()),
             lambda step: on_progress(Step(step.done, step.total, title, step.detail)),
         )
         return 100 * outcome.val_accuracy, outcome.val_images, len(outcome.classes)

@@ -22,7 +22,6 @@ from edgebench.choose.scalable import bases
 from edgebench.choose.selection import FINALISTS
 from edgebench.choose.space import BEYOND_PRIOR, WITHIN_PRIOR
 from edgebench.estimate import footprint
-from edgebench.estimate.estimator import RUNTIME_OF
 from edgebench.ground.errors import ExportError, Regression, UsageError, unknown
 from edgebench.ground.paths import cache_folder
 from edgebench.ground.progress import OnProgress, Step, silent
@@ -30,6 +29,7 @@ from edgebench.ground.records import ExportSpec
 from edgebench.machines import profiles
 from edgebench.machines.profiles import DeviceProfile
 from edgebench.run import engine, plan
+from edgebench.runtimes import runtime_of
 
 PRECISIONS: Final = ("fp32", "fp16", "int8")
 
@@ -186,7 +186,7 @@ def _variants(
 def _check_memory_is_known(variants: Sequence[Variant]) -> None:
     nothing = footprint.Held(0, 0, 0, 0, 0)
     for variant in variants:
-        runtime, precision = RUNTIME_OF[variant.export.format], variant.export.precision
+        runtime, precision = runtime_of(variant.export.format), variant.export.precision
         if footprint.memory_size(nothing, runtime, precision) is None:
             raise UsageError(
                 f"`max_memory`: how much memory {runtime} takes in {precision} is not known; leave the limit out, or "

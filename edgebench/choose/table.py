@@ -25,12 +25,16 @@ from edgebench.graph.operators import Graph
 from edgebench.machines.profiles import Calibration
 from edgebench.models import resolve
 from edgebench.models.sketch import sketch
+from edgebench.runtimes import every
 
 _TEMPLATE_DEPTH: Final = 1.01  # repeats round up: every stage that is not fixed has at least two blocks
+# A runtime without Winograd's method, and one with it.
+_DIRECT = next(each.name for each in every() if "winograd" not in each.kernels)
+_WINOGRAD = next(each.name for each in every() if "winograd" in each.kernels)
 # The runtime, quantity and kind of kernel that each of Counts but the last is the sum of.
 _COUNTED: Final[tuple[tuple[str, str, Kind | None], ...]] = (
-    *(("litert", "macs", None), ("litert", "weights", None)),
-    *(("litert", "weights", "dense"), ("ncnn", "weights", "winograd")),
+    *((_DIRECT, "macs", None), (_DIRECT, "weights", None)),
+    *((_DIRECT, "weights", "dense"), (_WINOGRAD, "weights", "winograd")),
 )
 _CHUNK: Final = 2048  # (width, resolution) pairs at a time
 

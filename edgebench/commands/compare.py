@@ -56,8 +56,7 @@ def ab(asked: options.Ab, *, format: Format = "table") -> None:
     from edgebench.report import comparison
 
     form = comparison.FORMATS.resolve(format)
-    with comparison.following(asked.time_limit_s) as on_pair:
-        report = api.ab(**asked.replace(on_pair=on_pair).values())
+    report = run(api.ab, asked)
     comparison.show(report, form)
     check(report)
 
@@ -68,9 +67,10 @@ def noise(asked: options.Noise) -> None:
 
     A/A runs of one file show the least slowdown that is not noise; the file written serves as `fail_on`.
     """
-    from edgebench.report import comparison
+    from edgebench.compare import thresholds
+    from edgebench.report import output
 
-    comparison.show_noise(run(api.noise, asked), asked.path)
+    output.line(thresholds.sentence(run(api.noise, asked), asked.path))
 
 
 @command

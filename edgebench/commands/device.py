@@ -12,17 +12,16 @@ device = Group("device", help="Add, set up, check and calibrate devices.", no_ar
 def devices(asked: options.Devices, *, json: Json = False) -> None:
     """List devices, and what is known of each."""
     found = api.devices(asked.name)
+    if asked.name and not json:
+        from edgebench.report.devices import device
+
+        output.blocks(*device(found[0]))
+        return
+    from edgebench.report import listing
+
     if json:
-        from edgebench.report import rows
-
-        output.json([rows.device(profile) for profile in found])
-    elif asked.name:
-        from edgebench.report import tables
-
-        output.blocks(*tables.device(found[0]))
+        output.json([listing.device(profile) for profile in found])
     else:
-        from edgebench.report import listing
-
         output.line(listing.devices(found))
 
 
@@ -47,13 +46,13 @@ def setup(asked: options.DeviceSetup, *, json: Json = False) -> None:
 
     Half a minute and 200 MB once, without root; it works offline afterwards.
     """
-    from edgebench.report import bundles
+    from edgebench.report import devices
 
     found = run(api.device_setup, asked)
     if json:
         output.json(found)
     else:
-        output.blocks(*bundles.device(found))
+        output.blocks(*devices.emulator(found))
 
 
 @command
@@ -63,13 +62,13 @@ def check(asked: options.DeviceCheck, *, json: Json = False) -> None:
     A connected one where it has an address, else its emulator.
     """
     from edgebench.places.emulator.readiness import Check
-    from edgebench.report import boards, bundles
+    from edgebench.report import devices
 
     found = run(api.device_check, asked)
     if json:
         output.json(found)
     else:
-        output.blocks(*(bundles.check(found) if isinstance(found, Check) else boards.answer(found)))
+        output.blocks(*(devices.emulator_check(found) if isinstance(found, Check) else devices.connected(found)))
 
 
 @command
@@ -93,25 +92,25 @@ def calibrate(asked: options.DeviceCalibrate, *, json: Json = False) -> None:
     instructions then become times by constants from published latencies. The result goes beside the device's file,
     before the shipped constants, and its error on networks left out of the fit is printed.
     """
-    from edgebench.report import calibrated
+    from edgebench.report import devices
 
     found = run(api.device_calibrate, asked)
     if json:
-        output.json(calibrated.rows(found))
+        output.json(devices.calibrated_rows(found))
     else:
-        output.blocks(*calibrated.blocks(found))
+        output.blocks(*devices.calibrated(found))
 
 
 @command
 def list_devices(asked: options.DeviceList, *, json: Json = False) -> None:
     """List devices and their emulators."""
-    from edgebench.report import bundles
+    from edgebench.report import devices
 
     found = api.device_list()
     if json:
         output.json(found)
     else:
-        output.table(bundles.devices(found))
+        output.table(devices.emulators(found))
 
 
 @command
@@ -121,25 +120,25 @@ def show(asked: options.DeviceShow, *, json: Json = False) -> None:
         _show_validation(asked.name, json)
         return
     from edgebench.places.emulator import readiness
-    from edgebench.report import bundles, rows, tables
+    from edgebench.report import devices, listing
 
     [profile] = api.devices(asked.name)
     found = readiness.readiness(profile)
     if json:
-        output.json({**rows.device(profile), "emulator": found})
+        output.json({**listing.device(profile), "emulator": found})
     else:
-        output.blocks(*tables.device(profile), *bundles.device(found))
+        output.blocks(*devices.device(profile), *devices.emulator(found))
 
 
 def _show_validation(name: str, json: bool) -> None:
     from edgebench.estimate.validation import validation
-    from edgebench.report import validation as report
+    from edgebench.report import devices
 
     found = validation(name)
     if json:
-        output.json(report.rows(found))
+        output.json(devices.validation_rows(found))
     else:
-        output.blocks(*report.blocks(found))
+        output.blocks(*devices.validation(found))
 
 
 for _name, _command in {

@@ -17,9 +17,9 @@ def models(asked: options.Models, *, json: Json = False) -> None:
     if json:
         output.json(found)
     elif asked.published:
-        from edgebench.report import published
+        from edgebench.report import tables
 
-        output.table(published.table(found))
+        output.table(tables.published(found))
     else:
         from edgebench.report import listing
 
@@ -32,7 +32,7 @@ def export(asked: options.Export, *, json: Json = False) -> None:
 
     Every file is run and compared with PyTorch before it is put in place; a second call finds it cached.
     """
-    from edgebench.report import exported, rows
+    from edgebench.report import files, rows
     from edgebench.run import exporting, plan
 
     cells, weights = plan.asked(asked, asked.model, converter=asked.converter, image_input=asked.image_input)
@@ -43,8 +43,8 @@ def export(asked: options.Export, *, json: Json = False) -> None:
     if json:
         output.json([rows.export(outcome) for outcome in done])
     else:
-        output.table(exported.table(done))
-    for warning in exported.notes(done):
+        output.table(files.exported(done))
+    for warning in files.export_warnings(done):
         note(warning)
     if weights is None and any(cell.model and cell.model.family != "user" for cell in cells):
         output.note("without --weights the files hold random values: right for timing, useless for predictions")
@@ -54,14 +54,14 @@ def export(asked: options.Export, *, json: Json = False) -> None:
 @command
 def inspect(asked: options.Inspect, *, json: Json = False) -> None:
     """Show what is in a file: operators, sizes, precision, what int8 costs each layer, and what is not int8."""
-    from edgebench.report import inspected
+    from edgebench.report import files
     from edgebench.run import inspecting
 
     found = api.inspect(asked.file)
     if json:
         output.json(found)
     else:
-        output.blocks(*inspected.blocks(found))
+        output.blocks(*files.inspected(found))
     if asked.strict:
         inspecting.check(found)
 
@@ -79,7 +79,7 @@ def train(asked: options.Train, *, json: Json = False) -> None:
     except KeyboardInterrupt as interrupt:
         warn(f"interrupted; {interrupt or 'no epoch was begun'}")
         raise
-    remarks = [*trained.remarks(outcome), *trained.curves_beside(outcome)]
+    remarks = [*trained.warnings(outcome), *trained.curves_beside(outcome)]
     if json:
         output.json(trained.json(outcome))
     else:

@@ -34,11 +34,11 @@ def evaluate(asked: options.Evaluate, *, json: Json = False) -> None:
     Each file runs in its own runtime: here, or on a device (a board that is reached, or else emulated). Predictions are
     kept in the cache: an evaluation that was interrupted goes on where it was.
     """
-    from edgebench.report import evaluated
+    from edgebench.report import accuracy
     from edgebench.run import evaluating
 
     done = run(api.evaluate, asked)
-    evaluated.show(done, json=json)
+    accuracy.show(done, json=json)
     evaluating.check(done)
 
 

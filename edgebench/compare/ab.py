@@ -15,18 +15,15 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from edgebench.compare import sequential
-from edgebench.compare.outcome import conclude
 from edgebench.compare.records import Verdict
 from edgebench.compare.statistics import ALPHA, process_values
-from edgebench.compare.verdicts import classify, justify, percent
+from edgebench.compare.verdicts import classify, conclude, justify, percent
+from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import SCHEMA, Interval, Record, Scenario
 
 Side = Literal["base", "new"]
 RunProcess = Callable[[Side], Sequence[float]]
 """Runs one fresh process of a side and returns its steady-state samples in seconds."""
-
-OnPair = Callable[[int, float, Interval], None]
-"""Is told the pairs so far, the seconds they took, and the ratio, between processes."""
 
 # Short processes: the differences between processes are what limits, and they shrink with the number of processes.
 SCENARIO: Final = Scenario(processes=1, warmup_runs=10, warmup_s=0.2, min_runs=30, min_s=0.5, max_s=30.0, quick=True)
@@ -69,7 +66,7 @@ def run_ab(
     names: tuple[str, str] = ("base", "new"),
     seed: int = 0,
     clock: Callable[[], float] = time.monotonic,
-    on_pair: OnPair = lambda pairs, elapsed_s, ratio: None,
+    on_progress: OnProgress = silent,
 ) -> AbReport:
     """Runs pairs until one verdict is sure, the interval is tight enough, or no further pair fits into the time.
 
@@ -83,7 +80,7 @@ def run_ab(
             samples[side].append(tuple(run_process(side)))
         path.append(_ratio(samples, limits.alpha))
         pairs, elapsed = len(path), clock() - begin
-        on_pair(pairs, elapsed, path[-1])
+        on_progress(_step(pairs, elapsed, path[-1], limits))
         verdict, reason = decide(path[-1], pairs, limits)
         if verdict != "inconclusive" or elapsed * (pairs + 1) / pairs > limits.time_s:
             break
@@ -124,6 +121,13 @@ def check(report: AbReport) -> None:
 
 def _shuffled(order: random.Random) -> tuple[Side, Side]:
     return ("base", "new") if order.random() < 0.5 else ("new", "base")
+
+
+def _step(pairs: int, elapsed_s: float, ratio: Interval, limits: Limits) -> Step:
+    """How far a run is: in seconds of those it may take, with the ratio so far."""
+    known = f"{ratio.low:.3f} to {ratio.high:.3f}" if sequential.is_bounded(ratio, pairs) else "no interval yet"
+    title = f"pair {pairs}: new/base {ratio.value:.3f} ({known})"
+    return Step(min(int(elapsed_s), int(limits.time_s)), int(limits.time_s), title, "seconds at most")
 
 
 def _ratio(samples: dict[Side, list[Sequence[float]]], alpha: float) -> Interval:

@@ -21,7 +21,7 @@ reason = "the arena planner's fix is in review"
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -54,28 +54,8 @@ class Band:
     high: float
 
 
-@dataclass(frozen=True)
-class Budget:
-    """The bands of one network on one device; None matches any format, precision, runtime or thread count."""
-
-    device: str
-    model: str
-    format: str | None
-    precision: str | None
-    runtime: str | None
-    threads: int | None
-    bands: Mapping[str, Band]
-
-    @property
-    def label(self) -> str:
-        """mobilenetv2 tflite fp32 on rpi4."""
-        narrowed = [part for part in (self.format, self.precision, self.runtime) if part]
-        threads = f" with {self.threads} threads" if self.threads else ""
-        return f"{' '.join((self.model, *narrowed))} on {self.device}{threads}"
-
-
-class _Selector(msgspec.Struct, frozen=True, kw_only=True):
-    """The keys of a budget that say what it is for."""
+class Selector(msgspec.Struct, frozen=True):
+    """What a budget is for; None matches any format, precision, runtime or thread count."""
 
     device: str
     model: str
@@ -85,7 +65,20 @@ class _Selector(msgspec.Struct, frozen=True, kw_only=True):
     threads: int | None = None
 
 
-_SELECTORS: Final = _Selector.__struct_fields__
+class Budget(Selector, frozen=True, kw_only=True):
+    """The bands of one network on one device, by metric."""
+
+    bands: dict[str, Band]
+
+    @property
+    def label(self) -> str:
+        """mobilenetv2 tflite fp32 on rpi4."""
+        narrowed = [part for part in (self.format, self.precision, self.runtime) if part]
+        threads = f" with {self.threads} threads" if self.threads else ""
+        return f"{' '.join((self.model, *narrowed))} on {self.device}{threads}"
+
+
+_SELECTORS: Final = Selector.__struct_fields__
 
 
 def load(path: Path, today: date) -> tuple[list[Budget], list[Waiver]]:
@@ -116,7 +109,7 @@ def _tables(data: dict[str, Any], name: str, path: Path) -> list[tuple[str, dict
 def _budget(data: dict[str, Any], where: str) -> Budget:
     toml.check_keys(data, (*_SELECTORS, *METRICS), where)
     try:
-        selector = msgspec.convert({name: data[name] for name in _SELECTORS if name in data}, _Selector)
+        selector = msgspec.convert({name: data[name] for name in _SELECTORS if name in data}, Selector)
     except msgspec.ValidationError as error:
         raise UsageError(f"{where}: {error}") from error
     bands = {name: _band(data[name], name, where) for name in METRICS if name in data}

@@ -9,16 +9,14 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from edgebench.compare.cells import Pair, newest, pairs
-from edgebench.compare.differences import differences
 from edgebench.compare.metrics import CONDITIONS, METRICS, Metric, Reading
-from edgebench.compare.outcome import conclude
+from edgebench.compare.pairing import Pair, differences, newest, pairs
 from edgebench.compare.records import Comparison, ComparisonReport, Difference, GeometricMean
 from edgebench.compare.statistics import geometric_mean
 from edgebench.compare.thresholds import DEFAULT, Threshold
-from edgebench.compare.verdicts import Judgement
+from edgebench.compare.verdicts import Judgement, conclude
 from edgebench.ground.errors import unknown
-from edgebench.ground.records import Measurement, Result
+from edgebench.ground.records import Result
 
 OPERATORS = 10  # whose changes are listed
 
@@ -54,12 +52,12 @@ def compare(
     *,
     names: tuple[str, str] = ("base", "new"),
     confirm: Sequence[Result] = (),
-    notes: Sequence[str] = (),
+    warnings: Sequence[str] = (),
 ) -> ComparisonReport:
     """Compares the newest results of each cell.
 
-    `confirm` holds a second run of `new`: where the first says slower, the second decides. Raises UsageError when the
-    sides have no file in common.
+    `warnings` are what was met while reading. `confirm` holds a second run of `new`: where the first says slower, the
+    second decides. Raises UsageError when the sides have no file in common.
     """
     cells = pairs(base, new, names)
     rows = _settled(cells, tuple(row for pair in cells for row in _rows(pair, settings)), settings)
@@ -71,7 +69,7 @@ def compare(
         new_name=names[1],
         comparisons=rows,
         geometric_means=tuple(_geometric_means(rows)),
-        notes=(*notes, *_older(base, new, names), *_elsewhere(new, settings.threshold)),
+        notes=(*warnings, *_older(base, new, names), *_elsewhere(new, settings.threshold)),
     )
 
 
@@ -101,20 +99,20 @@ def _rows(pair: Pair, settings: Settings) -> Iterator[Comparison]:
         reason = f"the {side} run is invalid: {result.error or 'no reason was stored'}"
         yield Comparison(cell=pair.cell, verdict="inconclusive", reason=reason)
     else:
-        found = differences(base, new)
+        differing = differences(base, new)
         for metric in METRICS.values():
-            yield from _row(pair, metric, (base, new), found, settings)
+            yield from _row(pair, metric, (base, new), differing, settings)
 
 
 def _row(
-    pair: Pair, metric: Metric, results: tuple[Result, Result], found: tuple[Difference, ...], settings: Settings
+    pair: Pair, metric: Metric, results: tuple[Result, Result], differing: tuple[Difference, ...], settings: Settings
 ) -> Iterator[Comparison]:
     base, new = metric.read(results[0]), metric.read(results[1])
     if base is None:
         if new is not None and metric.name in settings.metrics:
             yield _unjudged(pair, metric, "new", f"the baseline has no {metric.title}", new)
         return
-    judgement = _judge(metric, base, new, found, settings, settings.threshold.of(pair.cell.device))
+    judgement = _judge(metric, base, new, differing, settings, settings.threshold.of(pair.cell.device))
     yield Comparison(
         cell=pair.cell,
         metric=metric.name,
@@ -125,7 +123,7 @@ def _row(
         processes=(len(base.values), len(new.values) if new else 0),
         threshold=metric.threshold or settings.threshold.share,
         decides=settings.decides(metric),
-        differences=found,
+        differences=differing,
         details=_details(metric, *results, slower=judgement.verdict == "slower"),
         **vars(judgement),
     )
@@ -168,13 +166,13 @@ def _judge(
     metric: Metric,
     base: Reading,
     new: Reading | None,
-    found: tuple[Difference, ...],
+    differing: tuple[Difference, ...],
     settings: Settings,
     threshold: float,
 ) -> Judgement:
     if new is None:
         return Judgement("missing", f"the baseline has {metric.title}, the new result does not")
-    blocking = [each for each in found if each.decisive and each.name in metric.needs - set(settings.allowed)]
+    blocking = [each for each in differing if each.decisive and each.name in metric.needs - set(settings.allowed)]
     if blocking:
         return Judgement("inconclusive", "not comparable: " + "; ".join(map(str, blocking)))
     return metric.judge(base, new, threshold)
@@ -185,7 +183,7 @@ def _details(metric: Metric, base: Result, new: Result, *, slower: bool) -> tupl
 
     Where they have not, more instructions come with what to do to see whose they are.
     """
-    if metric.name != "instructions" or not (isinstance(base, Measurement) and isinstance(new, Measurement)):
+    if metric.name != "instructions" or not (base.counts and new.counts):
         return ()
     classes = _changes(base.counts, new.counts)
     here, there = _instructions_by_operator(base), _instructions_by_operator(new)
@@ -203,12 +201,12 @@ def _changes(base: Mapping[str, int], new: Mapping[str, int]) -> list[str]:
     return [f"{name}: {here:,} -> {there:,} ({there - here:+,})" for name, here, there in changes if here != there]
 
 
-def _instructions_by_operator(result: Measurement) -> dict[str, int]:
+def _instructions_by_operator(result: Result) -> dict[str, int]:
     """Instructions of every operator of a profile with --per-op, by its name and kind."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for operator in result.operators.operators if result.operators else ():
-        found[f"operator {operator.name} ({operator.kind})"] += operator.counts.get("instructions", 0)
-    return dict(found)
+        counts[f"operator {operator.name} ({operator.kind})"] += operator.counts.get("instructions", 0)
+    return dict(counts)
 
 
 def _confirmed(row: Comparison, again: Sequence[Comparison]) -> Comparison:
@@ -240,8 +238,7 @@ def _older(base: Sequence[Result], new: Sequence[Result], names: tuple[str, str]
 
 def _elsewhere(new: Sequence[Result], threshold: Threshold) -> Iterator[str]:
     """A note when the threshold was learned on another machine than the new results are from."""
-    found = (result.environment.get("machine") for result in new if isinstance(result, Measurement))
-    machines = {str(machine) for machine in found if machine}
+    machines = {str(machine) for result in new if (machine := result.environment.get("machine"))}
     if threshold.machine is not None and machines - {threshold.machine}:
         yield (
             f"the noise file was learned on machine {threshold.machine}, the new results are from "

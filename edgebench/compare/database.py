@@ -105,7 +105,7 @@ def _latency(kind: Latency) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryResult:
     """What a query returned: column names and rows."""
 
     columns: tuple[str, ...]
@@ -138,7 +138,7 @@ def files_of(folder: Path) -> list[Path]:
     return files
 
 
-def query(folder: Path, sql: str) -> Answer:
+def query(folder: Path, sql: str) -> QueryResult:
     """Runs one SQL statement over the table `results`; UsageError says what is wrong with it."""
     if not sql.strip():
         raise UsageError(
@@ -147,13 +147,13 @@ def query(folder: Path, sql: str) -> Answer:
     return run(connect(files_of(folder), "either"), sql)
 
 
-def run(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] = ()) -> Answer:
+def run(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] = ()) -> QueryResult:
     """Runs one statement. Raises UsageError with DuckDB's own reason."""
     import duckdb
 
     try:
-        found = connection.execute(sql, list(parameters))
-        return Answer(tuple(column[0] for column in found.description), tuple(found.fetchall()))
+        done = connection.execute(sql, list(parameters))
+        return QueryResult(tuple(column[0] for column in done.description), tuple(done.fetchall()))
     except duckdb.Error as error:
         reason = " ".join(str(error).split())
         raise UsageError(

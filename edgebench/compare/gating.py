@@ -9,21 +9,20 @@ from typing import Literal
 import msgspec
 
 from edgebench.compare.budgets import Band, Budget, Waiver
-from edgebench.compare.cells import newest
 from edgebench.compare.metrics import METRICS
-from edgebench.compare.outcome import conclude
+from edgebench.compare.pairing import newest
 from edgebench.compare.records import Cell
 from edgebench.compare.statistics import disturbance
-from edgebench.ground.records import SCHEMA, Estimate, Interval, Measurement, Provenance, Record, Result
-from edgebench.measure.latency import summarize
+from edgebench.compare.verdicts import conclude
+from edgebench.ground.records import SCHEMA, Interval, Provenance, Record, Result, headline
 
 GateVerdict = Literal["within", "over", "below", "inconclusive", "missing", "failed", "waived"]
 
 
 class Gate(Record, frozen=True, kw_only=True):
-    """One budget's metric against one result. `value` has its bounds `low` and `high`; `least` and `most` are allowed.
+    """One budget's metric against one result: `value`, bounded by `low` and `high` at `confidence`, against the budget.
 
-    All in base units. A missing result has no cell; a bound that is not set is None.
+    All in base units. `least` and `most` are allowed. A missing result has no cell; a bound that is not set is None.
     """
 
     budget: str
@@ -34,6 +33,7 @@ class Gate(Record, frozen=True, kw_only=True):
     value: float | None = None
     low: float | None = None
     high: float | None = None
+    confidence: float | None = None
     least: float | None = None
     most: float | None = None
     verdict: GateVerdict
@@ -113,14 +113,17 @@ def _row(budget: Budget, metric: str, band: Band, cell: Cell, result: Result) ->
         return _verdict_only(budget, metric, band, "failed", result.error or "failed without a message", cell)
     if result.status == "invalid":
         return _verdict_only(budget, metric, band, "inconclusive", f"the run is invalid: {result.error}", cell)
-    found = _value(result, metric) if result.status == "ok" else None
-    if found is None:
+    interval = _value(result, metric) if result.status == "ok" else None
+    if interval is None:
         why = result.error or _lacks(result, metric)
         return _verdict_only(budget, metric, band, "missing", why, cell)
-    verdict, reason = _judge(found, band, result.provenance)
-    plain = _verdict_only(budget, metric, band, verdict, reason, cell)
-    low, high = (found.low, found.high) if math.isfinite(found.high) else (None, None)
-    return msgspec.structs.replace(plain, value=found.value, low=low, high=high, provenance=result.provenance)
+    verdict, reason = _judge(interval, band, result.provenance)
+    judged = _verdict_only(budget, metric, band, verdict, reason, cell)
+    judged = msgspec.structs.replace(judged, value=interval.value, provenance=result.provenance)
+    if not interval.is_bounded:
+        return judged
+    low, high, confidence = interval.low, interval.high, interval.confidence
+    return msgspec.structs.replace(judged, low=low, high=high, confidence=confidence)
 
 
 def _lacks(result: Result, metric: str) -> str:
@@ -144,13 +147,13 @@ def _verdict_only(
     )
 
 
-def _judge(found: Interval, band: Band, provenance: Provenance) -> tuple[GateVerdict, str]:
+def _judge(interval: Interval, band: Band, provenance: Provenance) -> tuple[GateVerdict, str]:
     """Outside only when the whole interval is, within only when the whole interval is."""
-    if found.low > band.high:
-        return "over", f"{found.value / band.high - 1:.1%} over the budget"
-    if found.high < band.low:
-        return "below", f"{1 - found.value / band.low:.1%} below the band: set the new, lower budget"
-    if band.low <= found.low and found.high <= band.high:
+    if interval.low > band.high:
+        return "over", f"{interval.value / band.high - 1:.1%} over the budget"
+    if interval.high < band.low:
+        return "below", f"{1 - interval.value / band.low:.1%} below the band: set the new, lower budget"
+    if band.low <= interval.low and interval.high <= band.high:
         return "within", ""
     advice = "measure more processes, or on a quieter machine"
     if provenance != "measured":
@@ -159,30 +162,32 @@ def _judge(found: Interval, band: Band, provenance: Provenance) -> tuple[GateVer
 
 
 def _value(result: Result, metric: str) -> Interval | None:
-    """The headline value with its interval; exact values and lone processes have none, so both bounds are the value."""
-    if metric in ("latency", "first", "load") and isinstance(result, Measurement):
-        return _times(result, metric)
-    if metric == "latency" and isinstance(result, Estimate):
-        return result.latency_s
+    """The headline value with its interval; exact values have none, so both bounds are the value."""
+    if metric in ("latency", "first", "load"):
+        return _time(result, metric)
     reading = METRICS[metric].read(result)
-    return Interval(value=reading.value, low=reading.value, high=reading.value, confidence=1) if reading else None
+    return _exact(reading.value) if reading else None
 
 
-def _times(result: Measurement, metric: str) -> Interval | None:
-    """The median over processes, as `edgebench profile` prints it.
+def _exact(value: float) -> Interval:
+    return Interval(value=value, low=value, high=value, confidence=1)
+
+
+def _time(result: Result, metric: str) -> Interval | None:
+    """The median over processes, as `edgebench profile` prints it; without samples, the estimate.
 
     A lone process that was timed bounds nothing, and a busy machine's times bound the latency from above only. An
-    emulated result has counts instead of times, and what a calibrated constant makes of them, with its interval.
+    emulated time is a count times a constant, and exact.
     """
-    samples = result.latency_s if metric == "latency" else tuple((x,) for x in getattr(result, f"{metric}_s"))
-    if not samples:
-        return result.estimated_latency_s if metric == "latency" else None
-    found = summarize(samples)
-    if found.low is not None and found.high is not None:
-        idle = found.low * math.exp(-disturbance(samples))
-        return Interval(value=found.median, low=idle, high=found.high)
-    low, high = (0.0, math.inf) if result.provenance == "measured" else (found.median, found.median)
-    return Interval(value=found.median, low=low, high=high)
+    if metric == "latency" and not result.samples_s:
+        return result.latency
+    samples_s = result.samples_s if metric == "latency" else tuple((time,) for time in getattr(result, f"{metric}_s"))
+    interval = headline(samples_s)
+    if interval is None:
+        return None
+    if not interval.is_bounded:
+        return interval if result.provenance == "measured" else _exact(interval.value)
+    return msgspec.structs.replace(interval, low=interval.low * math.exp(-disturbance(samples_s)))
 
 
 def _waives(waiver: Waiver, budget: Budget, metric: str) -> bool:

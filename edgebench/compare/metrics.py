@@ -10,7 +10,7 @@ import numpy as np
 
 from edgebench.compare.statistics import Array, disturbance, process_values
 from edgebench.compare.verdicts import Judgement, judge_exact, judge_gate, judge_processes
-from edgebench.ground.records import Measurement, Result
+from edgebench.ground.records import Result
 
 # What must be equal on both sides before a metric may be judged. A file's size and its outputs do not depend on where
 # it ran; its instruction count depends on the device's CPU only, and changes of runtime or file are what it explains.
@@ -98,26 +98,10 @@ def _each(values: tuple[float, ...], result: Result) -> Reading | None:
 
 
 def _latency(result: Result) -> Reading | None:
-    if isinstance(result, Measurement):
-        found = _each(tuple(process_values(result.latency_s).tolist()), result)
-        return found and replace(found, disturbance=disturbance(result.latency_s))
-    return _exact(result.latency_s.value if result.latency_s else None)
-
-
-def _first(result: Result) -> Reading | None:
-    return _each(result.first_s, result) if isinstance(result, Measurement) else None
-
-
-def _load(result: Result) -> Reading | None:
-    return _each(result.load_s, result) if isinstance(result, Measurement) else None
-
-
-def _memory(result: Result) -> Reading | None:
-    return _exact(result.peak_memory_bytes)
-
-
-def _size(result: Result) -> Reading | None:
-    return _exact(result.size_bytes)
+    if result.scenario is None:
+        return _exact(result.latency.value if result.latency else None)
+    reading = _each(tuple(process_values(result.samples_s).tolist()), result)
+    return reading and replace(reading, disturbance=disturbance(result.samples_s))
 
 
 def _parity(result: Result) -> Reading | None:
@@ -127,12 +111,8 @@ def _parity(result: Result) -> Reading | None:
 
 
 def _error(result: Result) -> Reading | None:
-    found = result.accuracy
-    return _exact((found.images - found.correct) / found.images) if found and found.images else None
-
-
-def _instructions(result: Result) -> Reading | None:
-    return _exact(result.counts.get("instructions")) if isinstance(result, Measurement) else None
+    judged = result.accuracy
+    return _exact((judged.images - judged.correct) / judged.images) if judged and judged.images else None
 
 
 # load and first vary by tens of percent between processes of one file, so they are shown but do not decide unless
@@ -141,32 +121,16 @@ METRICS: Final[dict[str, Metric]] = {
     metric.name: metric
     for metric in (
         Metric("latency", "latency", "s", "slower", "faster", _latency),
-        Metric("first", "first inference", "s", "slower", "faster", _first, decides=False),
-        Metric("load", "load", "s", "slower", "faster", _load, decides=False),
-        Metric("memory", "peak memory", "B", "larger", "smaller", _memory, floor=MEMORY_FLOOR_BYTES),
-        Metric("size", "size", "B", "larger", "smaller", _size, needs=NOTHING),
+        Metric("first", "first inference", "s", "slower", "faster", lambda of: _each(of.first_s, of), decides=False),
+        Metric("load", "load", "s", "slower", "faster", lambda of: _each(of.load_s, of), decides=False),
+        Metric("memory", "peak memory", "B", "larger", "smaller", lambda of: _exact(of.peak_memory_bytes),
+               floor=MEMORY_FLOOR_BYTES),
+        Metric("size", "size", "B", "larger", "smaller", lambda of: _exact(of.size_bytes), needs=NOTHING),
         Metric("parity", "parity error", "1", "worse", "better", _parity, needs=NOTHING),
-        Metric(
-            "error",
-            "top-1 error",
-            "1",
-            "worse",
-            "better",
-            _error,
-            needs=frozenset({"dataset"}),
-            floor=ERROR_FLOOR,
-        ),
-        Metric(
-            "instructions",
-            "instructions",
-            "1",
-            "more",
-            "fewer",
-            _instructions,
-            needs=frozenset({"provenance", "device", "runtime", "threads"}),
-            threshold=INSTRUCTIONS_THRESHOLD,
-            floor=INSTRUCTIONS_FLOOR,
-            source="profile both sides with --via emulator or --counts",
-        ),
+        Metric("error", "top-1 error", "1", "worse", "better", _error, needs=frozenset({"dataset"}),
+               floor=ERROR_FLOOR),
+        Metric("instructions", "instructions", "1", "more", "fewer", lambda of: _exact(of.instructions),
+               needs=frozenset({"provenance", "device", "runtime", "threads"}), threshold=INSTRUCTIONS_THRESHOLD,
+               floor=INSTRUCTIONS_FLOOR, source="profile both sides with --via emulator or --counts"),
     )
-}
+}  # fmt: skip

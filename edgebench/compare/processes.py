@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from itertools import count
 from pathlib import Path
-from typing import cast
 
 from msgspec.structs import replace
 
 from edgebench.compare.ab import Side
-from edgebench.ground.errors import DeviceError, UsageError, unknown
-from edgebench.ground.records import Artifact, ExportSpec, Format, Scenario
+from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.records import Artifact, ExportSpec, Scenario
+from edgebench.ground.registry import FORMATS
 from edgebench.places.target import Job, Raised, Samples, Target
-from edgebench.runtimes import FORMATS, RUNTIMES, unavailable
+from edgebench.runtimes import checked, runtime_of, unavailable
 
 
 def open_artifact(name: str, form: str) -> Artifact:
@@ -28,20 +28,16 @@ def open_artifact(name: str, form: str) -> Artifact:
 
     if Path(name).suffix:
         return load_artifact(Path(name))
-    if form not in FORMATS:
-        raise unknown("format", form, FORMATS)
-    return export_model(resolve(name), ExportSpec(format=cast(Format, form)), cache_folder() / "artifacts")
+    form = FORMATS.resolve(form)
+    return export_model(resolve(name), ExportSpec(format=form), cache_folder() / "artifacts")
 
 
 def runtime_for(artifact: Artifact, asked: str | None) -> str:
     """The runtime to run a file with. UsageError when it does not run that format, or not on this machine."""
-    runs = FORMATS[artifact.export.format]
-    runtime = RUNTIMES.resolve(asked) if asked else runs
-    if runtime not in (runs, "fake"):
-        raise UsageError(f"runtime {runtime} does not run {artifact.export.format} files; {runs} does")
-    if reason := unavailable(runtime):
+    found = checked(asked or runtime_of(artifact.export.format), artifact.export.format)
+    if reason := unavailable(found):
         raise UsageError(reason)
-    return runtime
+    return found
 
 
 def check_here(device: str) -> None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgebench.ground import store
 from edgebench.ground.errors import UsageError
-from edgebench.ground.records import Estimate, Result
+from edgebench.ground.progress import Tell
+from edgebench.ground.records import Result
 
-OnWarning = Callable[[str], None]
 
-
-def load(source: str, *, on_warning: OnWarning, leave_out: str = "") -> list[Result]:
+def load(source: str, *, on_warning: Tell, leave_out: str = "") -> list[Result]:
     """Reads the results that `source` names: a path, or `revision:path` as git writes it (main:results/baseline).
 
     `leave_out` is the other side's path: where it lies inside `source`, as results/baseline does in results, it is not
@@ -30,7 +29,7 @@ def load(source: str, *, on_warning: OnWarning, leave_out: str = "") -> list[Res
     return found
 
 
-def _from_path(path: Path, leave_out: Path, on_warning: OnWarning) -> list[Result]:
+def _from_path(path: Path, leave_out: Path, on_warning: Tell) -> list[Result]:
     other = leave_out.resolve()
     if path.is_file() or path.resolve() not in other.parents:
         return store.read(path, on_warning=on_warning)
@@ -38,7 +37,7 @@ def _from_path(path: Path, leave_out: Path, on_warning: OnWarning) -> list[Resul
     return [result for file in files for result in store.read(file, on_warning=on_warning)]
 
 
-def _from_git(source: str, on_warning: OnWarning) -> list[Result]:
+def _from_git(source: str, on_warning: Tell) -> list[Result]:
     revision, colon, path = source.partition(":")
     if not colon:
         raise UsageError(
@@ -89,10 +88,10 @@ def _check_times(result: Result, source: str) -> None:
 
 
 def _times(result: Result) -> Sequence[tuple[str, Sequence[float]]]:
-    if isinstance(result, Estimate):
-        return [("a latency", (result.latency_s.value,))] if result.latency_s else []
+    if result.scenario is None:
+        return [("a latency", (result.latency.value,))] if result.latency else []
     return [
-        *(("a latency", process) for process in result.latency_s),
+        *(("a latency", process) for process in result.samples_s),
         ("a load time", result.load_s),
         ("a first inference", result.first_s),
     ]

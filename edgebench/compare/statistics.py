@@ -1,7 +1,7 @@
 """Comparing two sets of processes: pure arrays in, numbers out. Nothing here knows of files, devices or verdicts.
 
 One process gives one value, since the inferences inside a process share its memory layout, its place among the
-caches and the weather of its second or two; treating them as independent finds differences where there are none.
+caches and the load of the machine at that moment; treating them as independent finds differences where there are none.
 
 The test is Mann-Whitney's, exact. The interval of the ratio inverts the very same test (Hodges and Lehmann 1963,
 Annals of Mathematical Statistics 34), so test and interval never disagree. A percentile bootstrap was tried beside it
@@ -30,12 +30,13 @@ CONFIDENCE: Final = 0.95
 # 2.5%, the minimum by 1.9%; the minimum falls with the number of samples, a percentile does not.
 QUANTILE: Final = 0.10
 
-# Two runs of one file on a shared machine differ by its weather, which the processes of a run share and no test over
+# Two runs of one file on a shared machine differ by its load, which the processes of a run share and no test over
 # them can see. In three pools (100, 250 and 120 processes; load averages of about 1, 0.3 to 6, and 5 to 9 on two cores)
 # 1500 comparisons of ten processes with ten later ones of the same file were significant and above 5% in 0, 1.8% and 6%
 # of cases; with the two rules below in 0, 0 and 0, and of ten with any other ten in 0, 0.6% and 0.
 
-# A change has to exceed this many standard deviations between processes: their spread shows how far the weather goes.
+# A change has to exceed this many standard deviations between processes: their spread shows how far the machine's
+# load changes the times.
 DRIFT: Final = 2.0
 
 # From here on a run counts as disturbed: its processes' medians lie this far (in ln) above their 10th percentiles. On
@@ -78,8 +79,8 @@ def unrest(samples: Sequence[Sequence[float]]) -> float:
 
 def disturbance(samples: Sequence[Sequence[float]]) -> float:
     """By how much (in ln) a busy machine may have lengthened these processes: 0 unless they are disturbed."""
-    found = unrest(samples)
-    return DISTURBANCE * found if found >= DISTURBED else 0.0
+    gap = unrest(samples)
+    return DISTURBANCE * gap if gap >= DISTURBED else 0.0
 
 
 def effect(base: Array, new: Array) -> Effect:

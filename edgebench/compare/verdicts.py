@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgebench.compare import statistics
 from edgebench.compare.records import Verdict
 from edgebench.compare.statistics import ALPHA, CONFIDENCE, DRIFT, Array
+from edgebench.ground.errors import Inconclusive, Regression
 
 
 @dataclass(frozen=True)
@@ -34,27 +36,27 @@ def judge_processes(base: Array, new: Array, threshold: float, disturbance: floa
     (in ln, see statistics.disturbance) and DRIFT spreads between processes. Same: the interval lies between
     1/(1+threshold) and 1+threshold. Neither: inconclusive, with the number of processes that would decide.
     """
-    found = statistics.effect(base, new)
-    low, high = (found.low, found.high) if math.isfinite(found.high) else (None, None)
-    unrest = max(disturbance, DRIFT * found.noise)
+    effect = statistics.effect(base, new)
+    low, high = (effect.low, effect.high) if math.isfinite(effect.high) else (None, None)
+    unrest = max(disturbance, DRIFT * effect.noise)
     fewest, least = min(len(base), len(new)), statistics.least_processes()
-    verdict = classify(found.ratio, found.low, found.high, threshold, significant=found.p < ALPHA)
+    verdict = classify(effect.ratio, effect.low, effect.high, threshold, significant=effect.p < ALPHA)
     needed = None
     if fewest < least:
         verdict, needed = "inconclusive", least
         reason = f"{fewest} processes a side can never reach p < {ALPHA:g}: measure {least} or more (`--processes 10`)"
-    elif verdict in ("slower", "faster") and abs(math.log(found.ratio)) <= unrest:
+    elif verdict in ("slower", "faster") and abs(math.log(effect.ratio)) <= unrest:
         verdict = "inconclusive"
         reason = (
             f"the machine was too busy or unsteady: it may itself make {percent(math.expm1(unrest))}; measure on an "
             "idle machine, or run both files in turn with `edgebench ab`"
         )
     elif verdict == "inconclusive":
-        needed = max(statistics.processes_needed(found.noise, threshold), fewest + 1)
-        reason = f"too noisy to tell (p = {found.p:.2g}): measure about {needed} processes a side"
+        needed = max(statistics.processes_needed(effect.noise, threshold), fewest + 1)
+        reason = f"too noisy to tell (p = {effect.p:.2g}): measure about {needed} processes a side"
     else:
-        reason = justify(verdict, threshold, f"p = {found.p:.1g}")
-    return Judgement(verdict, reason, found.ratio, low, high, CONFIDENCE, found.p, needed)
+        reason = justify(verdict, threshold, f"p = {effect.p:.1g}")
+    return Judgement(verdict, reason, effect.ratio, low, high, CONFIDENCE, effect.p, needed)
 
 
 def judge_exact(base: float, new: float, threshold: float, floor: float = 0.0) -> Judgement:
@@ -103,3 +105,22 @@ def justify(verdict: Verdict, threshold: float, evidence: str = "") -> str:
 def percent(share: float) -> str:
     """0.05 as 5%."""
     return f"{share * 100:.3g}%"
+
+
+_NAMED = 3
+
+
+def conclude(what: str, total: int, failing: Sequence[str], undecided: Sequence[str]) -> None:
+    """Raises Regression (exit code 1) when something failed, else Inconclusive (3) when something is open.
+
+    `failing` and `undecided` are sentences, of which the message holds the first few.
+    """
+    if failing:
+        raise Regression(f"{len(failing)} of {total} {what} failed: {_first(failing)}")
+    if undecided:
+        raise Inconclusive(f"{len(undecided)} of {total} {what} could not be decided: {_first(undecided)}")
+
+
+def _first(sentences: Sequence[str]) -> str:
+    more = f"; and {len(sentences) - _NAMED} more" if len(sentences) > _NAMED else ""
+    return "; ".join(sentences[:_NAMED]) + more

@@ -13,6 +13,7 @@ import numpy as np
 from edgebench.estimate.form import Features, Floats, Machine, features, machine_of
 from edgebench.estimate.reference import Row, networks, published
 from edgebench.machines.profiles import DeviceProfile, load
+from edgebench.runtimes import runtime as entry
 
 Key = tuple[str, str, str, int]
 
@@ -41,7 +42,7 @@ class Cell:
     def pool(self) -> tuple[str, str, str, bool]:
         """Cells whose kernels are alike share a pool: runtime, precision, instruction set, one thread or several."""
         device, runtime, precision, threads = self.key
-        return (runtime, precision, _profile(device).cpu.isa[:3], threads > 1 and runtime == "ncnn")
+        return (runtime, precision, _profile(device).cpu.isa[:3], threads > 1 and entry(runtime).threads_apart)
 
     @property
     def log_latency(self) -> Floats:

@@ -31,6 +31,7 @@ from edgebench.estimate import reference
 from edgebench.estimate.form import Floats
 from edgebench.ground.records import Interval, Precision
 from edgebench.machines.profiles import DeviceProfile, load
+from edgebench.runtimes import computed_precision, every
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "multiply_add": ("float_fma",),
@@ -39,6 +40,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
 }
 OTHER: Final = "other"  # what is in none of the groups
 EVERY: Final = "instruction"
+COUNTED: Final = next(each.name for each in every() if each.counted)  # the runtime of data/counts.csv
 FORMS: Final = ((EVERY,), (*GROUPS, OTHER))
 FEWEST: Final = 4  # networks for each term of a form
 CONFIDENCE: Final = 0.9
@@ -75,7 +77,7 @@ def time_from_counts(
     `counts` are by class, as an emulated Measurement holds them. None where nothing is calibrated for the runtime and
     precision, or the device's clock is not known.
     """
-    key = (device.name, runtime, device.computed_precision(runtime, precision))
+    key = (device.name, runtime, computed_precision(runtime, precision, device.cpu.isa))
     found = calibrations().get(key)
     if found is None or device.cpu.clock_hz is None:
         return None
@@ -98,7 +100,7 @@ def nearest(device: DeviceProfile, runtime: str, precision: Precision) -> Counte
 
     Instructions are a core's own, so those of another runtime are a guide and no more; None where there is nothing.
     """
-    wanted = device.computed_precision(runtime, precision)
+    wanted = computed_precision(runtime, precision, device.cpu.isa)
     alike = [
         (each.device != device.name, each.runtime != runtime, each)
         for each in calibrations().values()
@@ -129,7 +131,7 @@ def fitted() -> list[CountedCalibration]:
     return [each for each in found if each is not None]
 
 
-def fit(device: str, runtime: str = "ncnn", precision: Precision = "fp32") -> CountedCalibration | None:
+def fit(device: str, runtime: str = COUNTED, precision: Precision = "fp32") -> CountedCalibration | None:
     """Fits a device's cycles to its published rows at one thread, each network left out in turn.
 
     The form is the one with the least median error on those left out; None for fewer networks than one term needs.

@@ -15,10 +15,10 @@ from edgebench.graph.operators import Graph
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Estimate, ExportSpec, Interval, ModelSpec, Precision, identity
 from edgebench.machines.profiles import Calibration, DeviceProfile
-from edgebench.runtimes import FORMATS
+from edgebench.runtimes import bundled, computed_precision, runtime_of
+from edgebench.runtimes import runtime as entry
 
 CONFIDENCE: Final = 0.9
-RUNTIME_OF: Final = FORMATS
 
 _BEYOND: Final = 2.0  # this many times outside the fitted MACs is still no reason to warn
 _UNSEEN: Final = 0.15  # share of the time beyond what any fitted network spends on the same terms
@@ -51,7 +51,7 @@ def estimate(graph: Graph, device: DeviceProfile, *, spec: ModelSpec, export: Ex
     """
     if not 1 <= threads <= device.cpu.cores:
         raise UsageError(f"{threads} threads on {device.name}: give 1 to {device.cpu.cores}, its number of cores")
-    runtime = RUNTIME_OF[export.format]
+    runtime = runtime_of(export.format)
     calibration = calibration_for(device, runtime, export.precision, threads)
     latency: Interval | None = None
     warnings: tuple[str, ...] = (missing(device, runtime, export, threads),)
@@ -77,7 +77,7 @@ def estimate(graph: Graph, device: DeviceProfile, *, spec: ModelSpec, export: Ex
 
 def calibration_for(device: DeviceProfile, runtime: str, precision: Precision, threads: int) -> Calibration | None:
     """The calibration that a file of `precision` is estimated with, or None."""
-    return device.calibration(runtime, device.computed_precision(runtime, precision), threads)
+    return device.calibration(runtime, computed_precision(runtime, precision, device.cpu.isa), threads)
 
 
 def latency_interval(
@@ -127,8 +127,9 @@ def missing(device: DeviceProfile, runtime: str, export: ExportSpec, threads: in
     sentence = f"no calibration for {runtime} {export.precision} with {_threads(threads)} on {device.name}"
     others = sorted(f"{c.runtime} {c.precision} with {_threads(c.threads)}" for c in device.calibrations)
     have = f"; there is one for {', '.join(others)}" if others else ""
-    if runtime == "coreml":
-        return f"{sentence}{have}. CoreML runs on Apple's devices: choose tflite, onnx or ncnn here"
+    if entry(runtime).system:
+        others = sorted(form for each in bundled() for form in each.formats)
+        return f"{sentence}{have}. {entry(runtime).elsewhere.partition(';')[0]}: choose {', '.join(others)} here"
     options = f"--fmt {export.format} --precision {export.precision} --threads {threads}"
     make = f"Make one with edgebench device calibrate {device.name} {options}"
     other = "" if device.reach == "local" else ", or measure on the device itself with `device='host'`"

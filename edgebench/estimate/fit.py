@@ -15,6 +15,7 @@ from edgebench.estimate.cells import Cell, Key, cells, pools
 from edgebench.estimate.crossvalidation import DESIGNS, Errors, by_family, by_network, families, leave_out
 from edgebench.estimate.form import CALIBRATION_ONLY, TERMS, Floats, shares
 from edgebench.machines.profiles import Calibration, load
+from edgebench.runtimes import runtime as entry
 
 MARK: Final = (
     "# Calibrations, written by: python -m edgebench.estimate.fit (change the published rows, not these lines)"
@@ -107,8 +108,11 @@ def calibration(
 
 
 def _kept(term: str, runtime: str) -> bool:
-    """Whether a network of ours can need `term`: only ncnn has kernels for three of them."""
-    return term not in CALIBRATION_ONLY and (runtime == "ncnn" or term not in ("winograd", "winograd_io", "normalize"))
+    """Whether a network of ours can need `term`: some kernels are of a few runtimes only."""
+    kernel = term.removesuffix("_io")
+    return term not in CALIBRATION_ONLY and (
+        kernel not in ("winograd", "normalize") or kernel in entry(runtime).kernels
+    )
 
 
 def _seen(cell: Cell, constants: Floats) -> dict[str, float]:

@@ -9,37 +9,10 @@ from edgebench.estimate.work import works
 from edgebench.graph.cost import count
 from edgebench.graph.memory import plan_arena
 from edgebench.graph.operators import Graph
+from edgebench.runtimes import runtime as entry
 
 _STORED: Final = {"fp32": 4.0, "fp16": 2.0, "int8": 1.0}  # bytes a weight in the file
 _FILE_OVERHEAD: Final = 400  # bytes an operator: names, shapes, quantisation
-
-
-@dataclass(frozen=True)
-class RuntimeMemory:
-    """How a runtime holds a network: its own bytes, copies of the weights, of the arena and of the file.
-
-    Dense layers and 3x3 convolutions that ncnn runs by Winograd's method have copies of their own. A copy of a
-    half-precision weight takes 4 bytes, since all runtimes here compute in fp32.
-    """
-
-    base_bytes: float
-    copies: float
-    dense_copies: float
-    winograd_copies: float
-    arenas: float = 1.0
-    files: float = 1.0
-
-
-# From peak memory of seven zoo networks on an x86-64 Linux machine, LiteRT 2.3 and onnxruntime 1.31, one thread
-# (tests/benchmarks/estimate_memory.py). Another processor runs the same allocations; no board has confirmed it.
-# ncnn 1.0.20261020 likewise, on ten networks, which differ from it by at most 12%: it reads the file instead of mapping
-# it, transforms 3x3 weights to 4 times their size, and takes a layer's output before it frees its input. The same
-# MobileNetV2 took 12% less on an emulated Cortex-A72.
-_RUNTIMES: Final = {
-    "litert": RuntimeMemory(7e6, copies=1.0, dense_copies=1.0, winograd_copies=1.0),
-    "onnxruntime": RuntimeMemory(11e6, copies=1.9, dense_copies=0.65, winograd_copies=1.9),
-    "ncnn": RuntimeMemory(1.5e6, copies=0.72, dense_copies=1.3, winograd_copies=4.6, arenas=3.9, files=0.0),
-}
 
 
 @dataclass(frozen=True)
@@ -83,8 +56,8 @@ def peak_memory_bytes(graph: Graph, runtime: str, precision: str) -> int | None:
 
 def memory_size(held: Held, runtime: str, precision: str) -> Any:
     """`peak_memory_bytes` from counts, which may be arrays; unrounded. None for what was never measured."""
-    known = _RUNTIMES.get(runtime)
-    if known is None or (runtime, precision) == ("ncnn", "int8"):
+    known = entry(runtime).memory
+    if known is None or precision not in known.precisions:
         return None
     others = held.weights - held.dense - held.winograd
     copied = others * known.copies + held.dense * known.dense_copies + held.winograd * known.winograd_copies

@@ -24,6 +24,7 @@ from edgebench.graph.operators import (
     Reshape,
     Softmax,
 )
+from edgebench.runtimes import runtime as entry
 
 Kind = Literal[
     "gemm", "winograd", "depthwise", "dense", "elementwise", "exponential", "normalize", "resize", "detection"
@@ -78,7 +79,7 @@ def convolution(conv: Conv, reads: int, runtime: str) -> Work:
 def normalization(channels: int, pixels: int, runtime: str) -> list[Work]:
     """The work of a local response normalisation over `channels` x `pixels`."""
     elements = channels * pixels
-    if runtime == "ncnn":
+    if "normalize" in entry(runtime).kernels:
         return [Work("normalize", elements, elements)]
     # Square, a 1x1 convolution with a band matrix, two roots or their like, a product.
     band = Work("gemm", elements, elements, macs=elements * channels, weights=channels**2)
@@ -108,10 +109,11 @@ def _operator(operator: Operator, reads: int, runtime: str) -> Iterator[Work]:
 
 def _activation(function: str, elements: int, runtime: str) -> Iterator[Work]:
     yield Work("exponential" if function in _EXPONENTIAL else "elementwise", elements, elements)
-    if function == "silu" and runtime != "ncnn":  # written as a sigmoid and a product
+    if function == "silu" and "silu" not in entry(runtime).kernels:  # written as a sigmoid and a product
         yield Work("elementwise", 2 * elements, elements)
 
 
 def _winograd(conv: Conv, runtime: str) -> bool:
     fits = conv.kernel == (3, 3) and conv.stride == (1, 1) and conv.dilation == (1, 1) and conv.groups == 1
-    return runtime == "ncnn" and fits and min(conv.in_channels, conv.shape[1]) >= _WINOGRAD_CHANNELS
+    wide = min(conv.in_channels, conv.shape[1]) >= _WINOGRAD_CHANNELS
+    return fits and wide and "winograd" in entry(runtime).kernels

@@ -1,4 +1,8 @@
-"""Lazy registries: a name maps to "module:attribute", and nothing is imported until the name is asked for."""
+"""Lazy registries: a name maps to "module:attribute", and nothing is imported until the name is asked for.
+
+The formats and the runtimes are listed at the end of this file, a line each, and named nowhere else outside their own
+folders.
+"""
 
 import importlib
 from collections.abc import Iterator, Mapping
@@ -39,18 +43,52 @@ class Registry(Mapping[str, str]):
     def load(self, name: str) -> Any:
         """Imports and returns the object behind `name`."""
         name = self.resolve(name)
-        module, _, attribute = self._entries[name].partition(":")
-        try:
-            return getattr(importlib.import_module(module), attribute)
-        except ModuleNotFoundError as error:
-            package = (error.name or "").partition(".")[0]
-            if package == "edgebench":
-                raise
-            extra = self._extras.get(name)
-            if extra is None:
-                raise UsageError(f"{self.kind} {name} needs the package {package}: pip install {package}") from error
-            raise MissingPackage(package, extra, f"{self.kind} {name}") from error
+        return load_reference(self._entries[name], f"{self.kind} {name}", self._extras.get(name))
+
+
+def load_reference(reference: str, wanted: str, extra: str | None = None) -> Any:
+    """Imports and returns what "module:attribute" refers to; `wanted` says what for.
+
+    Raises MissingPackage, or UsageError without an `extra`, when a package that the module needs is absent.
+    """
+    module, _, attribute = reference.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package == "edgebench":
+            raise
+        if extra is None:
+            raise UsageError(f"{wanted} needs the package {package}: pip install {package}") from error
+        raise MissingPackage(package, extra, wanted) from error
 
 
 def _fold(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")
+
+
+# The first is what is meant where no format is named.
+FORMATS = Registry(
+    "format",
+    {
+        "tflite": "edgebench.formats.tflite:FORMAT",
+        "onnx": "edgebench.formats.onnx:FORMAT",
+        "coreml": "edgebench.formats.coreml:FORMAT",
+        "torch": "edgebench.formats.torch:FORMAT",
+        "ncnn": "edgebench.formats.ncnn:FORMAT",
+    },
+)
+DEFAULT_FORMAT = next(iter(FORMATS))
+
+# Where several run a format, the first does unless another is asked for. A bundle's version depends on the order.
+RUNTIMES = Registry(
+    "runtime",
+    {
+        "onnxruntime": "edgebench.runtimes.onnxruntime:RUNTIME",
+        "litert": "edgebench.runtimes.litert:RUNTIME",
+        "torch": "edgebench.runtimes.torch:RUNTIME",
+        "coreml": "edgebench.runtimes.coreml:RUNTIME",
+        "ncnn": "edgebench.runtimes.ncnn:RUNTIME",
+        "fake": "edgebench.runtimes.fake:RUNTIME",
+    },
+)

@@ -17,7 +17,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("edgebench", "ai-edge-litert", "onnxruntime", "torch", "coremltools", "ncnn", "numpy", "onnx")
 CPU, THERMAL = "sys/devices/system/cpu", "sys/class/thermal"
 THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
 
@@ -41,11 +40,11 @@ ARM_PARTS = {
 }
 
 
-def capture(threads: int = 1, root: Path = Path("/")) -> dict[str, Any]:
+def capture(threads: int = 1, libraries: Iterable[str] = (), root: Path = Path("/")) -> dict[str, Any]:
     """Returns the machine's state as JSON-able values; None for what this system does not tell.
 
     `machine` names this machine by its CPU model, cores and memory, so that results of another are told apart.
-    Files are read under `root`.
+    `versions` are those of the `libraries` that are installed. Files are read under `root`.
     """
     fixed = _sysctl() if platform.system() == "Darwin" else _linux(root)
     cores = os.cpu_count()
@@ -60,7 +59,7 @@ def capture(threads: int = 1, root: Path = Path("/")) -> dict[str, Any]:
         "os": _distribution(root),
         "architecture": platform.machine(),
         "python": platform.python_version(),
-        "versions": _versions(LIBRARIES),
+        "versions": _versions(libraries),
         "commit": _commit(),
     }
 

@@ -20,8 +20,6 @@ from edgebench.ground import units
 from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.records import Precision
 from edgebench.machines import device_files, facts
-from edgebench.machines.capabilities import Capability as Capability
-from edgebench.machines.capabilities import capabilities as capabilities
 
 NonNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -150,12 +148,6 @@ class DeviceProfile(_Part, frozen=True, kw_only=True, rename={"memory_bytes": "m
     def calibration(self, runtime: str, precision: str, threads: int) -> Calibration | None:
         """The calibration for exactly this runtime, precision and thread count, or None."""
         return next((each for each in self.calibrations if each.cell == (runtime, precision, threads)), None)
-
-    def computed_precision(self, runtime: str, precision: Precision) -> Precision:
-        """The precision in which `runtime` computes a file: LiteRT unpacks half-precision weights, and so does ncnn
-        without half-precision arithmetic (an emulated Cortex-A72 executes 0.2% more than for the fp32 file)."""
-        unpacked = runtime == "litert" or (runtime == "ncnn" and "fp16" not in self.cpu.isa)
-        return "fp32" if precision == "fp16" and unpacked else precision
 
 
 _QUANTITIES: Final[dict[str, Callable[[str], float]]] = {

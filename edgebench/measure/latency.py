@@ -1,19 +1,17 @@
 """Statistics of latency samples. Pure: takes numbers, returns numbers, and knows nothing of files or machines.
 
-Samples inside one process are not independent (they share its memory layout, its cache colours, its moment), so the
-process is the unit of replication: the headline is the median of the process medians, and its interval is over them.
-Percentiles describe single runs, and are taken over all of them. No sample is ever left out.
+The headline is the median of the process medians, with its interval over them (see ground/statistics.py). Percentiles
+describe single runs, and are taken over all of them. No sample is ever left out.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import fmean, median, stdev
+from statistics import fmean, median
 
 from edgebench.ground.records import Record
-
-CONFIDENCE = 0.95
+from edgebench.ground.statistics import interval
 
 # Runs that a percentile needs to be supported at 99% confidence, as MLPerf LoadGen's early stopping counts them: the
 # least n with P(B(n, 1 - percentile) <= 1) <= 1%.
@@ -88,43 +86,6 @@ def refusal(name: str, runs: int, quick: bool) -> str | None:
 def nearest_rank(ordered: Sequence[float], percent: int) -> float:
     """The smallest of the sorted values that at least `percent` % of them do not exceed."""
     return ordered[max(0, -(-percent * len(ordered) // 100) - 1)]
-
-
-def interval(medians: Sequence[float]) -> tuple[float, float] | None:
-    """Bounds of the median process median with at least 95% confidence; None for fewer than two processes.
-
-    From six processes on: order statistics, x(k) and x(n+1-k) with the largest k that keeps the exact binomial
-    coverage 1 - 2 P(B(n, 1/2) < k) at 95% or above; this holds for every continuous distribution (Conover, Practical
-    Nonparametric Statistics, 3rd ed., section 3.2; benchstat does the same).
-    Below six no pair of order statistics reaches 95% (five: 93.75%), so there a shape must be assumed: Student's t on
-    the logarithms (latencies err by factors), widened to the smallest and largest median where these lie outside.
-    That holds 95% for log-normal process medians, and 1 - 2^(1-n) for any shape.
-    """
-    ordered, count = sorted(medians), len(medians)
-    if count < 2:
-        return None
-    if count >= 6:
-        rank = order_rank(count)
-        return ordered[rank - 1], ordered[count - rank]
-    logs = [math.log(value) for value in ordered]
-    half = student_t(count - 1) * stdev(logs) / math.sqrt(count)
-    centre = fmean(logs)
-    return min(ordered[0], math.exp(centre - half)), max(ordered[-1], math.exp(centre + half))
-
-
-def order_rank(count: int) -> int:
-    """The largest k for which x(k)..x(n+1-k) covers the median with at least 95% confidence; n must be 6 or more."""
-    outside, rank = 0.0, 0
-    while True:
-        outside += 2 * math.comb(count, rank) / 2**count
-        if outside > 1 - CONFIDENCE:
-            return rank
-        rank += 1
-
-
-def student_t(freedom: int) -> float:
-    """Two-sided 95% points of Student's t for one to four degrees of freedom (any table of it, to three decimals)."""
-    return (12.706, 4.303, 3.182, 2.776)[freedom - 1]
 
 
 def variation(values: Sequence[float]) -> float | None:

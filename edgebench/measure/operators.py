@@ -10,11 +10,11 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.errors import DeviceError, UsageError, unknown
 from edgebench.ground.records import Artifact, Measurement, OperatorProfile
-from edgebench.measure.profilers import PROFILERS
-from edgebench.measure.profilers.worker import Failure, Job
-from edgebench.runtimes import FORMATS, unavailable
+from edgebench.measure.operators_worker import Failure, Job
+from edgebench.runtimes import checked, every, unavailable
+from edgebench.runtimes import runtime as entry
 
 RUNS = 50
 PATIENCE_S = 600.0
@@ -35,7 +35,7 @@ def profile_operators(
     title = f"profiling the operators of {Path(artifact.path).name} with {runtime}"
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "edgebench.measure.profilers.worker"],
+            [sys.executable, "-m", "edgebench.measure.operators_worker"],
             input=msgspec.json.encode(job),
             capture_output=True,
             timeout=patience_s,
@@ -58,10 +58,9 @@ def with_operators(measurement: Measurement, artifact: Artifact) -> Measurement:
 
 
 def _check(artifact: Artifact, runtime: str) -> str:
-    runtime = PROFILERS.resolve(runtime)
-    runs = FORMATS[artifact.export.format]
-    if runtime != runs:
-        raise UsageError(f"runtime {runtime} does not run {artifact.export.format} files; {runs} does")
+    runtime = checked(runtime, artifact.export.format)
+    if not entry(runtime).operators:
+        raise unknown("runtime with an operator profiler", runtime, (each.name for each in every() if each.operators))
     if reason := unavailable(runtime):
         raise UsageError(reason)
     if not Path(artifact.path).exists():

@@ -19,7 +19,8 @@ from edgebench.measure import advice
 from edgebench.measure.latency import summarize
 from edgebench.places.local import LocalTarget
 from edgebench.places.target import Event, First, Job, Loaded, Peaks, Raised, Samples, Target, Warm
-from edgebench.runtimes import FORMATS, RUNTIMES, install_hint, unavailable
+from edgebench.runtimes import checked, unavailable
+from edgebench.runtimes import runtime as entry
 
 # Between processes a device may stay this much warmer than at the start, and is waited for this long at most.
 COOL_ENOUGH_C, COOL_DOWN_S = 3.0, 60
@@ -117,7 +118,7 @@ def _events(target: Target, job: Job, **changes: Any) -> Iterator[Event]:
 
 def _complaint(runtime: str, event: Raised) -> str:
     if event.missing:
-        return f"runtime {runtime} needs the package {event.missing}: {install_hint(runtime, event.missing)}"
+        return f"runtime {runtime} needs the package {event.missing}: {entry(runtime).install_hint(event.missing)}"
     lines = event.message.strip().splitlines() or ["no message"]
     return f"{runtime} raised {event.type}: {lines[0].strip()[:300]}"
 
@@ -158,10 +159,7 @@ def _check(artifact: Artifact, runtime: str, scenario: Scenario) -> str:
         msgspec.convert(msgspec.to_builtins(scenario), Scenario)
     except msgspec.ValidationError as error:
         raise UsageError(f"the scenario cannot be measured: {error}") from error
-    runtime = RUNTIMES.resolve(runtime)
-    runs = FORMATS[artifact.export.format]
-    if runtime not in (runs, "fake"):
-        raise UsageError(f"runtime {runtime} does not run {artifact.export.format} files; {runs} does")
+    runtime = checked(runtime, artifact.export.format)
     if not Path(artifact.path).exists():
         raise UsageError(f"{artifact.path} is not there: export it again")
     return runtime

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +18,8 @@ import msgspec
 from edgebench.ground.errors import DeviceError
 from edgebench.machines import environment
 from edgebench.places.target import Ended, Event, Job, Raised, decode
-from edgebench.runtimes import RUNTIMES
+from edgebench.runtimes import libraries
+from edgebench.runtimes import runtime as entry
 
 WORKER = Path(__file__).parent.parent / "measure" / "worker.py"
 
@@ -58,7 +58,7 @@ class LocalTarget:
 
     def environment(self, threads: int) -> dict[str, Any]:
         """What may influence a timing on this machine, now."""
-        return environment.capture(threads)
+        return environment.capture(threads, libraries())
 
     def run(self, job: Job) -> Generator[Event, None, None]:
         """Runs one fresh process and yields its events; see Target.run."""
@@ -91,19 +91,11 @@ class LocalTarget:
         raise DeviceError(f"{job.runtime} {_fate(child)} while {doing}{_last_words(errors)}")
 
 
-def engine_file(runtime: str) -> Path:
-    """The module of a runtime as a file, found without importing it. Raises UsageError for an unknown runtime."""
-    spec = find_spec(RUNTIMES[RUNTIMES.resolve(runtime)].partition(":")[0])
-    if spec is None or spec.origin is None:
-        raise DeviceError(f"the module of runtime {runtime} is not installed as a file")
-    return Path(spec.origin)
-
-
 def _encode(job: Job) -> bytes:
     values = msgspec.to_builtins(job)
-    values["engine"] = str(engine_file(job.runtime))
+    values["engine"] = str(entry(job.runtime).engine_file)
     values["artifact"] = os.path.abspath(job.artifact)
-    values["clock"] = "engine" if job.runtime == "fake" else "monotonic"
+    values["clock"] = entry(job.runtime).clock
     return msgspec.json.encode(values)
 
 

@@ -1,13 +1,118 @@
-"""Accuracies that the user brings, as a CSV file, for records that have none of their own."""
+"""Accuracies: what `edgebench evaluate` prints, and figures that the user brings as a CSV file."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from edgebench.ground.errors import UsageError
-from edgebench.ground.records import ModelSpec
+from edgebench.ground.records import Accuracy, ModelSpec
+from edgebench.report import output, rows
+from edgebench.report.tables import plain
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from edgebench.run.evaluator import Evaluation
+
+
+LEGEND = (
+    "top-1, top-5: share of images whose class is the file's first, or among its first five, with Wilson's 95%"
+    " interval; vs torch: points by which top-1 differs from PyTorch's in fp32 on the same images; agrees: share of"
+    " images with the same first class; images/s: reading, preparing and running them."
+)
+
+
+def show(results: Sequence[Evaluation], warnings: Sequence[str] = (), *, json: bool = False) -> None:
+    """Prints one row a file, its worst classes, and what a reader of the numbers has to know."""
+    if json:
+        output.json([row(result) for result in results])
+    else:
+        output.blocks(table(results), *lines(results))
+    for warning in dict.fromkeys((*warnings, *(each for result in results for each in result.warnings))):
+        output.warn(warning)
+
+
+def row(result: Evaluation) -> dict[str, Any]:
+    """One row for `--json`; keys as the README documents them."""
+    return {
+        **rows.point(result.model),
+        "format": result.export.format,
+        "precision": result.export.precision,
+        "device": result.device,
+        "runtime": result.runtime,
+        "accuracy": rows.accuracy(result.accuracy),
+        "confusions": [
+            {"actual": each.actual, "predicted": each.predicted, "count": each.count, "images": each.images}
+            for each in result.confusions
+        ],
+        "unreadable": result.unreadable,
+        "warnings": list(result.warnings),
+        "status": result.status,
+        "error": result.error,
+    }
+
+
+def table(results: Sequence[Evaluation]) -> Table:
+    """One row a file."""
+    columns = ("model", "format", "prec", "device", "top-1", "top-5", "vs torch", "agrees", "images", "images/s")
+    made = plain(_title(results), *columns, left=columns[:4])
+    for result in results:
+        identity = (result.model.key, result.export.format, result.export.precision, result.device)
+        made.add_row(*identity, *(_cells(result.accuracy) if result.accuracy else ["FAILED", *"-----"]))
+    return made
+
+
+def lines(results: Sequence[Evaluation]) -> list[str]:
+    """What goes under the table: failures, the worst classes of each file, the legend."""
+    failed = [f"! {result.model.key} {result.export.key}: {result.error}" for result in results if result.error]
+    mistaken: dict[str, list[str]] = {}
+    for result in results:
+        if result.confusions:
+            worst = (f"{each.actual} as {each.predicted} ({each.count} of {each.images})" for each in result.confusions)
+            mistaken.setdefault("; ".join(worst), []).append(result.export.key)
+    worst_of = [f"mistaken most by {', '.join(names)}: {what}" for what, names in mistaken.items()]
+    return ["", *failed, *worst_of, LEGEND]
+
+
+def _share(count: int, images: int) -> str:
+    """97.4% (96.1-98.3)."""
+    from edgebench.measure.accuracy import wilson
+
+    share = wilson(count, images)
+    return "-" if share is None else f"{share.value:.1%} ({share.low * 100:.1f}-{share.high * 100:.1f})"
+
+
+def top1(judged: Accuracy | None) -> str:
+    """The share of images whose class is the file's first, with its interval."""
+    return "-" if judged is None else _share(judged.correct, judged.images)
+
+
+def points(judged: Accuracy | None) -> str:
+    """By how many points of top-1 a file differs from torch in float32: -0.5."""
+    if judged is None or judged.reference_correct is None or not judged.images:
+        return "-"
+    return f"{(judged.correct - judged.reference_correct) / judged.images * 100:+.1f}"
+
+
+def _title(results: Sequence[Evaluation]) -> str | None:
+    known = {result.accuracy.dataset for result in results if result.accuracy}
+    return f"accuracy on {', '.join(sorted(known))}" if known else None
+
+
+def _cells(judged: Accuracy) -> list[str]:
+    return [
+        top1(judged),
+        "-" if judged.correct5 is None else _share(judged.correct5, judged.images),
+        points(judged),
+        "-" if judged.agreed is None else f"{judged.agreed / judged.images:.1%}",
+        f"{judged.images:,}" + (f" (+{judged.unreadable} unreadable)" if judged.unreadable else ""),
+        f"{(judged.images + judged.unreadable) / judged.seconds:.0f}" if judged.seconds else "-",
+    ]
+
 
 NEEDED = ("model", "top1")
 OPTIONAL = ("width", "depth", "resolution")

@@ -1,13 +1,14 @@
-"""The answer of `edgebench scale` for people: the pick, its ties, what comes next; with `--explain` the reasons."""
+"""The answer of `edgebench scale`: as tables, as files, and as a section of the HTML report."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from rich.table import Table
+import msgspec
 from rich.text import Text
 
 from edgebench.choose.budget import SHOW
@@ -17,17 +18,26 @@ from edgebench.choose.reasons import compared
 from edgebench.choose.records import Choice, Point
 from edgebench.ground.errors import MissingPackage, UsageError
 from edgebench.ground.units import show_bytes, show_count, show_seconds
+from edgebench.report import output, theme
+from edgebench.report.tables import plain
 
 if TYPE_CHECKING:
+    import altair as alt
     from rich.console import RenderableType
 
+
+FILE: Final = "choice.json"
 COLUMNS = ("", "network", "known as", "file", "thr", "top-1 (expected)", "latency", "peak mem", "size", "MACs")
 TEXT = ("", "network", "known as", "file", "why")
+
+_COLOURS: Final = {"frontier": "#33659f", "published": "#8a6d1d", "tie": "#2f7d5b", "pick": "#c03d3e"}
+_LABEL_SHARE: Final = 0.35  # of the plot's width, what the name of a network takes
+_LIMIT: Final = "#c03d3e"
 
 
 def summary(choice: Choice) -> list[RenderableType]:
     """The pick with its ties and the next better one, the room that is left, and what to know."""
-    table = _table(f"{choice.family} on {choice.device}: best of {choice.candidates:,} networks", *COLUMNS)
+    table = plain(f"{choice.family} on {choice.device}: best of {choice.candidates:,} networks", *COLUMNS, left=TEXT)
     table.add_row(*row("pick", choice.picked), style="bold")
     for tie in choice.ties:
         table.add_row(*row("tie", tie))
@@ -38,7 +48,7 @@ def summary(choice: Choice) -> list[RenderableType]:
 
 def remarks(choice: Choice) -> list[str]:
     """What is to be said of the pick beside its numbers: room, ties, the next better one, the file, warnings."""
-    said = [_room(choice)]
+    said = [_room(choice), _intervals(choice)]
     said += [f"tie: {tie.model.key} is {compared(tie, choice.picked)}" for tie in choice.ties]
     if choice.upgrade is not None:
         said.append(f"next: {choice.upgrade.model.key} is {compared(choice.upgrade, choice.picked)}")
@@ -61,10 +71,10 @@ def _learned(learned: Learned) -> str:
 
 def explanation(choice: Choice) -> list[RenderableType]:
     """Why each published network and each near miss lost, and the frontier that the pick was made from."""
-    lost = _table("Why the others lost", *COLUMNS[1:], "why")
+    lost = plain("Why the others lost", *COLUMNS[1:], "why", left=TEXT)
     for each in choice.rejected:
         lost.add_row(*row("", each.point)[1:], "; ".join(each.reasons))
-    frontier = _table("Frontier: more accuracy takes more time or more memory", *COLUMNS[1:])
+    frontier = plain("Frontier: more accuracy takes more time or more memory", *COLUMNS[1:], left=TEXT)
     for point in choice.frontier:
         frontier.add_row(*row("", point)[1:], style="bold" if point.model == choice.picked.model else "")
     recipes = ", ".join(f"{kin}: {recipe}" for kin, recipe in choice.recipes.items())
@@ -77,13 +87,13 @@ def explanation(choice: Choice) -> list[RenderableType]:
     ]
 
 
-def scaling(found: Mapping[str, Scaled]) -> list[RenderableType]:
+def scaling(ways: Mapping[str, Scaled]) -> list[RenderableType]:
     """Ways to spend the pick's latency, one axis alone, the paper's line, and the best that was found."""
-    if not found:
+    if not ways:
         return []
     columns = ("", "alpha (depth)", "beta (width)", "gamma (resolution)", "phi", "network", "time", "top-1 (expected)")
-    table = _table("Ways to scale the base network to the pick's estimated latency", *columns)
-    for name, each in found.items():
+    table = plain("Ways to scale the base network to the pick's estimated latency", *columns, left=TEXT)
+    for name, each in ways.items():
         line, point = each.line, f"w{each.width:g} d{each.depth:.3g} r{each.resolution}"
         factors = (f"{line.alpha:.2f}", f"{line.beta:.2f}", f"{line.gamma:.2f}", f"{each.phi:+.1f}")
         title = f"{name} alone" if name in ALONE else name
@@ -97,6 +107,13 @@ def _room(choice: Choice) -> str:
         for each in choice.headroom
     ]
     return f"room: {', '.join(parts)}"
+
+
+def _intervals(choice: Choice) -> str:
+    """Which confidence the ranges in the table have."""
+    points = (choice.picked, *choice.ties, *([choice.upgrade] if choice.upgrade else []))
+    latency = dict.fromkeys(f"{each.provenance} latency {each.latency_s.confidence:.0%}" for each in points)
+    return f"intervals: top-1 {choice.picked.accuracy.confidence:.0%}, {', '.join(latency)}"
 
 
 def row(mark: str, point: Point) -> Sequence[str]:
@@ -117,31 +134,157 @@ def row(mark: str, point: Point) -> Sequence[str]:
     )
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, justify="left" if column in TEXT else "right", overflow="fold")
-    return table
-
-
 def save(choice: Choice, folder: Path) -> list[Path]:
     """Writes choice.json, frontier.png and frontier.svg into `folder`; without altair only the first, with a warning.
 
     Raises UsageError when the folder cannot be written to.
     """
-    import msgspec
-
-    from edgebench.report import choice_plot
-
+    written = [folder / FILE]
+    output.write(written[0], output.document(choice).encode())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "choice.json"
-        temporary = path.with_suffix(".tmp")
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(choice), indent=2) + b"\n")
-        temporary.replace(path)
-        return [path, *choice_plot.save(choice, folder)]
-    except OSError as error:
-        raise UsageError(f"cannot write to {folder}: {error.strerror}; name another folder with -o") from error
+        for suffix in (".png", ".svg"):
+            content = _picture(choice, suffix)
+            written.append(folder / f"frontier{suffix}")
+            output.write(written[-1], content)
     except MissingPackage as error:
-        print(f"edgebench: no picture of the frontier: {error}", file=sys.stderr)
-        return [path]
+        output.warn(f"no picture of the frontier: {error}")
+    return written
+
+
+def _picture(choice: Choice, suffix: str) -> bytes:
+    """The frontier as a .png or .svg file. Raises MissingPackage without altair and vl-convert."""
+    from edgebench.report.pictures import drawn
+
+    return drawn(chart(choice), suffix)
+
+
+def read(path: Path) -> Choice:
+    """Reads what `edgebench scale -o DIR` wrote: the folder, or choice.json in it. Raises UsageError for another."""
+    file = path / FILE if path.is_dir() else path
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Choice)
+    except OSError as error:
+        raise UsageError(f"there is no choice at {path}: name the folder that edgebench scale -o wrote") from error
+    except msgspec.MsgspecError as error:
+        raise UsageError(
+            f"{file} is no choice of this edgebench: {error}; make it again with edgebench scale"
+        ) from error
+
+
+def section(choice: Choice) -> str:
+    """The section's HTML; every text in it is escaped. Raises MissingPackage without the packages of `report`."""
+    why = [[*row("", each.point)[1:], "; ".join(each.reasons)] for each in choice.rejected]
+    parts = [
+        f"<h2 id='choice-title'>Choice: {escape(choice.family)} on {escape(choice.device)}</h2>",
+        f"<p class='lead'>The best of {choice.candidates:,} networks within the limits.</p>",
+        _html_table(COLUMNS, _picks(choice)),
+        _html_list(remarks(choice)),
+        f"<div class='chart'>{_picture(choice, '.svg').decode()}</div>",
+        "<h3>Why the others lost</h3>",
+        _html_table((*COLUMNS[1:], "why"), why),
+        "<h3>Frontier: more accuracy takes more time or more memory</h3>",
+        _html_table(COLUMNS[1:], [row("", point)[1:] for point in choice.frontier]),
+    ]
+    return f"<section id='choice' aria-labelledby='choice-title'>\n{''.join(parts)}\n</section>"
+
+
+def _picks(choice: Choice) -> list[Sequence[str]]:
+    marked: list[tuple[str, Point]] = [("pick", choice.picked), *(("tie", tie) for tie in choice.ties)]
+    marked += [("next", choice.upgrade)] if choice.upgrade else []
+    return [row(mark, point) for mark, point in marked]
+
+
+def _html_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    kinds = ["wrap" if column == "why" else "text" if column in TEXT else "" for column in columns]
+    head = "".join(
+        f"<th scope='col' class='{kind}' style='padding:6px 9px'>{escape(name)}</th>"
+        for name, kind in zip(columns, kinds, strict=True)
+    )
+    body = "".join(
+        "<tr>" + "".join(f"<td class='{k}'>{escape(v)}</td>" for v, k in zip(values, kinds, strict=True)) + "</tr>"
+        for values in rows
+    )
+    return f"<div class='scroll'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _html_list(texts: Iterable[str]) -> str:
+    return "<ul>" + "".join(f"<li>{escape(text.removeprefix('! '))}</li>" for text in texts) + "</ul>"
+
+
+def chart(choice: Choice) -> alt.LayerChart:
+    """The Altair chart. Raises MissingPackage without altair."""
+    try:
+        import altair as alt
+    except ModuleNotFoundError as error:
+        raise MissingPackage("altair", "report", "drawing the frontier") from error
+
+    rows = _rows(choice)
+    drawn = {name: colour for name, colour in _COLOURS.items() if any(row["group"] == name for row in rows)}
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        x=alt.X("latency:Q", title="latency (ms)", scale=alt.Scale(type="log", nice=False, padding=16)),
+        y=alt.Y("accuracy:Q", title="expected top-1 (%)", scale=alt.Scale(zero=False, padding=10)),
+    )
+    colour = alt.Color("group:N", title=None, scale=alt.Scale(domain=list(drawn), range=list(drawn.values())))
+    line = base.transform_filter("datum.on_frontier").mark_line(interpolate="step-after", opacity=0.5)
+    dots = base.encode(size=alt.Size("memory:Q", title=["peak memory", "(MB)"]), color=colour)
+    named = base.transform_filter("datum.label != ''").encode(text="label:N")
+    layers: list[Any] = [
+        *_limits(alt, choice),
+        line.encode(order="latency:Q"),
+        dots.transform_filter("datum.group == 'frontier'").mark_circle(opacity=0.4),
+        dots.transform_filter("datum.group != 'frontier'").mark_circle(opacity=1),
+        named.transform_filter("datum.group != 'pick'").mark_text(align="left", dx=10, dy=10),
+        named.transform_filter("datum.group == 'pick'").mark_text(**_beside(rows), dy=-10, fontWeight="bold"),
+    ]
+    title = f"{choice.family} on {choice.device}"
+    made: alt.LayerChart = alt.LayerChart(layer=layers, width=640, height=400, title=title).configure(
+        **theme.config("light")
+    )
+    return made
+
+
+def _beside(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The pick's label stands left of it, or right of it where it would reach over the axis."""
+    times = [math.log(row["latency"]) for row in rows]
+    [pick] = [math.log(row["latency"]) for row in rows if row["group"] == "pick"]
+    near = pick - min(times) < _LABEL_SHARE * (max(times) - min(times))
+    return {"align": "left", "dx": 10} if near or pick == min(times) else {"align": "right", "dx": -10}
+
+
+def _limits(alt: Any, choice: Choice) -> list[alt.Chart]:
+    rules = []
+    if choice.budget.max_latency_s is not None:
+        data = alt.Data(values=[{"latency": choice.budget.max_latency_s * 1e3}])
+        rules.append(alt.Chart(data).mark_rule(strokeDash=[4, 3], color=_LIMIT).encode(x="latency:Q"))
+    if choice.budget.min_accuracy is not None:
+        data = alt.Data(values=[{"accuracy": choice.budget.min_accuracy}])
+        rules.append(alt.Chart(data).mark_rule(strokeDash=[4, 3], color=_LIMIT).encode(y="accuracy:Q"))
+    return rules
+
+
+def _rows(choice: Choice) -> list[dict[str, Any]]:
+    """Frontier points, published points, ties and the pick; of points that several groups hold the last group's row."""
+    reach = 4 * choice.picked.latency_s.value
+    published = [
+        each.point for each in choice.rejected if "phi" not in each.point.origin and each.point.latency_s.value <= reach
+    ]
+    groups = {"frontier": choice.frontier, "published": [each for each in published if each.origin]}
+    rows = {point.key: _row(point, name) for name, points in groups.items() for point in points}
+    rows |= {point.key: _row(point, "tie") for point in choice.ties}
+    rows[choice.picked.key] = _row(choice.picked, "pick")
+    best = 0.0
+    ordered = sorted(rows.values(), key=lambda row: (row["latency"], -row["accuracy"]))
+    for row in ordered:
+        row["on_frontier"] = row["accuracy"] > best
+        best = max(best, row["accuracy"])
+    return ordered
+
+
+def _row(point: Point, group: str) -> dict[str, Any]:
+    return {
+        "latency": point.latency_s.value * 1e3,
+        "accuracy": point.accuracy.value,
+        "memory": (point.peak_memory_bytes or 0) / 1e6,
+        "group": group,
+        "label": point.model.key if group == "pick" else point.origin if group == "published" else "",
+    }

@@ -1,21 +1,177 @@
-"""Files that commands write: whole, or not at all."""
+"""What `edgebench export` and `edgebench inspect` print of written files."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from edgebench.ground.errors import UsageError
+from rich.table import Table
+from rich.text import Text
+
+from edgebench.formats.inspect import FLOAT, INT8
+from edgebench.formats.strict import named
+from edgebench.ground.records import QuantizationReport
+from edgebench.ground.units import show_bytes
+from edgebench.report.tables import concerned, plain
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from edgebench.ground.records import Artifact, QuantizationReport, TensorSpec
+    from edgebench.run.exporting import Outcome
+    from edgebench.run.inspecting import Inspection
 
 
-def write(path: Path, content: bytes) -> None:
-    """Writes under a temporary name, then renames. Raises UsageError where that is not possible."""
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_bytes(content)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {(error.strerror or type(error).__name__).lower()}") from error
+COLUMNS = ("model", "format", "precision", "size", "seconds", "max error / range", "rel. L2", "int8", "file")
+WORDS = ("model", "format", "precision", "int8", "file")
+
+
+def exported(outcomes: Sequence[Outcome]) -> Table:
+    """One row an export; a failed one carries its sentence in the last column."""
+    columns = [name for name in COLUMNS if name != "int8" or any(_report(outcome) for outcome in outcomes)]
+    made = plain(None, *columns, left=WORDS)
+    for outcome in outcomes:
+        cells = _export_cells(outcome)
+        made.add_row(*(cells[name] for name in columns))
+    return made
+
+
+def export_warnings(outcomes: Sequence[Outcome]) -> list[str]:
+    """The files' warnings, each once, with the files that it concerns where these are not all."""
+    files = [outcome.artifact for outcome in outcomes if outcome.artifact]
+    told = concerned((f"{each.export.format} {each.export.precision}", each.warnings) for each in files)
+    return [
+        warning if len(names) == len(files) else f"{', '.join(dict.fromkeys(names))}: {warning}"
+        for warning, names in told.items()
+    ]
+
+
+def decided(report: QuantizationReport) -> str:
+    """How a file became int8, in few words: mse, bias corrected, 2 of 35 layers float."""
+    floats = sum(layer.stored == "float" for layer in report.layers)
+    if not report.calibration_images:
+        return report.activations
+    parts = [
+        report.calibrator,
+        "equalized" if report.equalized else "",
+        "bias corrected" if report.bias_corrected else "",
+        f"{floats} of {len(report.layers)} layers float" if floats else "",
+        report.activations,
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _export_cells(outcome: Outcome) -> dict[str, str | Text]:
+    artifact, cell = outcome.artifact, outcome.cell
+    known: dict[str, str | Text] = dict.fromkeys(COLUMNS, "-")
+    known |= {
+        "model": cell.model.key if cell.model else "",
+        "format": cell.export.format,
+        "precision": cell.export.precision,
+        "file": Text(f"FAILED: {outcome.error}"),
+    }
+    return known if artifact is None else known | _artifact_cells(artifact)
+
+
+def _artifact_cells(artifact: Artifact) -> dict[str, str | Text]:
+    parity = artifact.parity
+    return {
+        "size": show_bytes(artifact.size_bytes),
+        "seconds": "cached" if artifact.cached else f"{artifact.convert_s or 0:.1f}",
+        "max error / range": f"{parity.range_error:.1e}" if parity else "-",
+        "rel. L2": f"{parity.relative_l2_error:.1e}" if parity else "-",
+        "int8": decided(artifact.quantization) if artifact.quantization else "-",
+        "file": Text(artifact.path),
+    }
+
+
+def _report(outcome: Outcome) -> QuantizationReport | None:
+    return outcome.artifact.quantization if outcome.artifact else None
+
+
+MOST_LAYERS = 10
+
+
+def inspected(found: Inspection) -> list[RenderableType]:
+    """What the file is, its operators by kind, the layers that lose most, and what keeps it from being int8."""
+    parts: list[RenderableType] = [Text(_summary(found)), Text(), _operators(found)]
+    if found.quantization is not None and found.quantization.layers:
+        title = f"layers that lose most, of {len(found.worst)}; all are in --json"
+        parts += [Text(), Text(title, style="italic"), _layers(found)]  # a table's own title wraps to its width
+    sentences = [*_remarks(found), *found.notes]
+    return [*parts, Text(), Text("\n".join(sentences))] if sentences else parts
+
+
+def _summary(found: Inspection) -> str:
+    ends = f"{', '.join(map(_tensor, found.inputs))} -> {', '.join(map(_tensor, found.outputs))}"
+    weights = ", ".join(f"{show_bytes(size)} {dtype}" for dtype, size in found.weights.items())
+    lines = [f"{found.path}: {found.format}, {show_bytes(found.size_bytes)}", ends, f"weights: {weights or 'none'}"]
+    report = found.quantization
+    if report is not None:
+        lines.append(_rounding(report))
+    return "\n".join(lines)
+
+
+def _rounding(report: QuantizationReport) -> str:
+    """How the file became int8. Schemes that calibrate on nothing (weights alone, dynamic) have no errors to tell."""
+    stored = f"; activations {report.activations}" if report.activations else ""
+    if not report.calibration_images:
+        return f"int8 weights, not calibrated{stored}"
+    tried = ", ".join(f"{name} {error:.2g}" for name, error in report.errors.items())
+    return f"int8 by {report.calibrator}{stored}; errors: {tried or 'none were compared'}"
+
+
+def _tensor(tensor: TensorSpec) -> str:
+    sizes = "x".join("?" if size is None else str(size) for size in tensor.shape)
+    return f"{tensor.name} {sizes} {tensor.dtype}"
+
+
+def _operators(found: Inspection) -> Table:
+    """One row for each kind of operator and what it computes in."""
+    table = plain(None, "operator", "computes in", "count", "elements", "weights", left=("operator", "computes in"))
+    counts = Counter((one.kind, one.computes) for one in found.operators)
+    for (kind, computes), count in counts.most_common():
+        own = [one for one in found.operators if (one.kind, one.computes) == (kind, computes)]
+        elements = sum(math.prod(size or 1 for size in one.shape) for one in own if one.shape)
+        size = sum(sum(one.weights.values()) for one in own)
+        style = "yellow" if found.int8 and computes in FLOAT else ""
+        row = (kind, computes, str(count), f"{elements:,}" if elements else "-", show_bytes(size) if size else "-")
+        table.add_row(*(Text(cell) for cell in row), style=style)
+    return table
+
+
+def _layers(found: Inspection) -> Table:
+    table = plain(None, "layer", "kind", "computes in", "relative error", "why", left=("layer", "computes in", "why"))
+    for layer in found.worst[:MOST_LAYERS]:
+        cells = (layer.name, layer.kind, layer.stored, f"{layer.relative_l2_error:.2g}", layer.why)
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def _delegation(share: float, delegates: int) -> str:
+    if not delegates:
+        return "no operator runs in a delegate"
+    return f"{share:.0%} of the operators run in {delegates} delegate{'s' if delegates > 1 else ''}"
+
+
+def _remarks(found: Inspection) -> list[str]:
+    """Sentences on the path that the file takes through its engine."""
+    lines = []
+    if found.delegated_share is not None:
+        lines.append(_delegation(found.delegated_share, found.delegates or 0))
+    if found.conversions:
+        lines.append(f"conversions between types: {named(found.conversions)}")
+    if found.runs:
+        lines.append(f"here the engine runs: {named(found.runs)}")
+    if found.only_float:
+        lines.append(
+            f"float between int8, where {found.format} has no int8 form or a slower one: {named(found.only_float)}"
+        )
+    if found.complaints:
+        lines += ["not int8:", *(f"  {sentence}" for sentence in found.complaints)]
+    elif found.computes.get(INT8):
+        lines.append("every layer that can be is int8")
+    return lines

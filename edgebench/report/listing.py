@@ -1,4 +1,4 @@
-"""What there is, as plain text: networks and devices. It is printed in a moment, without Rich or numpy."""
+"""What there is, networks and devices, as plain text or rows: printed in a moment, without Rich or numpy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Container, Sequence
 from textwrap import wrap
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from edgebench.ground.units import show_bytes, show_count, show_memory
 
@@ -38,7 +38,7 @@ def models(found: Sequence[ModelSummary]) -> str:
 
 def devices(found: Sequence[DeviceProfile]) -> str:
     """One line a device."""
-    from edgebench.machines.profiles import capabilities
+    from edgebench.run.capabilities import capabilities
 
     rows = []
     for each in found:
@@ -57,6 +57,20 @@ def devices(found: Sequence[DeviceProfile]) -> str:
         )
         rows.append(row)
     return aligned(("name", "device", "cores", "clock", "memory", "estimates for"), rows, NUMBERS)
+
+
+def device(profile: DeviceProfile) -> dict[str, Any]:
+    """One device for `--json`: its facts, and for each runtime and precision whether it is measured or estimated."""
+    from edgebench.run.capabilities import capabilities
+
+    return {
+        "name": profile.name,
+        "title": profile.title,
+        "cpu": {name: getattr(profile.cpu, name) for name in ("core", "cores", "clock_hz", "isa")},
+        "memory_bytes": profile.memory_bytes,
+        "runtimes": capabilities(profile),
+        "sources": profile.sources,
+    }
 
 
 def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Container[str] = ()) -> str:

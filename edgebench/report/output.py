@@ -1,13 +1,14 @@
-"""Where edgebench prints: results to standard output, progress and warnings to standard error."""
+"""Where edgebench prints and writes: results to standard output or a file, progress and warnings to standard error."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any, TextIO
 
-from edgebench.ground.progress import Step
+from edgebench.ground.errors import UsageError
+from edgebench.ground.progress import OnProgress, Step
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,11 +16,30 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 
-def json(value: Any) -> None:
-    """Prints `value` as one indented JSON document; NaN and infinity cannot occur, msgspec writes them as null."""
+def document(value: Any) -> str:
+    """`value` as one indented JSON document; NaN and infinity cannot occur, msgspec writes them as null."""
     import msgspec
 
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
+
+
+def json(value: Any) -> None:
+    """Prints `value` as one indented JSON document."""
+    sys.stdout.write(document(value))
+
+
+def write(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all: under a temporary name, then renamed. Raises UsageError where it cannot be."""
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_bytes(content)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {(error.strerror or type(error).__name__).lower()}") from error
 
 
 def table(block: RenderableType) -> None:
@@ -63,7 +83,7 @@ def wide_console(file: TextIO) -> Console:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[Step], None]]:
+def progress() -> Iterator[OnProgress]:
     """Yields a callback that shows each Step as a Rich progress line on standard error.
 
     Without a terminal each cell is one plain line, so that a CI log shows where a long run is. What a user's own
@@ -79,7 +99,7 @@ def progress() -> Iterator[Callable[[Step], None]]:
 
 
 @contextmanager
-def _rich_lines() -> Iterator[Callable[[Step], None]]:
+def _rich_lines() -> Iterator[OnProgress]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -99,7 +119,7 @@ def _rich_lines() -> Iterator[Callable[[Step], None]]:
         yield show
 
 
-def _plain_lines() -> Callable[[Step], None]:
+def _plain_lines() -> OnProgress:
     seen = ""
 
     def show(step: Step) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from edgebench.ground.records import Estimate, Measurement, ModelSpec, Result
+from edgebench.ground.records import ModelSpec, Result
 from edgebench.measure.latency import TAIL, refusal
 from edgebench.report import rows
 from edgebench.report.accuracy import Accuracies
@@ -36,7 +36,8 @@ COLUMNS = (
     Column("provenance", "provenance", "provenance", "measured: a clock on that device; emulated: from"
            " counted instructions through calibrated constants, or from the graph where that errs less; estimated: from"
            " the network's graph"),
-    Column("interval_s", "interval", "interval", "95% interval of the median over processes; the estimate's own"),
+    Column("interval_s", "interval", "interval", "interval of the median over processes, or the estimate's own; the"
+           " details give its confidence"),
     Column("p90_s", "p90", "time", "nearest rank over all runs; refused below 64 runs"),
     Column("p99_s", "p99", "time", "nearest rank over all runs; refused below 662 runs and for quick runs"),
     Column("first_s", "first", "time", "first inference after load, median over processes"),
@@ -70,7 +71,7 @@ def row(result: Result, records: int, accuracies: Accuracies) -> list[Value]:
         "interval_s": [times["low"], times["high"]] if times["high"] is not None else None,
         "p90_s": times["p90"] or _refused(result, "p90"),
         "p99_s": times["p99"] or _refused(result, "p99"),
-        "instructions": result.counts.get("instructions") if isinstance(result, Measurement) else None,
+        "instructions": result.instructions,
         "accuracy": top1(result, accuracies),
         "parity": parity["range_error"] if parity else None,
         "records": records,
@@ -81,8 +82,8 @@ def row(result: Result, records: int, accuracies: Accuracies) -> list[Value]:
 
 def top1(result: Result, accuracies: Accuracies) -> float | None:
     """What was counted on the file itself, or else what the user brings."""
-    found = result.accuracy
-    return found.correct / found.images if found and found.images else accuracies.of(result.model)
+    judged = result.accuracy
+    return judged.correct / judged.images if judged and judged.images else accuracies.of(result.model)
 
 
 def points(table: Sequence[Sequence[Value]], families: Sequence[str]) -> list[dict[str, Any]]:
@@ -102,9 +103,9 @@ def point(spec: ModelSpec) -> str:
 
 
 def _refused(result: Result, name: str) -> str | None:
-    if isinstance(result, Estimate) or not result.latency_s:
+    if result.scenario is None or not result.samples_s:
         return None
-    why = refusal(name, sum(map(len, result.latency_s)), result.scenario.quick)
+    why = refusal(name, sum(map(len, result.samples_s)), result.scenario.quick)
     return "quick run" if why and result.scenario.quick and name in TAIL else why
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from edgebench.ground.errors import MissingPackage, UsageError, unknown
-from edgebench.ground.records import Measurement, Result
-from edgebench.report import accuracy, files, levels, operator_rows, overview, samples, stored
+from edgebench.ground.records import Result
+from edgebench.report import accuracy, operators, output, overview, plot_rows, stored
 from edgebench.report.stored import Key, Point, Stored
 from edgebench.report.theme import Look
 
@@ -59,20 +59,18 @@ class Picture:
     look: Look = "light"
 
 
-def write_plot(source: str, output: Path, picture: Picture, *, on_warning: Callable[[str], None]) -> None:
-    """Draws one plot of the results that `source` names into `output`, whose suffix is .png or .svg.
+def write_plot(source: str, path: Path, picture: Picture, *, on_warning: Callable[[str], None]) -> None:
+    """Draws one plot of the results that `source` names into `path`, whose suffix is .png or .svg.
 
     Raises UsageError for another suffix, an unknown kind, or a choice of cells that does not fit the kind, and
     MissingPackage without the extra `report`.
     """
-    if output.suffix not in SUFFIXES:
-        raise UsageError(
-            f"a plot is written as {' or '.join(SUFFIXES)}, not '{output.suffix}': name such a file with -o"
-        )
+    if path.suffix not in SUFFIXES:
+        raise UsageError(f"a plot is written as {' or '.join(SUFFIXES)}, not '{path.suffix}': name such a file with -o")
     if picture.kind not in KINDS:
         raise unknown("kind of plot", picture.kind, KINDS)
-    found = stored.load(source, on_warning=on_warning)
-    files.write(output, drawn(draw(found, picture), output.suffix))
+    content = drawn(draw(stored.load(source, on_warning=on_warning), picture), path.suffix)
+    output.write(path, content)
 
 
 def draw(found: Stored, picture: Picture) -> Chart:
@@ -120,10 +118,10 @@ def _placed(rows: list[dict[str, Any]], y: str) -> list[dict[str, Any]]:
 def _history(series: Series, look: Look) -> Chart:
     from edgebench.report import plots
 
-    past = [(key, points) for key, points in series if len(levels.usable(points)) >= levels.LEAST_POINTS]
+    past = [(key, points) for key, points in series if len(plot_rows.usable(points)) >= plot_rows.LEAST_POINTS]
     if not past:
         raise UsageError(
-            f"no cell has {levels.LEAST_POINTS} or more records yet, which a plot of history needs:"
+            f"no cell has {plot_rows.LEAST_POINTS} or more records yet, which a plot of history needs:"
             f" {_named([key for key, _ in series])}"
         )
     if len(past) > MOST_SERIES:
@@ -131,8 +129,8 @@ def _history(series: Series, look: Look) -> Chart:
             f"{len(past)} cells have a past, and a plot of history shows up to {MOST_SERIES}: {CHOOSE}"
             f" among {_named([key for key, _ in past])}"
         )
-    points = [row for key, stored_points in past for row in levels.points(key.label, stored_points)]
-    steps = [row for key, stored_points in past for row in levels.levels(key.label, stored_points)[0]]
+    points = [row for key, stored_points in past for row in plot_rows.history_points(key.label, stored_points)]
+    steps = [row for key, stored_points in past for row in plot_rows.levels(key.label, stored_points)[0]]
     return plots.history(points, steps, look=look)
 
 
@@ -154,24 +152,21 @@ def _of_one(found: Stored, series: Series, picture: Picture) -> Chart:
 
 
 def _has(kind: str, result: Result) -> bool:
-    if not isinstance(result, Measurement):
-        return False
     if kind == "operators":
-        return result.operators is not None and bool(operator_rows.shown(result.operators))
-    return bool(result.latency_s)
+        return result.operators is not None and bool(operators.shown(result.operators))
+    return bool(result.samples_s)
 
 
 def _cell_chart(picture: Picture, result: Result) -> Chart:
     from edgebench.report import plots
 
-    if not isinstance(result, Measurement):
-        raise UsageError("an estimate has neither samples nor operators")
     if picture.kind == "operators" and result.operators is not None:
         held = result.operators
-        return plots.operators(operator_rows.shown(held), counted=not held.is_timed, look=picture.look)
+        return plots.operators(operators.shown(held), counted=not held.is_timed, look=picture.look)
+    samples_s = result.samples_s
     if picture.kind == "spread":
-        return plots.spread(samples.quantiles(result.latency_s), look=picture.look)
-    return plots.latency(samples.in_order(result.latency_s), samples.starts(result.latency_s), look=picture.look)
+        return plots.spread(plot_rows.quantiles(samples_s), look=picture.look)
+    return plots.latency(plot_rows.in_order(samples_s), plot_rows.starts(samples_s), look=picture.look)
 
 
 def drawn(chart: Chart | ChartRow, suffix: str) -> bytes:

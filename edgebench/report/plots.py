@@ -1,4 +1,4 @@
-"""The plots of the report, of `edgebench plot` and of notebooks: each takes rows in base units, returns a chart.
+"""The plots of the report, of `edgebench plot`, of trainings and of notebooks: from rows in base units to a chart.
 
 The page embeds the same charts with its own rows under the same names, so a picture in a paper and one in the report
 are drawn by one description.
@@ -12,6 +12,7 @@ from typing import Any, Final
 from edgebench.ground.errors import MissingPackage
 from edgebench.report import theme
 from edgebench.report.theme import Look
+from edgebench.training.records import Epoch
 
 try:
     import altair as alt
@@ -41,6 +42,8 @@ COUNTED: Final = ("instructions", 1e6, "instructions (millions)", "million instr
 TIMED_TOO: Final = ("unit:N", alt.Tooltip("macs:Q", title="MACs", format=".3~s"))
 WORSE: Final = "new / base (above 1 is worse)"
 PROVENANCE: Final = ("measured", "emulated", "estimated")
+PANEL: Final = 300  # points of each chart's sides
+LOSS, ERROR, GRADIENTS = "loss", "error (%)", "gradient norm"
 VERDICTS: Final = {"slower": "bad", "faster": "good", "same": "muted", "inconclusive": "ink"}
 
 
@@ -121,7 +124,7 @@ def _budget_line(look: Look) -> alt.Chart:
 
 
 def latency(samples: Rows, starts: Rows = (), *, look: Look = "light") -> Chart:
-    """Every run in time order: rows and starts as `edgebench.report.samples` makes them.
+    """Every run in time order: rows and starts as `edgebench.report.plot_rows` makes them.
 
     A run beyond the frame is a triangle at its edge; the line is the median of 25 neighbouring runs of a process.
     """
@@ -172,7 +175,7 @@ def spread(quantiles: Rows, *, look: Look = "light") -> Chart:
 
 
 def operators(rows: Rows, *, counted: bool = False, look: Look = "light") -> Chart:
-    """The costliest operators first: rows with the fields of `operator_rows.OperatorRow`, or of CountedRow."""
+    """The costliest operators first: rows with the fields of `operators.OperatorRow`, or of CountedRow."""
     field, unit, title, name = COUNTED if counted else TIMED
     base = (
         alt.Chart(alt.NamedData("operators"))
@@ -256,6 +259,51 @@ def comparison(rows: Rows, *, look: Look = "light") -> Chart:
         [one, bars, dots], {"rows": list(rows)}, look, description="ratio of new to base, by cell and metric"
     )
     return _bars_high(chart, len(rows), look)
+
+
+def curves(runs: Mapping[str, Sequence[Epoch]], look: Look = "light") -> alt.HConcatChart:
+    """Returns three charts side by side: loss, error, and the gradient norms, by epoch."""
+    rows = [
+        {"epoch": row.epoch, "panel": panel, "what": what, "run": name, "value": value}
+        for name, epochs in runs.items()
+        for row in epochs
+        for panel, what, value in _curve_points(row)
+    ]
+    charts = [_panel(panel, log=panel != ERROR, many=len(runs) > 1) for panel in (LOSS, ERROR, GRADIENTS)]
+    row: alt.HConcatChart = alt.hconcat(*charts, datasets={"rows": rows}, description="a training, epoch by epoch")
+    row = row.resolve_scale(strokeDash="independent").configure(**theme.config(look))
+    return row
+
+
+def _panel(panel: str, *, log: bool, many: bool) -> alt.Chart:
+    scale = alt.Scale(type="log" if log else "linear", nice=False, padding=8, zero=False)
+    dash = alt.StrokeDash("what:N", title=None)
+    colour = alt.Color("run:N", title="run", sort=None) if many else alt.Color("what:N", title=None)
+    lines: alt.Chart = (
+        alt.Chart(alt.NamedData("rows"))
+        .transform_filter(f"datum.panel === '{panel}' && isValid(datum.value)")
+        .mark_line(strokeWidth=1.5)
+        .encode(
+            x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("value:Q", title=panel, scale=scale),
+            color=colour,
+            strokeDash=dash,
+        )
+        .properties(width=PANEL, height=PANEL)
+    )
+    return lines
+
+
+def _curve_points(row: Epoch) -> list[tuple[str, str, float]]:
+    first = next(iter(row.layer_gradients.values()), row.gradient_norm)
+    return [
+        (LOSS, "training", row.train_loss),
+        (LOSS, "validation", row.val_loss),
+        (ERROR, "training", 100 * (1 - row.train_accuracy)),
+        (ERROR, "validation", 100 * (1 - row.val_accuracy)),
+        (GRADIENTS, "all layers", row.gradient_norm),
+        (GRADIENTS, "first layer", first),
+    ]
 
 
 def _bars_high(chart: Chart, count: int, look: Look) -> Chart:

@@ -1,45 +1,238 @@
-"""What `edgebench profile` prints when its cells are done."""
+"""What `edgebench profile` shows: the table of results, what its numbers mean, operators, and rows for `--json`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from edgebench.ground.records import Measurement, OperatorProfile, Result
-from edgebench.report import output
+from rich.table import Table
+from rich.text import Text
+
+from edgebench.ground.records import OperatorProfile, Parity, Result
+from edgebench.ground.units import show_bytes, show_count, show_seconds
+from edgebench.report import accuracy, operators, output, rows
+from edgebench.report.overview import point
+from edgebench.report.tables import concerned, plain
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+
     from edgebench.machines.profiles import DeviceProfile
+
+Row = dict[str, str]
+
+_WORDS = ("model", "point", "format", "prec", "provenance")
+_IDENTITY = ("model", "point", "format", "prec", "thr")
+_TIMES = ("provenance", "p50", "interval", "p90", "first", "load", "peak mem", "instr")
+_ACCURACY = ("top-1", "vs torch")
+_FILE = ("size", "params", "MACs", "parity")
 
 
 def show(results: Sequence[Result], device: DeviceProfile, *, json: bool = False) -> None:
     """Prints the results, with the operators of those that have them."""
-    from edgebench.report import operator_counts, operator_table, tables
-
-    timed = operators(results)
     if json:
         output.json([row(result) for result in results])
     else:
-        output.blocks(*tables.profile(results, device))
-        for title, profile in timed.items():
-            table = operator_table.operators if profile.is_timed else operator_counts.operators
-            output.blocks("", *table(profile, title))
-
-
-def operators(results: Sequence[Result]) -> dict[str, OperatorProfile]:
-    """The operator profiles of those results that have one, by a title."""
-    return {
-        f"{result.model.key} {result.export.key} ({result.runtime})": result.operators
-        for result in results
-        if isinstance(result, Measurement) and result.operators is not None
-    }
+        output.blocks(*profile(results, device))
+        for title, held in operator_profiles(results).items():
+            output.blocks("", *operators.table(held, title))
 
 
 def row(result: Result) -> dict[str, Any]:
     """One row for `--json`; with operators where they were timed or counted."""
-    from edgebench.report import operator_counts, operator_table, rows
-
     flat = rows.profile(result)
-    for profile in operators([result]).values():
-        flat["operators"] = (operator_table if profile.is_timed else operator_counts).rows(profile)
-    return flat
+    return flat if result.operators is None else {**flat, "operators": operators.rows(result.operators)}
+
+
+def operator_profiles(results: Sequence[Result]) -> dict[str, OperatorProfile]:
+    """The operator profiles of those results that have one, by a title."""
+    return {
+        f"{result.model.key} {result.export.key} ({result.runtime})": result.operators
+        for result in results
+        if result.operators is not None
+    }
+
+
+def profile(results: Sequence[Result], device: DeviceProfile) -> list[RenderableType]:
+    """The profile table and, under it, what its columns mean, the warnings, and how to get a measured number."""
+    blocks: list[RenderableType] = [_Profile(f"{device.title} ({device.name})", [_cells(result) for result in results])]
+    blocks += [Text(line, style="dim") for line in legend(results)]
+    blocks += [Text(f"! {warning}") for warning in _warnings(results)]
+    if any(result.provenance == "estimated" and result.latency for result in results):
+        blocks.append(
+            Text(
+                f"Estimated, not measured: to measure, reach a {device.title} with --connect, or run `edgebench "
+                "profile` on it (there it is --device host).",
+                style="dim",
+            )
+        )
+    return blocks
+
+
+@dataclass(frozen=True)
+class _Profile:
+    """The profile table: one where the terminal is wide enough, else one of the timings and one of the files."""
+
+    title: str
+    cells: Sequence[Row]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        times, file = _filled(_TIMES, self.cells), [*_filled(_ACCURACY, self.cells), *_FILE]
+        whole = self._table(self.title, [*_IDENTITY, *times, *file])
+        if console.measure(whole, options=options.update_width(1000)).maximum <= options.max_width:
+            yield whole
+            return
+        yield self._table(self.title, [*_IDENTITY, *times])
+        yield Text()
+        yield self._table(None, [*_IDENTITY, *file])
+
+    def _table(self, title: str | None, columns: Sequence[str]) -> Table:
+        table = plain(title, *columns, left=_WORDS)
+        for row in self.cells:
+            table.add_row(*(row[column] for column in columns))
+        return table
+
+
+class Results(list[Result]):
+    """A list of results that shows as the profile table, at a prompt and in a notebook."""
+
+    def __repr__(self) -> str:
+        cells = self._cells()
+        table = plain(None, *(cells[0] if cells else ()), left=_WORDS)
+        for row in cells:
+            table.add_row(*row.values())
+        text = StringIO()
+        output.wide_console(text).print(table)
+        return text.getvalue().rstrip()
+
+    def _repr_html_(self) -> str:
+        cells = self._cells()
+        head = _html("th", cells[0]) if cells else ""
+        return f"<table>{head}{''.join(_html('td', row.values()) for row in cells)}</table>"
+
+    def _cells(self) -> list[Row]:
+        """The profile table's cells by column, without the columns that no row fills."""
+        cells = [_cells(result) for result in self]
+        filled = _filled((*_IDENTITY, *_TIMES, *_ACCURACY, *_FILE), cells)
+        return [{name: row[name] for name in filled} for row in cells]
+
+
+def _html(tag: str, texts: Iterable[str]) -> str:
+    return "<tr>" + "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts) + "</tr>"
+
+
+def _filled(columns: Sequence[str], cells: Sequence[Row]) -> list[str]:
+    """The columns that some row fills."""
+    return [name for name in columns if any(row[name] != "-" for row in cells)]
+
+
+def _cells(result: Result) -> Row:
+    flat = rows.profile(result)
+    times = flat["latency_s"]
+    return {
+        "model": result.model.name,
+        "point": point(result.model),
+        "format": result.export.format,
+        "prec": result.export.precision,
+        "thr": str(result.threads),
+        "provenance": result.provenance if result.status == "ok" else result.status.upper(),
+        "p50": show_seconds(times["median"]),
+        "interval": _interval(times["low"], times["high"]),
+        "p90": "needs runs" if result.samples_s and times["p90"] is None else show_seconds(times["p90"]),
+        "first": show_seconds(flat["first_s"]),
+        "load": show_seconds(flat["load_s"]),
+        "peak mem": show_bytes(result.peak_memory_bytes),
+        "instr": show_count(result.instructions),
+        "top-1": accuracy.top1(result.accuracy),
+        "vs torch": accuracy.points(result.accuracy),
+        "size": show_bytes(result.size_bytes),
+        "params": show_count(result.parameters),
+        "MACs": show_count(result.macs),
+        "parity": _parity(result.parity),
+    }
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    """61.1-88.1 ms; both units where they differ: 82.1 us-1.50 ms."""
+    if low is None or high is None:
+        return "-"
+    (number, _, unit), end = show_seconds(low).partition(" "), show_seconds(high)
+    return f"{number}-{end}" if end.endswith(f" {unit}") else f"{number} {unit}-{end}"
+
+
+def _parity(parity: Parity | None) -> str:
+    return "-" if parity is None else f"{parity.range_error:.0e}" if parity.max_abs_error else "0"
+
+
+def _warnings(results: Sequence[Result]) -> list[str]:
+    """Warnings and errors, each once, with the rows that it concerns where these are not all."""
+    found = concerned(
+        (
+            f"{result.model.name} {result.export.format} {result.export.precision}",
+            (*result.warnings, *([result.error] if result.error else [])),
+        )
+        for result in results
+    )
+    everywhere = len(results) > 1
+    return [
+        warning if everywhere and len(names) == len(results) else f"{', '.join(names)}: {warning}"
+        for warning, names in found.items()
+    ]
+
+
+def legend(results: Sequence[Result]) -> list[str]:
+    """What the numbers mean, one sentence a kind of number that the results have."""
+    lines = _legend_of_emulated([result for result in results if result.provenance == "emulated"])
+    for confidence in _confidences(results, timed=True):
+        lines.append(
+            f"measured: p50 is the median over fresh processes with its {confidence:.0%} interval; it covers copying "
+            "the input in, the inference, and reading the output. first: the first inference after load."
+        )
+    lines += [
+        f"estimated: from the network's graph; the interval should hold the device's median in {value:.0%} of cases."
+        for value in _confidences([each for each in results if each.provenance == "estimated"], timed=False)
+    ]
+    if any(result.parity for result in results):
+        lines.append(
+            "parity: largest error against PyTorch as a share of the output's range, with the file run on this machine."
+        )
+    judged = {result.accuracy.dataset: None for result in results if result.accuracy}
+    lines += [
+        f"top-1: share of images of {dataset} whose class is the file's first, with Wilson's 95% interval; vs torch: "
+        "points by which that differs from PyTorch's in fp32."
+        for dataset in judged
+    ]
+    return lines
+
+
+def _confidences(results: Sequence[Result], *, timed: bool) -> list[float]:
+    """The confidences of the intervals of what was timed, or of what was not."""
+    return sorted(
+        {result.latency.confidence for result in results if result.latency and bool(result.samples_s) == timed}
+    )
+
+
+def _legend_of_emulated(results: Sequence[Result]) -> list[str]:
+    """What was counted, and where a time comes from: never from the emulator's clock."""
+    if not results:
+        return []
+    lines = [
+        "emulated: the device's own runtime under QEMU. instr (executed instructions of one inference) and peak mem are"
+        " counted, not estimated; parity is against this machine."
+    ]
+    timed = {
+        (result.calibrated_on, result.latency.confidence): None
+        for result in results
+        if result.latency and not result.samples_s
+    }
+    lines += [
+        f"emulated p50 (time through a calibrated constant, not measured): from {rests_on}. The interval should hold "
+        f"the device's median in {confidence:.0%} of cases."
+        for rests_on, confidence in timed
+    ]
+    if not timed:
+        lines.append("An emulator's clock means nothing, and no constant is calibrated for this: no time is given.")
+    return lines

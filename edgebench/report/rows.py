@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgebench.ground.records import Accuracy, Estimate, Measurement, ModelSpec, Parity, QuantizationReport, Result
+from edgebench.ground.records import Accuracy, ModelSpec, Parity, QuantizationReport, Result
 
 if TYPE_CHECKING:
-    from edgebench.machines.profiles import DeviceProfile
     from edgebench.run.exporting import Outcome
 
-_LATENCY = ("median", "low", "high", "p90", "p95", "p99")
+_PERCENTILES = ("p90", "p95", "p99")
 
 
 def profile(result: Result) -> dict[str, Any]:
@@ -21,14 +20,14 @@ def profile(result: Result) -> dict[str, Any]:
         "precision": result.export.precision,
         "device": result.device,
         "runtime": result.runtime,
-        "threads": result.scenario.threads if isinstance(result, Measurement) else result.threads,
+        "threads": result.threads,
         "provenance": result.provenance,
         "latency_s": latency(result),
         "calibrated_on": result.calibrated_on or None,
-        "first_s": _middle(result.first_s) if isinstance(result, Measurement) else None,
-        "load_s": _middle(result.load_s) if isinstance(result, Measurement) else None,
+        "first_s": _middle(result.first_s),
+        "load_s": _middle(result.load_s),
         "peak_memory_bytes": result.peak_memory_bytes,
-        "instructions": result.counts.get("instructions") if isinstance(result, Measurement) else None,
+        "instructions": result.instructions,
         "size_bytes": result.size_bytes,
         "parameters": result.parameters,
         "macs": result.macs,
@@ -41,18 +40,23 @@ def profile(result: Result) -> dict[str, Any]:
 
 
 def latency(result: Result) -> dict[str, float | None]:
-    """median, low, high, p90, p95, p99 in seconds; None for what the samples cannot carry.
+    """median, its interval (low, high, confidence), p90, p95, p99 in seconds; None for what the samples cannot carry.
 
     An estimate and an emulated row have the calibrated value and the ends of its interval.
     """
-    if isinstance(result, Estimate) or not result.latency_s:
-        found = result.latency_s if isinstance(result, Estimate) else result.estimated_latency_s
-        values = (found.value, found.low, found.high) if found else (None, None, None)
-        return dict(zip(_LATENCY, (*values, None, None, None), strict=True))
-    from edgebench.measure.latency import summarize
+    headline, summary = result.latency, None
+    if result.scenario and result.samples_s:
+        from edgebench.measure.latency import summarize
 
-    summary = summarize(result.latency_s, quick=result.scenario.quick)
-    return {name: getattr(summary, name) for name in _LATENCY}
+        summary = summarize(result.samples_s, quick=result.scenario.quick)
+    bounded = headline if headline and headline.is_bounded else None
+    return {
+        "median": headline.value if headline else None,
+        "low": bounded.low if bounded else None,
+        "high": bounded.high if bounded else None,
+        "confidence": bounded.confidence if bounded else None,
+        **{name: getattr(summary, name, None) for name in _PERCENTILES},
+    }
 
 
 def export(outcome: Outcome) -> dict[str, Any]:
@@ -94,50 +98,31 @@ def _quantization(report: QuantizationReport | None) -> dict[str, Any] | None:
     }
 
 
-def accuracy(found: Accuracy | None) -> dict[str, Any] | None:
+def accuracy(judged: Accuracy | None) -> dict[str, Any] | None:
     """Shares of images with their intervals (95%, Wilson); None where torch's network is not known."""
-    if found is None:
+    if judged is None:
         return None
-    reference = found.reference_correct
+    reference = judged.reference_correct
     return {
-        "top1": _share(found.correct, found.images),
-        "top5": _share(found.correct5, found.images),
-        "agreement": _share(found.agreed, found.images),
-        "torch_top1": _share(reference, found.images),
-        "difference": (found.correct - reference) / found.images if reference is not None and found.images else None,
-        "images": found.images,
-        "unreadable": found.unreadable,
-        "images_per_s": (found.images + found.unreadable) / found.seconds if found.seconds else None,
-        "dataset": found.dataset,
-        "dataset_identity": found.dataset_identity,
-        "evaluated_by": found.evaluated_by,
+        "top1": _share(judged.correct, judged.images),
+        "top5": _share(judged.correct5, judged.images),
+        "agreement": _share(judged.agreed, judged.images),
+        "torch_top1": _share(reference, judged.images),
+        "difference": (judged.correct - reference) / judged.images if reference is not None and judged.images else None,
+        "images": judged.images,
+        "unreadable": judged.unreadable,
+        "images_per_s": (judged.images + judged.unreadable) / judged.seconds if judged.seconds else None,
+        "dataset": judged.dataset,
+        "dataset_identity": judged.dataset_identity,
+        "evaluated_by": judged.evaluated_by,
     }
 
 
 def _share(count: int | None, images: int) -> dict[str, float] | None:
     from edgebench.measure.accuracy import wilson
 
-    found = None if count is None else wilson(count, images)
-    return {"value": found.value, "low": found.low, "high": found.high} if found else None
-
-
-def device(profile: DeviceProfile) -> dict[str, Any]:
-    """One device: its facts, and for each runtime and precision whether it can be measured or estimated."""
-    from edgebench.machines.profiles import capabilities
-
-    return {
-        "name": profile.name,
-        "title": profile.title,
-        "cpu": {
-            "core": profile.cpu.core,
-            "cores": profile.cpu.cores,
-            "clock_hz": profile.cpu.clock_hz,
-            "isa": profile.cpu.isa,
-        },
-        "memory_bytes": profile.memory_bytes,
-        "runtimes": capabilities(profile),
-        "sources": profile.sources,
-    }
+    share = None if count is None else wilson(count, images)
+    return {name: getattr(share, name) for name in share.__struct_fields__} if share else None
 
 
 def point(spec: ModelSpec) -> dict[str, Any]:
@@ -148,13 +133,8 @@ def point(spec: ModelSpec) -> dict[str, Any]:
 def _parity(parity: Parity | None) -> dict[str, Any] | None:
     if parity is None:
         return None
-    return {
-        "max_abs_error": parity.max_abs_error,
-        "range_error": parity.range_error,
-        "relative_l2_error": parity.relative_l2_error,
-        "passed": parity.passed,
-        "evaluated_by": parity.evaluated_by,
-    }
+    names = ("max_abs_error", "range_error", "relative_l2_error", "passed", "evaluated_by")
+    return {name: getattr(parity, name) for name in names}
 
 
 def _middle(values: tuple[float, ...]) -> float | None:

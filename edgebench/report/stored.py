@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -16,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from edgebench.compare import sources
-from edgebench.compare.cells import cell_of
+from edgebench.compare.pairing import cell_of, moment
 from edgebench.compare.records import Cell
 from edgebench.compare.statistics import QUANTILE
 from edgebench.ground import store
@@ -185,11 +184,7 @@ def _decode(line: bytes) -> _Head:
 
 def _epoch(head: _Head) -> float:
     """Seconds since 1970; a time without a zone is UTC."""
-    try:
-        time = datetime.fromisoformat(head.time)
-    except ValueError as error:
-        raise UsageError(f"a record has the time '{head.time}', which is not an ISO 8601 time") from error
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    return moment(head.time, "a record").timestamp()
 
 
 def _level(head: _Head, name: str) -> float | None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from edgebench.ground.errors import MissingPackage
-from edgebench.report import files
+from edgebench.report import output
 from edgebench.report.theme import Look
-from edgebench.training.kinds import KINDS
-from edgebench.training.records import Epoch, Outcome
+from edgebench.training.records import Epoch, TrainingResult
+from edgebench.training.settings import KINDS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,40 +24,40 @@ HEADING: Final = 14  # pixels a row's name takes
 _INK, _PAPER = (27, 31, 36), (255, 255, 255)
 
 
-def table(outcome: Outcome) -> Table:
+def table(trained: TrainingResult) -> Table:
     """Returns one row: the network, what was trained, and how well."""
     from rich.table import Table
 
     shown = Table("network", "data", "images", "trained", "frozen", "epochs", "best", "top-1", "images/s", "time")
-    speed = sum(row.images_per_s for row in outcome.epochs) / max(1, len(outcome.epochs))
+    speed = sum(row.images_per_s for row in trained.epochs) / max(1, len(trained.epochs))
     shown.add_row(
-        outcome.model.key,
-        outcome.data,
-        str(outcome.train_images),
-        f"{outcome.trained_parameters:,}",
-        f"{outcome.frozen_parameters:,}",
-        str(len(outcome.epochs)),
-        str(outcome.best_epoch),
-        f"{outcome.val_accuracy:.2%} of {outcome.val_images}",
+        trained.model.key,
+        trained.data,
+        str(trained.train_images),
+        f"{trained.trained_parameters:,}",
+        f"{trained.frozen_parameters:,}",
+        str(len(trained.epochs)),
+        str(trained.best_epoch),
+        f"{trained.val_accuracy:.2%} of {trained.val_images}",
         f"{speed:.0f}",
-        f"{outcome.seconds:.0f} s",
+        f"{trained.seconds:.0f} s",
     )
     return shown
 
 
-def remarks(outcome: Outcome) -> list[str]:
+def warnings(trained: TrainingResult) -> list[str]:
     """Returns what a user should know besides: layers begun anew, images left out, advice."""
     said = []
-    if outcome.replaced:
-        said.append(f"begun anew for {len(outcome.classes)} classes: {', '.join(outcome.replaced)}")
-    said += [f"left out: {path} {why}" for path, why in outcome.unreadable.items()]
-    return [*said, outcome.advice] if outcome.advice else said
+    if trained.replaced:
+        said.append(f"begun anew for {len(trained.classes)} classes: {', '.join(trained.replaced)}")
+    said += [f"left out: {path} {why}" for path, why in trained.unreadable.items()]
+    return [*said, trained.advice] if trained.advice else said
 
 
-def curves_beside(outcome: Outcome) -> list[str]:
+def curves_beside(trained: TrainingResult) -> list[str]:
     """Draws the curves into the run's folder; without the extra `report` the remark that says so is returned."""
     try:
-        write_curves(Path(outcome.folder) / CURVES, {outcome.model.key: outcome.epochs})
+        write_curves(Path(trained.folder) / CURVES, {trained.model.key: trained.epochs})
     except MissingPackage as error:
         return [str(error)]
     return []
@@ -68,19 +68,14 @@ def write_curves(path: Path, runs: Mapping[str, Sequence[Epoch]], look: Look = "
 
     Raises MissingPackage without the extra `report`, UsageError where the file cannot be written.
     """
-    from edgebench.report.curves import curves
     from edgebench.report.pictures import drawn
+    from edgebench.report.plots import curves
 
-    files.write(path, drawn(curves(runs, look), ".png"))
-
-
-def write_grid(path: Path, rows: Mapping[str, Pixels]) -> None:
-    """Writes uint8 [n, H, W, 3] a row as one PNG, with the name of each row and what it does above it."""
-    files.write(path, grid(rows))
+    output.write(path, drawn(curves(runs, look), ".png"))
 
 
 def grid(rows: Mapping[str, Pixels]) -> bytes:
-    """Returns the PNG that `write_grid` writes."""
+    """Returns uint8 [n, H, W, 3] a row as one PNG, with the name of each row and what it does above it."""
     from PIL import Image, ImageDraw
 
     count, height, width = next(iter(rows.values())).shape[:3]
@@ -98,8 +93,8 @@ def grid(rows: Mapping[str, Pixels]) -> bytes:
     return content.getvalue()
 
 
-def json(outcome: Outcome) -> dict[str, Any]:
+def json(trained: TrainingResult) -> dict[str, Any]:
     """Returns what `train --json` prints."""
     import msgspec
 
-    return {**msgspec.to_builtins(outcome), "seconds": outcome.seconds}
+    return {**msgspec.to_builtins(trained), "seconds": trained.seconds}

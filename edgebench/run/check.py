@@ -10,23 +10,23 @@ from edgebench.ground.records import Record
 from edgebench.machines.profiles import DeviceProfile
 from edgebench.places.board.reach import connected, link, way
 from edgebench.places.board.remote import RemoteTarget
-from edgebench.runtimes import PACKAGES
+from edgebench.runtimes import bundled
 
-# Imports each module it is given, and says its version or why not.
+# Imports each module=package it is given, and says the package's version or why not.
 QUESTION = """
 import json, sys
 from importlib import import_module
 from importlib.metadata import version
 found = {}
-for name in sys.argv[1:]:
+for argument in sys.argv[1:]:
+    module, name = argument.split("=")
     try:
-        import_module(name + (".interpreter" if name == "ai_edge_litert" else ""))
-        found[name] = [version(name.replace("_", "-")), None]
+        import_module(module)
+        found[name] = [version(name), None]
     except Exception as error:
         found[name] = [None, "%s: %s" % (type(error).__name__, error)]
 print(json.dumps(found))
 """
-ENGINES = ("litert", "onnxruntime", "ncnn")
 
 
 class Engine(Record, frozen=True, kw_only=True):
@@ -96,14 +96,13 @@ def _answer(name: str, via: str, target: RemoteTarget) -> Answer:
 
 def engines(target: RemoteTarget) -> tuple[Engine, ...]:
     """The runtimes that start there. Raises DeviceError when Python gives no answer."""
-    packages = {runtime: PACKAGES.get(runtime, runtime) for runtime in ENGINES}
-    answer = target.python("-c", QUESTION, *packages.values())
+    answer = target.python("-c", QUESTION, *(each.probe for each in bundled()))
     try:
         found = msgspec.json.decode(answer.text.strip(), type=dict[str, tuple[str | None, str | None]])
     except msgspec.MsgspecError as error:
         raise DeviceError(f"{target.link.name} does not tell its runtimes: {answer.last_error}") from error
     return tuple(
-        Engine(runtime=runtime, version=found[package][0], reason=found[package][1])
-        for runtime, package in packages.items()
-        if package in found
+        Engine(runtime=each.name, version=found[each.distribution][0], reason=found[each.distribution][1])
+        for each in bundled()
+        if each.distribution in found
     )

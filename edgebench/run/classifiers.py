@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from edgebench.formats.examples import Array
-from edgebench.formats.native import Native, fed
-from edgebench.formats.quiet import quiet
+from edgebench.formats.format import form
+from edgebench.formats.native import Native, fed, session
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.records import Artifact, Scenario
 from edgebench.ground.threads import one_thread
 from edgebench.places.target import Outputs, OutputsJob, Raised, Target
-from edgebench.runtimes import FORMATS, RUNTIMES, unavailable
+from edgebench.runtimes import runtime_of, unavailable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,11 +28,15 @@ Run = Callable[[Array], Array]
 
 @dataclass(frozen=True)
 class Classifier:
-    """`run` takes float32 [n, C, H, W], n up to `batch`, and returns float32 [n, classes]. `name` says what it is."""
+    """`run` takes float32 [n, C, H, W], n up to `batch`, and returns float32 [n, classes]. `name` says what it is.
+
+    `instead` says why it is edgebench's evaluator and not the file's own runtime; empty where that runs it.
+    """
 
     run: Run
     name: str
     batch: int
+    instead: str = ""
 
 
 def of_module(module: nn.Module, batch: int) -> Classifier:
@@ -48,26 +52,23 @@ def of_module(module: nn.Module, batch: int) -> Classifier:
 
 
 def of_file(artifact: Artifact, batch: int, threads: int = 1) -> Classifier:
-    """An exported file in its runtime on this machine; a CoreML package off a Mac in edgebench's evaluator.
+    """An exported file in its runtime on this machine; where this system has none for it, in edgebench's evaluator.
 
     A file whose batch is fixed runs image by image. Raises UsageError where its runtime is not installed, DeviceError
     where it does not load.
     """
-    if artifact.export.format == "coreml" and unavailable("coreml"):
-        return _evaluated(artifact)
-    runtime = FORMATS[artifact.export.format]
+    runtime = runtime_of(artifact.export.format)
     if reason := unavailable(runtime):
-        raise UsageError(reason)
-    from edgebench.formats.describe import NOISE
-
+        if not form(artifact.export.format).evaluate:
+            raise UsageError(reason)
+        return _evaluated(artifact, reason.partition(";")[0])
     size = batch if artifact.inputs[0].shape[0] is None else 1
     try:
-        with quiet(NOISE):
-            session = RUNTIMES.load(runtime)(artifact.path, threads, size)
+        loaded = session(runtime, artifact.path, threads, size)
     except (OSError, RuntimeError, ValueError) as error:
         raise DeviceError(f"{runtime} cannot load {artifact.path}: {_first_line(error)}") from error
-    run = _filled(_caught(fed(session.run, artifact.inputs[0], artifact.outputs[0]), runtime), size)
-    return Classifier(_pixels(run, artifact), f"{runtime} {session.version}", size)
+    run = _filled(_caught(fed(loaded.run, artifact.inputs[0], artifact.outputs[0]), runtime), size)
+    return Classifier(_pixels(run, artifact), f"{runtime} {loaded.version}", size)
 
 
 def of_target(artifact: Artifact, target: Target, where: str, batch: int, threads: int = 1) -> Classifier:
@@ -75,7 +76,7 @@ def of_target(artifact: Artifact, target: Target, where: str, batch: int, thread
 
     `where` is how the device is called. `run` raises DeviceError where the process or its engine fails.
     """
-    runtime = FORMATS[artifact.export.format]
+    runtime = runtime_of(artifact.export.format)
     run = fed(lambda x: _outputs_there(artifact, target, runtime, threads, x), artifact.inputs[0], artifact.outputs[0])
     return Classifier(_pixels(run, artifact), f"{runtime} {where}", batch)
 
@@ -100,16 +101,15 @@ def _outputs_there(artifact: Artifact, target: Target, runtime: str, threads: in
     return np.concatenate(found)
 
 
-def _evaluated(artifact: Artifact) -> Classifier:
-    from edgebench.formats.coreml.evaluate import load_package
-
-    program = load_package(Path(artifact.path))
+def _evaluated(artifact: Artifact, instead: str) -> Classifier:
+    program = form(artifact.export.format).load("evaluate")(Path(artifact.path))
 
     def run(x: Array) -> Array:
         with one_thread():
-            return program.run(x)
+            outputs: Array = program.run(x)
+            return outputs
 
-    return Classifier(_pixels(run, artifact), program.name, 1)
+    return Classifier(_pixels(run, artifact), program.name, 1, instead)
 
 
 def _filled(run: Run, size: int) -> Run:

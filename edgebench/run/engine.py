@@ -40,7 +40,7 @@ from edgebench.run.exporting import prepare
 from edgebench.run.mode import Method, Mode
 from edgebench.run.plan import suited
 from edgebench.run.resume import Address, Stored
-from edgebench.runtimes import FORMATS
+from edgebench.runtimes import runtime_of
 
 if TYPE_CHECKING:
     from edgebench.data import Dataset
@@ -135,7 +135,7 @@ class Engine:
 
     def runtime(self, cell: Cell) -> str:
         """What runs the cell's file."""
-        return "fake" if self.method.mode is Mode.PRETEND else FORMATS[cell.export.format]
+        return "fake" if self.method.mode is Mode.PRETEND else runtime_of(cell.export.format)
 
     def record(self, cell: Cell, artifact: Artifact | JobError | None, tell: Tell = quiet) -> Result:
         """Measures, emulates or estimates one cell; a failure becomes a record that says so.
@@ -186,8 +186,8 @@ class Engine:
         return with_operators(measured, artifact)
 
     def _reach(self, cell: Cell, artifact: Artifact, tell: Tell) -> Result:
+        from edgebench.run.devices import measure_there
         from edgebench.run.graph_of import graph_of_model
-        from edgebench.run.reached import measure_there
 
         target = self.target(tell)
         if target is None:
@@ -204,14 +204,15 @@ class Engine:
         )
 
     def _emulate(self, cell: Cell, artifact: Artifact, tell: Tell) -> Result:
+        from edgebench.formats.format import prefixes
         from edgebench.places.emulator.by_operator import with_operator_counts
-        from edgebench.run.emulated import emulate
+        from edgebench.run.devices import emulate
 
         emulated = emulate(artifact, self.device, on_progress=tell)
         if not self.method.operators or emulated.status != "ok":
             return emulated
         tell("operators")
-        return with_operator_counts(emulated, artifact, self.device)
+        return with_operator_counts(emulated, artifact, self.device, prefixes)
 
     def _count(self, cell: Cell, artifact: Artifact, tell: Tell) -> Result:
         from edgebench.places.emulator.emulator import count_host

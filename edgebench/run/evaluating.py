@@ -17,7 +17,7 @@ from edgebench.run.engine import Engine, scenario
 from edgebench.run.evaluator import BATCH, Evaluation, Evaluator, Place, check_all_classes
 from edgebench.run.mode import Method, Mode
 from edgebench.run.plan import is_file, suited
-from edgebench.runtimes import FORMATS
+from edgebench.runtimes import runtime_of
 
 NAMED: Final = 5  # classes that a note names
 
@@ -133,7 +133,7 @@ def _attempt(evaluator: Evaluator, cell: Cell, artifact: Artifact | JobError | N
             model=cell.spec,
             export=cell.export,
             device=evaluator.place.device.name,
-            runtime=FORMATS[cell.export.format],
+            runtime=runtime_of(cell.export.format),
             status="failed",
             error=str(error),
         )

@@ -22,7 +22,7 @@ from edgebench.ground.records import Accuracy, Artifact, ExportSpec, ModelSpec, 
 from edgebench.measure import accuracy
 from edgebench.measure.accuracy import Classes, Confusion, Predictions
 from edgebench.run.cell import Cell
-from edgebench.runtimes import FORMATS
+from edgebench.runtimes import runtime, runtime_of
 
 if TYPE_CHECKING:
     from edgebench.data import Dataset, Unreadable
@@ -89,8 +89,9 @@ class Place:
 
         if self.target is None:
             return classifiers.of_file(artifact, self.batch, self.threads)
-        if artifact.export.format == "coreml":
-            raise DeviceError(f"CoreML packages do not run on {self.device.name}: evaluate them with `device='host'`")
+        if runtime(runtime_of(artifact.export.format)).system:
+            form = artifact.export.format
+            raise DeviceError(f"{form} files do not run on {self.device.name}: evaluate them with `device='host'`")
         return classifiers.of_target(artifact, self.target, f"on {self.where}", self.batch, self.threads)
 
     @property
@@ -124,7 +125,7 @@ class Evaluator:
             model=artifact.model,
             export=artifact.export,
             device=self.place.device.name,
-            runtime=FORMATS[artifact.export.format],
+            runtime=runtime_of(artifact.export.format),
             accuracy=accuracy.score(
                 found,
                 self.images.labels,
@@ -155,7 +156,7 @@ class Evaluator:
             # A user's code may change under its name; its file then changes too.
             made = artifact.sha256 if artifact.model.family == "user" else given
             key = [artifact.model, made, classifier.name, artifact.preprocessing, self.images.identity]
-            found = self.predict(classifier, artifact.preprocessing, artifact.model, key, "torch")
+            found = self.predict(classifier, artifact.preprocessing, artifact.model, key, "running torch")
         return found, []
 
     def predict(
@@ -216,8 +217,8 @@ def _given(artifact: Artifact) -> Preprocessing | None:
 def _warnings(artifact: Artifact, classifier: Classifier, found: Predictions) -> list[str]:
     """What a reader of the numbers has to know."""
     warnings = list(artifact.warnings) if artifact.export.precision == "int8" else []  # on what it was calibrated
-    if artifact.export.format == "coreml" and "evaluator" in classifier.name:
-        warnings.append("CoreML runs on a Mac only: the package was run by edgebench's evaluator, not by Apple's")
+    if classifier.instead:
+        warnings.append(f"{classifier.instead}: this file was run by edgebench's evaluator")
     if artifact.preprocessing is None:
         warnings.append("no preprocessing is known: images were resized to the input and divided by 255, no more")
     if artifact.weights_sha256 is None and artifact.model.family not in ("file", "user"):

@@ -13,20 +13,22 @@ if TYPE_CHECKING:
 
 
 def graph_of(artifact: Artifact, weights: Path | None = None) -> Graph:
-    """The graph of what is in the file, without running it; a ready .tflite file is read itself.
+    """The graph of what is in the file, without running it; a ready file is read itself, where its format can.
 
     Raises DeviceError for a ready file of another format, or with an operator that a Graph does not have.
     """
     if artifact.model.family != "file":
         return graph_of_model(artifact.model, weights)
-    if artifact.export.format != "tflite":
+    from edgebench.formats.format import every, form
+
+    if not form(artifact.export.format).graph:
+        read = " and ".join(each.suffix for each in every() if each.graph)
         raise DeviceError(
-            f"an estimate needs the network's graph, which edgebench reads from .tflite files and not from "
+            f"an estimate needs the network's graph, which edgebench reads from {read} files and not from "
             f"{Path(artifact.path).name}: name the network instead, or measure the file with `device='host'`"
         )
-    from edgebench.formats.tflite.graph import read_graph
-
-    return read_graph(Path(artifact.path))
+    graph: Graph = form(artifact.export.format).load("graph")(Path(artifact.path))
+    return graph
 
 
 def graph_of_model(spec: ModelSpec, weights: Path | None = None) -> Graph:

@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgebench.formats import inspect as inside
 from edgebench.formats import manifest
-from edgebench.formats.inspect import CONVERSION, INT8, Operator
-from edgebench.formats.islands import dynamic_range, fallen, only_float
-from edgebench.formats.quantize.strict import not_int8
+from edgebench.formats.format import Format
+from edgebench.formats.inspect import CONVERSION, INT8, Operator, form_of, read
+from edgebench.formats.strict import dynamic_range, fallen, not_int8, only_float
 from edgebench.ground.errors import ExportError
-from edgebench.ground.records import Artifact, Format, LayerError, QuantizationReport, TensorSpec
+from edgebench.ground.records import Artifact, LayerError, QuantizationReport, TensorSpec
+from edgebench.runtimes import runtime, runtime_of
 
 NEEDS_MANIFEST = (
     "which layers lose most is in the manifest of a file that edgebench exported; there is none beside this"
@@ -28,7 +28,7 @@ class Inspection:
     """
 
     path: str
-    format: Format
+    format: str
     size_bytes: int
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
@@ -61,14 +61,15 @@ def inspect(path: Path) -> Inspection:
 
     Raises UsageError for a file that is not there, damaged, or of an unknown kind, and MissingPackage for its reader's.
     """
-    found = inside.read(path)
+    found = read(path)
     artifact = manifest.read(path)
-    delegates, share = _delegation(path, artifact)
+    form = form_of(path)
+    delegates, share = _delegation(path, form, artifact)
     report = artifact.quantization if artifact else None
     computes = Counter(operator.computes for operator in found.operators)
     return Inspection(
         path=str(path),
-        format=inside.form(path),
+        format=form.name,
         size_bytes=manifest.size_bytes(path),
         inputs=found.inputs,
         outputs=found.outputs,
@@ -102,14 +103,14 @@ def _summed(operators: tuple[Operator, ...]) -> dict[str, int]:
     return dict(found.most_common())
 
 
-def _delegation(path: Path, artifact: Artifact | None) -> tuple[int | None, float | None]:
-    """Delegates and the share of operators they took: from the manifest, or by loading a TFLite file."""
-    if artifact is not None or path.suffix != ".tflite":
-        return (artifact.delegates, artifact.delegated_share) if artifact else (None, None)
-    from edgebench.formats.describe import NOISE
-    from edgebench.formats.quiet import quiet
-    from edgebench.runtimes import RUNTIMES
+def _delegation(path: Path, form: Format, artifact: Artifact | None) -> tuple[int | None, float | None]:
+    """Delegates and the share of operators they took: from the manifest, or by loading it, in a runtime with some."""
+    if artifact is not None:
+        return artifact.delegates, artifact.delegated_share
+    found = runtime(runtime_of(form.name))
+    if not found.delegates:
+        return None, None
+    from edgebench.formats.native import session
 
-    with quiet(NOISE):
-        session = RUNTIMES.load("litert")(str(path))
-    return session.delegates, session.delegated_share
+    loaded = session(found.name, str(path))
+    return loaded.delegates, loaded.delegated_share

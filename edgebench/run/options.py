@@ -3,24 +3,22 @@
 How a field becomes an option is said in edgebench.ground.options. Defaults are written here and nowhere else.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from edgebench.ground import units
 from edgebench.ground.options import Flag, Options
 from edgebench.ground.progress import OnProgress, silent
+from edgebench.ground.registry import DEFAULT_FORMAT, FORMATS
 from edgebench.run.network import ModelArguments, Network
-
-if TYPE_CHECKING:
-    from edgebench.ground.records import Interval
 
 Names = str | Sequence[str]
 File = str | Path
 Device = Annotated[str, "Device profile; see `edgebench devices`."]
 Here = Annotated[str, "This machine only: host."]
-Formats = Annotated[Names, Flag("Formats, comma-separated: tflite, onnx, coreml, ncnn, torch.", "--fmt")]
+Formats = Annotated[Names, Flag(f"Formats, comma-separated: {', '.join(FORMATS)}.", "--fmt")]
 DeviceFormats = Annotated[Names, Flag("Formats, comma-separated; default: the device's first.", "--fmt")]
 Precisions = Annotated[Names, "Precisions, comma-separated: fp32, fp16, int8."]
 Threads = Annotated[int, "Threads of the runtime."]
@@ -73,7 +71,7 @@ class Connection(Options, kw_only=True):
 class Files(ModelArguments, Int8, kw_only=True):
     """The files of networks: every format in every precision."""
 
-    format: Formats = "tflite"
+    format: Formats = DEFAULT_FORMAT
     precision: Precisions = "fp32"
 
 
@@ -244,7 +242,7 @@ class Gate(Options):
     budgets: Annotated[File, "Budgets, a TOML file."] = "budgets.toml"
 
 
-class Ab(Options):
+class Ab(Told):
     """`edgebench ab`."""
 
     base_file: Annotated[File, "The .onnx or .tflite file to compare with."]
@@ -255,7 +253,6 @@ class Ab(Options):
     threads: Threads = 1
     fail_on: FailOn = None
     time_limit: Annotated[str | float, "Most time to spend, such as 3min."] = "3min"
-    on_pair: "Callable[[int, float, Interval], None]" = lambda pairs, elapsed_s, ratio: None
 
     @property
     def time_limit_s(self) -> float:
@@ -269,7 +266,7 @@ class Noise(Told):
     model: Annotated[str, "A network, or a .onnx or .tflite file."] = "mobilenetv2"
     _: KW_ONLY
     device: Here = "host"
-    format: Annotated[str, Flag("Format of a network: tflite, onnx, torch.", "--fmt")] = "tflite"
+    format: Annotated[str, Flag(f"Format of a network: {', '.join(FORMATS)}.", "--fmt")] = DEFAULT_FORMAT
     runtime: Runtime = None
     threads: Threads = 1
     processes: Annotated[int, "Fresh processes to run, 40 or more."] = 60
@@ -380,7 +377,7 @@ class DeviceCalibrate(Connection, Told):
 
     name: Name
     _: KW_ONLY
-    format: Annotated[Names, Flag("Formats to calibrate, comma-separated.", "--fmt")] = "tflite"
+    format: Annotated[Names, Flag("Formats to calibrate, comma-separated.", "--fmt")] = DEFAULT_FORMAT
     precision: Precisions = "fp32"
     threads: Annotated[int | str | Sequence[int], "Numbers of threads, comma-separated; one under the emulator."] = 1
     full: Annotated[bool, "Time each network as long as profile does: 5 x 10 s."] = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -16,33 +16,24 @@ from edgebench.ground.options import listed
 from edgebench.ground.records import (
     Calibrator,
     ExportSpec,
-    Format,
     Precision,
     Quantization,
     QuantizationScheme,
 )
+from edgebench.ground.registry import DEFAULT_FORMAT
+from edgebench.ground.registry import FORMATS as FORMATS
 from edgebench.run.cell import Cell
 from edgebench.run.network import ModelArguments
 from edgebench.run.options import Files
+from edgebench.runtimes import runtime, runtime_of
 
 if TYPE_CHECKING:
-    from edgebench.formats.quantize.variant import Activations
     from edgebench.machines.profiles import DeviceProfile
 
-FORMATS: tuple[str, ...] = get_args(Format)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 CALIBRATORS: tuple[str, ...] = get_args(Calibrator)
 SCHEMES: tuple[str, ...] = get_args(QuantizationScheme)
 ACTIVATIONS = ("uint8", "int8")
-
-# What `profile` takes when no format is named. On the host every runtime is measured; elsewhere the formats that
-# the device's profile is calibrated for (see `default_formats`).
-HOST_FORMATS = ("tflite", "onnx", "torch", "ncnn")
-COUNTED_FORMATS = ("tflite", "onnx", "ncnn")  # of these, what `--counts` can run
-
-# Which precisions each format can be written in, and by which converters.
-WRITABLE = {name: form.precisions for name, form in formats.FORMATS.items()}
-CONVERTERS = tuple(dict.fromkeys(each for form in formats.FORMATS.values() for each in form.converters))
 
 
 def export_specs(
@@ -59,19 +50,21 @@ def export_specs(
     """
     _check("format", forms, FORMATS)
     _check("precision", precisions, PRECISIONS)
-    _check("converter", [converter], CONVERTERS)
-    if converter != "default" and "tflite" not in forms:
-        raise UsageError(f"converter {converter} writes tflite, not {', '.join(forms)}: add tflite, or leave it out")
-    if image_input and "coreml" not in forms:
-        raise UsageError(f"an image as input exists in coreml, not in {', '.join(forms)}: add coreml, or leave it out")
+    writers = [each.name for each in formats.every() if converter in each.converters]
+    takers = [each.name for each in formats.every() if each.image_input]
+    if converter != "default":
+        _check("converter", [converter], [name for each in formats.every() for name in each.converters])
+        _demand(f"converter {converter} writes", writers, forms)
+    if image_input:
+        _demand("an image as input exists in", takers, forms)
     wanted = quantization or Quantization()
     _check_int8(wanted, forms, precisions)
     return [
         ExportSpec(
             format=_writable(form, precision),
             precision=precision,  # type: ignore[arg-type]
-            converter=converter if form == "tflite" else "default",
-            image_input=image_input and form == "coreml",
+            converter=converter if form in writers else "default",
+            image_input=image_input and form in takers,
             quantization=_fitting(wanted, form) if precision == "int8" else None,
         )
         for form in forms
@@ -79,14 +72,19 @@ def export_specs(
     ]
 
 
+def _demand(what: str, able: Sequence[str], forms: Sequence[str]) -> None:
+    """Raises UsageError where none of `forms` is `able` to have what was asked for."""
+    if not set(able).intersection(forms):
+        first = " or ".join(able)
+        raise UsageError(f"{what} {first}, not {', '.join(forms)}: add {first}, or leave it out")
+
+
 def _check_int8(wanted: Quantization, forms: Sequence[str], precisions: Sequence[str]) -> None:
     if wanted != Quantization() and "int8" not in precisions:
         raise UsageError(f"calibration is for int8, not for {', '.join(precisions)}: add `precision='int8'`")
-    if wanted.activations and "onnx" not in forms:
-        raise UsageError(
-            f"{wanted.activations} activations can be asked for in onnx, not in {', '.join(forms)}: add onnx, or leave "
-            "`activations` out"
-        )
+    if wanted.activations:
+        chosen = [each.name for each in formats.every() if each.activations]
+        _demand(f"{wanted.activations} activations can be asked for in", chosen, forms)
     if wanted.calibration and wanted.scheme != "static":
         raise UsageError(
             f"the scheme {wanted.scheme} is not calibrated, so it has no use for the images of {wanted.calibration}: "
@@ -95,8 +93,8 @@ def _check_int8(wanted: Quantization, forms: Sequence[str], precisions: Sequence
 
 
 def _fitting(wanted: Quantization, form: str) -> Quantization:
-    """The signedness of activations is a choice in ONNX only."""
-    return wanted if form == "onnx" else structs.replace(wanted, activations="")
+    """Without a signedness of activations where that is not a choice."""
+    return wanted if formats.form(form).activations else structs.replace(wanted, activations="")
 
 
 def quantization(
@@ -129,47 +127,47 @@ def quantization(
 
 
 def suited(cells: Iterable[Cell], device: DeviceProfile) -> list[Cell]:
-    """The cells with ONNX's int8 in the signedness that is fast on the device, where none was asked for."""
-    from edgebench.formats.quantize.variant import activations_for
-
-    fast = activations_for(device.cpu.isa)
-    if device.name == "host" or fast == activations_for(platform.machine()):
-        return list(cells)
-    return [_suited(cell, fast) for cell in cells]
+    """The cells with int8's activations in the signedness that is fast on the device, where none was asked for."""
+    return [cell if device.name == "host" else _suited(cell, device.cpu.isa) for cell in cells]
 
 
-def _suited(cell: Cell, fast: Activations) -> Cell:
-    wanted = cell.export.quantization
-    if cell.export.format != "onnx" or wanted is None or wanted.activations or wanted.scheme != "static":
+def _suited(cell: Cell, isa: str) -> Cell:
+    wanted, fast = cell.export.quantization, formats.form(cell.export.format).activations
+    if fast is None or wanted is None or wanted.activations or wanted.scheme != "static":
         return cell
-    return replace(cell, export=structs.replace(cell.export, quantization=structs.replace(wanted, activations=fast)))
+    if fast(isa) == fast(platform.machine()):
+        return cell
+    return replace(
+        cell, export=structs.replace(cell.export, quantization=structs.replace(wanted, activations=fast(isa)))
+    )
 
 
-def _check(kind: str, values: Iterable[str], known: Sequence[str]) -> None:
+def _check(kind: str, values: Iterable[str], known: Collection[str]) -> None:
     for value in values:
         if value not in known:
             raise unknown(kind, value, known)
 
 
-def _writable(form: str, precision: str) -> Format:
-    if precision not in WRITABLE[form]:
-        raise UsageError(f"{form} cannot be written in {precision} yet; it can in {', '.join(WRITABLE[form])}")
-    return form  # type: ignore[return-value]
+def _writable(form: str, precision: str) -> str:
+    known = formats.form(form).precisions
+    if precision not in known:
+        raise UsageError(f"{form} cannot be written in {precision} yet; it can in {', '.join(known)}")
+    return form
 
 
 def is_file(name: str) -> bool:
     """Whether a positional argument names a ready model file rather than a network."""
-    return Path(name).suffix in (".onnx", ".tflite", ".mlpackage", ".pt2", ".ncnn")
+    return formats.by_suffix(Path(name)) is not None
 
 
 def default_formats(device: DeviceProfile, *, counts: bool = False) -> tuple[str, ...]:
-    """The formats to profile when none is named: the host's, or the first that the device is calibrated for."""
+    """The formats to profile when none is named: on the host those of every runtime that each system has, or that
+    `counts` can run; elsewhere the first that the device is calibrated for."""
+    by_runtime = {form: runtime(runtime_of(form)) for form in FORMATS}
     if device.name == "host":
-        return COUNTED_FORMATS if counts else HOST_FORMATS
-    from edgebench.runtimes import FORMATS as RUNTIME_OF
-
+        return tuple(form for form, each in by_runtime.items() if (each.wheel if counts else not each.system))
     calibrated = {calibration.runtime for calibration in device.calibrations}
-    return tuple(form for form in WRITABLE if RUNTIME_OF.get(form) in calibrated)[:1] or ("tflite",)
+    return tuple(form for form, each in by_runtime.items() if each.name in calibrated)[:1] or (DEFAULT_FORMAT,)
 
 
 def cells(
@@ -177,11 +175,12 @@ def cells(
     arguments: ModelArguments,
     specs: Sequence[ExportSpec],
     *,
-    ready: Sequence[str] = ("onnx", "tflite"),
+    ready: Collection[str] | None = None,
 ) -> list[Cell]:
     """All cells in the order they will run; every name is resolved before the first cell starts.
 
-    `ready` are the formats of which a file may be named instead of a network. UsageError also for arguments that no
+    `ready` are the formats of which a file may be named instead of a network: those that are read whoever made them,
+    unless told. UsageError also for arguments that no
     network is there to take.
     """
     if arguments.replace(weights=None) != ModelArguments() and all(map(is_file, names)):
@@ -200,17 +199,17 @@ def asked(
     files: Files,
     names: str | Sequence[str],
     *,
-    formats: Sequence[str] = (),
-    ready: Sequence[str] = ("onnx", "tflite"),
+    default: Sequence[str] = (),
+    ready: Collection[str] | None = None,
     converter: str = "default",
     image_input: bool = False,
 ) -> tuple[list[Cell], Path | None]:
     """The cells of what a command was asked for, and the file of its weights; raises as what it is made of.
 
-    `formats` are taken where none is named.
+    `default` are the formats where none is named.
     """
     specs = export_specs(
-        listed(files.format, "format", FORMATS) or formats,
+        listed(files.format, "format", FORMATS) or default,
         listed(files.precision, "precision", PRECISIONS),
         converter=converter,
         image_input=image_input,
@@ -228,11 +227,12 @@ def asked(
     return cells((names,) if isinstance(names, str) else names, network, specs, ready=ready), network.file
 
 
-def _file_cell(path: Path, ready: Sequence[str]) -> Cell:
-    suffixes = {formats.FORMATS[form].suffix: form for form in ready}
+def _file_cell(path: Path, ready: Collection[str] | None) -> Cell:
+    named = formats.every() if ready is None else map(formats.form, ready)
+    suffixes = {each.suffix: each.name for each in named if ready is not None or each.foreign}
     listed = " or ".join(sorted(suffixes))
     if not path.exists():
         raise UsageError(f"there is no file {path}; name an existing {listed} file, or a network")
     if path.suffix not in suffixes:
         raise UsageError(f"{path} cannot be profiled as a file; give a {listed} file")
-    return Cell(file=path, export=ExportSpec(format=suffixes[path.suffix]))  # type: ignore[arg-type]
+    return Cell(file=path, export=ExportSpec(format=suffixes[path.suffix]))

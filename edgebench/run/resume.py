@@ -43,7 +43,8 @@ def _hashable(value: Any) -> Hashable:
         return tuple(map(_hashable, astuple(value)))
     if isinstance(value, dict):
         return tuple(sorted(value.items()))
-    return value
+    key: Hashable = value
+    return key
 
 
 def address_of(result: Result) -> Address:

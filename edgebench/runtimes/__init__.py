@@ -1,62 +1,198 @@
-"""The engines that run a file: one module each, `load(path, threads=1, batch=1)` -> session, `session.run(x)`.
+"""The engines that run a file, a folder each: its entry (`RUNTIME`), the engine, and the engine's operator profiler.
 
-An engine's module uses the standard library, numpy and the engine only, so that it can be copied to a device and
-loaded there by its path, beside the worker.
+`engine.py` has `load(path, threads=1, batch=1)` -> session, `session.run(x)`. It uses the standard library, numpy and
+the engine only, on Python 3.9 or newer, so that it can be copied to a device and loaded there by its path, beside the
+worker. Where a session has other outputs than its first, `session.run_all(x)` computes them too.
+
+`operators.py` has `profile(path, make_input, threads, runs)` -> OperatorProfile, by the engine's own profiler.
+
+Whatever else must be known of a runtime is in its entry; ground/registry.py has one line for each.
 """
 
 from __future__ import annotations
 
 import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from edgebench.ground.registry import Registry
+from edgebench.ground.errors import DeviceError, UsageError, unknown
+from edgebench.ground.records import Precision
+from edgebench.ground.registry import RUNTIMES, load_reference
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["FORMATS", "PACKAGES", "RUNTIMES", "Session", "install_hint", "unavailable"]
+    from edgebench.ground.records import OperatorProfile
 
-EXTRAS = {"litert": "tflite", "onnxruntime": "onnx", "coreml": "coreml", "ncnn": "ncnn"}
-RUNTIMES = Registry(
-    "runtime",
-    {
-        "litert": "edgebench.runtimes.litert:load",
-        "onnxruntime": "edgebench.runtimes.onnxruntime:load",
-        "torch": "edgebench.runtimes.torch_eager:load",
-        "coreml": "edgebench.runtimes.coreml:load",
-        "ncnn": "edgebench.runtimes.ncnn:load",
-        "fake": "edgebench.runtimes.fake:load",
-    },
-    extras=EXTRAS,
-)
+WARM_UP_RUNS: Final = 10  # before operators are timed
 
-# The package that a runtime's engine comes in.
-PACKAGES = {
-    "litert": "ai_edge_litert",
-    "onnxruntime": "onnxruntime",
-    "torch": "torch",
-    "coreml": "coremltools",
-    "ncnn": "ncnn",
-}
-
-# Which runtime runs which format.
-FORMATS = {"tflite": "litert", "onnx": "onnxruntime", "coreml": "coreml", "torch": "torch", "ncnn": "ncnn"}
+Gate = tuple[str, float, str]  # the error that is limited, its limit, and both in words
 
 
-def unavailable(runtime: str) -> str | None:
+@dataclass(frozen=True)
+class Memory:
+    """How a runtime holds a network: its own bytes, copies of the weights, of the arena and of the file.
+
+    Dense layers and 3x3 convolutions that are run by Winograd's method have copies of their own. A copy of a
+    half-precision weight takes 4 bytes, since all runtimes here compute in fp32. `precisions` are those it holds for.
+
+    From peak memory of seven zoo networks on an x86-64 Linux machine, one thread (tests/benchmarks/estimate_memory.py).
+    Another processor runs the same allocations; no board has confirmed it.
+    """
+
+    base_bytes: float
+    copies: float
+    dense_copies: float
+    winograd_copies: float
+    arenas: float = 1.0
+    files: float = 1.0
+    precisions: tuple[Precision, ...] = ("fp32", "fp16", "int8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """A runtime's entry: all that others must know of it. Making one imports nothing.
+
+    `package` is the name that its engine is imported by, `extra` the extra of edgebench that installs it, and `starts`
+    the module whose import shows that it works, the package unless told. Emulated devices and boards without a Python
+    get `wheel`, less the files that match `unneeded`; without one they cannot run it. `system` is the only one that
+    runs it, as platform.system() says it, and `elsewhere` the sentence for others.
+    """
+
+    name: str
+    engine: str
+    formats: tuple[str, ...] = ()
+    operators: str = ""
+    package: str = ""
+    extra: str | None = None
+    starts: str = ""
+    wheel: str = ""
+    unneeded: tuple[str, ...] = ()
+    system: str = ""
+    elsewhere: str = ""
+    pretends: bool = False  # it runs any file, and the time is what it says
+    delegates: bool = False  # it hands operators to some, and tells how many
+    noise: tuple[str, ...] = ()  # lines that it writes by itself when it loads a file
+    agreement: Mapping[Precision, Gate] = field(default_factory=dict)  # with other processors, where that is worse
+    unpacks_half: Callable[[str], bool] = lambda isa: False  # whether it computes fp16 files in fp32, by cpu.isa
+    kernels: tuple[str, ...] = ()  # those that not every runtime has, by estimate.work's kinds; silu: as one
+    counted: bool = False  # data/counts.csv has the instructions that it takes for published networks
+    threads_apart: bool = False  # several threads are calibrated apart from one
+    libraries: tuple[str, ...] = ()  # whose versions matter too, beside the engine's own
+    memory: Memory | None = None
+
+    @property
+    def distribution(self) -> str:
+        """The engine's name in package registries."""
+        return self.package.replace("_", "-")
+
+    @property
+    def probe(self) -> str:
+        """What to import to see that it starts, and whose version to tell: module=package."""
+        return f"{self.starts or self.package}={self.distribution}"
+
+    @property
+    def engine_file(self) -> Path:
+        """The engine's module as a file, found without importing it."""
+        spec = find_spec(self.engine)
+        if spec is None or spec.origin is None:
+            raise DeviceError(f"the module of runtime {self.name} is not installed as a file")
+        return Path(spec.origin)
+
+    @property
+    def clock(self) -> str:
+        """Which clock times it, as a worker's job says it."""
+        return "engine" if self.pretends else "monotonic"
+
+    def install_hint(self, package: str) -> str:
+        """The command that installs what it lacks."""
+        return f"pip install 'edgebench[{self.extra}]'" if self.extra else f"pip install {package}"
+
+    def runs(self, form: str) -> bool:
+        """Whether it runs files of a format."""
+        return self.pretends or form in self.formats
+
+    def load(self, path: str, threads: int = 1, batch: int = 1) -> Session:
+        """Loads a file in this process. Raises MissingPackage without the engine, and the engine's own errors."""
+        session: Session = self._reference(f"{self.engine}:load")(path, threads, batch)
+        return session
+
+    def profile(self, path: str, make_input: MakeInput, threads: int, runs: int) -> OperatorProfile:
+        """The times of a file's operators over `runs` inferences, by the engine's own profiler, where it has one."""
+        found: OperatorProfile = self._reference(self.operators)(path, make_input, threads, runs)
+        return found
+
+    def _reference(self, reference: str) -> Any:
+        return load_reference(reference, f"runtime {self.name}", self.extra)
+
+
+@cache
+def runtime(name: str) -> Runtime:
+    """The entry of a runtime. Raises UsageError for an unknown one."""
+    found: Runtime = RUNTIMES.load(name)
+    return found
+
+
+def unavailable(name: str) -> str | None:
     """Why a runtime cannot run files on this machine, in one sentence, or None when it can; nothing is imported."""
-    if runtime == "coreml" and platform.system() != "Darwin":
-        return "CoreML runs files on a Mac only; elsewhere the saved package is evaluated and compared with torch"
-    package = PACKAGES.get(runtime)
-    if package is None or find_spec(package) is not None:
+    found = runtime(name)
+    if found.system not in ("", platform.system()):
+        return found.elsewhere
+    if not found.package or find_spec(found.package) is not None:
         return None
-    return f"runtime {runtime} needs the package {package}: {install_hint(runtime, package)}"
+    return f"runtime {name} needs the package {found.package}: {found.install_hint(found.package)}"
 
 
-def install_hint(runtime: str, package: str) -> str:
-    """The command that installs what a runtime lacks."""
-    return f"pip install 'edgebench[{EXTRAS[runtime]}]'" if runtime in EXTRAS else f"pip install {package}"
+def every() -> list[Runtime]:
+    """All entries, in the registry's order."""
+    return [runtime(name) for name in RUNTIMES]
+
+
+def bundled() -> list[Runtime]:
+    """The runtimes that emulated devices and boards get with the bundle."""
+    return [each for each in every() if each.wheel]
+
+
+def runtime_of(form: str) -> str:
+    """The runtime that runs files of a format: the first of the registry that does. Raises UsageError for none."""
+    for each in every():
+        if form in each.formats:
+            return each.name
+    raise unknown("format", form, (known for each in every() for known in each.formats))
+
+
+def checked(name: str, form: str) -> str:
+    """A runtime's own spelling. Raises UsageError for an unknown one, and one that does not run files of the format."""
+    found = runtime(name)
+    if not found.runs(form):
+        raise UsageError(f"runtime {found.name} does not run {form} files; {runtime_of(form)} does")
+    return found.name
+
+
+def computed_precision(name: str, precision: Precision, isa: str) -> Precision:
+    """The precision in which a runtime computes a file on a processor with the instruction set `isa`."""
+    return "fp32" if precision == "fp16" and runtime(name).unpacks_half(isa) else precision
+
+
+def libraries() -> tuple[str, ...]:
+    """The packages whose versions a record keeps."""
+    own = (name for each in every() if each.package for name in (each.distribution, *each.libraries))
+    return ("edgebench", *own, "numpy")
+
+
+def timed(run: Callable[[], object], runs: int) -> list[float]:
+    """Seconds of each of `runs` calls, in time order."""
+    found = []
+    for _ in range(runs):
+        before = time.perf_counter()
+        run()
+        found.append(round(time.perf_counter() - before, 9))
+    return found
 
 
 class Session(Protocol):
@@ -75,3 +211,6 @@ class Session(Protocol):
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """Runs the network on `x`, in the file's own layout and dtype, and returns its first output."""
+
+
+MakeInput = Callable[[Session, int], "np.ndarray"]

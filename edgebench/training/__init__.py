@@ -1,4 +1,4 @@
 """Training and transfer: images and a network become weights that `export` and `evaluate` take as they are.
 
-`train` runs it. Only `settings`, `kinds` and `records` import without torch.
+`run.train` runs it. Only `settings` and `records` import without torch.
 """

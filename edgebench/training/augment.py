@@ -10,9 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from edgebench import data as datasets
 from edgebench.data.dataset import Pixels
 from edgebench.ground.errors import MissingPackage
-from edgebench.training.kinds import KINDS
+from edgebench.ground.records import Preprocessing
+from edgebench.models.family import IMAGENET_MEAN, IMAGENET_STD
+from edgebench.training.images import Images, kept_shape
+from edgebench.training.settings import KINDS
 
 AREA: Final = (0.4, 1.0)
 DEGREES: Final = 15.0
@@ -99,49 +103,52 @@ def _kornia() -> Any:
     return kornia.augmentation
 
 
-def _mirror(size: Size, sample: Pixels) -> nn.Module:
-    return _module(_kornia().RandomHorizontalFlip(p=0.5))
-
-
-def _rotate(size: Size, sample: Pixels) -> nn.Module:
-    return _module(_kornia().RandomAffine(DEGREES, padding_mode="reflection", p=1.0))
-
-
-def _shear(size: Size, sample: Pixels) -> nn.Module:
-    each = (-SHEAR_DEGREES, SHEAR_DEGREES)
-    return _module(_kornia().RandomAffine(0.0, shear=(*each, *each), padding_mode="reflection", p=1.0))
-
-
-def _warp(size: Size, sample: Pixels) -> nn.Module:
-    return Surrounded(_module(_kornia().RandomThinPlateSpline(WARP, p=1.0)))
-
-
-def _crop(size: Size, sample: Pixels) -> nn.Module:
-    return _module(_kornia().RandomResizedCrop(size, scale=AREA, ratio=(3 / 4, 4 / 3), p=1.0))
-
-
-def _jitter(size: Size, sample: Pixels) -> nn.Module:
+def _jitter(size: Size, sample: Pixels) -> Any:
     grey = sample.shape[1] == 1
     brightness, contrast, saturation, hue = JITTER
-    return _module(_kornia().ColorJitter(brightness, contrast, *((0.0, 0.0) if grey else (saturation, hue)), p=1.0))
+    return _kornia().ColorJitter(brightness, contrast, *((0.0, 0.0) if grey else (saturation, hue)), p=1.0)
 
 
-def _pca(size: Size, sample: Pixels) -> nn.Module:
-    return PrincipalColours(sample)
-
-
-def _module(made: Any) -> nn.Module:
-    """States what kornia's constructors return, which its annotations leave open."""
-    module: nn.Module = made
-    return module
-
-
+_SHEAR = (-SHEAR_DEGREES, SHEAR_DEGREES, -SHEAR_DEGREES, SHEAR_DEGREES)
 _MAKERS: Mapping[str, Callable[[Size, Pixels], nn.Module]] = {
-    "mirror": _mirror,
-    "rotate": _rotate,
-    "shear": _shear,
-    "warp": _warp,
-    "crop": _crop,
+    "mirror": lambda size, sample: _kornia().RandomHorizontalFlip(p=0.5),
+    "rotate": lambda size, sample: _kornia().RandomAffine(DEGREES, padding_mode="reflection", p=1.0),
+    "shear": lambda size, sample: _kornia().RandomAffine(0.0, shear=_SHEAR, padding_mode="reflection", p=1.0),
+    "warp": lambda size, sample: Surrounded(_kornia().RandomThinPlateSpline(WARP, p=1.0)),
+    "crop": lambda size, sample: _kornia().RandomResizedCrop(size, scale=AREA, ratio=(3 / 4, 4 / 3), p=1.0),
     "jitter": _jitter,
-    "pca": _pca,
+    "pca": lambda size, sample: PrincipalColours(sample),
 }
+
+ORIGINAL: Final = "original"
+ALL: Final = "all"
+
+
+def preview(
+    reference: str, kinds: Sequence[str] = tuple(KINDS), *, columns: int = 8, resolution: int = 224, seed: int = 0
+) -> dict[str, Pixels]:
+    """Returns, by the name of its row, uint8 [columns, resolution, resolution, 3]: the images as they are, each kind
+    alone, and all kinds together. Images are of as many classes as fit; `seed` draws them and what is done to them.
+
+    Raises UsageError for a data set that cannot be read, MissingPackage without kornia.
+    """
+    dataset = datasets.load(reference, split="train").subset(columns, seed)
+    shape = (3, resolution, resolution)
+    whole = Preprocessing(
+        resize=resolution, crop=resolution, interpolation="bilinear", mean=IMAGENET_MEAN, std=IMAGENET_STD
+    )
+    images = Images(dataset, whole, kept_shape(dataset, shape))
+    x = next(images.batches(torch.arange(len(images)), columns)).x
+    rows: dict[str, Sequence[str]] = {ORIGINAL: (), **{kind: (kind,) for kind in KINDS if kind in kinds}}
+    if len(kinds) > 1:
+        rows[ALL] = tuple(kinds)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return {name: _shown(x, chosen, resolution) for name, chosen in rows.items()}
+
+
+@torch.no_grad()
+def _shown(x: torch.Tensor, kinds: Sequence[str], resolution: int) -> Pixels:
+    made = augmentation(kinds, (resolution, resolution), x.numpy())(x.float() / 255)
+    pixels: Pixels = np.rint(made.permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8)
+    return pixels

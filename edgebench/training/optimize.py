@@ -1,9 +1,10 @@
-"""Optimisers, the learning rate of each step, and the sizes of gradients."""
+"""Optimisers, the learning rate of each step, the sizes of gradients, and the average of a network's values."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -42,12 +43,6 @@ def learning_rate(settings: Settings, step: int, steps_per_epoch: int) -> float:
     return settings.learning_rate * 0.5 * (1.0 + math.cos(math.pi * share))
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Sets the rate of every group."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-
-
 def followed(network: nn.Module) -> dict[str, Tensor]:
     """Returns the weights of the first few layers and of the last, by layer name: where gradients vanish, it shows."""
     layers = {name: module.weight for name, module in network.named_modules() if isinstance(module, _WEIGHTED)}
@@ -59,3 +54,59 @@ def norm(tensors: Iterable[Tensor | None]) -> float:
     """Returns the L2 norm of all tensors together; what is None counts as 0."""
     squares = [float(tensor.detach().square().sum()) for tensor in tensors if tensor is not None]
     return math.sqrt(math.fsum(squares))
+
+
+class Average:
+    """Follows a network's parameters and buffers: average += (1 - decay) (value - average) after every step.
+
+    The decay begins small, min(decay, (1 + n) / (10 + n)) at step n, so that the random beginning is soon forgotten.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.steps = 0
+        self.values = {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Takes in the network's values after a step; whole numbers, such as counters, are copied."""
+        self.steps += 1
+        share = 1.0 - min(self.decay, (1 + self.steps) / (10 + self.steps))
+        for name, value in network.state_dict().items():
+            if value.is_floating_point():
+                self.values[name].lerp_(value, share)
+            else:
+                self.values[name].copy_(value)
+
+    def state(self) -> dict[str, object]:
+        """What `restore` needs."""
+        return {"steps": self.steps, "values": self.values}
+
+    def restore(self, state: Mapping[str, object]) -> None:
+        """Takes up the average where `state` left it."""
+        steps, values = state["steps"], state["values"]
+        if not isinstance(steps, int) or not isinstance(values, dict):
+            raise TypeError("this is no state of an average")
+        self.steps = steps
+        for name, value in self.values.items():
+            value.copy_(values[name])
+
+
+@contextmanager
+def averaged(network: nn.Module, average: Average | None) -> Iterator[None]:
+    """Puts the averaged values into the network for as long as the block runs."""
+    if average is None:
+        yield
+        return
+    own = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    _put(network, average.values)
+    try:
+        yield
+    finally:
+        _put(network, own)
+
+
+@torch.no_grad()
+def _put(network: nn.Module, values: Mapping[str, Tensor]) -> None:
+    for name, value in network.state_dict().items():
+        value.copy_(values[name])

@@ -12,24 +12,21 @@ import torch
 from edgebench import data as datasets
 from edgebench.data import Dataset
 from edgebench.ground.errors import TrainingError, UsageError
-from edgebench.ground.progress import OnProgress, Step, silent
+from edgebench.ground.progress import OnProgress, Step, Tell, silent
 from edgebench.ground.records import ModelSpec, Preprocessing
 from edgebench.models.layouts import preprocessing as preprocessing_of
 from edgebench.models.trained import Trained
-from edgebench.training import checkpoint, normalize
+from edgebench.training import checkpoint
 from edgebench.training.augment import augmentation, check_installed
-from edgebench.training.freeze import advice, freeze
-from edgebench.training.hardware import hardware
-from edgebench.training.images import Images, kept_shape
-from edgebench.training.metrics import Metrics
-from edgebench.training.records import Outcome
+from edgebench.training.images import Images, Normalize, from_data, kept_shape, whole_image
+from edgebench.training.records import Metrics, TrainingResult
 from edgebench.training.settings import Settings
-from edgebench.training.start import Start, start
-from edgebench.training.trainer import OnStep, Trainer, check_output
+from edgebench.training.start import Start, advice, freeze, start
+from edgebench.training.trainer import Trainer, check_output, hardware
 
 
 @dataclass(frozen=True)
-class Request:
+class TrainingRequest:
     """What is asked for: a network, the reference of a data set, how, into which folder, and from which weights."""
 
     spec: ModelSpec
@@ -55,7 +52,7 @@ class Sets:
         return self.train.dataset.classes
 
 
-def train(request: Request, on_progress: OnProgress = silent) -> Outcome:
+def train(request: TrainingRequest, on_progress: OnProgress = silent) -> TrainingResult:
     """Trains a network and writes best.safetensors, last.pt and metrics.jsonl into the request's folder.
 
     The network's classes become the data's. With `resume` a run that was killed goes on, to the same result. Torch's
@@ -73,15 +70,15 @@ def train(request: Request, on_progress: OnProgress = silent) -> Outcome:
         torch.set_num_threads(request.settings.threads or threads)
         try:
             torch.manual_seed(request.settings.seed)
-            return _Run(request, train_set, val_set).run(on_progress)
+            return _Training(request, train_set, val_set).run(on_progress)
         finally:
             torch.set_num_threads(threads)
 
 
-class _Run:
+class _Training:
     """One run. What can be refused is refused before the images are read, which may take minutes."""
 
-    def __init__(self, request: Request, train_set: Dataset, val_set: Dataset) -> None:
+    def __init__(self, request: TrainingRequest, train_set: Dataset, val_set: Dataset) -> None:
         self.request = request
         settings, shape = request.settings, request.spec.input_shape
         self.begun: Start = start(request.spec, settings, request.weights)
@@ -92,20 +89,20 @@ class _Run:
         state = checkpoint.read(request.folder, request.spec, settings, self._data) if request.resume else None
         self.sets = _sets(request, train_set, val_set)
         self.augmentation = augmentation(settings.augment, (shape[2], shape[3]), self.sets.train.sample())
-        normalized = normalize.Normalize(self.sets.preprocessing)
+        normalized = Normalize(self.sets.preprocessing)
         self.trainer = Trainer(self.begun.network, self.frozen, settings, normalized, place)
         self.metrics = Metrics(request.folder / checkpoint.METRICS)
         self.best, self.best_epoch = -1.0, 0
         if state is not None:
             self._restore(state)
 
-    def run(self, on_progress: OnProgress) -> Outcome:
+    def run(self, on_progress: OnProgress) -> TrainingResult:
         """Every epoch that is missing."""
         _make_folder(self.request.folder)  # only now: what was refused leaves nothing behind
-        told = self._told(on_progress)
+        tell = self._tell(on_progress)
         while self.trainer.epoch < self.request.settings.epochs:
             try:
-                row = self.trainer.run_epoch(self.sets.train, self.sets.val, self.augmentation, told)
+                row = self.trainer.run_epoch(self.sets.train, self.sets.val, self.augmentation, tell)
             except TrainingError as error:
                 raise TrainingError(f"{error}; {self._kept()}") from error
             except KeyboardInterrupt as interrupt:
@@ -115,7 +112,7 @@ class _Run:
             self._save(row.val_accuracy)
             self.metrics.append(row)
             self._checkpoint()
-        return self._outcome()
+        return self._result()
 
     def _save(self, accuracy: float) -> None:
         """Keeps the values when they are the best so far; of equals the first."""
@@ -145,25 +142,22 @@ class _Run:
             seed=request.settings.seed,
         )
 
-    def _told(self, on_progress: OnProgress) -> OnStep:
-        key = self.request.spec.key
+    def _tell(self, on_progress: OnProgress) -> Tell:
+        def tell(step: str) -> None:
+            done, title = self.trainer.epoch, f"{self.request.spec.key} epoch {self.trainer.epoch + 1}"
+            on_progress(Step(done, self.request.settings.epochs, title, f"{step}, best {max(self.best, 0.0):.1%}"))
 
-        def told(step: int, steps: int, loss: float) -> None:
-            done = self.trainer.epoch
-            detail = f"step {step} of {steps}, loss {loss:.3f}, best {max(self.best, 0.0):.1%}"
-            on_progress(Step(done, self.request.settings.epochs, f"{key} epoch {done + 1}", detail))
-
-        return told
+        return tell
 
     def _kept(self) -> str:
         if not self.metrics.rows:
             return "there was no finished epoch to keep"
         return f"epoch {self.metrics.rows[-1].epoch} is kept in {self.request.folder / checkpoint.LAST}"
 
-    def _outcome(self) -> Outcome:
+    def _result(self) -> TrainingResult:
         request, sets = self.request, self.sets
         count = sum(parameter.numel() for parameter in self.begun.network.parameters())
-        return Outcome(
+        return TrainingResult(
             model=request.spec,
             folder=str(request.folder),
             weights=str(request.folder / checkpoint.BEST),
@@ -185,17 +179,17 @@ class _Run:
         )
 
 
-def _sets(request: Request, train_set: Dataset, val_set: Dataset) -> Sets:
+def _sets(request: TrainingRequest, train_set: Dataset, val_set: Dataset) -> Sets:
     shape = request.spec.input_shape[1:]
     chosen = _preprocessing(request)
     kept = kept_shape(train_set, shape)
-    whole = normalize.whole_image(request.spec)
-    images = Images(train_set, msgspec.structs.replace(whole, interpolation=(chosen or whole).interpolation), kept)
-    preprocessing = chosen or normalize.from_data(whole, images.sample())
-    return Sets(images, Images(val_set, preprocessing, shape), preprocessing)
+    whole = whole_image(request.spec)
+    train = Images(train_set, msgspec.structs.replace(whole, interpolation=(chosen or whole).interpolation), kept)
+    preprocessing = chosen or from_data(whole, train.sample())
+    return Sets(train, Images(val_set, preprocessing, shape), preprocessing)
 
 
-def _preprocessing(request: Request) -> Preprocessing | None:
+def _preprocessing(request: TrainingRequest) -> Preprocessing | None:
     """What the weights were trained with, or the paper; None where it comes from the data."""
     wanted = request.settings.normalize
     if wanted == "data" or (wanted == "auto" and request.weights is None):
@@ -215,7 +209,7 @@ def _for_classes(spec: ModelSpec, train_set: Dataset, val_set: Dataset) -> Model
     return msgspec.structs.replace(spec, classes=len(train_set.classes))
 
 
-def _check_folder(request: Request) -> None:
+def _check_folder(request: TrainingRequest) -> None:
     """Raises UsageError for a folder that holds a run already, unless that is resumed, or that cannot be written."""
     folder = request.folder
     try:

@@ -1,132 +1,18 @@
-"""CoreML through coremltools: an ML Program package (.mlpackage), batch 1, float32 input and output.
-
-fp16 is CoreML's own: weights and arithmetic in float16, converted at both ends, since that is what the Neural Engine
-computes in. With `image_input` the package takes an 8-bit image and normalises it itself. CoreML's image type has one
-scale for all channels and so cannot express a standard deviation per channel; the normalisation is therefore part of
-the network, as its first multiplication and addition, which is exact for every network.
-"""
+"""CoreML packages, which are folders."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from edgebench.formats.format import Format
 
-import numpy as np
-import torch
-from torch import nn
-
-from edgebench.formats.network import INPUT, LAYOUTS, OUTPUT, TORCH_NOISE, Conversion, Network
-from edgebench.formats.quiet import Noise, quiet
-from edgebench.ground.errors import UsageError
-from edgebench.ground.records import ExportSpec, Preprocessing, TensorSpec
-
-NOISE = Noise(
-    logs={
-        # What a system other than a Mac lacks, and that Apple tests with older versions of torch: parity decides.
-        # An operator that it cannot convert: the error that follows names it.
-        "coremltools": r"Failed to load _ML|Torch version .* has not been tested with coreml|\s*ERROR - converting",
-    },
-    lines=("Converting PyTorch Frontend ==> MIL Ops", r"Running MIL \w+ pipeline"),
-    warnings=(
-        *TORCH_NOISE.warnings,
-        "Implicitly cleaning up <TemporaryDirectory",  # its converter leaves that to the garbage collector
-        r"Function _TORCH_OPS_REGISTRY\.\w+ is deprecated",
-    ),
+FORMAT = Format(
+    name="coreml",
+    suffix=".mlpackage",
+    is_folder=True,
+    precisions=("fp32", "fp16", "int8"),
+    packages=("coremltools",),
+    extra="coreml",
+    image_input=True,
+    write="edgebench.formats.coreml.convert:convert",
+    inspect="edgebench.formats.coreml.inspect:inspect",
+    evaluate="edgebench.formats.coreml.evaluate:load_package",
 )
-
-with quiet(NOISE):
-    import coremltools as ct
-
-
-class Normalised(nn.Module):
-    """A network that takes pixels from 0 to 255: (pixel / 255 - mean) / std, then `network`."""
-
-    scale: torch.Tensor
-    shift: torch.Tensor
-
-    def __init__(self, network: nn.Module, preprocessing: Preprocessing) -> None:
-        super().__init__()
-        mean, std = torch.tensor([preprocessing.mean, preprocessing.std]).reshape(2, 1, -1, 1, 1)
-        self.register_buffer("scale", 1 / (255 * std))
-        self.register_buffer("shift", -mean / std)
-        self.network = network
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """(1, C, H, W) of pixels to (1, classes)."""
-        return self.network(pixels * self.scale + self.shift)  # type: ignore[no-any-return]
-
-
-def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
-    """Writes the package `path` for iOS 16, macOS 13 and later.
-
-    Raises UsageError for an image input with other than one or three channels or without known preprocessing, and
-    torch's and coremltools' own errors for a network that they cannot express.
-    """
-    module = _with_normalisation(network) if spec.image_input else network.module
-    with quiet(NOISE), torch.no_grad():
-        program = torch.export.export(module.eval(), (torch.zeros(network.spec.input_shape),))
-        model = ct.convert(
-            program.run_decompositions({}),
-            convert_to="mlprogram",
-            minimum_deployment_target=ct.target.iOS16,
-            compute_precision=ct.precision.FLOAT32 if spec.precision == "fp32" else ct.precision.FLOAT16,
-            inputs=[_input_type(network, spec)],
-            outputs=[ct.TensorType(name=OUTPUT, dtype=np.float32)],
-            package_dir=None if spec.precision == "int8" else str(path),
-            skip_model_load=True,
-        )
-    if spec.precision == "int8":
-        return _convert_int8(network, spec, model, path)
-    return _describe(model, network, spec)
-
-
-def _convert_int8(network: Network, spec: ExportSpec, model: Any, path: Path) -> Conversion:
-    from edgebench.formats.coreml import int8
-    from edgebench.formats.coreml.evaluate import load_package
-
-    report, warnings = int8.write(network, model, path, pixels=spec.image_input)
-    with quiet(NOISE):
-        written = ct.models.MLModel(str(path), skip_model_load=True)
-    counts = dict(Counter(operator.op_type for operator in load_package(path).operators))
-    return replace(_describe(written, network, spec, counts), quantization=report, warnings=warnings)
-
-
-def _with_normalisation(network: Network) -> nn.Module:
-    if network.preprocessing is None:
-        raise UsageError(f"{network.spec.name} has no known preprocessing: export it without an image input")
-    if network.spec.channels not in (1, 3):
-        raise UsageError(f"an image has 1 or 3 channels, {network.spec.name} takes {network.spec.channels}")
-    return Normalised(network.module, network.preprocessing)
-
-
-def _input_type(network: Network, spec: ExportSpec) -> Any:
-    shape = network.spec.input_shape
-    if not spec.image_input:
-        return ct.TensorType(name=INPUT, shape=shape, dtype=np.float32)
-    layout = ct.colorlayout.RGB if network.spec.channels == 3 else ct.colorlayout.GRAYSCALE
-    return ct.ImageType(name=INPUT, shape=shape, color_layout=layout)
-
-
-def _describe(model: Any, network: Network, spec: ExportSpec, counts: dict[str, int] | None = None) -> Conversion:
-    (output,) = model.get_spec().description.output
-    shape = tuple(output.type.multiArrayType.shape)
-    return Conversion(
-        inputs=(
-            TensorSpec(
-                name=INPUT,
-                shape=network.spec.input_shape,
-                dtype="uint8" if spec.image_input else "float32",
-                layout="NCHW",
-            ),
-        ),
-        outputs=(TensorSpec(name=output.name, shape=shape, dtype="float32", layout=LAYOUTS.get(len(shape))),),
-        operators=_counted(model) if counts is None else counts,
-        tool_versions={"coreml specification": str(model.get_spec().specificationVersion)},
-    )
-
-
-def _counted(model: Any) -> dict[str, int]:
-    operators = model._mil_program.functions["main"].operations
-    return dict(Counter(operator.op_type for operator in operators if operator.op_type != "const"))

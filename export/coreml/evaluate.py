@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from edgebench.formats.coreml import NOISE
+from edgebench.formats.coreml.convert import NOISE
 from edgebench.formats.coreml.mil_operators import OPERATORS
 from edgebench.formats.quiet import quiet
 from edgebench.ground.errors import ExportError

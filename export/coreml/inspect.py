@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgebench.formats.coreml.evaluate import load_package
-from edgebench.formats.inspect import CONVERSION, FP16, FP32, INT8, SHAPE, Inside, Operator
+from edgebench.formats.inspect import CONVERSION, FP16, FP32, INT8, SHAPE, Inspected, Operator
 from edgebench.formats.network import LAYOUTS
 from edgebench.ground.errors import ExportError, UsageError
 from edgebench.ground.records import TensorSpec
@@ -23,7 +23,7 @@ ROUNDED = ("conv", "linear", "add", "avg_pool", "max_pool")  # what coremltools 
 FUSED = ("relu", "relu6", "leaky_relu", "tanh", "sigmoid")  # with the operator before them
 
 
-def read(path: Path) -> Inside:
+def inspect(path: Path) -> Inspected:
     """Returns what is in the package. Raises UsageError for one that is damaged or has an unknown operator."""
     _check_parts(path)
     try:
@@ -32,7 +32,7 @@ def read(path: Path) -> Inside:
         raise UsageError(f"{path} cannot be inspected: {error}") from error
     except Exception as error:  # coremltools' own, of any kind, for what is not a package
         raise UsageError(f"{path} is damaged{_weightless(path)}: copy or export it again") from error
-    return Inside(
+    return Inspected(
         inputs=tuple(_tensor(one) for one in program.inputs),
         outputs=tuple(_tensor(one) for one in program.outputs),
         operators=tuple(_operator(one) for one in program.operators),

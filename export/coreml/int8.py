@@ -13,8 +13,7 @@ from edgebench.formats import calibrated
 from edgebench.formats.coreml.evaluate import Program, load_package
 from edgebench.formats.coreml.passes import PASSES, named, round_activations, round_weights
 from edgebench.formats.examples import Array
-from edgebench.formats.layer_errors import relative_errors
-from edgebench.formats.layer_names import torch_names
+from edgebench.formats.layers import relative_errors, torch_names
 from edgebench.formats.network import Network
 from edgebench.formats.quiet import quiet
 from edgebench.ground.errors import UsageError

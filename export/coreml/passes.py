@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from edgebench.formats.coreml import NOISE
+from edgebench.formats.coreml.convert import NOISE
 from edgebench.formats.quiet import Noise, quiet
 
 PASSES = Noise(

@@ -1,163 +1,17 @@
-"""ncnn through pnnx: a folder (.ncnn) of model.param, the layers as text, and model.bin, their weights. Batch 1.
-
-pnnx is a program of its own that reads a TorchScript file. It also writes the network as ONNX and as two Python
-programs; those go nowhere here, and none of them is run. fp16 stores the weights as float16, which ncnn computes
-with in float16 where the processor can; biases stay float32.
-
-The .param file says what pnnx leaves out: the sizes of the input and of the output, in ncnn's own options for them.
-"""
+"""ncnn networks: folders of two files."""
 
 from __future__ import annotations
 
-import copy
-import errno
-import os
-import signal
-import subprocess
-from collections import Counter
-from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from edgebench.formats.format import Format
 
-import numpy as np
-import pnnx
-import torch
-from torch import nn
-
-from edgebench.formats.ncnn.param import BIN, PARAM, Layer, parse, show
-from edgebench.formats.network import INPUT, OUTPUT, Conversion, Network
-from edgebench.formats.quiet import Noise, quiet
-from edgebench.ground.errors import ExportError
-from edgebench.ground.records import ExportSpec, Layout, TensorSpec
-from edgebench.models.layers import Subsample
-
-UNWANTED = ("pnnxparam", "pnnxbin", "pnnxpy", "pnnxonnx", "ncnnpy")  # files that pnnx writes beside the two
-FILE_TOO_LARGE = -getattr(signal, "SIGXFSZ", 0)  # how a program ends at the limit on a file's size; not on Windows
-PATIENCE_S = 1800.0  # VGG-16 takes half a minute on a busy machine
-NOISE = Noise(
-    warnings=(
-        r"`torch\.jit\.trace(_method)?` is deprecated",
-        "Converting a tensor to a Python boolean might cause the trace to be incorrect",  # checks of an input's rank
-    )
+FORMAT = Format(
+    name="ncnn",
+    suffix=".ncnn",
+    is_folder=True,
+    precisions=("fp32", "fp16", "int8"),
+    packages=("pnnx", "ncnn"),
+    extra="ncnn",
+    write="edgebench.formats.ncnn.convert:convert",
+    inspect="edgebench.formats.ncnn.inspect:inspect",
+    shorten="edgebench.formats.ncnn.shorten:cut",
 )
-
-
-def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
-    """Writes the folder `path` with input "image" (1, C, H, W) and output "logits".
-
-    Raises ExportError when pnnx fails or leaves an operator that ncnn does not have, by its name, and torch's own
-    errors for a network that it cannot trace.
-    """
-    with TemporaryDirectory(prefix=".pnnx-", dir=path.parent) as name:
-        folder = Path(name)
-        output = trace(network, folder / "network.pt")
-        _run_pnnx(folder, network.spec.input_shape, spec.precision)
-        layers = renamed(parse((folder / PARAM).read_text("utf-8")), network.spec.input_shape, output)
-        (folder / PARAM).write_text(show(layers), "utf-8")
-        conversion = _describe(layers, network.spec.input_shape, output)
-        if spec.precision == "int8":
-            return _convert_int8(network, folder, conversion, path)
-        path.mkdir()
-        for part in (PARAM, BIN):
-            os.replace(folder / part, path / part)
-    return conversion
-
-
-def _convert_int8(network: Network, folder: Path, conversion: Conversion, path: Path) -> Conversion:
-    from edgebench.formats.ncnn import int8
-
-    report, warnings = int8.write(network, folder, path)
-    return replace(conversion, quantization=report, warnings=warnings)
-
-
-def trace(network: Network, path: Path) -> tuple[int, ...]:
-    """Saves the network as TorchScript, and returns its output's shape.
-
-    The file is written from Python: torch's own writer ends the process where the disk is full. Raises OSError there.
-    """
-    image = np.zeros(network.spec.input_shape, np.float32)
-    output = network.compute([image])[0]
-    with quiet(NOISE), torch.no_grad():
-        module = _with_pooling(network.module)
-        traced = torch.jit.trace(module, torch.from_numpy(image), check_trace=False)  # type: ignore[no-untyped-call]
-        saved = traced.save_to_buffer()
-    path.write_bytes(saved)
-    return tuple(map(int, output.shape))
-
-
-class Pooled(nn.Module):
-    """Every `stride`-th row and column as a maximum over one element: ncnn has no slice with steps."""
-
-    def __init__(self, stride: int) -> None:
-        super().__init__()
-        self.pool = nn.MaxPool2d(1, stride)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) -> (N, C, ceil(H / stride), ceil(W / stride))."""
-        return self.pool(x)  # type: ignore[no-any-return]
-
-
-def _with_pooling(module: nn.Module) -> nn.Module:
-    """A copy that shares the weights, with every Subsample replaced; the module itself where it has none."""
-    if not any(isinstance(part, Subsample) for part in module.modules()):
-        return module
-    tensors = (*module.parameters(), *module.buffers())
-    copied = copy.deepcopy(module, {id(tensor): tensor for tensor in tensors})
-    for parent in list(copied.modules()):
-        for name, part in parent.named_children():
-            if isinstance(part, Subsample):
-                setattr(parent, name, Pooled(part.stride))
-    return copied
-
-
-def _run_pnnx(folder: Path, shape: tuple[int, ...], precision: str) -> None:
-    sizes = ",".join(map(str, shape))
-    command = [pnnx.EXEC_PATH, "network.pt", f"inputshape=[{sizes}]f32", f"fp16={int(precision == 'fp16')}"]
-    command += [f"ncnnparam={PARAM}", f"ncnnbin={BIN}", *(f"{name}={os.devnull}" for name in UNWANTED)]
-    try:
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=PATIENCE_S, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ExportError(f"pnnx took longer than {PATIENCE_S:.0f} s, and was ended") from error
-    if done.returncode and done.returncode == FILE_TOO_LARGE:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(folder / BIN))
-    if done.returncode or not (folder / PARAM).is_file() or not (folder / BIN).is_file():
-        words = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        raise ExportError(f"pnnx ended with exit code {done.returncode}: {words[-1][:200] if words else 'no message'}")
-
-
-def renamed(layers: list[Layer], image: tuple[int, ...], output: tuple[int, ...]) -> list[Layer]:
-    """Gives input and output edgebench's names and states their shapes, given here as torch has them.
-
-    Raises ExportError for an operator that ncnn does not have: pnnx passes it on under its own name, with a dot.
-    """
-    unknown = sorted({layer.kind for layer in layers if "." in layer.kind or "::" in layer.kind})
-    if unknown:
-        raise ExportError(f"ncnn has no operator for {', '.join(unknown)}: replace it in the network, or choose onnx")
-    names = {"in0": INPUT, "out0": OUTPUT}
-    found = []
-    for layer in layers:
-        inputs, outputs = (tuple(names.get(blob, blob) for blob in blobs) for blobs in (layer.inputs, layer.outputs))
-        options = layer.options | _stated(layer, image, output)
-        found.append(replace(layer, inputs=inputs, outputs=outputs, options=options))
-    return found
-
-
-def _stated(layer: Layer, image: tuple[int, ...], output: tuple[int, ...]) -> dict[str, str]:
-    """The options that state a shape: width, height, channels, and for an output the number of dimensions before."""
-    if layer.kind == "Input":
-        return {str(number): str(size) for number, size in enumerate(image[:0:-1])}
-    if layer.outputs != ("out0",):
-        return {}
-    sizes = output[:0:-1]
-    return {"-23330": ",".join(map(str, (4, len(sizes), *sizes, *(1, 1, 1)[len(sizes) :])))}
-
-
-def _describe(layers: list[Layer], image: tuple[int, ...], output: tuple[int, ...]) -> Conversion:
-    layouts: dict[int, Layout] = {2: "NC", 4: "NCHW"}
-    return Conversion(
-        inputs=(TensorSpec(name=INPUT, shape=image, dtype="float32", layout="NCHW"),),
-        outputs=(TensorSpec(name=OUTPUT, shape=output, dtype="float32", layout=layouts.get(len(output))),),
-        operators=dict(Counter(layer.kind for layer in layers if layer.kind not in ("Input", "Split"))),
-    )

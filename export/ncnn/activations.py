@@ -11,7 +11,7 @@ import numpy as np
 from edgebench.formats.examples import Array
 from edgebench.formats.ncnn.param import BIN, PARAM, parse
 from edgebench.ground.errors import ExportError
-from edgebench.runtimes.ncnn import configure
+from edgebench.runtimes.ncnn.engine import configure
 
 Blobs = dict[str, Array]
 

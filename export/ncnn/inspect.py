@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from edgebench.formats.inspect import FP16, FP32, INT8, SHAPE, Inside, Operator
+from edgebench.formats.inspect import FP16, FP32, INT8, SHAPE, Inspected, Operator
 from edgebench.formats.ncnn import weights
 from edgebench.formats.ncnn.param import BIN, PARAM, Layer, parse
 from edgebench.formats.ncnn.static import QUANTIZED
 from edgebench.ground.errors import ExportError, UsageError
 from edgebench.ground.records import Layout, TensorSpec
-from edgebench.runtimes.ncnn import ends
+from edgebench.runtimes.ncnn.engine import ends
 
 SHAPES = ("Split", "Flatten", "Reshape", "Permute", "Slice", "Crop", "Padding", "Squeeze", "ExpandDims", "Noop")
 LAYOUTS: dict[int, Layout] = {2: "NC", 4: "NCHW"}
 
 
-def read(path: Path) -> Inside:
+def inspect(path: Path) -> Inspected:
     """Returns what is in the folder. Raises UsageError for one that is damaged."""
     for name in (PARAM, BIN):
         if not (path / name).is_file():
@@ -30,7 +30,7 @@ def read(path: Path) -> Inside:
         raise UsageError(f"{path} cannot be inspected: {error}") from error
     except (OSError, ValueError, LookupError) as error:
         raise UsageError(f"{path} cannot be read: {PARAM} or {BIN} is damaged; copy or export it again") from error
-    return Inside(
+    return Inspected(
         inputs=tuple(_tensor(one) for one in inputs),
         outputs=tuple(_tensor(one) for one in outputs),
         operators=tuple(_operator(layer, blocks.get(layer.name, [])) for layer in layers if layer.kind != "Input"),

@@ -10,8 +10,7 @@ import numpy as np
 
 from edgebench.formats import calibrated
 from edgebench.formats.examples import Array
-from edgebench.formats.layer_errors import relative_errors
-from edgebench.formats.layer_names import torch_names
+from edgebench.formats.layers import relative_errors, torch_names
 from edgebench.formats.ncnn import weights
 from edgebench.formats.ncnn.activations import Blobs, activations
 from edgebench.formats.ncnn.param import BIN, PARAM, Layer, parse, show, sources
@@ -19,7 +18,7 @@ from edgebench.formats.ncnn.static import OUTPUT_IN_INT8, QUANTIZED, WEIGHTED, q
 from edgebench.formats.network import Network
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import LayerError, Quantization, QuantizationReport
-from edgebench.runtimes.ncnn import load
+from edgebench.runtimes.ncnn.engine import load
 
 SLOWER = "ncnn computes depthwise convolutions faster in float"
 SYMMETRIC = "int8, symmetric about zero"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from edgebench.formats.ncnn.param import BIN, PARAM, Layer, parse, show
-from edgebench.places.emulator.truncated import Prefix, named
+from edgebench.places.emulator.by_operator import Prefix, named
 
 COPIES_NOTHING: Final = ("Input", "Split")  # they hand a tensor on
 SHAPES: Final = "-23330"  # a layer's option with the shapes of its outputs

@@ -10,7 +10,7 @@ import onnxruntime
 from onnx import ModelProto, TensorProto
 
 from edgebench.formats.examples import Array
-from edgebench.runtimes.onnxruntime import PROVIDERS, options
+from edgebench.runtimes.onnxruntime.engine import PROVIDERS, options
 
 Tensors = dict[str, Array]
 

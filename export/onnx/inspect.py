@@ -1,35 +1,88 @@
-"""The operators of an .onnx file, and what onnxruntime makes of them on this machine."""
+"""Reads an .onnx file: parsed by protobuf and checked by onnx; and what onnxruntime makes of it on this machine."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import numpy as np
 import onnx
 import onnxruntime
+from google.protobuf.message import DecodeError
 from onnx import NodeProto
 
-from edgebench.formats.inspect import CONVERSION, FP16, FP32, INT8, SHAPE, Inside, Operator
-from edgebench.formats.onnx import describe, foreign
+from edgebench.formats.foreign import Contents
+from edgebench.formats.inspect import CONVERSION, FP16, FP32, INT8, SHAPE, Inspected, Operator
+from edgebench.formats.onnx.convert import describe
 from edgebench.formats.onnx.layers import Flow
 from edgebench.formats.onnx.static import OPERATORS
-from edgebench.runtimes.onnxruntime import PROVIDERS, options
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Layout, TensorSpec
+from edgebench.runtimes.onnxruntime.engine import PROVIDERS, options
 
+CHANNELS = (1, 3, 4)  # of an image
 CONVERSIONS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Cast")
 SHAPES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Pad", "Identity", "Constant", "Shape")
 HALF = onnx.TensorProto.FLOAT16
 WHOLE = ("ConvInteger", "MatMulInteger")
 
 
-def read(path: Path) -> Inside:
+def foreign(path: Path) -> Contents:
+    """Returns what is in the file. Raises UsageError for one that is damaged or keeps its weights elsewhere."""
+    model = _parse(path)
+    graph = model.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    return Contents(
+        inputs=tuple(_image_layout(describe(value)) for value in graph.input if value.name not in constants),
+        outputs=tuple(describe(value) for value in graph.output),
+        operators=dict(Counter(node.op_type for node in graph.node)),
+        weights=_elements(graph),
+        tool_versions={one.domain or "onnx opset": str(one.version) for one in model.opset_import},
+    )
+
+
+def _parse(path: Path) -> onnx.ModelProto:
+    try:
+        model = onnx.load_model(path, load_external_data=False)
+    except DecodeError as error:
+        raise UsageError(f"{path} is not an ONNX file, or a part of one: download or export it again") from error
+    elsewhere = [tensor.name for tensor in model.graph.initializer if tensor.external_data]
+    if elsewhere:
+        raise UsageError(f"{path} keeps weights in another file ({elsewhere[0]}): save it as one file with onnx.save")
+    if not model.graph.output:
+        raise UsageError(f"{path} has no output: it is not an ONNX network, or a part of one")
+    try:
+        onnx.checker.check_model(model)
+    except (onnx.checker.ValidationError, ValueError) as error:
+        raise UsageError(f"{path} is not a valid ONNX network: {str(error).strip().splitlines()[0]}") from error
+    return model
+
+
+def _elements(graph: onnx.GraphProto) -> dict[str, int]:
+    weights: Counter[str] = Counter()
+    for tensor in graph.initializer:
+        weights[onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).name] += math.prod(tensor.dims)
+    return dict(weights)
+
+
+def _image_layout(tensor: TensorSpec) -> TensorSpec:
+    """ONNX does not say which axis holds the channels: the last one does when only it is as short as colours are."""
+    layout: Layout | None = tensor.layout
+    if len(tensor.shape) == 4 and tensor.shape[3] in CHANNELS and tensor.shape[1] not in CHANNELS:
+        layout = "NHWC"
+    return msgspec.structs.replace(tensor, layout=layout)
+
+
+def inspect(path: Path) -> Inspected:
     """Returns what is in the file. Raises UsageError for one that is damaged."""
-    contents = foreign.read(path)
+    contents = foreign(path)
     model = onnx.load_model(path)
     flow = Flow(model)
     shapes = {value.name: describe(value).shape for value in (*model.graph.value_info, *model.graph.output)}
-    return Inside(
+    return Inspected(
         inputs=contents.inputs,
         outputs=contents.outputs,
         operators=tuple(_operator(node, flow, shapes) for node in model.graph.node if not _unpacks(node, flow)),

@@ -16,10 +16,10 @@ from edgebench.formats.onnx import dynamic, static
 from edgebench.formats.onnx.activations import activations
 from edgebench.formats.onnx.layers import layer_errors, named
 from edgebench.formats.onnx.pattern import pool_by_name
-from edgebench.formats.quantize.variant import variant
+from edgebench.formats.onnx.variant import variant
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import LayerError, Quantization, QuantizationReport
-from edgebench.runtimes.onnxruntime import load
+from edgebench.runtimes.onnxruntime.engine import load
 
 Save = Callable[[ModelProto, Path], None]
 

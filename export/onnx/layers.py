@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from onnx import ModelProto, NodeProto
 
 from edgebench.formats.examples import Array
-from edgebench.formats.layer_errors import relative_errors
+from edgebench.formats.layers import relative_errors
 from edgebench.formats.onnx.activations import activations
 from edgebench.formats.onnx.pattern import normalisations
 from edgebench.formats.onnx.static import OPERATORS

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import onnx
 
-from edgebench.places.emulator.truncated import Prefix, named
+from edgebench.places.emulator.by_operator import Prefix, named
 
 # What onnxruntime merges with the one node before it, and with the one behind it.
 WITH_THE_LAST: Final = ("Relu", "Clip", "LeakyRelu", "HardSigmoid", "QuantizeLinear")

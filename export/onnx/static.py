@@ -16,7 +16,7 @@ from onnxruntime.quantization.calibrate import TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from edgebench.formats.onnx.pattern import normalisations
-from edgebench.formats.quantize.variant import Variant
+from edgebench.formats.onnx.variant import Variant
 
 Range = tuple[float, float]
 

@@ -10,7 +10,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from edgebench.formats.examples import Array
-from edgebench.formats.layer_errors import relative_errors
+from edgebench.formats.layers import relative_errors
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.graph.operators import Graph, Input, Operator, Pad, Reshape, Subsample
 from edgebench.ground.records import LayerError

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgebench.formats.tflite.foreign import DAMAGE, operator_name
+from edgebench.formats.tflite.inspect import DAMAGE, operator_name
 from edgebench.graph.operators import (
     Activation,
     Add,

@@ -12,13 +12,13 @@ from edgebench.formats import calibrated
 from edgebench.formats.examples import Array
 from edgebench.formats.native import fed
 from edgebench.formats.network import Conversion, Network
-from edgebench.formats.tflite import activations as taps
-from edgebench.formats.tflite import foreign
+from edgebench.formats.tflite.activations import activations, layer_errors
+from edgebench.formats.tflite.inspect import foreign
 from edgebench.formats.tflite.quantizer import quantize
 from edgebench.formats.tflite.writer import ends, write
 from edgebench.graph.operators import Graph, LocalResponseNorm, Softmax
 from edgebench.ground.records import LayerError, Quantization, QuantizationReport, TensorSpec
-from edgebench.runtimes import litert
+from edgebench.runtimes.litert.engine import load
 
 SLOWER = (
     "dynamic-range int8 is slower than fp32 where there are depthwise convolutions, which fall out of XNNPACK; static "
@@ -44,7 +44,7 @@ def convert(network: Network, path: Path) -> Conversion:
         report, warnings = calibrated.make(network, vary(network, path), path, vary)
     else:
         report, warnings = _without_ranges(network, path)
-    contents = foreign.read(path)
+    contents = foreign(path)
     source, result = ends(network.graph)
     return Conversion(
         inputs=(_stored_as(source, contents.inputs[0]),),
@@ -65,7 +65,7 @@ def steps(network: Network, path: Path, *, float_io: bool) -> calibrated.Steps:
         quantize(original, target, "static", ranges, {*kept, *kept_always}, float_io=float_io)
 
     def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
-        found = taps.layer_errors(graph, original, file, images[: calibrated.LAYER_IMAGES])
+        found = layer_errors(graph, original, file, images[: calibrated.LAYER_IMAGES])
         return [msgspec.structs.replace(each, why=kept_always.get(each.name, "")) for each in found]
 
     def costs(ranges: calibrated.Ranges, names: Collection[str]) -> dict[str, float]:
@@ -73,13 +73,13 @@ def steps(network: Network, path: Path, *, float_io: bool) -> calibrated.Steps:
 
         return output_errors(graph, ranges, network.held_out_images[: calibrated.LAYER_IMAGES], names)
 
-    return calibrated.Steps(lambda images: taps.activations(original, images), make, run, layers, costs)
+    return calibrated.Steps(lambda images: activations(original, images), make, run, layers, costs)
 
 
 def run(path: Path) -> Callable[[Array], Array]:
     """Loads a written file as if it were torch's network."""
-    contents = foreign.read(path)
-    return fed(litert.load(str(path)).run, contents.inputs[0], contents.outputs[0])
+    contents = foreign(path)
+    return fed(load(str(path)).run, contents.inputs[0], contents.outputs[0])
 
 
 def floats(graph: Graph) -> dict[str, str]:
@@ -91,7 +91,7 @@ def _without_ranges(network: Network, path: Path) -> tuple[QuantizationReport, t
     wanted = network.quantization or Quantization()
     original = _float_file(network.graph, path)
     quantize(original, path, wanted.scheme)
-    layers = taps.layer_errors(network.graph, original, path, network.held_out_images[: calibrated.LAYER_IMAGES])
+    layers = layer_errors(network.graph, original, path, network.held_out_images[: calibrated.LAYER_IMAGES])
     activations = "float32" if wanted.scheme == "weights" else "int8, by each inference's own range"
     return calibrated.uncalibrated(network, activations, layers), (WARNINGS[wanted.scheme],)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from edgebench.formats.tflite import flatbuffer
-from edgebench.formats.tflite.foreign import OPERATORS
+from edgebench.formats.tflite.inspect import OPERATORS
 
 SIGNATURE: Final = "serving_default"
 SCHEMA_VERSION: Final = 3

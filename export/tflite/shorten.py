@@ -8,8 +8,8 @@ from typing import Any, Final
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
-from edgebench.formats.tflite.foreign import OPERATORS
-from edgebench.places.emulator.truncated import Prefix, named
+from edgebench.formats.tflite.inspect import OPERATORS
+from edgebench.places.emulator.by_operator import Prefix, named
 
 # XNNPACK takes a constant padding into the convolution behind it.
 GOES_ON: Final = ("PAD", "PADV2")

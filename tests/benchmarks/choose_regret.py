@@ -28,7 +28,7 @@ from edgebench.choose.space import WITHIN_PRIOR
 from edgebench.ground import store
 from edgebench.ground.records import ExportSpec, Measurement, ModelSpec
 from edgebench.machines.profiles import DeviceProfile, load
-from edgebench.run.emulated import timed
+from edgebench.run.devices import timed
 from edgebench.run.sweep import read
 
 GRID = Path(__file__).parents[2] / "results" / "grid"

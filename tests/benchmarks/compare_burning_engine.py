@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 
-from edgebench.runtimes import litert
-from edgebench.runtimes.litert import LiteRTSession
+from edgebench.runtimes.litert import engine as litert
+from edgebench.runtimes.litert.engine import LiteRTSession
 
 SHARE = float(os.environ["EDGEBENCH_BURN"])
 

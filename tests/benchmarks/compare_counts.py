@@ -21,7 +21,7 @@ from edgebench.compare import Settings, compare
 from edgebench.ground.records import Artifact, Measurement, ModelSpec
 from edgebench.machines import profiles
 from edgebench.places.emulator.counting import TOTAL
-from edgebench.run.emulated import emulate
+from edgebench.run.devices import emulate
 
 MORE = 0.005
 LAST = 1280  # channels that the last layer reads

@@ -12,13 +12,13 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from edgebench.formats.ncnn import BIN, PARAM, Layer, parse, show
+from edgebench.formats.ncnn.param import BIN, PARAM, Layer, parse, show
 from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, TensorSpec
 from edgebench.machines import profiles
 from edgebench.places.emulator.counting import CLASSES, TOTAL
 from edgebench.places.emulator.fakecpu import core_of
-from edgebench.run.emulated import emulate
-from edgebench.runtimes.ncnn import HALF_TAG
+from edgebench.run.devices import emulate
+from edgebench.runtimes.ncnn.engine import HALF_TAG
 
 NETWORKS = (
     *("alexnet", "blazeface", "efficientnet_b0", "efficientnetv2_b0", "googlenet", "mnasnet", "mobilenet"),

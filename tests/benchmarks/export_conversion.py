@@ -69,7 +69,7 @@ def _export(network: str, form: str, converter: str) -> dict[str, float]:
     imported = time.perf_counter()
     from edgebench import models
     from edgebench.formats.describe import describe
-    from edgebench.formats.format import EXPORTERS, FORMATS
+    from edgebench.formats.format import form as entry
     from edgebench.formats.network import Network
     from edgebench.ground.gc_pause import collection_paused
     from edgebench.ground.records import ExportSpec
@@ -78,10 +78,10 @@ def _export(network: str, form: str, converter: str) -> dict[str, float]:
     spec, export = models.resolve(network), ExportSpec(format=form, converter=converter)
     built = Network(spec, build(spec), preprocessing=models.preprocessing(spec))
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"net{FORMATS[form].suffix}"
+        file = Path(folder) / f"net{entry(form).suffix}"
         begun = time.perf_counter()
         with collection_paused():
-            conversion = EXPORTERS.load(form)(built, export, file)
+            conversion = entry(form).load("write")(built, export, file)
         converted, convert_peak = time.perf_counter(), _peak_bytes()
         describe(built, export, file, conversion)
         ended = time.perf_counter()

@@ -16,7 +16,7 @@ from statistics import median
 
 from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, Scenario
 from edgebench.measure import measure
-from edgebench.runtimes import FORMATS
+from edgebench.runtimes import runtime_of
 
 LITERT = """
 import numpy as np
@@ -84,7 +84,7 @@ def harness(file: Path, seconds: float) -> float:
         outputs=(),
     )
     scenario = Scenario(processes=1, min_runs=30, min_s=seconds, max_s=60)
-    found = measure(artifact, FORMATS[spec.format], scenario)
+    found = measure(artifact, runtime_of(spec.format), scenario)
     if found.error:
         sys.exit(found.error)
     return median(found.latency_s[0])

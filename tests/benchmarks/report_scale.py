@@ -24,7 +24,7 @@ CHILD = """
 import resource, sys, time
 from pathlib import Path
 before = time.perf_counter()
-from edgebench.report.page.making import write_report
+from edgebench.report.page import write_report
 write_report(sys.argv[1], Path(sys.argv[2]), on_warning=print)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(f"{time.perf_counter() - before:.2f} s, processor {time.process_time():.2f} s, peak {peak:.0f} MiB")

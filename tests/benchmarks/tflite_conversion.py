@@ -61,8 +61,8 @@ def child(model: str, converter: str) -> None:
 
 def convert(spec, module, converter: str) -> float:
     start = time.perf_counter()
-    from edgebench.formats import tflite
     from edgebench.formats.network import Network
+    from edgebench.formats.tflite import convert as tflite
     from edgebench.ground.records import ExportSpec
 
     with tempfile.TemporaryDirectory() as folder:

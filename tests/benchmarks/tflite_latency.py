@@ -18,11 +18,11 @@ from statistics import median
 import numpy as np
 
 from edgebench import models
-from edgebench.formats import tflite
 from edgebench.formats.network import Network
+from edgebench.formats.tflite import convert as tflite
 from edgebench.ground.records import ExportSpec
 from edgebench.models.build import build
-from edgebench.runtimes import litert
+from edgebench.runtimes.litert import engine as litert
 
 TURNS, RUNS = 40, 5
 

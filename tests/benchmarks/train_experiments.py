@@ -31,7 +31,7 @@ import edgebench
 from edgebench.ground.progress import Step
 from edgebench.machines import environment
 from edgebench.training.checkpoint import LAST
-from edgebench.training.records import Outcome
+from edgebench.training.records import TrainingResult
 from edgebench.training.settings import settings
 
 RESULTS = Path(__file__).parents[2] / "results" / "training"
@@ -153,7 +153,7 @@ def _show(step: Step) -> None:
         print(step.title, step.detail, file=sys.stderr, flush=True)
 
 
-def _store(experiment: str, name: str, run: Run, seed: int, outcome: Outcome, wall_s: float) -> None:
+def _store(experiment: str, name: str, run: Run, seed: int, outcome: TrainingResult, wall_s: float) -> None:
     line = {
         "experiment": experiment,
         "run": name,

@@ -22,7 +22,7 @@ from edgebench import data
 from edgebench.models import trained
 from edgebench.models.build import build
 from edgebench.models.trained import Trained
-from edgebench.training import metrics
+from edgebench.training import records as metrics
 from edgebench.training.checkpoint import BEST, METRICS, save_weights
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "trained"

@@ -51,7 +51,7 @@ def emulations(monkeypatch: MonkeyPatch) -> list[str]:
         ran.append(artifact.model.key)
         return emulated(artifact, peak=9_000_000)
 
-    monkeypatch.setattr("edgebench.run.emulated.emulate", run)
+    monkeypatch.setattr("edgebench.run.devices.emulate", run)
     monkeypatch.setattr(confirm, "timed", lambda measurement, device: measurement)
     monkeypatch.setattr(confirm, "readiness", lambda device: SimpleNamespace(ready=True))
     return ran

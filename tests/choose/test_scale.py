@@ -1,5 +1,7 @@
 """`scale` without confirmation: the pick, its reasons, and bad input."""
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from edgebench.ground.errors import Regression, UsageError
 from edgebench.ground.records import ExportSpec
 from edgebench.machines.profiles import load
 from edgebench.models.sketch import sketch
+from edgebench.runtimes import runtime
 
 
 def test_the_pick_is_the_best_that_keeps_the_limits(choice: Choice) -> None:
@@ -135,7 +138,7 @@ def test_int8_without_a_published_drop_is_refused(monkeypatch: MonkeyPatch) -> N
 
 
 def test_a_runtime_of_unknown_memory_is_chosen_for_by_the_other_limits(monkeypatch: MonkeyPatch) -> None:
-    monkeypatch.delitem(footprint._RUNTIMES, "ncnn")
+    monkeypatch.setattr(footprint, "entry", lambda name: replace(runtime(name), memory=None))
     found = scale("rpi4", "mobilenetv2", max_latency="50ms", format="ncnn", precision="int8", confirmed=False)
     assert found.picked.peak_memory_bytes is None
     assert found.picked.latency_s.value <= 0.05

@@ -8,6 +8,7 @@ import pytest
 from edgebench.compare import ab, processes
 from edgebench.compare.ab import Limits, Side, run_ab
 from edgebench.ground.errors import DeviceError, Inconclusive, Regression, UsageError
+from edgebench.ground.progress import Step
 from edgebench.ground.records import Artifact, ExportSpec, ModelSpec
 from edgebench.places.local import LocalTarget
 from edgebench.places.target import Job
@@ -70,9 +71,9 @@ def test_every_pair_runs_both_sides_in_an_order_that_chance_decides() -> None:
 
 
 def test_all_samples_are_kept_in_time_order_and_the_path_is_told() -> None:
-    told: list[int] = []
-    report = Machine().answer(Limits(), on_pair=lambda pairs, elapsed, ratio: told.append(pairs))
-    assert told == list(range(1, len(report.path) + 1))
+    told: list[Step] = []
+    report = Machine().answer(Limits(), on_progress=told.append)
+    assert [step.title.partition(":")[0] for step in told] == [f"pair {n + 1}" for n in range(len(report.path))]
     assert len(report.base_s) == len(report.new_s) == len(report.path)
     assert all(len(process) == 30 for process in report.base_s)
     assert report.path[-1] == report.ratio

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from edgebench.cli import app
 from edgebench.commands import compare as commands
-from edgebench.compare import ab, noise, processes, thresholds
+from edgebench.compare import ab, processes, thresholds
 from edgebench.compare.statistics import least_processes
 from edgebench.ground.errors import Inconclusive, Regression, UsageError
 from edgebench.ground.records import Artifact, ExportSpec, Measurement, ModelSpec
@@ -170,11 +170,11 @@ def test_noise_writes_what_fail_on_reads(
     monkeypatch: pytest.MonkeyPatch,
     capsys: Captured,
 ) -> None:
-    monkeypatch.setattr(noise, "measure", lambda *arguments, **options: measured(processes=40))
+    monkeypatch.setattr("edgebench.measure.measure", lambda *arguments, **options: measured(processes=40))
     path = tmp_path / "noise.toml"
     call("noise", str(fake_files("file")), runtime="fake", processes=40, output=path)
     assert f"use it as --fail-on {path}" in capsys.readouterr().out
-    assert thresholds.parse(str(path)).of("host") >= noise.LEAST
+    assert thresholds.parse(str(path)).of("host") >= thresholds.LEAST
     with pytest.raises(UsageError, match="39 processes are too few"):
         call("noise", processes=39)
 

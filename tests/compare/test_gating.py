@@ -129,7 +129,7 @@ def test_a_budget_narrows_by_format_precision_runtime_and_threads(measured: Meas
 
 def test_a_budget_may_name_a_scaling_point(measured: Measured) -> None:
     narrow = measured(model="mobilenetv2")
-    key = Budget("host", narrow.model.key, None, None, None, None, {"latency": Band(0, 1)})
+    key = Budget("host", narrow.model.key, bands={"latency": Band(0, 1)})
     assert only([narrow], key).verdict == "within"
 
 

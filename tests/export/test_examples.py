@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from edgebench.formats.examples import example_inputs, example_pixels, from_native, normalise, smooth_image, to_native
+from edgebench.formats.examples import example_inputs, example_pixels, normalise, smooth_image
+from edgebench.formats.native import from_native, to_native
 from edgebench.ground.records import Preprocessing
 
 PREPROCESSING = Preprocessing(resize=256, crop=224, interpolation="bilinear", mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))

@@ -3,15 +3,15 @@
 import pytest
 
 from edgebench import models
-from edgebench.formats.format import FORMATS
+from edgebench.formats.format import every
 from edgebench.formats.manifest import content_sha256
 from edgebench.formats.pipeline import export_models
 from edgebench.ground.errors import JobError
 from edgebench.ground.records import ExportSpec
 
 EXPORTS = [
-    ExportSpec(format=name, precision=precision)
-    for name, form in FORMATS.items()
+    ExportSpec(format=form.name, precision=precision)
+    for form in every()
     for precision in form.precisions
     if precision != "int8"
 ]

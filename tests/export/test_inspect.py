@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from edgebench.formats import inspect, pipeline
-from edgebench.formats.format import EXPORTERS
-from edgebench.formats.inspect import Inside
-from edgebench.formats.islands import between, fallen, only_float, sentences
+from edgebench.formats.format import form as form_entry
+from edgebench.formats.inspect import Inspected
 from edgebench.formats.network import Network
-from edgebench.formats.quantize.strict import not_int8
+from edgebench.formats.strict import between, fallen, not_int8, only_float, sentences
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec, Quantization
 
@@ -37,13 +36,13 @@ def made(network, folder):
             wanted = Quantization(samples=8, calibrator="minmax", **given) if precision == "int8" else None
             spec = ExportSpec(format=form, precision=precision, quantization=wanted)
             done[key] = folder / pipeline.file_name(network.spec, spec)
-            EXPORTERS.load(form)(own.calibrated(wanted) if wanted else own, spec, done[key])
+            form_entry(form).load("write")(own.calibrated(wanted) if wanted else own, spec, done[key])
         return done[key]
 
     return make
 
 
-def layers(found: Inside) -> list[str]:
+def layers(found: Inspected) -> list[str]:
     return [one.computes for one in found.operators if one.kind in LAYERS]
 
 

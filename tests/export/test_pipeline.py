@@ -2,6 +2,7 @@ import errno
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import torch
 
 from edgebench.formats import describe, native, pipeline
 from edgebench.formats import format as formats
+from edgebench.formats.format import form
 from edgebench.formats.manifest import content_sha256
 from edgebench.formats.network import Network
 from edgebench.formats.pipeline import export_model, export_models, file_name, one_sentence
@@ -77,9 +79,8 @@ def test_users_factory_is_never_cached(torch_program, builds, tmp_path):
 
 def test_several_formats_share_one_network_and_a_failure_stops_none(spec, builds, tmp_path, monkeypatch):
     broken = ExportSpec(format="onnx")
-    monkeypatch.setattr(
-        pipeline.formats.EXPORTERS, "_entries", {"onnx": "math:sqrt", "torch": "edgebench.formats.torch:convert"}
-    )
+    writers = {"onnx": "math:sqrt", "torch": form("torch").write}
+    monkeypatch.setattr(pipeline, "form", lambda name: replace(form(name), write=writers[name]))
     outcomes = export_models(spec, [broken, ExportSpec(format="torch")], tmp_path)
     found = {export.key: outcome for export, outcome in outcomes}
     assert isinstance(found["onnx-fp32"], ExportError)
@@ -229,8 +230,7 @@ def test_a_gate_that_fails_after_few_images_says_how_few(network, monkeypatch, s
 
 
 def test_an_exporter_that_wrote_no_int8_is_refused(spec, builds, tmp_path, monkeypatch):
-    convert = formats.EXPORTERS.load("torch")
-    monkeypatch.setattr(formats.EXPORTERS, "load", lambda name: convert)
+    monkeypatch.setattr(pipeline, "form", lambda name: replace(form(name), write=form("torch").write))
     with pytest.raises(ExportError, match="ncnn is not written in int8 yet"):
         export_model(spec, ExportSpec(format="ncnn", precision="int8"), tmp_path / "new")
     assert not (tmp_path / "new").exists()

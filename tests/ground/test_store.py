@@ -175,7 +175,7 @@ def test_a_time_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_writers_side_by_side_do_not_mix(tmp_path: Path) -> None:
     """Four processes append thirty lines of some 100 kB each to one file."""
     writer = (
-        "import sys, msgspec\nfrom edgebench import store\nfrom edgebench.ground.records import Measurement\n"
+        "import sys, msgspec\nfrom edgebench.ground import store\nfrom edgebench.ground.records import Measurement\n"
         "record = msgspec.json.decode(sys.stdin.buffer.read(), type=Measurement)\n"
         "for _ in range(30): store.append(sys.argv[1], record, run='shared')\n"
     )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from edgebench.ground.errors import UsageError
 from edgebench.machines import profiles
+from edgebench.run.capabilities import capabilities
 
 GOOD = """
 name = "board"
@@ -142,14 +143,14 @@ def test_a_path_loads_a_profile_of_one_s_own(tmp_path: Path) -> None:
 
 
 def test_what_has_no_calibration_is_neither_measured_nor_estimated() -> None:
-    found = profiles.capabilities(profiles.parse(GOOD, "board", "board.toml"))
+    found = capabilities(profiles.parse(GOOD, "board", "board.toml"))
     assert {(c.runtime, c.precision) for c in found} >= {("litert", "fp32"), ("onnxruntime", "fp32")}
     assert not any(c.measured or c.estimated or c.error for c in found)
 
 
 def test_listing_and_loading_import_nothing_heavy() -> None:
     code = (
-        "import sys; from edgebench import profiles; [profiles.load(n) for n in profiles.names()];"
+        "import sys; from edgebench.machines import profiles; [profiles.load(n) for n in profiles.names()];"
         "print(sorted({'numpy', 'torch', 'scipy', 'rich', 'click'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -179,7 +179,7 @@ def _run(start: int) -> dict[str, object]:
 
 def test_onnxruntime_events_become_operators_of_the_last_runs() -> None:
     pytest.importorskip("onnxruntime", reason="needs onnxruntime")
-    from edgebench.measure.profilers.onnxruntime import operators
+    from edgebench.runtimes.onnxruntime.operators import operators
 
     events = [
         node
@@ -205,7 +205,7 @@ def test_onnxruntime_events_become_operators_of_the_last_runs() -> None:
 )
 def test_macs_are_those_of_the_files_own_weights(file: list[list[int]], macs: int, exact: bool) -> None:
     pytest.importorskip("onnxruntime", reason="needs onnxruntime")
-    from edgebench.measure.profilers.onnxruntime import nodes, operators, with_weights
+    from edgebench.runtimes.onnxruntime.operators import nodes, operators, with_weights
 
     events = [_node("a", 1, 5), _run(0)]
     [found], told = with_weights(operators(events, 1), nodes(events, 1)[-1], file)
@@ -214,7 +214,7 @@ def test_macs_are_those_of_the_files_own_weights(file: list[list[int]], macs: in
 
 def test_onnxruntime_inferences_that_differ_are_an_error() -> None:
     pytest.importorskip("onnxruntime", reason="needs onnxruntime")
-    from edgebench.measure.profilers.onnxruntime import operators
+    from edgebench.runtimes.onnxruntime.operators import operators
 
     with pytest.raises(RuntimeError, match="same nodes"):
         operators([_run(0), _node("a", 1, 1), _run(100)], runs=2)
@@ -233,14 +233,14 @@ def test_onnxruntime_inferences_that_differ_are_an_error() -> None:
 )
 def test_macs_of_onnx_nodes(kind: str, inputs: list[list[int]], output: list[int], expected: int | None) -> None:
     pytest.importorskip("onnxruntime", reason="needs onnxruntime")
-    from edgebench.measure.profilers.onnxruntime import macs
+    from edgebench.runtimes.onnxruntime.operators import macs
 
     assert macs(kind, inputs, [output]) == expected
 
 
 def test_xnnpack_tags_are_matched_in_order_and_only_where_the_numbers_agree() -> None:
     pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert")
-    from edgebench.measure.profilers.litert import FileOperator, match
+    from edgebench.runtimes.litert.operators import FileOperator, match
 
     file = [
         FileOperator(name, kind, 1, 1)
@@ -267,8 +267,8 @@ def test_xnnpack_tags_are_matched_in_order_and_only_where_the_numbers_agree() ->
 
 def test_litert_runs_with_different_operators_are_an_error() -> None:
     pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert")
-    from edgebench.measure.profilers.litert import DELEGATE_OPERATOR, INVOKE, operators
-    from edgebench.measure.profilers.litert_api import Event
+    from edgebench.runtimes.litert.api import Event
+    from edgebench.runtimes.litert.operators import DELEGATE_OPERATOR, INVOKE, operators
 
     invoke, add = Event(INVOKE, 1, 1e-3), Event("Add (ND)", DELEGATE_OPERATOR, 1e-6)
     assert len(operators([invoke, add, invoke, add], [])) == 1

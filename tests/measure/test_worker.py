@@ -19,7 +19,8 @@ from msgspec import to_builtins
 
 from edgebench.ground.records import Artifact, Scenario
 from edgebench.measure import worker
-from edgebench.runtimes import fake
+from edgebench.runtimes import runtime
+from edgebench.runtimes.fake import engine as fake
 
 
 class Simulated:
@@ -178,9 +179,9 @@ def test_copied_to_a_bare_folder_it_finds_the_engine_and_not_itself(
     pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install 'edgebench[onnx]'")
     device = tmp_path / "device"
     device.mkdir()
-    for name in ("worker.py", "runtimes/fake.py", "runtimes/onnxruntime.py"):
-        source = Path(worker.__file__).parent.parent / (f"measure/{name}" if name == "worker.py" else name)
-        shutil.copy(source, device)
+    shutil.copy(worker.__file__, device)
+    for name in ("fake", "onnxruntime"):
+        shutil.copy(runtime(name).engine_file, device / f"{name}.py")
     script = str(device / "worker.py")
     events, code = execute(job(fake_artifact(), scenario, engine="fake.py"), script, cwd=device)
     assert (events[-1]["event"], code) == ("end", 0)

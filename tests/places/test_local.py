@@ -11,8 +11,9 @@ import pytest
 
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.records import Scenario
-from edgebench.places.local import LocalTarget, engine_file
+from edgebench.places.local import LocalTarget
 from edgebench.places.target import Ended, Event, Imported, Job, decode
+from edgebench.runtimes import runtime
 
 SCENARIO = Scenario(processes=1, warmup_runs=1, warmup_s=0, min_runs=1, min_s=0, max_s=0.1)
 READ_JOB = "import sys; sys.stdin.read()\n"
@@ -99,10 +100,9 @@ def test_the_worker_keeps_to_the_scenarios_threads(tmp_path: Path) -> None:
 
 
 def test_the_engine_is_found_as_a_file() -> None:
-    assert engine_file("torch").name == "torch_eager.py"
-    assert engine_file("ONNXRuntime").name == "onnxruntime.py"
+    assert runtime("ONNXRuntime").engine_file.parts[-2:] == ("onnxruntime", "engine.py")
     with pytest.raises(UsageError, match="did you mean litert"):
-        engine_file("litret")
+        runtime("litret")
 
 
 def test_an_event_is_read_strictly() -> None:

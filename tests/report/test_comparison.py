@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from edgebench.compare.ab import AbReport
-from edgebench.compare.database import Answer
+from edgebench.compare.database import QueryResult
 from edgebench.compare.gating import Gate, GateReport
 from edgebench.compare.records import Cell, Comparison, ComparisonReport, Difference, GeometricMean
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Interval
 from edgebench.report.comparison import FORMATS, build, over_time, render, show
-from edgebench.report.comparison.markdown import escape, markdown
-from edgebench.report.comparison.sheet import Line, Sheet
+from edgebench.report.comparison.sheet import Line, Sheet, escape, markdown
 
 NASTY = "<img src=x onerror=alert(1)> | `a` *b* @everyone #1\n::error::x\x00\x1b[31m ]]>&"
 
@@ -251,7 +250,7 @@ def test_escaped_text_is_one_line_without_tags_or_columns(text: str) -> None:
 @settings(max_examples=100, deadline=None)
 def test_any_text_gives_xml_that_parses(text: str) -> None:
     line = Line(text, text, (text,), "fail", text, text, (text,))
-    from edgebench.report.comparison.junit import junit
+    from edgebench.report.comparison.sheet import junit
 
     assert len(ElementTree.fromstring(junit(Sheet(text, ("a",), frozenset(), (line,))))) == 1
 
@@ -261,7 +260,7 @@ def test_a_sheet_without_lines_says_so() -> None:
 
 
 def test_rows_of_a_query_keep_their_types(capsys: pytest.CaptureFixture[str]) -> None:
-    answer = Answer(("model", "latency_s"), (("a", 0.0071234567), ("b", None)))
+    answer = QueryResult(("model", "latency_s"), (("a", 0.0071234567), ("b", None)))
     over_time.show_answer(answer, "json")
     assert json.loads(capsys.readouterr().out) == [
         {"model": "a", "latency_s": 0.0071234567},
@@ -274,14 +273,14 @@ def test_rows_of_a_query_keep_their_types(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_an_answer_wider_than_the_terminal_is_printed_downwards(capsys: pytest.CaptureFixture[str]) -> None:
-    over_time.show_answer(Answer(("model", "error"), (("a", "x" * 200), ("b", None))), "table")
+    over_time.show_answer(QueryResult(("model", "error"), (("a", "x" * 200), ("b", None))), "table")
     assert capsys.readouterr().out.splitlines()[:4] == ["model  a", "error  " + "x" * 200, "", "model  b"]
-    over_time.show_answer(Answer(("model", "error"), (("a", "x" * 193),)), "table")
+    over_time.show_answer(QueryResult(("model", "error"), (("a", "x" * 193),)), "table")
     assert capsys.readouterr().out.splitlines()[-2:] == ["a      " + "x" * 193, "1 row"]
 
 
 def test_the_headers_of_a_query_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    over_time.show_answer(Answer(("root:x:0:0", "[bold]"), (("daemon:x:1:1", 1),)), "table")
+    over_time.show_answer(QueryResult(("root:x:0:0", "[bold]"), (("daemon:x:1:1", 1),)), "table")
     text = capsys.readouterr().out
     assert "root:x:0:0" in text and "[bold]" in text and "daemon:x:1:1" in text
 

@@ -14,11 +14,8 @@ import pytest
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Measurement
 from edgebench.report import overview, stored
-from edgebench.report.page import page
-from edgebench.report.page.environments import Settings
-from edgebench.report.page.library import vega_library
-from edgebench.report.page.making import write_report
-from edgebench.report.page.payload import Limits, Request, payload
+from edgebench.report.page import page, vega_library, write_report
+from edgebench.report.page.payload import Limits, PageRequest, Surroundings, payload
 
 pytest.importorskip("altair", reason="needs altair: pip install 'edgebench[report]'")
 pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install 'edgebench[report]'")
@@ -36,7 +33,7 @@ def data_of(text: str) -> dict:
 
 
 def test_a_row_a_cell_the_newest_first_and_details_beside_them(example_store: Path) -> None:
-    data = payload(found(example_store), Request(source="results"))
+    data = payload(found(example_store), PageRequest(source="results"))
     times = [row[overview.KEYS.index("time")] for row in data["rows"]]
     assert times == sorted(times, reverse=True)
     assert len(data["rows"]) == len(data["cells"]) == len(data["families"]) == data["meta"]["cells"] == 28
@@ -51,26 +48,26 @@ def test_a_row_a_cell_the_newest_first_and_details_beside_them(example_store: Pa
 
 
 def test_numbers_that_the_samples_cannot_carry_are_words(example_store: Path) -> None:
-    data = payload(found(example_store), Request(source="results"))
+    data = payload(found(example_store), PageRequest(source="results"))
     place = overview.KEYS.index("p99_s")
     values = {row[place] for row in data["rows"] if not isinstance(row[place], float)}
     assert values == {"quick run", None}  # None: estimates, and a cell that failed
     few = overview.row(
-        made.measurement(scenario=made.Scenario(processes=1, min_runs=30, min_s=0.1)), 1, Request("").accuracies
+        made.measurement(scenario=made.Scenario(processes=1, min_runs=30, min_s=0.1)), 1, PageRequest("").accuracies
     )
     assert few[overview.KEYS.index("p90_s")] == "needs 64 runs"
 
 
 def test_counted_instructions_have_a_column() -> None:
     counted = made.measurement(counts={"instructions": 123_444_063}, provenance="emulated")
-    row = overview.row(counted, 1, Request("").accuracies)
+    row = overview.row(counted, 1, PageRequest("").accuracies)
     assert row[overview.KEYS.index("instructions")] == 123_444_063
     assert row[overview.KEYS.index("provenance")] == "emulated"
 
 
 def test_what_exceeds_the_limits_is_left_out_and_said(example_store: Path) -> None:
     limits = Limits(rows=20, sample_cells=3, operator_cells=0, history_cells=0, environments=0)
-    data = payload(found(example_store), Request(source="results", limits=limits))
+    data = payload(found(example_store), PageRequest(source="results", limits=limits))
     assert (len(data["rows"]), len(data["samples"]), len(data["operators"]), len(data["histories"])) == (20, 3, 0, 0)
     assert sorted(data["meta"]["left_out"]) == [
         "1 more machines or sets of versions",
@@ -87,7 +84,7 @@ def test_without_the_packages_for_change_points_the_history_is_plain_and_says_so
     import sys
 
     monkeypatch.setitem(sys.modules, "ruptures", None)
-    data = payload(found(example_store), Request(source="results"))
+    data = payload(found(example_store), PageRequest(source="results"))
     assert data["histories"][0]["levels"] == []
     assert len(data["histories"][0]["points"]) == 16
     assert any(note.startswith("changes are not marked: finding change points needs") for note in data["meta"]["notes"])
@@ -96,14 +93,14 @@ def test_without_the_packages_for_change_points_the_history_is_plain_and_says_so
 def test_records_cannot_leave_the_data_element(tmp_path: Path) -> None:
     record = made.measurement(made.spec(HOSTILE), warnings=(HOSTILE,), runtime_version=HOSTILE)
     made.write(tmp_path, [record])
-    text = page(payload(found(tmp_path), Request(source=HOSTILE)))
+    text = page(payload(found(tmp_path), PageRequest(source=HOSTILE)))
     assert HOSTILE not in text
     assert len(re.findall(r"<script[ >]", text.replace(vega_library(), ""))) == 4  # the page's own
     assert data_of(text)["rows"][0][0] == HOSTILE
 
 
 def test_only_the_pages_own_scripts_may_run_and_nothing_may_be_asked_for(example_store: Path) -> None:
-    text = page(payload(found(example_store), Request(source="results")))
+    text = page(payload(found(example_store), PageRequest(source="results")))
     [policy] = re.findall(r'http-equiv="Content-Security-Policy" content="(.*?)">', text)
     assert policy.startswith("default-src 'none';")
     scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
@@ -152,7 +149,7 @@ def test_a_torn_line_is_told_in_the_page_too(tmp_path: Path) -> None:
 
 
 def test_the_vega_library_is_bundled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edgebench.report.page import library
+    from edgebench.report import page as library
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     first = library.vega_library()
@@ -164,7 +161,7 @@ def test_the_vega_library_is_bundled_once(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_cache_that_cannot_be_written_does_not_stop_the_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edgebench.report.page import library
+    from edgebench.report import page as library
 
     (tmp_path / "edgebench").write_text("a file, not a folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -180,7 +177,7 @@ def test_a_missing_package_is_named_with_its_extra(example_store: Path, monkeypa
     monkeypatch.delitem(sys.modules, "edgebench.report.plots", raising=False)
     monkeypatch.delattr("edgebench.report.plots", raising=False)
     with pytest.raises(MissingPackage, match=r"pip install 'edgebench\[report\]'"):
-        page(payload(found(example_store), Request(source="results")))
+        page(payload(found(example_store), PageRequest(source="results")))
 
 
 def test_a_record_without_anything_still_has_a_row(tmp_path: Path) -> None:
@@ -190,13 +187,13 @@ def test_a_record_without_anything_still_has_a_row(tmp_path: Path) -> None:
     )  # fmt: skip
     assert isinstance(bare, Measurement)
     made.write(tmp_path, [bare])
-    data = payload(found(tmp_path), Request(source="results"))
+    data = payload(found(tmp_path), PageRequest(source="results"))
     assert data["cells"][0]["error"] == "CoreML runs files on a Mac only"
     assert data["methods"] == []
 
 
 def test_a_machine_stands_once_however_many_records_were_emulated_on_it() -> None:
-    settings = Settings()
+    settings = Surroundings()
     for run in (1, 2):
         facts = made.ENVIRONMENT | {"emulated_s": [0.5 * run], "counted": [1000 + run]}
         settings.add(made.measurement(seed=run, environment=facts))

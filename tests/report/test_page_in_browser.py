@@ -11,7 +11,7 @@ import pytest
 from browser import Browser, Page
 
 from edgebench.ground.records import OperatorProfile, OperatorTime
-from edgebench.report.page.making import write_report
+from edgebench.report.page import write_report
 
 pytest.importorskip("altair", reason="needs altair: pip install 'edgebench[report]'")
 pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install 'edgebench[report]'")

@@ -1,4 +1,4 @@
-"""What `edgebench profile --per-op --trace` prints and writes."""
+"""What `edgebench profile` prints, its legend, and what a notebook shows."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from pathlib import Path
 import example_records as made
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from edgebench.ground.errors import UsageError
+from edgebench.ground.records import QUICK, Estimate, ExportSpec, Interval, Measurement, ModelSpec, Scenario
 from edgebench.machines import profiles
-from edgebench.report import profiled, trace
+from edgebench.report import operators, profiled, rows
+from edgebench.report.profiled import Results
 from edgebench.run import mode
 
 HOST = profiles.load("host")
@@ -39,7 +42,7 @@ def test_the_trace_has_a_track_a_result_and_standard_output_stays_json(
     results = [made.measurement(form=form, operators=made.operator_profile()) for form in ("tflite", "onnx")]
     profiled.show(results, HOST, json=True)
     json.loads(capsys.readouterr().out)
-    trace.write(tmp_path / "out.json", profiled.operators(results))
+    operators.write_trace(tmp_path / "out.json", profiled.operator_profiles(results))
     events = json.loads((tmp_path / "out.json").read_text())["traceEvents"]
     assert {event["pid"] for event in events} == {1, 2}
 
@@ -70,3 +73,101 @@ def test_profile_per_op_from_the_command_line_to_the_store(tmp_path: Path, monke
     assert stored.operators is not None
     assert len(stored.operators.operators) == len(row["operators"]["operators"])
     assert json.loads(Path("trace.json").read_text())["displayTimeUnit"] == "ms"
+
+
+EMULATED = Measurement(
+    id="a",
+    time="2026-11-21T00:00:00+00:00",
+    model=ModelSpec(name="mobilenetv2", family="mobilenetv2"),
+    export=ExportSpec(format="ncnn"),
+    device="rpi4",
+    runtime="ncnn",
+    runtime_version="1",
+    provenance="emulated",
+    scenario=Scenario(),
+    counts={"instructions": 100_000_000},
+)
+TIMED = replace(
+    EMULATED,
+    estimated_latency_s=Interval(value=0.08, low=0.07, high=0.09, confidence=0.9),
+    calibrated_on="counted instructions",
+)
+
+
+def test_the_time_of_an_emulated_row_stands_beside_its_provenance_and_its_interval() -> None:
+    [row] = Results([TIMED])._cells()
+    assert (row["provenance"], row["p50"], row["interval"]) == ("emulated", "80.0 ms", "70.0-90.0 ms")
+    assert "p90" not in row
+    flat = rows.profile(TIMED)
+    assert flat["latency_s"] == {
+        "median": 0.08,
+        "low": 0.07,
+        "high": 0.09,
+        "confidence": 0.9,
+        **dict.fromkeys(("p90", "p95", "p99")),
+    }
+    assert (flat["provenance"], flat["calibrated_on"]) == ("emulated", "counted instructions")
+
+
+def test_it_is_said_what_the_time_is_and_what_it_is_not() -> None:
+    found = " ".join(profiled.legend([TIMED]))
+    assert "(time through a calibrated constant, not measured): from counted instructions." in found
+    assert "90% of cases" in found
+    assert "no time is given" not in found
+
+
+def test_without_a_constant_there_is_no_time() -> None:
+    [row] = Results([EMULATED])._cells()
+    assert "p50" not in row
+    assert rows.profile(EMULATED)["latency_s"]["median"] is None
+    assert rows.profile(EMULATED)["calibrated_on"] is None
+    assert "no time is given" in " ".join(profiled.legend([EMULATED]))
+
+
+MODEL = ModelSpec(name="mobilenetv2", family="mobilenetv2", width=0.5)
+MEASURED = Measurement(
+    id="a",
+    time="2026-11-21T00:00:00+00:00",
+    model=MODEL,
+    export=ExportSpec(),
+    device="host",
+    runtime="litert",
+    runtime_version="2.3.0",
+    scenario=QUICK,
+    latency_s=((0.007,) * 20_000,) * 3,
+)
+ESTIMATED = Estimate(
+    id="b",
+    time="2026-11-21T00:00:00+00:00",
+    model=ModelSpec(name="<b>", family="user", resolution=48, height=32),
+    export=ExportSpec(),
+    device="rpi4",
+    runtime="litert",
+    latency_s=Interval(value=0.05, low=0.04, high=0.06, confidence=0.9),
+)
+
+
+def test_a_record_cuts_raw_samples_short() -> None:
+    html = MEASURED._repr_html_()
+    assert len(html) < 5_000
+    assert "0.007, 0.007" in html and "mobilenetv2" in html
+
+
+def test_results_are_one_table() -> None:
+    found = Results([MEASURED, ESTIMATED])
+    html = found._repr_html_()
+    assert html.count("<tr>") == 3
+    assert "7.00 ms" in html and "40.0-60.0 ms" in html and "estimated" in html
+    assert "&lt;b&gt;" in html and "<b>" not in html
+
+
+def test_results_at_a_prompt_leave_out_what_no_row_has() -> None:
+    shown = repr(Results([ESTIMATED]))
+    assert "50.0 ms" in shown and "32x48" in shown
+    assert "parity" not in shown and "first" not in shown
+
+
+def test_results_are_the_list_of_their_records() -> None:
+    assert Results([MEASURED]) == [MEASURED]
+    assert repr(Results()).strip() == ""
+    assert Results()._repr_html_() == "<table></table>"

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 
 from edgebench.ground.records import QUICK, Estimate, ExportSpec, Interval, Measurement, ModelSpec, Parity, Result
 from edgebench.machines import profiles
-from edgebench.report import listing, rows, tables
+from edgebench.report import devices, listing, profiled, rows
 from edgebench.report.output import wide_console
 
 MODEL = ModelSpec(name="mobilenetv2", family="mobilenetv2", width=0.5, resolution=192)
@@ -59,7 +59,7 @@ def shown(*blocks: RenderableType) -> str:
 
 
 def table(*results: Result, device: str = "host") -> str:
-    return shown(*tables.profile(results, profiles.load(device)))
+    return shown(*profiled.profile(results, profiles.load(device)))
 
 
 def test_a_measured_row() -> None:
@@ -119,7 +119,7 @@ def test_a_skipped_result_has_null_latency() -> None:
 def test_device_tables_render_for_every_device() -> None:
     for name in profiles.names():
         profile = profiles.load(name)
-        assert profile.title in shown(*tables.device(profile))
+        assert profile.title in shown(*devices.device(profile))
     assert "rpi4" in listing.devices([profiles.load("rpi4")])
 
 
@@ -130,4 +130,4 @@ def test_device_tables_render_for_every_device() -> None:
 def test_an_interval_names_a_unit_once_only_when_both_ends_have_it(
     low: float | None, high: float | None, shown: str
 ) -> None:
-    assert tables._interval(low, high) == shown
+    assert profiled._interval(low, high) == shown

@@ -12,8 +12,8 @@ from PIL import Image
 from edgebench import models
 from edgebench.models import preprocessing
 from edgebench.report import trained
-from edgebench.report.curves import curves
-from edgebench.training.records import Epoch, Outcome
+from edgebench.report.plots import curves
+from edgebench.training.records import Epoch, TrainingResult
 
 SPEC = models.resolve("resnet20")
 
@@ -37,10 +37,10 @@ def _epochs(loss: float) -> tuple[Epoch, ...]:
     )
 
 
-def _outcome() -> Outcome:
+def _outcome() -> TrainingResult:
     prepared = preprocessing(SPEC)
     assert prepared is not None
-    return Outcome(
+    return TrainingResult(
         model=SPEC,
         folder="run",
         weights="run/best.safetensors",
@@ -78,7 +78,7 @@ def test_curves_hold_every_epoch_of_every_run() -> None:
 def test_without_altair_the_run_stands_and_the_remark_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "edgebench.report.curves", raising=False)
+    monkeypatch.delitem(sys.modules, "edgebench.report.plots", raising=False)
     monkeypatch.setitem(sys.modules, "altair", None)
     outcome = msgspec.structs.replace(_outcome(), folder=str(tmp_path))
     [remark] = trained.curves_beside(outcome)
@@ -94,7 +94,7 @@ def test_a_grid_has_every_image_at_its_place() -> None:
 
 
 def test_remarks_name_what_a_user_should_know() -> None:
-    assert trained.remarks(_outcome()) == ["begun anew for 2 classes: fc", "left out: a/1.jpg is empty", "more images"]
+    assert trained.warnings(_outcome()) == ["begun anew for 2 classes: fc", "left out: a/1.jpg is empty", "more images"]
 
 
 def test_json_and_table_hold_the_accuracy() -> None:

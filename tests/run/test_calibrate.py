@@ -21,6 +21,7 @@ from edgebench.places.bundle.bundle import Bundle
 from edgebench.run import add, engine, mode
 from edgebench.run import calibrate as calibrating
 from edgebench.run.calibrate import Request, calibrate
+from edgebench.run.capabilities import capabilities
 from edgebench.run.mode import Method, Mode
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def test_emulated_counts_become_constants(bundle: Bundle, tmp_path: Path, monkey
             error="it stopped" if failed else None,
         )
 
-    monkeypatch.setattr("edgebench.run.emulated.emulate", emulate)
+    monkeypatch.setattr("edgebench.run.devices.emulate", emulate)
     monkeypatch.setattr(grid, "GRID", (*TINY, ("mobilenetv1", {"width": 0.25, "resolution": 96})))
     monkeypatch.setattr("edgebench.run.calibrate.cache_folder", lambda: tmp_path / "cache")
     printed = CliRunner().invoke(app, ["device", "calibrate", "rpi4", "--via", "emulator"])
@@ -156,7 +157,7 @@ def test_this_machine_is_calibrated_like_any_other(tmp_path: Path, monkeypatch: 
     [made] = json.loads(printed.stdout)["calibrations"]
     assert (made["runtime"], made["networks"]) == ("litert", 8)
     assert made["median"] < 0.5
-    able = {(each.runtime, each.precision): each.estimated for each in profiles.capabilities(profiles.load("host"))}
+    able = {(each.runtime, each.precision): each.estimated for each in capabilities(profiles.load("host"))}
     assert able["litert", "fp32"]
     assert not able["onnxruntime", "fp32"]
 

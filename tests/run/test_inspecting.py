@@ -9,11 +9,11 @@ from rich.console import Console
 
 from edgebench.cli import app
 from edgebench.formats import manifest
-from edgebench.formats.inspect import Inside, Operator
-from edgebench.formats.islands import between, fallen, only_float, sentences
+from edgebench.formats.inspect import Inspected, Operator
+from edgebench.formats.strict import between, fallen, only_float, sentences
 from edgebench.ground.errors import ExportError
 from edgebench.ground.records import Artifact, ExportSpec, LayerError, ModelSpec, QuantizationReport
-from edgebench.report import inspected
+from edgebench.report import files
 from edgebench.run import inspecting
 
 onnx = pytest.importorskip("onnx")
@@ -43,16 +43,16 @@ def test_what_lies_between_int8_is_found_through_conversions_and_ends_do_not_cou
 
 
 def test_only_what_could_be_int8_is_a_fault():
-    found = Inside((), (), CHAIN, int8_kinds=("Conv", "Add"))
+    found = Inspected((), (), CHAIN, int8_kinds=("Conv", "Add"))
     assert sentences(found) == ["float operators lie between int8 ones: Add x1"]
     assert only_float(found) == {"Swish": 1}
 
 
 def test_layers_that_the_engine_runs_in_float_are_counted():
-    assert fallen(Inside((), (), CHAIN, runs={"QLinearConv": 1, "Conv": 1})) == [
+    assert fallen(Inspected((), (), CHAIN, runs={"QLinearConv": 1, "Conv": 1})) == [
         "1 of 2 int8 convolutions and dense layers run in float on this processor"
     ]
-    assert fallen(Inside((), (), CHAIN, runs={"QLinearConv": 2})) == fallen(Inside((), (), CHAIN)) == []
+    assert fallen(Inspected((), (), CHAIN, runs={"QLinearConv": 2})) == fallen(Inspected((), (), CHAIN)) == []
 
 
 def network(path: Path) -> Path:
@@ -129,7 +129,7 @@ def found_with(**given) -> inspecting.Inspection:
 
 def shown(found: inspecting.Inspection, width: int = 80) -> str:
     console = Console(width=width, record=True, file=io.StringIO())
-    console.print(*inspected.blocks(found), sep="\n")
+    console.print(*files.inspected(found), sep="\n")
     return console.export_text()
 
 

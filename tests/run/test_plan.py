@@ -32,7 +32,7 @@ def test_a_precision_that_a_format_cannot_be_written_in_is_refused() -> None:
         ({"precisions": ["fp8"]}, "unknown precision 'fp8'"),
         ({"converter": "onnx2tf"}, "unknown converter 'onnx2tf'"),
         ({"forms": ["onnx"], "converter": "litert-torch"}, "writes tflite, not onnx"),
-        ({"forms": ["tflite", "onnx"], "image_input": True}, "in coreml, not in tflite, onnx"),
+        ({"forms": ["tflite", "onnx"], "image_input": True}, "in coreml, not tflite, onnx"),
     ],
 )
 def test_what_means_nothing_is_refused(asked: dict[str, Any], message: str) -> None:
@@ -74,7 +74,7 @@ def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_default_format_is_one_that_the_device_is_calibrated_for() -> None:
-    assert plan.default_formats(profiles.load("host")) == plan.HOST_FORMATS
+    assert plan.default_formats(profiles.load("host")) == ("tflite", "onnx", "torch", "ncnn")
     assert "torch" not in plan.default_formats(profiles.load("host"), counts=True)
     assert plan.default_formats(profiles.load("rpi4")) == ("tflite",)
     assert plan.default_formats(profiles.load("jetson_nano")) == ("ncnn",)
@@ -108,7 +108,7 @@ def test_calibration_without_int8_is_refused() -> None:
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ({"activations": "uint8"}, "uint8 activations can be asked for in onnx, not in tflite: add onnx, or leave"),
+        ({"activations": "uint8"}, "uint8 activations can be asked for in onnx, not tflite: add onnx, or leave"),
         ({"calibration": "good", "scheme": "dynamic"}, "the scheme dynamic is not calibrated, so .* images of good"),
         ({"calibration": "good", "scheme": "weights"}, "the scheme weights is not calibrated, so .* images of good"),
     ],

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from edgebench.runtimes import coreml
+from edgebench.runtimes.coreml import engine as coreml
 
 
 def tensor(name: str, shape: tuple[int, ...], kind: str = "multiArrayType") -> SimpleNamespace:

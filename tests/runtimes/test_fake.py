@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgebench.runtimes import fake
+from edgebench.runtimes.fake import engine as fake
 
 
 @pytest.fixture

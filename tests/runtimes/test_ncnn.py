@@ -12,7 +12,7 @@ from edgebench.measure import measure
 
 pytest.importorskip("ncnn", reason="needs ncnn: pip install 'edgebench[ncnn]'")
 
-from edgebench.runtimes import ncnn as engine
+from edgebench.runtimes.ncnn import engine
 
 WEIGHTS = np.random.default_rng(0).standard_normal((4, 3, 3, 3)).astype(np.float32)
 IMAGE = np.random.default_rng(1).standard_normal((1, 3, 8, 8)).astype(np.float32)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from edgebench import models
-from edgebench.training.run import Request
+from edgebench.training.run import TrainingRequest
 from edgebench.training.settings import settings
 
 SET = "synthetic:textures?size=16&classes=3&images=48"
@@ -21,13 +21,13 @@ def _one_thread() -> None:
 
 
 @pytest.fixture
-def request_for(tmp_path: Path) -> Callable[..., Request]:
+def request_for(tmp_path: Path) -> Callable[..., TrainingRequest]:
     """Makes a request of two epochs; settings by name, and where it differs `spec`, `data`, `folder`, `weights`."""
 
-    def make(**given: object) -> Request:
+    def make(**given: object) -> TrainingRequest:
         own = {name: given.pop(name) for name in ("spec", "data", "folder", "weights", "resume") if name in given}
         chosen = settings({"epochs": 2, "batch": 16, "threads": 1, "augment": "mirror", **given})
         made = {"spec": SMALL, "data": SET, "settings": chosen, "folder": tmp_path / "run", **own}
-        return Request(**made)  # type: ignore[arg-type]
+        return TrainingRequest(**made)  # type: ignore[arg-type]
 
     return make

@@ -7,9 +7,16 @@ import pytest
 import torch
 
 from edgebench.ground.errors import MissingPackage
-from edgebench.training.augment import CentreCrop, PrincipalColours, augmentation, check_installed
-from edgebench.training.kinds import KINDS
-from edgebench.training.preview import ALL, ORIGINAL, preview
+from edgebench.training.augment import (
+    ALL,
+    ORIGINAL,
+    CentreCrop,
+    PrincipalColours,
+    augmentation,
+    check_installed,
+    preview,
+)
+from edgebench.training.settings import KINDS
 
 SAMPLE = np.random.default_rng(0).integers(0, 256, (6, 3, 20, 20)).astype(np.uint8)
 

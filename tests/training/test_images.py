@@ -1,4 +1,6 @@
-"""Images in memory and read again give the same batches; what cannot be read is left out."""
+"""Decoded images: what is kept, read ahead and left out; and their normalisation."""
+
+from __future__ import annotations
 
 from pathlib import Path
 
@@ -7,11 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
-from edgebench import data
+from edgebench import data, models
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Preprocessing
 from edgebench.training import images as module
-from edgebench.training.images import Images, kept_shape
+from edgebench.training.images import Images, Normalize, from_data, kept_shape, whole_image
 
 WHOLE = Preprocessing(resize=16, crop=16, interpolation="bilinear", mean=(0.0,) * 3, std=(1.0,) * 3)
 SHAPE = (3, 16, 16)
@@ -80,3 +82,29 @@ def test_training_images_are_kept_larger_only_where_they_are(folder: Path) -> No
     assert kept_shape(dataset, (3, 8, 8)) == (3, 9, 9)
     assert kept_shape(dataset, (3, 20, 20)) == (3, 20, 20)
     assert kept_shape(dataset, (3, 64, 64)) == (3, 64, 64)
+
+
+SPEC = models.resolve("mobilenetv2", resolution=32)
+
+
+def test_mean_and_deviation_are_those_of_each_channel() -> None:
+    images = np.zeros((2, 3, 4, 4), np.uint8)
+    images[0, 0], images[1, 0], images[:, 1] = 255, 0, 51
+    images[:, 2, ::2] = 102
+    found = from_data(whole_image(SPEC), images)
+    assert found.mean == (0.5, 0.2, 0.2)
+    assert found.std == (0.5, round(1 / 255, 4), 0.2)
+    assert (found.resize, found.crop) == (32, 32)
+
+
+def test_one_colour_is_refused() -> None:
+    with pytest.raises(UsageError, match="one and the same colour"):
+        from_data(whole_image(SPEC), np.full((5, 3, 8, 8), 7, np.uint8))
+
+
+def test_normalised_images_have_mean_0_and_deviation_1() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (50, 3, 8, 8)).astype(np.uint8)
+    made = Normalize(from_data(whole_image(SPEC), images))(torch.from_numpy(images).float() / 255)
+    assert made.mean((0, 2, 3)).abs().max() < 1e-3
+    assert (made.std((0, 2, 3)) - 1).abs().max() < 1e-3
+    assert made.is_contiguous(memory_format=torch.channels_last)

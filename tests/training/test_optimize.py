@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from edgebench.training import optimize
-from edgebench.training.average import Average, averaged
+from edgebench.training.optimize import Average, averaged
 from edgebench.training.settings import Settings
 
 

@@ -18,23 +18,23 @@ from edgebench.ground.errors import TrainingError, UsageError
 from edgebench.ground.progress import Step
 from edgebench.models import trained
 from edgebench.models.build import build
-from edgebench.training import metrics
+from edgebench.training import records as metrics
 from edgebench.training.checkpoint import BEST, LAST, METRICS
-from edgebench.training.run import Request, train
+from edgebench.training.run import TrainingRequest, train
 
-Make = Callable[..., Request]
+Make = Callable[..., TrainingRequest]
 
 KILLED = """
 import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from conftest import SET, SMALL
-from edgebench.training.run import Request, train
+from edgebench.training.run import TrainingRequest, train
 from edgebench.training.settings import settings
 def told(step):
     print(step.title, step.detail, flush=True)
 chosen = settings({settings!r})
-train(Request(SMALL, SET, chosen, Path({folder!r}), resume={resume!r}), told)
+train(TrainingRequest(SMALL, SET, chosen, Path({folder!r}), resume={resume!r}), told)
 """
 
 

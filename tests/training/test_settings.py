@@ -3,8 +3,7 @@
 import pytest
 
 from edgebench.ground.errors import UsageError
-from edgebench.training.kinds import KINDS, chosen
-from edgebench.training.settings import Kind, Settings, differences, settings
+from edgebench.training.settings import KINDS, Kind, Settings, chosen, differences, settings
 
 
 def test_what_is_not_given_is_the_usual() -> None:

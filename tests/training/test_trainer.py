@@ -1,16 +1,19 @@
-"""The loop itself: what is held late in a quantization-aware run, side branches in the loss, the rows it gives."""
+"""One run's state, and where it computes."""
+
+from __future__ import annotations
 
 import copy
 
+import pytest
 import torch
 from torch import nn
 
+from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Preprocessing
-from edgebench.training.freeze import Frozen
-from edgebench.training.hardware import hardware
-from edgebench.training.normalize import Normalize
+from edgebench.training.images import Normalize
 from edgebench.training.settings import settings
-from edgebench.training.trainer import Trainer
+from edgebench.training.start import Frozen
+from edgebench.training.trainer import Trainer, hardware
 
 PREPARED = Preprocessing(resize=8, crop=8, interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3)
 
@@ -64,3 +67,28 @@ def test_a_restored_trainer_takes_the_very_same_step() -> None:
     assert rows[0] == rows[1]
     values = [each.network.state_dict() for each in (first, second)]
     assert all(torch.equal(values[0][key], values[1][key]) for key in values[0])
+
+
+def test_a_cpu_computes_in_float32() -> None:
+    found = hardware("cpu")
+    assert found.half is None
+    with found.autocast():
+        assert torch.nn.functional.linear(torch.ones(1, 2), torch.ones(1, 2)).dtype == torch.float32
+
+
+def test_auto_takes_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert hardware("auto").device.type == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    assert hardware("auto").half is torch.bfloat16
+    assert hardware("auto", mixed_precision=False).half is None
+
+
+def test_what_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UsageError, match="torch finds no cuda on this machine"):
+        hardware("cuda")
+    with pytest.raises(UsageError, match="unknown place to train on 'gpu'"):
+        hardware("gpu")

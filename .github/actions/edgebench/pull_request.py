@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgebench.report.comparison.github import command
-from edgebench.report.comparison.markdown import escape
+from edgebench.report.comparison.sheet import command, escape
 
 __all__ = ["annotate", "comment", "escape"]
 

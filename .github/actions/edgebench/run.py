@@ -95,10 +95,10 @@ def compare_with(run: Run, baseline: str, results: str) -> None:
     settings = Settings(thresholds.parse(run.get("FAIL_ON", "5%")), metrics, listed(allowed, "difference", CONDITIONS))
     base, new = (sources.load(each, on_warning=notes.append) for each in (baseline, results))
     names = (baseline, "this commit")
-    report = compare(base, new, settings, names=names, notes=notes)
+    report = compare(base, new, settings, names=names, warnings=notes)
     if needs_confirmation(run, report):
         again = sources.load(str(profile(run, "confirmation")), on_warning=notes.append)
-        report = compare(base, new, settings, names=names, notes=notes, confirm=again)
+        report = compare(base, new, settings, names=names, warnings=notes, confirm=again)
     publish(run, report, "comparison")
     check(report)
 

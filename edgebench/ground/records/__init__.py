@@ -32,7 +32,15 @@ from edgebench.ground.records.base import (
     Status,
     identity,
 )
-from edgebench.ground.records.results import Accuracy, Estimate, Measurement, OperatorProfile, OperatorTime, Result
+from edgebench.ground.records.results import (
+    Accuracy,
+    Estimate,
+    Measurement,
+    OperatorProfile,
+    OperatorTime,
+    Result,
+    headline,
+)
 from edgebench.ground.records.specs import QUICK, ExportSpec, ModelSpec, Quantization, Scenario
 
 __all__ = [
@@ -65,5 +73,6 @@ __all__ = [
     "Scenario",
     "Status",
     "TensorSpec",
+    "headline",
     "identity",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from html import escape
 from reprlib import Repr
 from typing import Annotated, Literal
@@ -17,7 +18,7 @@ _short.maxtuple = 6
 _short.maxdict = 40
 _short.maxstring = _short.maxother = 400
 
-Format = Literal["tflite", "onnx", "coreml", "torch", "ncnn"]
+Format = str  # one of registry.FORMATS, which ExportSpec checks
 Precision = Literal["fp32", "fp16", "int8"]
 Provenance = Literal["measured", "emulated", "estimated"]
 Status = Literal["ok", "failed", "invalid", "skipped"]
@@ -42,12 +43,17 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Interval(Record, frozen=True, kw_only=True):
-    """A value with its interval at the stated confidence."""
+    """A value with its interval at the stated confidence, from 0 to infinity where nothing bounds it."""
 
     value: float
     low: float
     high: float
     confidence: float = 0.95
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether anything is known of how far off the value is."""
+        return math.isfinite(self.high)
 
 
 def identity(*parts: object) -> str:

@@ -1,12 +1,19 @@
-"""What was found: raw samples where something ran, intervals where it was estimated."""
+"""What was found: raw samples where something ran, intervals where it was estimated.
+
+Whoever reads a Result asks its properties, which both kinds of record have, and need not know which kind it is.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any, ClassVar
 
 from edgebench.ground.records.artifact import Parity
 from edgebench.ground.records.base import SCHEMA, Count, Interval, Provenance, Record, Status
 from edgebench.ground.records.specs import ExportSpec, ModelSpec, Scenario
+from edgebench.ground.statistics import CONFIDENCE, interval
 
 
 class OperatorTime(Record, frozen=True, kw_only=True):
@@ -66,6 +73,15 @@ class Accuracy(Record, frozen=True, kw_only=True):
     evaluated_by: str = ""
 
 
+def headline(samples_s: Sequence[Sequence[float]]) -> Interval | None:
+    """The median of the process medians with its 95% interval, which a lone process leaves unbounded; None of none."""
+    medians = [median(samples) for samples in samples_s if samples]
+    if not medians:
+        return None
+    low, high = interval(medians) or (0.0, math.inf)
+    return Interval(value=median(medians), low=low, high=high, confidence=CONFIDENCE)
+
+
 class Measurement(Record, frozen=True, kw_only=True, tag="measurement", tag_field="kind"):
     """Raw timings of one cell (model x file x device x runtime x threads). Nothing in it is a summary.
 
@@ -105,6 +121,26 @@ class Measurement(Record, frozen=True, kw_only=True, tag="measurement", tag_fiel
     error: str | None = None
 
     @property
+    def samples_s(self) -> tuple[tuple[float, ...], ...]:
+        """The raw latencies by process, in time order."""
+        return self.latency_s
+
+    @property
+    def latency(self) -> Interval | None:
+        """The median of the process medians with its 95% interval; where nothing was timed, the calibrated estimate."""
+        return headline(self.latency_s) or self.estimated_latency_s
+
+    @property
+    def threads(self) -> int:
+        """Threads of the runtime."""
+        return self.scenario.threads
+
+    @property
+    def instructions(self) -> int | None:
+        """Instructions that one inference executes, where they were counted."""
+        return self.counts.get("instructions")
+
+    @property
     def peak_memory_bytes(self) -> int | None:
         """Peak resident bytes of load and inference above the process's baseline before the model was loaded."""
         peaks = [value for phase, value in self.memory_bytes.items() if phase != "baseline"]
@@ -112,7 +148,20 @@ class Measurement(Record, frozen=True, kw_only=True, tag="measurement", tag_fiel
 
 
 class Estimate(Record, frozen=True, kw_only=True, tag="estimate", tag_field="kind"):
-    """What a network should take on a device nobody measured here: latency with an interval, memory as planned."""
+    """What a network should take on a device nobody measured here: latency with an interval, memory as planned.
+
+    Nothing ran, so what only a run has is empty, and not stored.
+    """
+
+    scenario: ClassVar[Scenario | None] = None
+    runtime_version: ClassVar[str | None] = None
+    samples_s: ClassVar[tuple[tuple[float, ...], ...]] = ()
+    load_s: ClassVar[tuple[float, ...]] = ()
+    first_s: ClassVar[tuple[float, ...]] = ()
+    counts: ClassVar[Mapping[str, int]] = {}
+    instructions: ClassVar[int | None] = None
+    operators: ClassVar[OperatorProfile | None] = None
+    environment: ClassVar[Mapping[str, Any]] = {}
 
     schema: int = SCHEMA
     id: str
@@ -135,6 +184,11 @@ class Estimate(Record, frozen=True, kw_only=True, tag="estimate", tag_field="kin
     warnings: tuple[str, ...] = ()
     status: Status = "ok"
     error: str | None = None
+
+    @property
+    def latency(self) -> Interval | None:
+        """The estimate with its interval."""
+        return self.latency_s
 
 
 Result = Measurement | Estimate

@@ -15,6 +15,7 @@ from edgebench.ground.records.base import (
     Record,
     identity,
 )
+from edgebench.ground.registry import DEFAULT_FORMAT, FORMATS
 
 
 class ModelSpec(Record, frozen=True, kw_only=True):
@@ -82,11 +83,16 @@ class Quantization(Record, frozen=True, kw_only=True):
 class ExportSpec(Record, frozen=True, kw_only=True):
     """Which file: format, weight precision, and how it is converted. `quantization` is for int8 only."""
 
-    format: Format = "tflite"
+    format: Format = DEFAULT_FORMAT
     precision: Precision = "fp32"
     converter: str = "default"
     image_input: bool = False
     quantization: Quantization | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for an unknown format, which a reader of JSON hears of as a ValidationError."""
+        if self.format not in FORMATS:
+            raise ValueError(f"Invalid format '{self.format}': it is none of {', '.join(FORMATS)}")
 
     @property
     def key(self) -> str:

@@ -22,9 +22,10 @@ from edgebench.places.board.lock import Lock
 from edgebench.places.board.push import NoRoom, fingerprint, push, tree_files
 from edgebench.places.board.reconnect import WAITS_S, Gone, Patience, gone_for_now
 from edgebench.places.board.shell import ANSWER_S, Answer, Link, ask
-from edgebench.places.local import DOING, WORKER, engine_file, fate, worker_variables
+from edgebench.places.local import DOING, WORKER, fate, worker_variables
 from edgebench.places.target import Ended, Event, Job, OutputsJob, Raised, decode
-from edgebench.runtimes import PACKAGES, RUNTIMES
+from edgebench.runtimes import every, libraries
+from edgebench.runtimes import runtime as entry
 
 LOAD_S: Final = 120.0  # beyond the scenario's own caps: importing, loading, the first inference
 MOST_LOST: Final = 2
@@ -85,7 +86,7 @@ class RemoteTarget:
         """What may influence a timing there, now; what was last known when the device has gone meanwhile."""
         try:
             self._patiently(self._lock.renew)
-            found = self._ask("state", {"threads": threads})
+            found = self._ask("state", {"threads": threads, "libraries": libraries()})
         except Gone:
             if not self._state:
                 raise
@@ -177,10 +178,15 @@ class RemoteTarget:
         )
 
     def _job(self, job: Job, artifact: str) -> dict[str, Any]:
-        engine = f"{self.board.home}/code/runtimes/{engine_file(job.runtime).name}"
-        clock = "engine" if job.runtime == "fake" else "monotonic"
+        engine = f"{self.board.home}/code/runtimes/{job.runtime}.py"
         images = {"input": self._bring_images(job)} if isinstance(job, OutputsJob) else {}
-        return {**msgspec.to_builtins(job), "engine": engine, "artifact": artifact, "clock": clock, **images}
+        return {
+            **msgspec.to_builtins(job),
+            "engine": engine,
+            "artifact": artifact,
+            "clock": entry(job.runtime).clock,
+            **images,
+        }
 
     def _ask(self, command: str, request: dict[str, Any], limit_s: float = ANSWER_S) -> dict[str, Any]:
         """What supervisor.py answers to one request. Raises DeviceError."""
@@ -226,7 +232,7 @@ class RemoteTarget:
     def _missing(self, runtime: str, module: str) -> str:
         if not self._python.path:
             return f"the bundle has no {module}, so {self.link.name} cannot run {runtime}: name a Python with `python`"
-        package = module.replace("_", "-") if module == PACKAGES.get(runtime) else module
+        package = entry(runtime).distribution if module == entry(runtime).package else module
         install = f"{self._python.path} -m pip install {package}, on the device"
         return f"runtime {runtime} needs the package {package} on {self.link.name}: {install}"
 
@@ -253,8 +259,8 @@ def _limit_s(scenario: Scenario) -> float:
 def _code() -> dict[str, Path]:
     """What runs on the device: file there, file here."""
     files = [WORKER, Path(supervisor.__file__), Path(environment.__file__)]
-    engines = [engine_file(runtime) for runtime in RUNTIMES if runtime != "coreml"]  # which runs on a Mac only
-    return {path.name: path for path in files} | {f"runtimes/{path.name}": path for path in engines}
+    engines = {f"runtimes/{each.name}.py": each.engine_file for each in every() if not each.system}
+    return {path.name: path for path in files} | engines
 
 
 def _files(artifact: str) -> dict[str, Path]:

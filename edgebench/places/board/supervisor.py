@@ -47,7 +47,7 @@ def state(request: Request) -> dict[str, Any]:
         raise ImportError(f"{path} is not a Python module")
     environment = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(environment)
-    found: dict[str, Any] = environment.capture(request["threads"])
+    found: dict[str, Any] = environment.capture(request["threads"], request["libraries"])
     if found.get("throttled") is None:
         found["throttled"] = throttled()
     return {**found, "boot": boot()}

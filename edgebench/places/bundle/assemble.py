@@ -39,12 +39,13 @@ from edgebench.places.bundle.bundle import (
     publish,
 )
 from edgebench.places.emulator import fakecpu
+from edgebench.runtimes import bundled
 
 if TYPE_CHECKING:
     from edgebench.machines.profiles import DeviceProfile
 
 ROOM_BYTES: Final = 700_000_000  # the finished bundle, and its downloads until it is finished
-ENGINES: Final = ("numpy", "onnxruntime", "ai_edge_litert.interpreter", "ncnn")
+ENGINES: Final = ("numpy", *(each.starts or each.package for each in bundled()))
 
 
 def setup(device: DeviceProfile, on_progress: OnProgress = silent) -> Bundle:

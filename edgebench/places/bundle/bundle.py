@@ -25,6 +25,7 @@ from edgebench.ground.paths import cache_folder
 from edgebench.ground.records import Record, identity
 from edgebench.places.bundle import debian
 from edgebench.places.emulator import fakecpu
+from edgebench.runtimes import bundled
 
 if TYPE_CHECKING:
     from edgebench.machines.profiles import DeviceProfile
@@ -36,7 +37,7 @@ GUEST: Final = "arm64"
 GUEST_PACKAGES: Final = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "libgcc-s1")
 HOST_PACKAGES: Final = ("qemu-user",)
 # Wheels without what they say they need: none of it is imported by a runtime that only runs a file.
-WHEELS: Final = ("numpy==2.4.6", "onnxruntime==1.31.1", "ai-edge-litert==2.3.0", "ncnn==1.0.20261020")
+WHEELS: Final = ("numpy==2.4.6", *(each.wheel for each in bundled()))
 PLATFORMS: Final = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014_aarch64")
 
 # What nothing reads: two thirds of the packages' size.
@@ -47,15 +48,8 @@ SITE_WITHOUT: Final = (
     "*.pyi",
     "numpy/_core/include/*",
     "numpy/f2py/*",
-    "onnxruntime/transformers/*",
-    "onnxruntime/tools/*",
-    "onnxruntime/quantization/*",
-    "onnxruntime/capi/libonnxruntime.so*",
-    "ai_edge_litert/aot/*",
-    "ai_edge_litert/libLiteRtWebGpuAccelerator.so",
-    "ncnn/model_zoo/*",
+    *(pattern for each in bundled() for pattern in each.unneeded),
 )
-ENGINES: Final = ("numpy", "onnxruntime", "ai_edge_litert.interpreter", "ncnn")
 
 VERSION: Final = f"{REVISION}-" + identity(
     debian.RELEASE, GUEST_PACKAGES, HOST_PACKAGES, WHEELS, WITHOUT, GUEST_WITHOUT, SITE_WITHOUT

@@ -9,11 +9,11 @@ import numpy as np
 
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.records import Artifact, Parity, Precision
+from edgebench.runtimes import Gate
+from edgebench.runtimes import runtime as entry
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-Gate = tuple[str, float, str]
 
 # Per precision of the file: the error that is limited, its limit, and both in words. The same file in the same runtime
 # differs by its kernels only: by the order of float sums, by one step of a quantised output where a sum is rounded.
@@ -23,8 +23,6 @@ GATES: Final[dict[Precision, Gate]] = {
     "fp16": ("relative_l2_error", 2e-2, "relative L2 error <= 2e-2"),
     "int8": ("range_error", 1 / 127, "max abs error <= 2 of 255 steps of the output range"),
 }
-# ncnn rounds halves otherwise on Arm than on x86, layer after layer: MobileNetV2's outputs differ by 3% there.
-OF_NCNN: Final[dict[Precision, Gate]] = {"int8": ("relative_l2_error", 8e-2, "relative L2 error <= 8e-2")}
 
 
 def write_inputs(artifact: Artifact, path: Path, seed: int) -> None:
@@ -44,7 +42,7 @@ def write_inputs(artifact: Artifact, path: Path, seed: int) -> None:
         np.save(path, random.standard_normal((2, *shape)).astype(dtype))
 
 
-def compare(found: Path, expected: Path, precision: Precision, evaluated_by: str, runtime: str = "") -> Parity:
+def compare(found: Path, expected: Path, precision: Precision, evaluated_by: str, runtime: str) -> Parity:
     """The worst errors of the outputs in `found` against those in `expected`, by the gate of precision and runtime.
 
     Raises DeviceError for outputs of another shape or that are not finite.
@@ -54,7 +52,7 @@ def compare(found: Path, expected: Path, precision: Precision, evaluated_by: str
         raise DeviceError(f"the emulated outputs have shape {ours.shape}, this machine's have {theirs.shape}")
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         raise DeviceError("the outputs have values that are not finite")
-    error, limit, words = (GATES | OF_NCNN if runtime == "ncnn" else GATES)[precision]
+    error, limit, words = {**GATES, **entry(runtime).agreement}[precision]
     parity = {
         "max_abs_error": float(np.abs(ours - theirs).max()),
         "output_range": float(np.ptp(theirs)),

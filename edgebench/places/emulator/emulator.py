@@ -19,18 +19,17 @@ from typing import TYPE_CHECKING, Any, Final
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.progress import Tell, quiet
 from edgebench.ground.records import Artifact, Measurement, Parity, Scenario, identity
-from edgebench.machines import environment
 from edgebench.places.bundle.bundle import Bundle, require
 from edgebench.places.emulator import agreement, counting, fakecpu
 from edgebench.places.local import LocalTarget
 from edgebench.places.target import Job, Loaded, Peaks, Raised, Samples
-from edgebench.runtimes import FORMATS, unavailable
+from edgebench.runtimes import bundled, unavailable
+from edgebench.runtimes import runtime_of as runtime_for
 
 if TYPE_CHECKING:
     from edgebench.machines.profiles import DeviceProfile
 
 GUEST_WORKER: Final = Path(__file__).parent / "guest.py"
-RUNTIMES: Final = ("litert", "onnxruntime", "ncnn")  # what the bundle holds
 RUNS: Final = 3
 REPEATS_WITHIN: Final = 1e-4
 PYTHONS_OWN: Final = 5000  # instructions by which Python's part of an inference varies
@@ -87,7 +86,7 @@ class CountingHost(LocalTarget):
 
     def environment(self, threads: int) -> dict[str, Any]:
         """This machine's, and the emulator's."""
-        return {**environment.capture(threads), "qemu_cpu": "max", "qemu": self._bundle.contents.qemu}
+        return {**super().environment(threads), "qemu_cpu": "max", "qemu": self._bundle.contents.qemu}
 
 
 def emulate(
@@ -97,7 +96,7 @@ def emulate(
 
     `counts` is the inference with the median number of instructions among `runs`, after a first one that does not
     count; `parity` compares with this machine's outputs of the same file in the same runtime, and is None, with a
-    warning, where this machine has not got that runtime. The time that the counts stand for is run.emulated's. One
+    warning, where this machine has not got that runtime. The time that the counts stand for is run.devices's. One
     thread. An engine that fails gives a Measurement with status
     "failed".
 
@@ -256,9 +255,9 @@ def check(forms: Iterable[str], device: DeviceProfile, threads: int = 1) -> None
 
 def runtime_of(form: str) -> str:
     """The runtime that the bundle has for a format. Raises UsageError where it has none."""
-    runtime = FORMATS[form]
-    if runtime not in RUNTIMES:
-        raise UsageError(f"{form} files cannot be emulated: the bundle has {', '.join(RUNTIMES)}")
+    runtime, there = runtime_for(form), [each.name for each in bundled()]
+    if runtime not in there:
+        raise UsageError(f"{form} files cannot be emulated: the bundle has {', '.join(there)}")
     return runtime
 
 

@@ -23,7 +23,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,35 +85,13 @@ def prefixes(worker: Any, job: dict[str, Any], wire: Any) -> None:
     gc.disable()
     for path in job["files"]:
         session = worker.load(engine, {**job, "artifact": path})
-        run = whole(session)
+        run = getattr(session, "run_all", session.run)  # an engine may stop at the first output
         for _ in range(PREFIX_WARM_RUNS):
             run(x)
         mark()
         run(x)
         mark()
     wire.send("samples", ns=[])
-
-
-def whole(session: Any) -> Callable[[np.ndarray], Any]:
-    """What computes every output of a session, where its own `run` stops at the first."""
-    names = [output["name"] for output in session.outputs]
-    if hasattr(session, "_net"):  # ncnn computes what is asked for, one output after the other
-        return lambda x: every_blob(session, names, x)
-    if hasattr(session, "_outputs"):  # so does onnxruntime, all at once
-        session._outputs = names
-    run: Callable[[np.ndarray], Any] = session.run
-    return run
-
-
-def every_blob(session: Any, names: list[str], x: np.ndarray) -> None:
-    """Extracts each of ncnn's blobs from one inference."""
-    import ncnn
-
-    image = np.ascontiguousarray(x[0])
-    extractor = session._net.create_extractor()
-    extractor.input(session.inputs[0]["name"], ncnn.Mat(image))
-    for name in names:
-        extractor.extract(name)
 
 
 def marked(session: Any, x: np.ndarray) -> tuple[np.ndarray, int]:

@@ -14,6 +14,7 @@ from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.records import Record
 from edgebench.places.bundle.bundle import Bundle, find, folder, require
 from edgebench.places.emulator import counting, fakecpu
+from edgebench.runtimes import bundled
 
 if TYPE_CHECKING:
     from edgebench.machines.profiles import DeviceProfile
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
 QUESTION: Final = """
 import json, platform, sys
 from importlib.metadata import version
-import numpy, onnxruntime, ncnn
-from ai_edge_litert import interpreter
-names = "numpy", "onnxruntime", "ai-edge-litert", "ncnn"
-found = {name: version(name) for name in names}
+from importlib import import_module
+found = {}
+for argument in sys.argv[1:]:
+    module, name = argument.split("=")
+    import_module(module)
+    found[name] = version(name)
 print(json.dumps({"machine": platform.machine(), "python": platform.python_version(), "versions": found}))
 """
 
@@ -121,7 +124,8 @@ class _Answer(Record, frozen=True, kw_only=True):
 
 
 def _ask(bundle: Bundle, device: DeviceProfile, options: list[str]) -> _Answer:
-    command = [*bundle.guest(device, *options), "-c", QUESTION]
+    engines = ["numpy=numpy", *(each.probe for each in bundled())]
+    command = [*bundle.guest(device, *options), "-c", QUESTION, *engines]
     done = subprocess.run(command, capture_output=True, text=True, env=bundle.variables, check=False)
     try:
         return msgspec.json.decode(done.stdout, type=_Answer)

@@ -1,9 +1,7 @@
-"""Comparisons, gates and A/B answers in every format that a terminal or a CI system reads: one file a format."""
+"""Comparisons, gates and A/B answers in every format that a terminal or a CI system reads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from edgebench.compare.records import ComparisonReport
@@ -11,12 +9,8 @@ from edgebench.ground.errors import UsageError
 from edgebench.ground.registry import Registry
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from edgebench.compare.ab import AbReport, OnPair
+    from edgebench.compare.ab import AbReport
     from edgebench.compare.gating import GateReport
-    from edgebench.compare.thresholds import Noise
-    from edgebench.ground.records import Interval
     from edgebench.report.comparison.sheet import Sheet
 
     Judged = ComparisonReport | GateReport | AbReport
@@ -25,12 +19,12 @@ _HERE: Final = "edgebench.report.comparison"
 FORMATS: Final = Registry(
     "format",
     {
-        "table": f"{_HERE}.table:plain",
-        "markdown": f"{_HERE}.markdown:markdown",
-        "json": f"{_HERE}.json:json",
-        "junit": f"{_HERE}.junit:junit",
-        "github": f"{_HERE}.github:github",
-        "benchmark-action": f"{_HERE}.json:benchmark_action",
+        "table": f"{_HERE}.sheet:plain",
+        "markdown": f"{_HERE}.sheet:markdown",
+        "json": f"{_HERE}.build:json",
+        "junit": f"{_HERE}.sheet:junit",
+        "github": f"{_HERE}.sheet:github",
+        "benchmark-action": f"{_HERE}.build:benchmark_action",
     },
 )
 
@@ -80,35 +74,9 @@ def show(report: Judged, form: str, *, why: bool = False) -> None:
 def show_sheet(shown: Sheet, form: str) -> None:
     """Prints a sheet as a table or as Markdown."""
     from edgebench.report import output
-    from edgebench.report.comparison.markdown import markdown
-    from edgebench.report.comparison.table import table
+    from edgebench.report.comparison.sheet import markdown, table
 
     if form == "markdown":
         print(markdown(shown), end="")
     else:
         output.blocks(*table(shown))
-
-
-def show_noise(noise: Noise, path: Path) -> None:
-    """Prints what was learned of a device's noise."""
-    print(
-        f"{noise.device} can honestly report slowdowns of {noise.threshold} and more: {noise.compared} comparisons of "
-        f"one file with itself, over {noise.processes} processes that varied by {noise.between_processes}, all "
-        f"stayed below it.\nWritten to {path}; use it as --fail-on {path}"
-    )
-
-
-@contextmanager
-def following(limit_s: float) -> Iterator[OnPair]:
-    """Yields a callback for an A/B run that shows pairs, seconds and the ratio so far, on standard error."""
-    from edgebench.compare.sequential import least_pairs
-    from edgebench.ground.progress import Step
-    from edgebench.report import output
-
-    def show_pair(pairs: int, elapsed_s: float, ratio: Interval) -> None:
-        known = f"{ratio.low:.3f} to {ratio.high:.3f}" if pairs >= least_pairs() else "no interval yet"
-        title = f"pair {pairs}: new/base {ratio.value:.3f} ({known})"
-        report(Step(min(int(elapsed_s), int(limit_s)), int(limit_s), title, "seconds at most"))
-
-    with output.progress() as report:
-        yield show_pair

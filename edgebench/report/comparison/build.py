@@ -1,21 +1,24 @@
-"""Reports of edgebench.compare as sheets."""
+"""Reports of edgebench.compare as sheets and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, Final
 
 from edgebench.compare.ab import AbReport
-from edgebench.compare.differences import explain
 from edgebench.compare.gating import Gate, GateReport
 from edgebench.compare.metrics import METRICS
+from edgebench.compare.pairing import explain
 from edgebench.compare.records import Comparison, ComparisonReport, Difference
 from edgebench.compare.sequential import is_bounded
 from edgebench.compare.statistics import QUANTILE
 from edgebench.compare.verdicts import percent
+from edgebench.ground.errors import UsageError
 from edgebench.ground.units import show_bytes, show_seconds
-from edgebench.report.comparison.sheet import Line, Outcome, Sheet
+from edgebench.report import output
+from edgebench.report.comparison.sheet import Line, LineStatus, Sheet
 
-_OUTCOMES: dict[str, Outcome] = {
+_OUTCOMES: dict[str, LineStatus] = {
     "slower": "fail", "missing": "fail", "failed": "fail", "over": "fail", "below": "fail",
     "inconclusive": "undecided", "faster": "better", "same": "pass", "within": "pass", "new": "info", "waived": "info",
 }  # fmt: skip
@@ -98,7 +101,7 @@ def differences(report: ComparisonReport) -> Sheet:
 def _difference_line(difference: Difference, cells: int) -> Line:
     weight = "decisive" if difference.decisive else "minor"
     texts = (difference.name, difference.base, difference.new, str(cells), weight, explain(difference))
-    outcome: Outcome = "undecided" if difference.decisive else "info"
+    outcome: LineStatus = "undecided" if difference.decisive else "info"
     return Line(difference.name, "", texts, outcome, weight, "")
 
 
@@ -187,3 +190,32 @@ def _span(low: float | None, high: float | None, unit: str) -> str:
     if unit == "ratio":
         return f"{low:.3f} to {high:.3f}"
     return f"{show(low, unit)} to {show(high, unit)}"
+
+
+# Charts read better in these than in base units: factor and name.
+_UNITS: Final = {"s": (1e3, "ms"), "B": (1e-6, "MB"), "1": (1.0, "")}
+
+
+def json(report: Any) -> str:
+    """Any record as one indented JSON document, in base units."""
+    return output.document(report)
+
+
+def benchmark_action(report: ComparisonReport) -> str:
+    """The customSmallerIsBetter JSON of github-action-benchmark (its README, "tool"): one entry a new value.
+
+    The range is that of the ratio's interval. Raises UsageError for a report that is no comparison.
+    """
+    if not isinstance(report, ComparisonReport):
+        raise UsageError("benchmark-action is a format of `edgebench compare` only; use json")
+    return json([_entry(row) for row in report.comparisons if row.new is not None])
+
+
+def _entry(row: Comparison) -> dict[str, Any]:
+    factor, unit = _UNITS[row.unit]
+    value = (row.new or 0.0) * factor
+    entry: dict[str, Any] = {"name": f"{row.cell.label}: {METRICS[row.metric].title}", "unit": unit, "value": value}
+    if row.low is not None and row.high is not None and row.ratio:
+        entry["range"] = f"± {value * (row.high - row.low) / 2 / row.ratio:.3g}"
+    entry["extra"] = f"{wording(row)}: {row.reason}"
+    return entry

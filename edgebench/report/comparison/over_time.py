@@ -9,14 +9,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from edgebench.compare.database import Answer
+from edgebench.compare.database import QueryResult
 from edgebench.compare.history import Change, History, Point, Series
 from edgebench.ground.errors import unknown
 from edgebench.ground.units import show_seconds
 from edgebench.report import output
-from edgebench.report.comparison import show_sheet, table
-from edgebench.report.comparison.json import json
-from edgebench.report.comparison.sheet import Line, Sheet
+from edgebench.report.comparison import show_sheet
+from edgebench.report.comparison.sheet import Line, Sheet, fits, vertical
 
 FORMATS: Final = ("table", "markdown", "json")
 
@@ -34,18 +33,18 @@ def check_format(form: str) -> str:
 def show(found: History, form: str) -> None:
     """Prints a history."""
     if form == "json":
-        print(json(found), end="")
+        output.json(found)
     else:
         show_sheet(history(found), form)
 
 
-def show_answer(answer: Answer, form: str) -> None:
+def show_answer(found: QueryResult, form: str) -> None:
     """Prints the rows of a query; a table wider than the terminal as one line a column and row."""
-    shown = rows(answer)
+    shown = rows(found)
     if form == "json":
-        print(json([dict(zip(answer.columns, row, strict=True)) for row in answer.rows]), end="")
-    elif form == "table" and not table.fits(shown, output.wide_console(sys.stdout).width):
-        for line in table.vertical(shown):
+        output.json([dict(zip(found.columns, row, strict=True)) for row in found.rows])
+    elif form == "table" and not fits(shown, output.wide_console(sys.stdout).width):
+        for line in vertical(shown):
             output.line(line)
     else:
         show_sheet(shown, form)
@@ -63,13 +62,13 @@ def history(found: History) -> Sheet:
     )
 
 
-def rows(answer: Answer) -> Sheet:
+def rows(found: QueryResult) -> Sheet:
     """The rows of a query, unjudged."""
-    unit = "row" if len(answer.rows) == 1 else "rows"
-    lines = tuple(Line("", "", tuple(map(_text, row)), "info", unit, "") for row in answer.rows)
-    columns = range(len(answer.columns))
-    numeric = {answer.columns[i] for i in columns if all(isinstance(row[i], int | float) for row in answer.rows)}
-    return Sheet(title="", columns=answer.columns, numbers=frozenset(numeric), lines=lines)
+    unit = "row" if len(found.rows) == 1 else "rows"
+    lines = tuple(Line("", "", tuple(map(_text, row)), "info", unit, "") for row in found.rows)
+    columns = range(len(found.columns))
+    numeric = {found.columns[i] for i in columns if all(isinstance(row[i], int | float) for row in found.rows)}
+    return Sheet(title="", columns=found.columns, numbers=frozenset(numeric), lines=lines)
 
 
 def _levels(series: Series) -> Iterator[Line]:

@@ -1,14 +1,26 @@
-"""A judged table, before it has a format: columns, lines with an outcome each, and what is said under them."""
+"""A judged table before it has a format, and the formats: for terminals, Markdown, GitHub Actions and JUnit."""
 
 from __future__ import annotations
 
+import html
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-Outcome = Literal["fail", "undecided", "better", "pass", "info"]
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from xml.etree import ElementTree
+
+LineStatus = Literal["fail", "undecided", "better", "pass", "info"]
 
 # The order in which a reader wants the lines.
-ORDER: tuple[Outcome, ...] = ("fail", "undecided", "better", "pass", "info")
+ORDER: tuple[LineStatus, ...] = ("fail", "undecided", "better", "pass", "info")
 
 
 @dataclass(frozen=True)
@@ -21,7 +33,7 @@ class Line:
     name: str
     aspect: str
     texts: tuple[str, ...]
-    outcome: Outcome
+    outcome: LineStatus
     verdict: str
     reason: str
     details: tuple[str, ...] = ()
@@ -59,3 +71,173 @@ class Sheet:
         for line in filter(lambda line: line.counted, self.sorted_lines):
             counts[line.verdict] = counts.get(line.verdict, 0) + 1
         return ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "nothing to list"
+
+
+_STYLES = {"fail": "bold red", "undecided": "yellow", "better": "green", "pass": "", "info": "dim"}
+_GAP = 2  # columns between two of a table
+
+
+def table(sheet: Sheet) -> list[RenderableType]:
+    """The sheet as Rich renderables: the table, the summary, a reason for each line that asks for one, the notes."""
+    notes = (Text(note, style="dim") for note in sheet.notes)
+    if not sheet.lines:
+        return [Text(sheet.title, style="italic"), Text(sheet.summary, style="bold"), *notes]
+    shown = Table(title=_text(sheet.title), title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in sheet.columns:
+        shown.add_column(column, justify="right" if column in sheet.numbers else "left", overflow="fold")
+    above: tuple[str, ...] = ()
+    for line in sheet.lines:
+        about = line.texts[: sheet.grouped]
+        *texts, verdict = (*(about if about != above else ("",) * len(about)), *line.texts[sheet.grouped :])
+        above = about
+        shown.add_row(*map(_text, texts), Text(verdict, style=_STYLES[line.outcome]))
+    return [shown, Text(sheet.summary, style="bold"), *_reasons(sheet), *notes]
+
+
+def plain(sheet: Sheet) -> str:
+    """The same as text without colours, in lines of up to 200 columns, so that no column is cut."""
+    file = io.StringIO()
+    console = Console(width=200, color_system=None, markup=False, emoji=False, file=file)
+    for part in table(sheet):
+        console.print(part)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def fits(sheet: Sheet, width: int) -> bool:
+    """Whether the table takes no more than `width` columns of a terminal, with its longest texts unfolded."""
+    rows = [sheet.columns, *(line.texts for line in sheet.lines)]
+    widths = [max(map(cell_len, texts)) for texts in zip(*rows, strict=True)]
+    return sum(widths) + _GAP * (len(widths) - 1) <= width
+
+
+def vertical(sheet: Sheet) -> Iterator[str]:
+    """Each line of the sheet as one text line a column, for more columns than a terminal has room for."""
+    width = max(map(cell_len, sheet.columns))
+    for line in sheet.lines:
+        for column, text in zip(sheet.columns, line.texts, strict=True):
+            yield f"{column:<{width}}  {_legible(text)}"
+        yield ""
+    yield sheet.summary
+
+
+def _reasons(sheet: Sheet) -> Iterator[Text]:
+    for line in sheet.sorted_lines:
+        if line.outcome in ("fail", "undecided") and line.reason:
+            yield _text(f"! {line.title}: {line.reason}")
+            yield from (_text(f"    {detail}") for detail in line.details)
+
+
+def _text(text: str) -> Text:
+    """Text without the control characters that a terminal would act upon."""
+    return Text(_legible(text))
+
+
+def _legible(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+
+
+_MARKS = {"fail": "❌", "undecided": "❔", "better": "✅", "pass": "✅", "info": "ℹ️"}
+
+# What Markdown would act upon; a mention is broken by a space of no width. html.escape comes before.
+_SPECIAL = {ord(letter): "\\" + letter for letter in "\\`*_{}[]|~#!"} | {ord("@"): "@\u200b"}
+
+
+def markdown(sheet: Sheet) -> str:
+    """A heading, the lines that ask for a decision, all lines folded away under them, and the notes."""
+    urgent = [line for line in sheet.sorted_lines if line.outcome in ("fail", "undecided")]
+    parts = [f"### {escape(sheet.title)}", f"**{escape(sheet.summary)}**"]
+    if urgent:
+        parts += [_markdown_table(sheet, urgent), "\n".join(_markdown_reasons(urgent))]
+    if len(sheet.lines) > len(urgent):
+        whole = _markdown_table(sheet, sheet.lines)
+        parts.append(f"<details><summary>All {len(sheet.lines)} lines</summary>\n\n{whole}\n\n</details>")
+    parts += [escape(note) for note in sheet.notes]
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_table(sheet: Sheet, lines: Sequence[Line]) -> str:
+    head = ["", *sheet.columns]
+    rule = ["---", *("---:" if column in sheet.numbers else "---" for column in sheet.columns)]
+    rows = [[_MARKS[line.outcome], *map(escape, line.texts)] for line in lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])
+
+
+def _markdown_reasons(lines: Iterable[Line]) -> Iterable[str]:
+    for line in filter(lambda line: line.reason, lines):
+        yield f"- {escape(line.title)}: {escape(line.reason)}"
+        yield from (f"  - {escape(detail)}" for detail in line.details)
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is: no HTML, no formatting, no mentions, one line."""
+    return html.escape(" ".join(text.split()), quote=False).translate(_SPECIAL)
+
+
+_LEVELS = {"fail": "error", "undecided": "warning", "better": "notice"}
+
+
+def github(sheet: Sheet) -> str:
+    """One annotation a line that says something, and one that sums up."""
+    commands = [
+        command(_LEVELS[line.outcome], f"edgebench: {line.verdict}", f"{line.title}: {line.reason}")
+        for line in sheet.sorted_lines
+        if line.outcome in _LEVELS
+    ]
+    return "\n".join([*commands, command("notice", "edgebench", f"{sheet.title}: {sheet.summary}")]) + "\n"
+
+
+def command(level: str, title: str, message: str) -> str:
+    """One workflow command: an annotation of that level (error, warning, notice)."""
+    return f"::{level} title={_property(title)}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    """Escaped as @actions/toolkit does (packages/core/src/command.ts), so that no text can begin a command."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+# Characters that XML 1.0 cannot hold, not even escaped.
+_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit(sheet: Sheet) -> str:
+    """A failing line is a failure, an undecided one an error, and what was not judged is skipped."""
+    from xml.etree import ElementTree
+
+    outcomes = [line.outcome for line in sheet.lines]
+    suite = ElementTree.Element(
+        "testsuite",
+        name=_legal(sheet.title),
+        tests=str(len(outcomes)),
+        failures=str(outcomes.count("fail")),
+        errors=str(outcomes.count("undecided")),
+        skipped=str(outcomes.count("info")),
+    )
+    for line in sheet.lines:
+        _case(suite, line)
+    root = ElementTree.Element("testsuites")
+    root.append(suite)
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _case(suite: ElementTree.Element, line: Line) -> None:
+    name = _legal(line.aspect or line.verdict)
+    from xml.etree import ElementTree
+
+    case = ElementTree.SubElement(suite, "testcase", classname=_legal(line.name), name=name)
+    kind = {"fail": "failure", "undecided": "error", "info": "skipped"}.get(line.outcome)
+    if kind is None:
+        return
+    told = ElementTree.SubElement(case, kind, message=_legal(f"{line.verdict}: {line.reason}"))
+    if kind != "skipped":
+        told.set("type", _legal(line.verdict))
+        told.text = _legal("\n".join((" | ".join(line.texts), *line.details)))
+
+
+def _legal(text: str) -> str:
+    return _ILLEGAL.sub("\ufffd", text)

@@ -5,13 +5,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
+from pathlib import Path
 from string import Template
 from typing import Any
 
-from edgebench.report import theme
-from edgebench.report.page.library import vega_library
+from edgebench.compare.records import ComparisonReport
+from edgebench.ground.errors import MissingPackage, UsageError
+from edgebench.ground.paths import cache_folder
+from edgebench.report import accuracy, output, stored, theme
+from edgebench.report.page.payload import Limits, PageRequest, payload
 
 SCRIPTS = ("1_elements", "2_numbers", "3_table", "4_charts", "5_overview", "6_details", "7_rest")
 
@@ -72,3 +79,93 @@ def _template() -> Template:
 @cache
 def _asset(name: str) -> str:
     return (files("edgebench.report.page") / "assets" / name).read_text("utf-8")
+
+
+SNIPPET = "window.vegaEmbed = vegaEmbed;"
+
+
+def vega_library() -> str:
+    """Returns the bundle, which sets window.vegaEmbed. Bundling takes over a second, so it is kept in the user's cache.
+
+    Raises MissingPackage without vl-convert.
+    """
+    kept = _kept()
+    try:
+        return kept.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        bundle = _bundle()
+    with suppress(UsageError):  # a cache that cannot be written is only slower
+        output.write(kept, bundle.encode())
+    return bundle
+
+
+def _bundle() -> str:
+    import vl_convert
+
+    text: str = vl_convert.javascript_bundle(SNIPPET)
+    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _kept() -> Path:
+    """Where the bundle of this version of vl-convert is kept."""
+    try:
+        name = version("vl-convert-python")
+    except PackageNotFoundError as error:
+        raise MissingPackage("vl-convert-python", "report", "the report's plots") from error
+    marker = hashlib.sha256(SNIPPET.encode()).hexdigest()[:8]
+    return cache_folder() / f"vega-{name}-{marker}.js"
+
+
+def write_report(
+    source: str,
+    path: Path,
+    *,
+    base: str | None = None,
+    accuracies: Path | None = None,
+    choice: Path | None = None,
+    latency_budget_s: float | None = None,
+    memory_budget_bytes: float | None = None,
+    on_warning: Callable[[str], None],
+    limits: Limits | None = None,
+) -> None:
+    """Writes the page of the results that `source` names, compared with those of `base` where it is given.
+
+    Both are a file, a folder, or a git revision of either (main:results/baseline). `accuracies` is a CSV file, see
+    accuracy.py. `choice` is what `edgebench scale -o` wrote; it becomes a section. Raises UsageError for sources that
+    hold no results, and MissingPackage without the extra `report`.
+    """
+    warnings: list[str] = []
+
+    def warn(sentence: str) -> None:
+        warnings.append(sentence)
+        on_warning(sentence)
+
+    known = accuracy.read(accuracies) if accuracies else accuracy.Accuracies()
+    results = stored.load(source, on_warning=warn)
+    comparison = _compared(base, source, results, warn) if base else None
+    given = {"latency_s": latency_budget_s, "memory_bytes": memory_budget_bytes}
+    request = PageRequest(
+        source=source,
+        accuracies=known,
+        budgets={name: value for name, value in given.items() if value is not None},
+        comparison=comparison,
+        warnings=tuple(warnings),
+        limits=limits or Limits(),
+    )
+    output.write(path, page(payload(results, request), _choice(choice)).encode())
+
+
+def _choice(path: Path | None) -> str:
+    if path is None:
+        return ""
+    from edgebench.report import choice
+
+    return choice.section(choice.read(path))
+
+
+def _compared(base: str, source: str, results: stored.Stored, warn: Callable[[str], None]) -> ComparisonReport:
+    from edgebench.compare import sources
+    from edgebench.compare.comparing import Settings, compare
+
+    newest = [results.read(points[-1]) for points in results.series.values()]
+    return compare(sources.load(base, on_warning=warn), newest, Settings(), names=(base, source))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from edgebench.compare.records import ComparisonReport
-from edgebench.ground.records import Measurement, Result
-from edgebench.report import levels, operator_rows, overview, samples
+import msgspec
+
+from edgebench.compare.pairing import explain
+from edgebench.compare.records import Comparison, ComparisonReport
+from edgebench.ground.records import Result, Scenario
+from edgebench.report import operators, overview, plot_rows
 from edgebench.report.accuracy import Accuracies
-from edgebench.report.page.compared import compared
-from edgebench.report.page.environments import Settings
 from edgebench.report.stored import Key, Point, Stored
 
 Details = dict[int, dict[str, Any]]
@@ -31,7 +32,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Request:
+class PageRequest:
     """What the user asked for beside the records. `budgets` has latency_s, memory_bytes, both or neither."""
 
     source: str
@@ -42,7 +43,7 @@ class Request:
     limits: Limits = Limits()
 
 
-def payload(stored: Stored, request: Request) -> dict[str, Any]:
+def payload(stored: Stored, request: PageRequest) -> dict[str, Any]:
     """The page's data: the newest record of every cell, the newest cells first; those are the ones that get details.
 
     One record is in memory at a time, since the samples of all cells need not fit.
@@ -55,20 +56,59 @@ def payload(stored: Stored, request: Request) -> dict[str, Any]:
     return page.finished(stored)
 
 
+# What differs from run to run on one machine; the records have it.
+CHANGING = ("after", "readings", "engine", "load_1m", "temperature_c", "frequency_hz", "commit", "threads", "throttled",
+            "emulated_s", "counted")  # fmt: skip
+
+
+class Surroundings:
+    """Gathers machines and methods, result by result."""
+
+    def __init__(self) -> None:
+        self._machines: dict[bytes, tuple[dict[str, str], set[str], list[int]]] = {}
+        self._methods: dict[str, None] = {}
+
+    def add(self, result: Result) -> None:
+        """Takes one result."""
+        if result.environment:
+            facts = dict(_facts_of(result.environment))
+            key = msgspec.json.encode(facts, order="sorted")
+            _, devices, rows = self._machines.setdefault(key, (facts, set(), [0]))
+            devices.add(result.device)
+            rows[0] += 1
+        if result.scenario and result.samples_s:
+            self._methods.setdefault(f"{result.provenance.capitalize()}: {scenario(result.scenario)}")
+        elif result.latency or result.scenario is None:
+            self._methods.setdefault(_calibrated(result))
+
+    @property
+    def environments(self) -> list[dict[str, Any]]:
+        """One entry a distinct machine and software: its facts as text, the devices, and how many rows it has."""
+        return [
+            {"facts": facts, "devices": sorted(devices), "rows": rows[0]}
+            for facts, devices, rows in self._machines.values()
+        ]
+
+    @property
+    def methods(self) -> list[str]:
+        """One sentence a scenario or calibration that the rows rest on."""
+        return list(self._methods)
+
+
 @dataclass
 class _Page:
     """What has been gathered so far."""
 
-    request: Request
+    request: PageRequest
     rows: list[list[overview.Value]] = field(default_factory=list)
     families: list[str] = field(default_factory=list)
     cells: list[dict[str, Any]] = field(default_factory=list)
     samples: Details = field(default_factory=dict)
     operators: Details = field(default_factory=dict)
     histories: Details = field(default_factory=dict)
-    settings: Settings = field(default_factory=Settings)
+    surroundings: Surroundings = field(default_factory=Surroundings)
     left_out: dict[str, int] = field(default_factory=dict)
-    notes: dict[str, None] = field(default_factory=dict)
+    warnings: dict[str, None] = field(default_factory=dict)
     points: int = 0
 
     def add(self, number: int, key: Key, points: Sequence[Point], result: Result) -> None:
@@ -76,35 +116,34 @@ class _Page:
         self.rows.append(overview.row(result, len(points), self.request.accuracies))
         self.families.append(result.model.family)
         self.cells.append(_facts(key.label, result))
-        self.settings.add(result)
-        if isinstance(result, Measurement):
-            self._add_details(number, result)
+        self.surroundings.add(result)
+        self._add_details(number, result)
         self._add_history(number, key.label, points)
 
-    def _add_details(self, number: int, result: Measurement) -> None:
+    def _add_details(self, number: int, result: Result) -> None:
         limits = self.request.limits
-        if result.latency_s:
+        if result.samples_s:
             if len(self.samples) < limits.sample_cells:
                 self.samples[number] = _samples(result)
             else:
                 self.leave_out(1, "older cells, whose samples are only in the results folder")
-        if result.operators is not None and operator_rows.shown(result.operators):
+        if result.operators is not None and operators.shown(result.operators):
             if len(self.operators) < limits.operator_cells:
                 self.operators[number] = _operators(result)
             else:
                 self.leave_out(1, "older cells, whose operators are only in the results folder")
 
     def _add_history(self, number: int, label: str, points: Sequence[Point]) -> None:
-        limits, count = self.request.limits, len(levels.usable(points))
-        if count < levels.LEAST_POINTS:
+        limits, count = self.request.limits, len(plot_rows.usable(points))
+        if count < plot_rows.LEAST_POINTS:
             return
         if len(self.histories) >= limits.history_cells or self.points + count > limits.history_points:
             self.leave_out(1, "older cells, whose history `edgebench history` shows")
             return
         self.points += count
-        steps, note = levels.levels(label, points)
-        self.notes.update({note: None} if note else {})
-        self.histories[number] = {"points": levels.points(label, points), "levels": steps}
+        steps, warning = plot_rows.levels(label, points)
+        self.warnings.update({warning: None} if warning else {})
+        self.histories[number] = {"points": plot_rows.history_points(label, points), "levels": steps}
 
     def leave_out(self, count: int, what: str) -> None:
         """Notes that something did not fit; the page says so."""
@@ -114,7 +153,7 @@ class _Page:
     def finished(self, stored: Stored) -> dict[str, Any]:
         """The page's data."""
         request = self.request
-        environments = self.settings.environments
+        environments = self.surroundings.environments
         self.leave_out(max(0, len(environments) - request.limits.environments), "more machines or sets of versions")
         return {
             "meta": self._meta(stored),
@@ -126,7 +165,7 @@ class _Page:
             "operators": self.operators,
             "histories": self.histories,
             "environments": environments[: request.limits.environments],
-            "methods": self.settings.methods,
+            "methods": self.surroundings.methods,
             "budgets": [request.budgets] if request.budgets else [],
             "comparison": compared(request.comparison) if request.comparison else None,
         }
@@ -141,7 +180,7 @@ class _Page:
             "records": stored.count,
             "cells": len(stored.series),
             "left_out": [f"{count:,} {what}" for what, count in self.left_out.items()],
-            "notes": [*self.notes, *self.request.warnings],
+            "notes": [*self.warnings, *self.request.warnings],
         }
 
 
@@ -149,29 +188,102 @@ def _facts(label: str, result: Result) -> dict[str, Any]:
     """What the details of a row say beside its numbers."""
     return {
         "label": label,
+        "confidence": result.latency.confidence if result.latency and result.latency.is_bounded else None,
         "id": result.id,
         "file": result.artifact_sha256,
-        "version": result.runtime_version if isinstance(result, Measurement) else None,
+        "version": result.runtime_version,
         "warnings": list(result.warnings),
         "error": result.error,
     }
 
 
-def _samples(result: Measurement) -> dict[str, Any]:
+def _samples(result: Result) -> dict[str, Any]:
     return {
-        "samples": samples.in_order(result.latency_s),
-        "starts": samples.starts(result.latency_s),
-        "quantiles": samples.quantiles(result.latency_s),
-        "processes": samples.processes(result),
-        "notes": samples.notes(result.latency_s),
+        "samples": plot_rows.in_order(result.samples_s),
+        "starts": plot_rows.starts(result.samples_s),
+        "quantiles": plot_rows.quantiles(result.samples_s),
+        "processes": plot_rows.processes(result),
+        "notes": plot_rows.notes(result.samples_s),
     }
 
 
-def _operators(result: Measurement) -> dict[str, Any]:
+def _operators(result: Result) -> dict[str, Any]:
     if result.operators is None:
         return {}
     return {
         "counted": not result.operators.is_timed,
-        "operators": operator_rows.shown(result.operators),
-        "caption": operator_rows.caption(result.operators),
+        "operators": operators.shown(result.operators),
+        "caption": operators.caption(result.operators),
     }
+
+
+def compared(report: ComparisonReport) -> dict[str, Any]:
+    """A comparison for the page: its rows, geometric means and notes."""
+    return {
+        "base": report.base_name,
+        "new": report.new_name,
+        "rows": [_row(row) for row in report.comparisons],
+        "means": [{"metric": mean.metric, "ratio": mean.ratio, "cells": mean.cells} for mean in report.geometric_means],
+        "notes": list(report.notes),
+        "failing": len(report.failing),
+        "undecided": len(report.undecided),
+    }
+
+
+def _row(row: Comparison) -> dict[str, Any]:
+    return {
+        "cell": row.cell.label,
+        "label": f"{row.cell.model} {row.cell.export} {row.cell.device}",
+        "metric": row.metric,
+        "unit": row.unit,
+        "provenance": row.provenance,
+        "base": row.base,
+        "new": row.new,
+        "ratio": row.ratio,
+        "low": row.low,
+        "high": row.high,
+        "confidence": row.confidence,
+        "verdict": row.verdict,
+        "reason": row.reason,
+        "differences": [f"{each}: {explain(each)}" if explain(each) else str(each) for each in row.differences],
+    }
+
+
+def _facts_of(environment: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    for name, value in environment.items():
+        if name in CHANGING or value is None:
+            continue
+        if isinstance(value, Mapping):
+            yield name, ", ".join(f"{key} {version}" for key, version in value.items())
+        else:
+            yield name.removesuffix("_bytes").replace("_", " "), _text(name, value)
+
+
+def _text(name: str, value: object) -> str:
+    if isinstance(value, int | float) and name.endswith("_bytes"):
+        return f"{value / 2**30:.1f} GiB"
+    if isinstance(value, int | float) and name.endswith("_hz"):
+        return f"{value / 1e9:.2f} GHz"
+    return str(value)
+
+
+def scenario(of: Scenario) -> str:
+    """A scenario in words."""
+    return (
+        f"{of.processes} fresh processes; warm-up of at least {of.warmup_runs} runs and {of.warmup_s:g} s, not stored;"
+        f" then at least {of.min_runs} runs and {of.min_s:g} s, at most {of.max_s:g} s;"
+        f" {of.threads} thread{'s' * (of.threads > 1)}, batch {of.batch}{', quick' * of.quick}."
+    )
+
+
+def _calibrated(result: Result) -> str:
+    """What a number that no clock gave rests on."""
+    share = f"{result.latency.confidence:.0%}" if result.latency else "a stated share"
+    on, where = result.calibrated_on, f"for {result.device} with {result.runtime}"
+    if result.scenario:
+        begin = f"Emulated {where} (the time is not measured): from {on}"
+    else:
+        begin = (
+            f"Estimated {where}: from the network's graph, calibrated on {on or 'one that the record does not name'}"
+        )
+    return f"{begin}; the interval should hold the device's median in {share} of cases."

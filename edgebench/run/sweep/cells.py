@@ -25,8 +25,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from edgebench import models
-from edgebench.ground.errors import UsageError, unknown
-from edgebench.ground.records import ExportSpec, ModelSpec, Record
+from edgebench.ground.errors import EdgebenchError, UsageError, unknown
+from edgebench.ground.records import ExportSpec, ModelSpec, Record, Result
+from edgebench.ground.registry import DEFAULT_FORMAT
 from edgebench.ground.toml import check_keys
 from edgebench.ground.toml import read as read_toml
 from edgebench.machines import profiles
@@ -35,7 +36,7 @@ from edgebench.run.cell import Cell
 from edgebench.run.engine import Engine, scenario
 from edgebench.run.mode import Method, Mode
 from edgebench.run.resume import Address, address
-from edgebench.runtimes import FORMATS
+from edgebench.runtimes import runtime_of
 
 T = TypeVar("T")
 HOW = {"estimated": Mode.ESTIMATE, "emulated": Mode.EMULATE, "measured": Mode.MEASURE}
@@ -65,7 +66,7 @@ class SweepCell(Record, frozen=True, kw_only=True):
     @property
     def address(self) -> Address:
         """What the cell is known by; see resume.address."""
-        runtime = "fake" if self.mode is Mode.PRETEND else FORMATS[self.export.format]
+        runtime = "fake" if self.mode is Mode.PRETEND else runtime_of(self.export.format)
         how = scenario(quick=self.quick, threads=self.threads)
         return address(self.model, self.export, self.device, runtime, self.mode.provenance, how)
 
@@ -82,12 +83,29 @@ class _Axes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     depths: tuple[float, ...] = ()
     resolutions: tuple[int, ...] = ()
     phis: tuple[float, ...] = ()
-    formats: tuple[str, ...] = ("tflite",)
+    formats: tuple[str, ...] = (DEFAULT_FORMAT,)
     precisions: tuple[str, ...] = ("fp32",)
     threads: tuple[int, ...] = (1,)
     how: str = "auto"
     quick: bool = True
     files: bool = False
+
+
+def run_cell(asked: SweepCell, artifacts: Path) -> Result:
+    """Runs one cell; a failure becomes a record with status "failed". Files are exported into `artifacts`."""
+    cell = asked.cell
+    try:
+        with asked.engine as engine:
+            without_file = asked.mode is Mode.PRETEND or (asked.mode is Mode.ESTIMATE and not asked.files)
+            artifact = None if without_file else next(engine.files([cell], artifacts))
+            return engine.record(cell, artifact)
+    except EdgebenchError as error:
+        return failed(asked, str(error))
+
+
+def failed(asked: SweepCell, reason: str) -> Result:
+    """The record of a cell that could not be run."""
+    return asked.engine.unmeasured(asked.cell, "failed", reason)
 
 
 def read(path: Path) -> list[SweepCell]:

@@ -22,8 +22,7 @@ import msgspec
 from edgebench.ground.errors import MissingPackage, UsageError
 from edgebench.ground.records import Result
 from edgebench.run.mode import Mode
-from edgebench.run.sweep.cells import SweepCell
-from edgebench.run.sweep.work import failed, run_cell
+from edgebench.run.sweep.cells import SweepCell, failed, run_cell
 
 _IN_FLIGHT: Final = 256  # cells that are submitted and not collected
 _RETRIES: Final = 2

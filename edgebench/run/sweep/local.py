@@ -21,8 +21,7 @@ import msgspec
 from edgebench.ground.records import Result
 from edgebench.run.mode import Mode
 from edgebench.run.resume import Address
-from edgebench.run.sweep.cells import SweepCell
-from edgebench.run.sweep.work import failed, run_cell
+from edgebench.run.sweep.cells import SweepCell, failed, run_cell
 
 _TRIES: Final = 2
 _decoder: msgspec.json.Decoder[Result] = msgspec.json.Decoder(Result)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgebench.formats.coreml import convert
+from edgebench.formats.coreml.convert import convert
 from edgebench.formats.coreml.evaluate import load_package
 from edgebench.formats.examples import example_pixels, normalise
 from edgebench.formats.network import Network

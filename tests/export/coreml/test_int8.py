@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from edgebench.formats import pipeline
-from edgebench.formats.coreml import convert, int8
+from edgebench.formats.coreml import int8
+from edgebench.formats.coreml.convert import convert
 from edgebench.formats.coreml.evaluate import load_package
 from edgebench.formats.network import Network
 from edgebench.ground.errors import UsageError

@@ -13,12 +13,12 @@ from torch import nn
 pytest.importorskip("pnnx", reason="needs pnnx: pip install 'edgebench[ncnn]'")
 
 from edgebench.formats import manifest, pipeline
-from edgebench.formats import ncnn as exporter
+from edgebench.formats.ncnn import convert as exporter
 from edgebench.formats.network import Network
 from edgebench.ground.errors import ExportError
 from edgebench.ground.records import ExportSpec, ModelSpec
 from edgebench.models.layers import Subsample
-from edgebench.runtimes import RUNTIMES
+from edgebench.runtimes import runtime
 
 FP32, FP16 = ExportSpec(format="ncnn"), ExportSpec(format="ncnn", precision="fp16")
 
@@ -30,7 +30,7 @@ def of(module: nn.Module, size: int = 16) -> Network:
 def test_the_folder_computes_the_network(network, tmp_path):
     conversion = exporter.convert(network, FP32, tmp_path / "net.ncnn")
     inputs, expected = network.reference
-    session = RUNTIMES.load("ncnn")(str(tmp_path / "net.ncnn"))
+    session = runtime("ncnn").load(str(tmp_path / "net.ncnn"))
     for x, y in zip(inputs, expected, strict=True):
         np.testing.assert_allclose(session.run(x), y, atol=1e-4)
     assert [(one["name"], one["shape"]) for one in (*session.inputs, *session.outputs)] == [
@@ -113,7 +113,7 @@ def test_every_second_row_becomes_a_pool_and_the_network_stays_as_it_is(tmp_path
     assert operators["Pooling"] == 1
     assert isinstance(module[1], Subsample)
     x = np.random.default_rng(0).standard_normal((1, 3, 17, 17), dtype=np.float32)
-    found = RUNTIMES.load("ncnn")(str(tmp_path / "net.ncnn")).run(x)
+    found = runtime("ncnn").load(str(tmp_path / "net.ncnn")).run(x)
     np.testing.assert_allclose(found, network.compute([x])[0], atol=1e-5)
 
 
@@ -128,7 +128,7 @@ def test_the_copy_for_ncnn_shares_the_weights():
 def test_a_map_as_output_keeps_its_four_sizes(tmp_path):
     network = of(nn.Conv2d(3, 5, 3, stride=2))
     conversion = exporter.convert(network, FP32, tmp_path / "net.ncnn")
-    session = RUNTIMES.load("ncnn")(str(tmp_path / "net.ncnn"))
+    session = runtime("ncnn").load(str(tmp_path / "net.ncnn"))
     x = np.ones((1, 3, 16, 16), np.float32)
     assert conversion.outputs[0].shape == tuple(session.outputs[0]["shape"]) == (1, 5, 7, 7)
     np.testing.assert_allclose(session.run(x), network.compute([x])[0], atol=1e-5)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("pnnx", reason="needs pnnx: pip install 'edgebench[ncnn]'")
 
-from edgebench.formats import ncnn as exporter
 from edgebench.formats import pipeline
+from edgebench.formats.ncnn import convert as exporter
 from edgebench.formats.ncnn import weights
 from edgebench.formats.ncnn.activations import activations
 from edgebench.formats.ncnn.int8 import SLOWER, layer_errors, save_folder
@@ -20,8 +20,8 @@ from edgebench.formats.ncnn.weights import FLOAT16, INT8, Block
 from edgebench.formats.quantize.ranges import observe, ranges
 from edgebench.ground.errors import ExportError, UsageError
 from edgebench.ground.records import ExportSpec, Quantization
-from edgebench.runtimes import RUNTIMES
-from edgebench.runtimes import ncnn as engine
+from edgebench.runtimes import runtime
+from edgebench.runtimes.ncnn import engine
 
 QUANTIZED = ("Convolution", "InnerProduct")
 SPEC = ExportSpec(format="ncnn", precision="int8", quantization=Quantization(samples=8, calibrator="minmax"))
@@ -58,7 +58,7 @@ def seen(source, layers, images):
 
 
 def error(folder, source, images) -> float:
-    found, expected = (RUNTIMES.load("ncnn")(str(path)) for path in (folder, source))
+    found, expected = (runtime("ncnn").load(str(path)) for path in (folder, source))
     pairs = [(found.run(image), expected.run(image)) for image in images]
     return max(float(np.linalg.norm(one - other) / np.linalg.norm(other)) for one, other in pairs)
 

@@ -5,10 +5,10 @@ import onnx
 import pytest
 import torch
 
-from edgebench.formats.onnx import convert, store_weights_as_float16
+from edgebench.formats.onnx.convert import convert, store_weights_as_float16
 from edgebench.ground.errors import ExportError
 from edgebench.ground.records import ExportSpec
-from edgebench.runtimes import RUNTIMES
+from edgebench.runtimes import runtime
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_input_is_an_image_with_a_dynamic_batch_and_output_is_logits(network, tm
 @pytest.mark.parametrize("batch", [1, 3])
 def test_file_computes_the_network(files, network, batch):
     x = np.random.default_rng(0).standard_normal((batch, 3, 32, 32), dtype=np.float32)
-    session = RUNTIMES.load("onnxruntime")(str(files["fp32"]), batch=batch)
+    session = runtime("onnxruntime").load(str(files["fp32"]), batch=batch)
     with torch.inference_mode():
         expected = network.module(torch.from_numpy(x)).numpy()
     assert np.abs(session.run(x) - expected).max() < 1e-5

@@ -8,15 +8,15 @@ import onnxruntime
 import pytest
 
 from edgebench.formats import pipeline
-from edgebench.formats.onnx import convert, dynamic
 from edgebench.formats.onnx.activations import activations
+from edgebench.formats.onnx.convert import convert, dynamic
 from edgebench.formats.onnx.layers import layer_errors
 from edgebench.formats.onnx.pattern import normalisations
 from edgebench.formats.onnx.static import quantize
-from edgebench.formats.quantize.variant import Variant
+from edgebench.formats.onnx.variant import Variant
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec, Quantization
-from edgebench.runtimes.onnxruntime import PROVIDERS, options
+from edgebench.runtimes.onnxruntime.engine import PROVIDERS, options
 
 INT8 = ExportSpec(format="onnx", precision="int8", quantization=Quantization(samples=8, calibrator="minmax"))
 

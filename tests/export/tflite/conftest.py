@@ -16,7 +16,7 @@ pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert: pip install 
 from edgebench.formats.tflite.writer import write
 from edgebench.graph.capture import capture
 from edgebench.ground.records import Precision
-from edgebench.runtimes import litert
+from edgebench.runtimes.litert import engine as litert
 
 Run = Callable[[nn.Module, tuple[int, ...]], "Comparison"]
 

@@ -14,8 +14,8 @@ from ai_edge_litert.interpreter import Interpreter
 from torch import nn
 
 from edgebench import models
-from edgebench.formats import tflite
 from edgebench.formats.network import Network
+from edgebench.formats.tflite import convert as tflite
 from edgebench.formats.tflite import flatbuffer
 from edgebench.formats.tflite.writer import write
 from edgebench.ground.errors import ExportError
@@ -160,7 +160,7 @@ def test_a_sketched_graph_has_nothing_to_write(tmp_path):
 
 def test_converting_loads_no_interpreter_and_no_other_converter(tmp_path):
     """What conversion does not import, it does not wait for."""
-    script = "import sys, json; from edgebench.formats import tflite; print(json.dumps(sorted(sys.modules)))"
+    script = "import sys, json; from edgebench.formats.tflite import convert; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = set(json.loads(done.stdout))
     assert not loaded & {"ai_edge_litert.interpreter", "litert_torch", "tensorflow", "onnx", "coremltools", "scipy"}

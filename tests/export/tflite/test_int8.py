@@ -13,7 +13,7 @@ from edgebench.formats.network import Network
 from edgebench.formats.quantize import images
 from edgebench.ground.errors import ExportError
 from edgebench.ground.records import ExportSpec, ModelSpec, Quantization
-from edgebench.runtimes import litert
+from edgebench.runtimes.litert import engine as litert
 
 
 class Residual(nn.Module):

@@ -10,7 +10,7 @@ pytest.importorskip("ai_edge_quantizer", reason="needs ai-edge-quantizer: pip in
 import edgebench
 from edgebench.data import batches, load
 from edgebench.formats.native import fed
-from edgebench.runtimes import litert
+from edgebench.runtimes.litert import engine as litert
 
 TRAINED = Path(__file__).parents[2] / "golden" / "trained"
 DATA = "synthetic:shapes?size=64"

@@ -3,8 +3,8 @@ import sys
 import pytest
 
 from edgebench import models
-from edgebench.formats import tflite
 from edgebench.formats.network import Network
+from edgebench.formats.tflite import convert as tflite
 from edgebench.ground.errors import MissingPackage, UsageError
 from edgebench.ground.records import ExportSpec
 from edgebench.models.build import skeleton

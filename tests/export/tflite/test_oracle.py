@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from edgebench import models
-from edgebench.formats import tflite
 from edgebench.formats.network import Network
+from edgebench.formats.tflite import convert as tflite
 from edgebench.ground.records import ExportSpec
 from edgebench.models.build import build
-from edgebench.runtimes import litert
+from edgebench.runtimes.litert import engine as litert
 
 pytestmark = [
     pytest.mark.oracle,

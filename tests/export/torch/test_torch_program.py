@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from edgebench.formats.torch import convert
-from edgebench.runtimes import RUNTIMES
+from edgebench.formats.torch.convert import convert
+from edgebench.runtimes import runtime
 
 
 def test_program_is_the_network_with_a_dynamic_batch(network, torch_program, tmp_path):
     conversion = convert(network, torch_program, tmp_path / "net.pt2")
     x = np.random.default_rng(0).standard_normal((3, 3, 32, 32), dtype=np.float32)
-    session = RUNTIMES.load("torch")(str(tmp_path / "net.pt2"), threads=torch.get_num_threads(), batch=3)
+    session = runtime("torch").load(str(tmp_path / "net.pt2"), threads=torch.get_num_threads(), batch=3)
     with torch.inference_mode():
         assert np.array_equal(session.run(x), network.module(torch.from_numpy(x)).numpy())
     assert conversion.inputs[0].shape == (None, 3, 32, 32)

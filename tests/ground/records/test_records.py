@@ -45,6 +45,39 @@ def test_a_result_survives_json(record: Result) -> None:
     assert msgspec.json.decode(msgspec.json.encode(record), type=Result) == record
 
 
+def test_the_latency_of_a_measurement_is_the_median_over_processes_at_95_percent() -> None:
+    latency = MEASUREMENT.latency
+    assert latency is not None and latency.is_bounded
+    assert latency.value == pytest.approx((0.00705 + 0.0072) / 2)
+    assert latency.low < latency.value < latency.high
+    assert latency.confidence == 0.95
+
+
+def test_a_lone_process_bounds_nothing() -> None:
+    latency = msgspec.structs.replace(MEASUREMENT, latency_s=((0.007, 0.0071),)).latency
+    assert latency is not None and not latency.is_bounded
+    assert (latency.low, latency.high) == (0.0, float("inf"))
+
+
+def test_the_latency_of_what_no_clock_has_seen_is_its_estimate() -> None:
+    emulated = msgspec.structs.replace(MEASUREMENT, latency_s=(), estimated_latency_s=ESTIMATE.latency_s)
+    assert emulated.latency == ESTIMATE.latency == ESTIMATE.latency_s
+    assert msgspec.structs.replace(MEASUREMENT, latency_s=((),)).latency is None
+
+
+@pytest.mark.parametrize("record", [MEASUREMENT, ESTIMATE])
+def test_readers_ask_both_kinds_of_record_alike(record: Result) -> None:
+    asked = ("latency", "samples_s", "load_s", "first_s", "threads", "scenario", "runtime_version", "instructions",
+             "operators", "environment", "counts", "peak_memory_bytes", "provenance")  # fmt: skip
+    assert all(hasattr(record, name) for name in asked)
+    assert record.threads == 1
+
+
+def test_what_only_a_run_has_is_not_stored_with_an_estimate() -> None:
+    stored = msgspec.to_builtins(ESTIMATE)
+    assert not {"scenario", "samples_s", "counts", "environment", "operators"} & stored.keys()
+
+
 def test_records_are_frozen() -> None:
     with pytest.raises(AttributeError):
         MODEL.width = 2.0  # type: ignore[misc]

@@ -16,7 +16,7 @@ from edgebench.places.board.interpreter import LOADER
 from edgebench.places.board.reach import connected, link
 from edgebench.places.board.shell import Cut, ask
 from edgebench.places.bundle.bundle import Bundle
-from edgebench.run.reached import measure_there
+from edgebench.run.devices import measure_there
 
 SERIAL = "R58M12ABCDE"
 SCENARIO = Scenario(processes=1, warmup_runs=1, warmup_s=0, min_runs=3, min_s=0, max_s=60)

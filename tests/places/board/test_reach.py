@@ -22,7 +22,7 @@ from edgebench.places.board.reach import connected, link, reach, way
 from edgebench.places.board.shell import Cut, ask
 from edgebench.places.board.ssh import SshLink
 from edgebench.places.local import LocalTarget
-from edgebench.run.reached import measure_there
+from edgebench.run.devices import measure_there
 
 if TYPE_CHECKING:
     from edgebench.places.board.shell import Link

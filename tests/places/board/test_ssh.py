@@ -15,7 +15,7 @@ from edgebench.machines import profiles
 from edgebench.places.board.reach import reach
 from edgebench.places.board.shell import ask
 from edgebench.places.board.ssh import SshLink
-from edgebench.run.reached import measure_there
+from edgebench.run.devices import measure_there
 
 if TYPE_CHECKING:
     from conftest import Server

@@ -9,20 +9,19 @@ from click.testing import CliRunner
 
 from edgebench import models
 from edgebench.cli import app
+from edgebench.formats.format import prefixes
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Artifact, ExportSpec, OperatorProfile
-from edgebench.ground.registry import Registry
 from edgebench.machines import profiles
 from edgebench.places.bundle.bundle import Bundle
 from edgebench.places.emulator import by_operator, counting, emulator
-from edgebench.places.emulator.truncated import Prefix, prefixes
-from edgebench.report import operator_counts, output
-from edgebench.run.emulated import emulate
-from edgebench.runtimes import FORMATS, RUNTIMES
+from edgebench.places.emulator.by_operator import Prefix
+from edgebench.report import operators, output
+from edgebench.run.devices import emulate
+from edgebench.runtimes import runtime, runtime_of
 
 Export = Callable[..., Artifact]
 RPI4 = profiles.load("rpi4")
-ENGINES: Registry = RUNTIMES
 # LeNet-5 has 12 operators; googlenet's modules have four branches; mobilenetv2 has paddings, activations and sums.
 LENET = {"tflite": "CONV_2D", "onnx": "Conv", "ncnn": "Convolution"}
 
@@ -34,7 +33,7 @@ def test_every_operator_ends_one_file_and_the_last_is_the_whole(form: str, expor
     assert len(found) == 12
     assert found[0].kind == LENET[form]
     assert len({part.name for part in found}) == 12
-    load = ENGINES.load(FORMATS[file.export.format])
+    load = runtime(runtime_of(file.export.format)).load
     whole, last, first = (load(str(path)) for path in (file.path, found[-1].path, found[0].path))
     x = np.random.default_rng(0).standard_normal(whole.inputs[0]["shape"]).astype(np.float32)
     np.testing.assert_array_equal(last.run(x), whole.run(x))
@@ -52,7 +51,7 @@ def test_what_an_engine_merges_stays_together(exported: Export, tmp_path: Path) 
 @pytest.mark.parametrize("form", ["tflite", "onnx"])
 def test_a_prefix_hands_out_every_branch(form: str, exported: Export, tmp_path: Path) -> None:
     found = prefixes(exported("googlenet", form, resolution=32, width=0.25), tmp_path)
-    outputs = [len(ENGINES.load(FORMATS[form])(str(part.path)).outputs) for part in found[:20]]
+    outputs = [len(runtime(runtime_of(form)).load(str(part.path)).outputs) for part in found[:20]]
     assert max(outputs) >= 4
     assert outputs[0] == 1
 
@@ -82,15 +81,15 @@ def test_differences_are_of_neighbours() -> None:
     ]
     profile = OperatorProfile(method="m", operators=tuple(found))
     assert not profile.is_timed
-    assert [each.name for each in operator_counts.ranked(profile)] == ["a", "c", "b"]
-    assert operator_counts.rows(profile)["operators"][1]["counts"][counting.TOTAL] == 40
+    assert [each.name for each in operators.ranked(profile)] == ["a", "c", "b"]
+    assert operators.rows(profile)["operators"][1]["counts"][counting.TOTAL] == 40
 
 
 def test_the_operators_of_an_emulated_file_add_up_to_it(
     bundle: Bundle, exported: Export, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = exported("lenet5", "tflite")
-    found = by_operator.with_operator_counts(emulate(file, RPI4, runs=1), file, RPI4)
+    found = by_operator.with_operator_counts(emulate(file, RPI4, runs=1), file, RPI4, prefixes)
     assert found.operators is not None, found.warnings
     total = sum(each.counts[counting.TOTAL] for each in found.operators.operators)
     assert total == pytest.approx(found.counts[counting.TOTAL], abs=2 * emulator.PYTHONS_OWN)
@@ -98,7 +97,7 @@ def test_the_operators_of_an_emulated_file_add_up_to_it(
     assert multiplied == pytest.approx(found.counts["float_fma"], rel=0.01)
     by_name = {each.name: each.counts["float_fma"] for each in found.operators.operators}
     assert by_name["conv2"] == 16 * 10 * 10 * 6 * 25 // 4
-    output.blocks(*operator_counts.operators(found.operators, "lenet5", most=3))
+    output.blocks(*operators.table(found.operators, "lenet5", most=3))
     printed = capsys.readouterr().out
     assert "conv1" in printed
     assert "9 smaller operators are left out" in printed

@@ -17,7 +17,7 @@ from edgebench.ground.records import Artifact, ExportSpec, Measurement, ModelSpe
 from edgebench.machines import profiles
 from edgebench.places.bundle.bundle import Bundle, same_addresses
 from edgebench.places.emulator import agreement, counting, emulator
-from edgebench.run.emulated import emulate
+from edgebench.run.devices import emulate
 
 Export = Callable[..., Artifact]
 RPI4, RPI5 = profiles.load("rpi4"), profiles.load("rpi5")

@@ -17,7 +17,6 @@ from edgebench.places.bundle.bundle import Bundle
 from edgebench.places.emulator.emulator import EmulatorTarget
 from edgebench.places.target import Target
 from edgebench.run.classifiers import of_file, of_target
-from edgebench.runtimes import FORMATS
 
 if TYPE_CHECKING:
     from conftest import Server
@@ -47,7 +46,7 @@ def test_an_emulated_board_gives_this_machines_outputs(bundle: Bundle, exported:
 def test_an_engine_that_fails_there_is_a_sentence(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     image = TensorSpec(name="image", shape=(None, 3, 8, 8), dtype="float32")
     artifact = replace(server.artifact(fail={"1": "raise"}), inputs=(image,), outputs=(image,))
-    monkeypatch.setitem(FORMATS, "tflite", "fake")
+    monkeypatch.setattr("edgebench.run.classifiers.runtime_of", lambda form: "fake")
     with (
         server.connect() as target,
         pytest.raises(DeviceError, match="fake raised RuntimeError: the fake engine was told to raise"),

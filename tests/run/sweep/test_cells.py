@@ -10,7 +10,7 @@ from edgebench.models import resolve
 from edgebench.run.mode import Mode
 from edgebench.run.resume import address_of
 from edgebench.run.sweep import SweepCell, read, write
-from edgebench.run.sweep.work import failed, run_cell
+from edgebench.run.sweep.cells import failed, run_cell
 
 GOOD = """
 [sweep]

@@ -37,7 +37,7 @@ function showDetails(row) {
   byId("details-body").replaceChildren(
     facts([
       ["number", `${MARKS[value(row, "provenance")]} ${value(row, "provenance")}, ${WRITERS.date(value(row, "time"))} UTC`],
-      ["p50", `${written(value(row, "p50_s"), "time")}, interval ${written(value(row, "interval_s"), "interval")}`],
+      ["p50", `${written(value(row, "p50_s"), "time")}, interval ${written(value(row, "interval_s"), "interval")}${cell.confidence ? ` (${WRITERS.percent(cell.confidence)})` : ""}`],
       ["record", cell.id], ["file", cell.file && `sha256 ${cell.file}`], ["runtime", cell.version && `${value(row, "runtime")} ${cell.version}`],
       ["error", cell.error],
     ]),

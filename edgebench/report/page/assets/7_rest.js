@@ -14,7 +14,7 @@ function makeComparison() {
   byId("comparison").hidden = false;
   const rows = held.rows.map((row) => ({
     ...row, base: written(row.base, UNITS[row.unit] ?? "plain"), new: written(row.new, UNITS[row.unit] ?? "plain"),
-    between: row.low === null ? "" : `${row.low.toFixed(3)}\u2013${row.high.toFixed(3)}`,
+    between: row.low === null ? "" : `${row.low.toFixed(3)}\u2013${row.high.toFixed(3)} (${Math.round(row.confidence * 1000) / 10}%)`,
   }));
   const cell = (row, number) => (COMPARED[number][0] === "verdict" ? make("td", { class: `text ${VERDICTS[rows[row].verdict]}` }, rows[row].verdict) : null);
   const table = new DataTable({ name: "Comparison", columns: columnsOf(COMPARED), rows: rows.map((row) => COMPARED.map(([key]) => row[key])), cell });

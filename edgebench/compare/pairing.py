@@ -1,0 +1,230 @@
+"""Which result of one side belongs to which of the other, and what the two do not share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from edgebench.compare.metrics import CONDITIONS
+from edgebench.compare.records import Cell, Difference
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Result
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The newest results of one cell on both sides; None where a side has none."""
+
+    cell: Cell
+    base: Result | None
+    new: Result | None
+
+
+def cell_of(result: Result) -> Cell:
+    """The cell that a result belongs to."""
+    return Cell(
+        model=result.model.key,
+        export=result.export.key,
+        device=result.device,
+        runtime=result.runtime,
+        threads=result.threads,
+        batch=result.scenario.batch if result.scenario else 1,
+        provenance=result.provenance,
+    )
+
+
+def newest(results: Iterable[Result]) -> dict[Cell, Result]:
+    """The newest result of each cell, in the order in which the cells first appear."""
+    latest: dict[Cell, Result] = {}
+    for result in results:
+        cell = cell_of(result)
+        if cell not in latest or when(result) >= when(latest[cell]):
+            latest[cell] = result
+    return latest
+
+
+def when(result: Result) -> datetime:
+    """When a result was taken. Raises UsageError when that is no time."""
+    return moment(result.time, f"record {result.id}")
+
+
+def moment(text: str, what: str) -> datetime:
+    """An ISO 8601 time, which without a zone counts as UTC. Raises UsageError, naming what has it, for another text."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{what} has the time '{text}', which is not an ISO 8601 time") from error
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def pairs(base: Sequence[Result], new: Sequence[Result], names: tuple[str, str]) -> list[Pair]:
+    """Pairs the newest results of each cell, those of the base first.
+
+    A file that one side has on another device, runtime or thread count, or measured in another way, is paired with its
+    only counterpart, so that the difference can be named. Raises UsageError when the sides have no file in common.
+    """
+    here, there = newest(base), newest(new)
+    _check_shared(here, there, names)
+    moved = _moved([cell for cell in here if cell not in there], [cell for cell in there if cell not in here])
+    found = [Pair(cell, result, there.get(moved.get(cell, cell))) for cell, result in here.items()]
+    taken = {*here, *moved.values()}
+    return [*found, *(Pair(cell, None, result) for cell, result in there.items() if cell not in taken)]
+
+
+def _moved(here: Sequence[Cell], there: Sequence[Cell]) -> dict[Cell, Cell]:
+    """Unmatched cells of one file whose counterpart is unambiguous."""
+    found = {}
+    for cell in here:
+        alike = [[other for other in side if _file(other) == _file(cell)] for side in (here, there)]
+        if len(alike[0]) == len(alike[1]) == 1:
+            found[cell] = alike[1][0]
+    return found
+
+
+def _file(cell: Cell) -> tuple[str, str]:
+    return cell.model, cell.export
+
+
+def _check_shared(here: Iterable[Cell], there: Iterable[Cell], names: tuple[str, str]) -> None:
+    if {_file(cell) for cell in here} & {_file(cell) for cell in there}:
+        return
+    listed = [_some(sorted({" ".join(_file(cell)) for cell in side})) for side in (here, there)]
+    raise UsageError(
+        f"{names[0]} and {names[1]} have no file in common: the first holds {listed[0]}, the second {listed[1]}; "
+        "profile the same models, formats and precisions, or name another baseline"
+    )
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+UNTOLD: Final = "not told"
+
+# Readings that never repeat exactly: the change that is worth telling, in the reading's unit.
+_TOLERANCE: Final = {"load_1m": 0.5, "temperature_c": 5.0, "memory_bytes": 2**29}
+_RELATIVE: Final = {"frequency_hz": 0.05, "frequency_max_hz": 0.01}
+
+# Told by a condition of its own already, or not a property of the machine.
+_TOLD: Final = ("machine", "threads", "engine version", "readings", "after ", "counted")
+
+# What a difference does to a timing, and what to do about it; the start of a name decides.
+EXPLANATIONS: Final = {
+    "provenance": "a clock, an emulator and an estimate are three kinds of number; compare like with like",
+    "device": "another device; measure both sides on one",
+    "machine": "another machine, so times differ for reasons that are not the code's; measure the base here too",
+    "runtime version": "another version of the runtime has other kernels; install the same one on both sides",
+    "runtime": "another runtime; measure both sides with one",
+    "threads": "another number of threads; give both sides the same --threads",
+    "artifact": "another model file was run; when that is the change you want to judge, add --allow artifact",
+    "calibration": "the estimates come from different fits; estimate both sides with one version of edgebench",
+    "dataset": "accuracies on other images are other numbers; evaluate both sides on the same",
+    "cpu": "another processor",
+    "cores": "another number of cores; with fewer, other work gets in the way more often",
+    "affinity": "another number of cores was allowed to the process",
+    "governor": "the clock follows another policy; set the same governor on both sides (performance is steadiest)",
+    "frequency": "the clock ran at another speed; throttling or a power limit",
+    "temperature": "a warmer chip may throttle; let it cool down first",
+    "throttled": "the board cut its clock for heat or voltage; its times are not the code's",
+    "load": "other work was running; measure on an idle machine",
+    "kernel": "another kernel schedules, and mitigates CPU faults, in its own way",
+    "os": "another system with other libraries",
+    "architecture": "another instruction set",
+    "memory": "another amount of memory",
+    "python": "another Python; it starts the runtime but does not take part in inference",
+    "versions": "another version of a library",
+    "engine": "the runtime ran another share of the network on its fast kernels",
+    "commit": "the code that is compared",
+    "scenario": "measured in another way; use the same options of `edgebench profile` on both sides",
+}
+
+
+def differences(base: Result, new: Result) -> tuple[Difference, ...]:
+    """All differences between two results, the decisive ones first."""
+    found = [
+        Difference(name=name, base=_show(here), new=_show(there), decisive=name in CONDITIONS)
+        for name, here, there in (*_conditions(base, new), *_environment(base, new), *_scenario(base, new))
+    ]
+    return tuple(sorted(found, key=lambda difference: not difference.decisive))
+
+
+def explain(difference: Difference) -> str:
+    """What this difference does to a timing, or an empty string when nobody knows."""
+    return next((text for name, text in EXPLANATIONS.items() if difference.name.startswith(name)), "")
+
+
+def _conditions(base: Result, new: Result) -> Iterator[tuple[str, object, object]]:
+    """Pairs of values for each condition whose values differ. Two unknown values do not differ."""
+    for name in CONDITIONS:
+        here, there = _condition(base, name), _condition(new, name)
+        if here != there:
+            yield name, here, there
+
+
+def _condition(result: Result, name: str) -> object:
+    if name == "artifact":
+        return result.artifact_sha256[:12] if result.artifact_sha256 else None
+    if name == "dataset":
+        return result.accuracy and f"{result.accuracy.dataset} {result.accuracy.dataset_identity}"
+    if name == "calibration":
+        return None if result.scenario else result.calibrated_on
+    if name == "machine":
+        return _machine(result)
+    return getattr(result, name.replace(" ", "_"))
+
+
+def _machine(result: Result) -> str | None:
+    """The machine's identity with its CPU, for a measured result; emulated and estimated ones do not depend on it."""
+    if result.provenance != "measured":
+        return None
+    identity, cpu = result.environment.get("machine"), result.environment.get("cpu")
+    return " ".join(str(part) for part in (identity, f"({cpu})" if cpu else None) if part) or None
+
+
+def _environment(base: Result, new: Result) -> Iterator[tuple[str, object, object]]:
+    if base.scenario is None or new.scenario is None:
+        return
+    here, there = dict(_flat(base.environment)), dict(_flat(new.environment))
+    for name in dict.fromkeys((*here, *there)):
+        if not name.startswith(_TOLD) and _tells(name, here.get(name), there.get(name)):
+            yield name, here.get(name), there.get(name)
+
+
+def _scenario(base: Result, new: Result) -> Iterator[tuple[str, object, object]]:
+    if base.scenario is None or new.scenario is None:
+        return
+    for name in base.scenario.__struct_fields__:
+        here, there = getattr(base.scenario, name), getattr(new.scenario, name)
+        if here != there and name != "threads":
+            yield f"scenario {name}", here, there
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Nested environment keys as "versions numpy"; lists as one value."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _tells(name: str, base: object, new: object) -> bool:
+    """Whether a difference is worth a line: more than the reading's own unrest."""
+    if isinstance(base, int | float) and isinstance(new, int | float):
+        absolute = _TOLERANCE.get(name, 0.0)
+        return not math.isclose(base, new, rel_tol=_RELATIVE.get(name, 0.0), abs_tol=absolute)
+    return base != new
+
+
+def _show(value: object) -> str:
+    if value is None or value == "":
+        return UNTOLD
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(str, value))
+    return str(value)

@@ -1,0 +1,215 @@
+"""What is shown of devices: profiles, emulators, what a connected board said, calibrations and how far they are off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.table import Table
+from rich.text import Text
+
+from edgebench.ground.units import show_bytes, show_memory, show_seconds
+from edgebench.report.tables import concerned, plain
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from edgebench.estimate.counts import CountedCalibration
+    from edgebench.estimate.validation import Check as Unseen
+    from edgebench.estimate.validation import Line, Validation
+    from edgebench.machines.profiles import DeviceProfile
+    from edgebench.places.emulator.readiness import Check, Readiness
+    from edgebench.run.calibrate import Calibrated
+    from edgebench.run.check import Answer
+
+LEGEND: Final = (
+    "median, worst: |estimate / published - 1| with each network left out of the fit in turn; new design: the median"
+    " with whole designs left out. coverage: published figures inside the 90% interval, which spans interval times up"
+    " and down. tau: Kendall's, of the order of the networks."
+)
+
+
+def device(profile: DeviceProfile) -> list[RenderableType]:
+    """One device in full: facts, what can be measured or estimated, sources."""
+    from edgebench.run.capabilities import capabilities
+
+    cpu = f"{profile.cpu.cores}x {profile.cpu.core}, {_clock(profile) or 'unknown'}, {profile.cpu.isa}"
+    facts = _facts({"cpu": cpu, "memory": show_memory(profile.memory_bytes)}, f"{profile.title} ({profile.name})")
+    words = ("runtime", "precision", "measured", "estimated")
+    able = plain("Runtimes", *words[:2], "threads", *words[2:], "median error", left=words)
+    for each in capabilities(profile):
+        able.add_row(
+            each.runtime,
+            each.precision,
+            str(each.threads),
+            "yes" if each.measured else "no",
+            "yes" if each.estimated else "no",
+            f"{each.error:.0%}" if each.error is not None else "-",
+        )
+    sources = plain("Sources", "field", "source", left=("field", "source"))
+    for source in profile.sources:
+        sources.add_row(source.field, Text(source.source))
+    return [facts, Text(), able, Text(), sources]
+
+
+def _clock(profile: DeviceProfile) -> str:
+    return f"{profile.cpu.clock_hz / 1e9:.2f} GHz" if profile.cpu.clock_hz else ""
+
+
+def _facts(values: Mapping[str, str], title: str | None = None) -> Table:
+    """Names and values below one another, without a header."""
+    table = plain(title, "", "", left=("",))
+    table.show_header = False
+    for name, value in values.items():
+        table.add_row(name, Text(value))
+    return table
+
+
+def connected(answer: Answer) -> list[RenderableType]:
+    """A connected board, its runtimes, and what would disturb a measurement there now."""
+    values = {
+        "reached": f"over {answer.via}",
+        "cpu": f"{answer.cores}x {answer.cpu or 'unknown'} ({answer.machine})",
+        "memory": f"{show_bytes(answer.available_bytes)} of {show_bytes(answer.memory_bytes)} available",
+        "disk": f"{show_bytes(answer.free_disk_bytes)} free",
+        "python": answer.python,
+        "governor": answer.governor or "not told",
+        "temperature": f"{answer.temperature_c:.0f} °C" if answer.temperature_c is not None else "not told",
+        "throttled": "not told" if answer.throttled is None else f"{answer.throttled:#x}",
+    }
+    values |= {each.runtime: each.version or f"does not start: {each.reason}" for each in answer.engines}
+    return [_facts(values), *map(Text, answer.doubts)]
+
+
+def emulators(readiness: Sequence[Readiness]) -> Table:
+    """One row a device: the core, what emulates it, and whether it is set up."""
+    columns = ("device", "core", "emulated as", "bundle", "note")
+    table = plain(None, *columns, left=columns)
+    for each in readiness:
+        state = "-" if each.qemu_cpu is None else "ready" if each.ready else "not set up"
+        table.add_row(each.name, each.core, each.qemu_cpu or "-", state, Text(each.note or each.reason))
+    return table
+
+
+def emulator(readiness: Readiness) -> list[RenderableType]:
+    """One device's emulator in full, and the command to go on with."""
+    if readiness.qemu_cpu is None:
+        return [Text(f"emulated: no. {readiness.reason}")]
+    lines = [f"emulated as: {readiness.qemu_cpu}" + (f" ({readiness.note})" if readiness.note else "")]
+    if readiness.ready:
+        size, seconds = show_bytes(readiness.size_bytes), f"{readiness.setup_s:.0f} s"
+        lines.append(f"bundle: {readiness.bundle}, {size}, built in {seconds}")
+    else:
+        lines.append(f"bundle: not set up; make it with: edgebench device setup {readiness.name}")
+    return [Text("\n".join(lines))]
+
+
+def emulator_check(check: Check) -> list[RenderableType]:
+    """What the guest of an emulator said of itself."""
+    facts = _facts({"machine": check.machine, "python": check.python, **check.versions, "qemu": check.qemu})
+    counts = "yes" if check.counts else f"no: {check.reason}"
+    return [
+        facts,
+        Text(f"{check.name} works as {check.qemu_cpu}; instruction counts: {counts} ({check.seconds:.1f} s)"),
+    ]
+
+
+def calibrated(made: Calibrated) -> list[RenderableType]:
+    """What `edgebench device calibrate` made: every calibration with its error, and what gave no figure."""
+    from edgebench.estimate.validation import line
+
+    name = made.device.name
+    left_out = [Text(f"! left out: {sentence}") for sentence in made.left_out]
+    closing = Text(f"wrote {made.path}: `edgebench profile --device {name} --via estimate` reads it")
+    lines = _calibrations([line(name, each) for each in made.calibrations])
+    return [*lines, *left_out, closing, Text(LEGEND, style="dim")]
+
+
+def calibrated_rows(made: Calibrated) -> dict[str, Any]:
+    """The same for `--json`."""
+    from edgebench.estimate.validation import line
+
+    name = made.device.name
+    lines = [line(name, each) for each in made.calibrations]
+    return {"device": name, "path": str(made.path), "calibrations": lines, "left_out": list(made.left_out)}
+
+
+def validation(found: Validation) -> list[RenderableType]:
+    """How far estimates are off: three tables and what their columns mean; without published rows a sentence."""
+    if not found.calibrations:
+        return [Text(f"{found.device} has no calibration, so nothing was validated.")]
+    blocks = _calibrations(found.calibrations)
+    if found.counted:
+        blocks += [Text(), _counted(found.counted)]
+    if found.unseen and found.tally:
+        tally = found.tally
+        closing = (
+            f"{tally.rows} published figures that no fit has read: off by {tally.median:.1%} (median), "
+            f"{tally.worst:.0%} (worst); {tally.coverage:.0%} lie inside the interval."
+        )
+        blocks += [Text(), _unseen(found.unseen), Text(closing)]
+    else:
+        blocks += [Text(), Text("No published figure was kept from the fits for this device.")]
+    return [*blocks, Text(LEGEND, style="dim")]
+
+
+def validation_rows(found: Validation) -> dict[str, Any]:
+    """The same for `--json`: seconds and shares."""
+    import msgspec
+
+    from edgebench.estimate.estimator import CONFIDENCE
+
+    built: dict[str, Any] = msgspec.to_builtins(found)
+    for check, values in zip(found.unseen, built["unseen"], strict=True):
+        values |= {"confidence": CONFIDENCE, "error": check.error, "inside": check.inside}
+    return built
+
+
+def _calibrations(lines: Sequence[Line]) -> list[RenderableType]:
+    """A row a calibration, with its error on networks left out, and what is to be known of some."""
+    columns = ("runtime", "prec", "thr", "rows", "networks", "median", "worst", "coverage", "interval", "tau")
+    table = plain("Estimated from the graph", *columns, "new design", left=columns[:2])
+    for line in lines:
+        table.add_row(
+            line.runtime,
+            line.precision,
+            str(line.threads),
+            str(line.rows),
+            str(line.networks),
+            f"{line.median:.1%}",
+            f"{line.worst:.0%}",
+            f"{line.coverage:.0%}",
+            f"{line.interval:.2f}x",
+            f"{line.kendall_tau:.2f}",
+            f"{line.new_design:.1%}",
+        )
+    cells = [(f"{line.runtime} {line.precision} x{line.threads}", [line.note] if line.note else []) for line in lines]
+    return [table, *(Text(f"{', '.join(names)}: {note}", style="dim") for note, names in concerned(cells).items())]
+
+
+def _counted(calibrations: Sequence[CountedCalibration]) -> Table:
+    columns = ("runtime", "prec", "networks", "median", "worst", "cycles")
+    table = plain("From counted instructions, 1 thread", *columns, left=columns[:2])
+    for each in calibrations:
+        cycles = ", ".join(f"{name} {value:.3g}" for name, value in each.cycles.items())
+        figures = (str(each.networks), f"{each.median:.1%}", f"{each.worst:.0%}", cycles)
+        table.add_row(each.runtime, each.precision, *figures)
+    return table
+
+
+def _unseen(checks: Sequence[Unseen]) -> Table:
+    columns = ("runtime", "prec", "network", "thr", "published", "estimate", "interval", "error", "inside")
+    table = plain("Published, and read by no fit", *columns, left=columns[:3])
+    for check in checks:
+        table.add_row(
+            check.runtime,
+            check.precision,
+            check.network,
+            str(check.threads),
+            show_seconds(check.published_s),
+            show_seconds(check.estimate_s),
+            f"{show_seconds(check.low_s)} to {show_seconds(check.high_s)}",
+            f"{check.error:+.1%}",
+            "yes" if check.inside else "no",
+        )
+    return table
