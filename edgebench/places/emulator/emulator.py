@@ -245,7 +245,7 @@ class _Task:
 def check(forms: Iterable[str], device: DeviceProfile, threads: int = 1) -> None:
     """Raises UsageError for what cannot be emulated on the device, or counted on this machine: before anything runs."""
     if threads != 1:
-        raise UsageError(f"the emulator runs one thread, not {threads}: leave --threads out, or connect a board")
+        raise UsageError(f"the emulator runs one thread, not {threads}: leave `threads` out, or connect a board")
     if device.name != "host":
         fakecpu.core_of(device)
     for form in forms:
