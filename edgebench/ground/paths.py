@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import platform
 import secrets
 import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -76,3 +79,41 @@ def _mode(path: Path) -> int | None:
         return path.stat().st_mode
     except FileNotFoundError:
         return None
+
+
+@contextmanager
+def alone(lock: Path, doing: str) -> Iterator[None]:
+    """Holds a lock while its block runs, so that nobody else does the same there; the file goes away with it.
+
+    The system gives the lock up with the process, so that one that was killed leaves none. Raises UsageError, naming
+    who holds it, where `doing` is going on already, and where the file cannot be made.
+    """
+    file = _locked(lock, doing)
+    try:
+        file.write(f"process {os.getpid()} on {platform.node()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}".encode())
+        file.flush()
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        file.close()
+
+
+def _locked(lock: Path, doing: str) -> BinaryIO:
+    """The lock's file, which is the one of that name and not one that its last holder has just removed."""
+    while True:
+        try:
+            file = os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644), "r+b")
+        except OSError as error:
+            raise UsageError(f"cannot write {lock}: {(error.strerror or type(error).__name__).lower()}") from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = file.read().decode("utf-8", "replace") or "another process"
+            file.close()
+            raise UsageError(
+                f"{doing} is going on already ({holder}): wait for it, or choose another folder"
+            ) from error
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+                return file
+        file.close()

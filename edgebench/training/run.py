@@ -12,6 +12,7 @@ import torch
 from edgebench import data as datasets
 from edgebench.data import Dataset
 from edgebench.ground.errors import TrainingError, UsageError
+from edgebench.ground.paths import alone
 from edgebench.ground.progress import OnProgress, Step, Tell, silent
 from edgebench.ground.records import ModelSpec, Preprocessing
 from edgebench.models.layouts import preprocessing as preprocessing_of
@@ -99,7 +100,10 @@ class _Training:
     def run(self, on_progress: OnProgress) -> TrainingResult:
         """Every epoch that is missing."""
         _make_folder(self.request.folder)  # only now: what was refused leaves nothing behind
-        tell = self._tell(on_progress)
+        with alone(self.request.folder / ".lock", f"a training into {self.request.folder}"):
+            return self._epochs(self._tell(on_progress))
+
+    def _epochs(self, tell: Tell) -> TrainingResult:
         while self.trainer.epoch < self.request.settings.epochs:
             try:
                 row = self.trainer.run_epoch(self.sets.train, self.sets.val, self.augmentation, tell)
