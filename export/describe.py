@@ -16,8 +16,8 @@ from edgebench.formats.network import Conversion, Network
 from edgebench.formats.quantize.images import FEW
 from edgebench.formats.verify import Run, verify, verify_batch
 from edgebench.ground.errors import EdgebenchError, ExportError
+from edgebench.ground.process import one_thread
 from edgebench.ground.records import Artifact, ExportSpec, Parity
-from edgebench.ground.threads import one_thread
 from edgebench.runtimes import runtime_of
 
 

@@ -40,6 +40,11 @@ def read(file: Path) -> Artifact | None:
     return msgspec.structs.replace(artifact, path=str(file))
 
 
+def is_ours(file: Path) -> bool:
+    """Whether edgebench wrote what is at `file`: a manifest lies beside it, even a damaged or an outdated one."""
+    return manifest_path(file).is_file()
+
+
 def content_sha256(path: Path) -> str:
     """Returns the SHA-256 of a file, or of a folder's files with their names in sorted order.
 

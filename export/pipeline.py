@@ -17,10 +17,10 @@ import msgspec
 from edgebench.formats import cache as made
 from edgebench.formats import manifest
 from edgebench.formats.format import check, form
-from edgebench.formats.staging import publish, staging
+from edgebench.formats.staging import check_replaceable, publish, staging
 from edgebench.formats.strict import check_int8
 from edgebench.ground.errors import EdgebenchError, ExportError, JobError
-from edgebench.ground.gc_pause import collection_paused
+from edgebench.ground.process import collection_paused
 from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, Quantization
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ def export_models(
         key = made.key(spec, export, weights_sha256, seed) if made.cacheable(spec) else ""
         target = folder / file_name(spec, export, weights_sha256, seed)
         found = made.find(target, key) if key and not force else None
+        if found is None:
+            check_replaceable(target, ours=force or manifest.is_ours(target))
         yield export, _strictly(found, strict) if found else _attempt(network, export, target, key, strict)
 
 

@@ -1,14 +1,24 @@
-"""A hidden folder beside the target in which a file is made, and the renames that publish it."""
+"""A hidden folder beside the target in which a file is made, and the renames that publish it.
+
+It goes away however its block ends. One whose process was killed is removed by the next export into the same folder: a
+lock, which the system gives up with the process, tells it from one in use.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from edgebench.ground.errors import UsageError
+
+PREFIX: Final = ".edgebench-"
+LOCK: Final = ".lock"
 
 
 @contextmanager
@@ -20,7 +30,9 @@ def staging(folder: Path) -> Iterator[Path]:
     """
     made = _make(folder)
     try:
-        with TemporaryDirectory(prefix=".edgebench-", dir=folder) as name:
+        _remove_stale(folder)
+        with TemporaryDirectory(prefix=PREFIX, dir=folder) as name, (Path(name) / LOCK).open("x") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             yield Path(name)
     finally:
         for parent in made:
@@ -28,16 +40,48 @@ def staging(folder: Path) -> Iterator[Path]:
                 parent.rmdir()
 
 
-def publish(staged: Path, folder: Path, names: list[str]) -> None:
-    """Moves `names` from `staged` into `folder`, in that order, replacing what is there.
+def check_replaceable(target: Path, *, ours: bool) -> None:
+    """Raises UsageError for a target that must not be replaced: before the work, and again when it is done.
 
-    A file is replaced in one step. A folder cannot be: the old one is first moved into `staged`, which goes away.
+    `ours` says that edgebench made what is there, or that the user wants it replaced; a folder, a device or a pipe in
+    place of a file is never replaced.
+    """
+    if not target.exists():
+        return
+    if not (target.is_file() or (ours and target.is_dir())):
+        raise UsageError(f"{target} is there, and edgebench did not make it: choose another folder, or remove it")
+    if not ours:
+        raise UsageError(f"{target} is there, and edgebench did not make it: replace it with `force`, or move it away")
+
+
+def publish(staged: Path, folder: Path, names: list[str]) -> None:
+    """Moves `names` from `staged` into `folder`, in that order, replacing what `check_replaceable` has let pass.
+
+    A file is replaced in one step, and a link is followed to its file. A folder cannot be: the old one is first moved
+    into `staged`, which goes away; where a file is to stand, a folder is never moved.
     """
     for name in names:
-        target = folder / name
-        if target.is_dir():
+        target, made = folder / name, staged / name
+        if target.is_dir() and not target.is_symlink():
+            if not made.is_dir():
+                raise UsageError(f"{target} is a folder, and a file was to be written there: choose another name")
             os.replace(target, staged / f"old-{name}")
-        os.replace(staged / name, target)
+        os.replace(made, target.resolve() if made.is_file() else target)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Removes the folders of processes that were killed."""
+    for left in folder.glob(f"{PREFIX}*"):
+        try:
+            lock = (left / LOCK).open("r+")
+        except OSError:  # nobody's, or of a process that is just making it
+            continue
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # in use
+                continue
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _make(folder: Path) -> list[Path]:
@@ -48,5 +92,6 @@ def _make(folder: Path) -> list[Path]:
         if not os.access(folder, os.W_OK):
             raise PermissionError(13, "no permission to write")
     except OSError as error:
-        raise UsageError(f"cannot write into {folder}: {error.strerror}; choose another `output`") from error
+        why = error.strerror or type(error).__name__
+        raise UsageError(f"cannot write into {folder}: {why}; choose another folder with `output`") from error
     return missing

@@ -1,4 +1,4 @@
-"""The answer of a search: the picked point, what it was picked from, and why everything else lost."""
+"""The answer of a search: the picked point, what it was picked from, and in sentences why everything else lost."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from functools import cached_property
 
 from msgspec.structs import replace
 
-from edgebench.choose import reasons
-from edgebench.choose.budget import Budget
+from edgebench.choose.budget import OPTION, SHOW, Budget
 from edgebench.choose.learning import Learned
-from edgebench.choose.points import Describer
-from edgebench.choose.pool import Pool
+from edgebench.choose.pool import Describer, Pool
 from edgebench.choose.prior import TIE
-from edgebench.choose.records import Choice, Point, Rejected
+from edgebench.choose.records import Choice, Headroom, Point, Rejected
 from edgebench.choose.selection import Selection, select, without_repeats
+from edgebench.ground import units
 from edgebench.ground.errors import Regression
 from edgebench.ground.records import identity
 from edgebench.machines.profiles import DeviceProfile
@@ -76,12 +75,12 @@ def answer(search: Search, finalists: list[Point], lost: list[Rejected]) -> Choi
         upgrade=upgrade if upgrade and upgrade.accuracy.value >= picked.accuracy.value + TIE else None,
         frontier=frontier,
         rejected=(*lost, *_rejected(search, picked, known, {each.point.key for each in lost})),
-        headroom=reasons.headroom(picked, search.budget),
+        headroom=headroom(picked, search.budget),
         candidates=len(search.describe.pool.columns),
         search_s=search.seconds,
         learned=search.learned,
         calibrated_on=tuple(sorted(search.describe.calibrated_on)),
-        warnings=(*reasons.doubts(picked, search.budget), *_cautions(picked, search)),
+        warnings=(*doubts(picked, search.budget), *_cautions(picked, search)),
     )
 
 
@@ -97,7 +96,7 @@ def _rejected(
     basis = {False: describe.point(itself[0]) if itself else picked, True: picked}
     groups = [describe.pool.published(), selection.near_misses, selection.ties]
     return [
-        Rejected(point=point, reasons=reasons.reasons(point, basis[point.path is not None], search.budget))
+        Rejected(point=point, reasons=reasons_against(point, basis[point.path is not None], search.budget))
         for point in map(known, without_repeats(groups, itself))
         if point.key not in already
     ]
@@ -121,3 +120,84 @@ def _cautions(picked: Point, search: Search) -> list[str]:
     if len(search.recipes) > 1:
         said.append("designs were published with different trainings: accuracies across families are less sure")
     return said
+
+
+def values(point: Point) -> dict[str, float]:
+    """What budgets limit, by the names of budget.SHOW."""
+    return {
+        "latency": point.latency_s.value,
+        "memory": float(point.peak_memory_bytes or 0),
+        "size": float(point.size_bytes),
+        "accuracy": point.accuracy.value,
+    }
+
+
+def broken_by(point: Point, budget: Budget) -> list[str]:
+    """One sentence for each limit that the point breaks."""
+    sentences = []
+    for name, limit in budget.limits().items():
+        value = values(point)[name]
+        over = limit - value if name == "accuracy" else value - limit
+        if over > 0:
+            show = SHOW[name]
+            word = "under" if name == "accuracy" else "over"
+            sentences.append(
+                f"{name} {show(value)} is {show(over)} {word} --{OPTION[name].replace('_', '-')} {show(limit)}"
+            )
+    return sentences
+
+
+def reasons_against(point: Point, picked: Point, budget: Budget) -> tuple[str, ...]:
+    """Limits that it breaks; else how it compares with the picked point."""
+    return tuple(broken_by(point, budget)) or (compared(point, picked),)
+
+
+def compared(point: Point, picked: Point) -> str:
+    """The difference to the picked point: accuracy, called a tie where the prior cannot tell, and time and memory.
+
+    An estimated memory is not set against an emulated or measured one.
+    """
+    lost = picked.accuracy.value - point.accuracy.value
+    size = f"{abs(lost):.1f} points {'less' if lost >= 0 else 'more'} accurate"
+    accuracy = f"{size} (tie)" if abs(lost) < TIE else size
+    parts = [accuracy, _share(point.latency_s.value, picked.latency_s.value, "time")]
+    alike = point.memory_provenance == picked.memory_provenance
+    if point.peak_memory_bytes and picked.peak_memory_bytes and alike:
+        parts.append(_share(point.peak_memory_bytes, picked.peak_memory_bytes, "memory"))
+    return ", ".join(parts)
+
+
+def headroom(point: Point, budget: Budget) -> tuple[Headroom, ...]:
+    """How much of each limit the point leaves."""
+    rooms = []
+    for name, limit in budget.limits().items():
+        value = values(point)[name]
+        left = (value - limit) / limit if name == "accuracy" else 1 - value / limit
+        rooms.append(Headroom(name=name, limit=limit, value=value, left=left))
+    return tuple(rooms)
+
+
+def doubts(point: Point, budget: Budget) -> list[str]:
+    """Limits that the point keeps by its value, but not by the far end of its interval."""
+    sentences = []
+    limit = budget.max_latency_s
+    advice = "measure longer, with nothing else running" if point.provenance == "measured" else "measure on the device"
+    if limit is not None and point.latency_s.high > limit:
+        sentences.append(
+            f"the latency's {point.latency_s.confidence:.0%} interval reaches "
+            f"{units.show_seconds(point.latency_s.high)}, over the limit of {units.show_seconds(limit)}: {advice}, or "
+            "give a lower --max-latency to be sure"
+        )
+    if budget.min_accuracy is not None and point.accuracy.low < budget.min_accuracy:
+        sentences.append(
+            f"the expected accuracy's {point.accuracy.confidence:.0%} interval begins at {point.accuracy.low:.1f}%, "
+            f"under the limit of {budget.min_accuracy:.1f}%: train it to know"
+        )
+    return sentences
+
+
+def _share(value: float, other: float, what: str) -> str:
+    ratio = value / other - 1
+    if abs(ratio) < 0.005:
+        return f"the same {what}"
+    return f"{abs(ratio):.0%} {'more' if ratio > 0 else 'less'} {what}"

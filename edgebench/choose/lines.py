@@ -74,10 +74,10 @@ def compare(base: Base, factor: float, cost: Cost = macs) -> dict[str, Scaled]:
     if not (math.isfinite(factor) and factor > 0 and factor != 1):
         raise UsageError(f"a cost factor of {factor:g} scales nothing: give for example 4, or 0.25")
     lines = [*ALONE.values(), PAPER, *_searched()]
-    found = _meet(base, lines, factor, cost)
-    named = {name: found[index] for index, name in enumerate((*ALONE, "compound")) if index in found}
-    if found:
-        named["best"] = max(found.values(), key=lambda each: (each.accuracy, -each.cost))
+    met = _meet(base, lines, factor, cost)
+    named = {name: met[index] for index, name in enumerate((*ALONE, "compound")) if index in met}
+    if met:
+        named["best"] = max(met.values(), key=lambda each: (each.accuracy, -each.cost))
     return named
 
 
@@ -122,12 +122,12 @@ def _meet(base: Base, lines: Sequence[Line], factor: float, cost: Cost) -> dict[
     costs = cost(Table(grid), points)
     relative = costs[1:] / costs[0]
     expected = accuracy(base.kin, *_real(grid, points)).top1[1:]
-    found: dict[int, Scaled] = {}
+    best: dict[int, Scaled] = {}
     for number, (point, index, phi) in enumerate(wanted):
         cheap = relative[number] <= factor * _SLACK
-        if cheap and (index not in found or relative[number] > found[index].cost):
-            found[index] = Scaled(lines[index], phi, *point, float(relative[number]), float(expected[number]))
-    return found
+        if cheap and (index not in best or relative[number] > best[index].cost):
+            best[index] = Scaled(lines[index], phi, *point, float(relative[number]), float(expected[number]))
+    return best
 
 
 def _place(line: Line, phi: float, resolution: int) -> tuple[float, float, int]:

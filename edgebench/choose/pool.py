@@ -1,24 +1,32 @@
-"""All candidates as columns: every network of the space, as every asked file, with what each gives and takes."""
+"""All candidates as columns: every network of the space, as every asked file, with what each gives and takes.
+
+The few that are shown become Points: the one-network estimate, with its interval.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 
 import numpy as np
+from msgspec.structs import replace
 
-from edgebench.choose.arena import Indices
-from edgebench.choose.prior import Floats, Mask, accuracy
+from edgebench.choose.prior import CONFIDENCE, Floats, Mask, accuracy
+from edgebench.choose.records import Point
 from edgebench.choose.scalable import Base
 from edgebench.choose.space import Extent, Line, Space, space
 from edgebench.choose.table import Points, Table
 from edgebench.estimate import footprint
-from edgebench.estimate.estimator import calibration_for, missing
+from edgebench.estimate.estimator import calibration_for, estimate, missing
 from edgebench.estimate.form import machine_of
+from edgebench.graph.memory import Indices
 from edgebench.ground.errors import UsageError
-from edgebench.ground.records import ExportSpec, ModelSpec
+from edgebench.ground.records import ExportSpec, Interval, ModelSpec
 from edgebench.machines.profiles import Calibration, DeviceProfile
 from edgebench.models import resolve
+from edgebench.models.sketch import sketch
 from edgebench.runtimes import runtime_of
 
 
@@ -64,12 +72,12 @@ class Pool:
 
     def spec(self, index: int) -> ModelSpec:
         """The network of one candidate, under its published name where it has one."""
-        found = self.spaces[int(self.columns.space[index])]
+        its_space = self.spaces[int(self.columns.space[index])]
         position = int(self.columns.position[index])
-        name = next((name for name, where in found.published.items() if where == position), None)
+        name = next((name for name, where in its_space.published.items() if where == position), None)
         if name is not None:
             return resolve(name)
-        grid, points = found.grid, found.points
+        grid, points = its_space.grid, its_space.points
         return resolve(
             grid.base.name,
             width=grid.widths[points.width[position]],
@@ -89,7 +97,7 @@ class Pool:
         """Candidates that are published networks."""
         marks = [set(each.published.values()) for each in self.spaces]
         pairs = zip(self.columns.space.tolist(), self.columns.position.tolist(), strict=True)
-        return [index for index, (found, position) in enumerate(pairs) if position in marks[found]]
+        return [index for index, (number, position) in enumerate(pairs) if position in marks[number]]
 
 
 def pool(
@@ -109,13 +117,13 @@ def pool(
     calibrations = [calibrated(device, variant) for variant in variants]
     spaces = tuple(space(base, extent=extent, lines=lines) for base in bases)
     parts = []
-    for index, found in enumerate(spaces):
-        table = Table(found.grid)
-        every = np.arange(len(found))
+    for index, its_space in enumerate(spaces):
+        table = Table(its_space.grid)
+        every = np.arange(len(its_space))
         for number, (variant, calibration) in enumerate(zip(variants, calibrations, strict=True)):
             marks = (np.full(len(every), index), np.full(len(every), number), every)
             parts.append(
-                _where(_columns(marks, table, found.points, variant, calibration, device, recipe), extrapolate)
+                _where(_columns(marks, table, its_space.points, variant, calibration, device, recipe), extrapolate)
             )
     return Pool(spaces, tuple(variants), _joined(parts))
 
@@ -125,10 +133,10 @@ def calibrated(device: DeviceProfile, variant: Variant) -> Calibration:
     if not 1 <= variant.threads <= device.cpu.cores:
         raise UsageError(f"{variant.threads} threads on {device.name}: give 1 to {device.cpu.cores}, its cores")
     runtime = runtime_of(variant.export.format)
-    found = calibration_for(device, runtime, variant.export.precision, variant.threads)
-    if found is None:
+    calibration = calibration_for(device, runtime, variant.export.precision, variant.threads)
+    if calibration is None:
         raise UsageError(missing(device, runtime, variant.export, variant.threads))
-    return found
+    return calibration
 
 
 def _columns(
@@ -145,8 +153,8 @@ def _columns(
     size = np.rint(footprint.file_size(counts.weights, counts.operators, precision))
     arena = table.arena_bytes(points, footprint.element_bytes(precision))
     held = footprint.Held(counts.weights, counts.dense_weights, counts.winograd_weights, arena, size)
-    found = footprint.memory_size(held, calibration.runtime, precision)
-    memory = np.zeros(len(points)) if found is None else np.rint(found)  # zero: it is not known for the runtime
+    known = footprint.memory_size(held, calibration.runtime, precision)
+    memory = np.zeros(len(points)) if known is None else np.rint(known)  # zero: it is not known for the runtime
     widths = np.array([grid.base.real_width(width) for width in grid.widths])[points.width]
     depths = np.array([grid.base.real_depth(depth) for depth in grid.depths])[points.depth]
     pixels = np.array(grid.resolutions, dtype=float)[points.resolution]
@@ -173,3 +181,53 @@ def _where(columns: Columns, extrapolate: bool) -> Columns:
 def _joined(parts: Iterable[Columns]) -> Columns:
     parts = list(parts)
     return Columns(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Columns)))
+
+
+class Describer:
+    """Makes a Point of a candidate's index; each is estimated once.
+
+    Where the pool's latency is not the estimate's, since confirmed networks have corrected it, the pool's holds.
+    `calibrated_on` says what those estimates rest on.
+    """
+
+    def __init__(self, pool: Pool, device: DeviceProfile) -> None:
+        self.pool = pool
+        self.device = device
+        self.point = cache(self._point)
+        self.calibrated_on: set[str] = set()
+
+    def _point(self, index: int) -> Point:
+        columns = self.pool.columns
+        spec, variant = self.pool.spec(index), self.pool.variant(index)
+        alone = estimate(sketch(spec), self.device, spec=spec, export=variant.export, threads=variant.threads)
+        if alone.latency_s is None or alone.size_bytes is None:
+            raise UsageError("; ".join(alone.warnings))
+        self.calibrated_on.add(alone.calibrated_on)
+        latency, note = _corrected(alone.latency_s, float(columns.latency[index]))
+        return Point(
+            model=spec,
+            export=variant.export,
+            threads=variant.threads,
+            origin=self.pool.origin(index),
+            accuracy=Interval(
+                value=float(columns.accuracy[index]),
+                low=float(columns.accuracy_low[index]),
+                high=float(columns.accuracy_high[index]),
+                confidence=CONFIDENCE,
+            ),
+            extrapolated=bool(columns.outside[index]),
+            latency_s=latency,
+            peak_memory_bytes=None if alone.peak_memory_bytes is None else round(float(columns.memory[index])),
+            size_bytes=alone.size_bytes,
+            macs=int(columns.macs[index]),
+            warnings=(*alone.warnings, *note),
+        )
+
+
+def _corrected(told: Interval, latency_s: float) -> tuple[Interval, tuple[str, ...]]:
+    """The estimate, or what confirmed networks make of it, and a note on that."""
+    if latency_s == told.value or not math.isfinite(latency_s):
+        return told, ()
+    ratio = latency_s / told.value
+    interval = replace(told, value=latency_s, low=told.low * ratio, high=told.high * ratio)
+    return interval, (f"the estimate is multiplied by {ratio:.2f}, which confirmed networks were off by",)

@@ -2,7 +2,7 @@
 
     logit(top-1) = offset[design, recipe] - A width^-a - B depth^-b - C (resolution / 224)^-c
 
-Width and depth are those of the rounded network (bases.Base), the constants A, a, ... are shared by all designs, and
+Width and depth are those of the rounded network (scalable.Base), the constants A, a, ... are shared by all designs, and
 the offset is what one design reaches under one training recipe. It saturates: each axis has a most that it can give,
 which is why scaling one axis alone loses to scaling all three (Tan and Le, 2019, section 3.2). The constants are in
 data/prior.json, written by `python -m edgebench.choose.prior_fit` from data/accuracy.csv and data/int8.csv.
@@ -127,7 +127,7 @@ def accuracy(
     precision: str = "fp32",
     recipe: str | None = None,
 ) -> Accuracy:
-    """Returns the expected top-1 of a design at real widths and depths (bases.Base) and resolutions in pixels.
+    """Returns the expected top-1 of a design at real widths and depths (scalable.Base) and resolutions in pixels.
 
     Raises UsageError for an unknown recipe, and for int8 where no published pair tells the drop.
     """

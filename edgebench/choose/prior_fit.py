@@ -5,10 +5,8 @@ For maintainers, after data/accuracy.csv or data/int8.csv have changed. A test f
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -20,6 +18,9 @@ from edgebench.choose.prior import AXES, CONFIDENCE, Drop, Floats, LeftOut, Mask
 from edgebench.choose.prior import logit as to_logit
 from edgebench.choose.prior import percent as to_percent
 from edgebench.choose.scalable import BASES, Base
+from edgebench.ground.paths import write_atomically
+from edgebench.models import published
+from edgebench.models.published import Fitted
 
 _LONE_PAIR: Final = 1.0  # points, the half range where one published pair cannot tell one
 _START: Final = ((0.6, 0.8), (0.3, 1.0), (0.5, 1.0))
@@ -65,14 +66,14 @@ class Fit:
 
 def read() -> Rows:
     """Reads the shipped rows and turns each point into the real width and depth of its network."""
-    table = list(csv.DictReader(_text("accuracy.csv").splitlines()))
+    table = published.fitted()
     return Rows(
-        kin=tuple(row["kin"] for row in table),
-        recipe=tuple(row["recipe"] for row in table),
+        kin=tuple(row.kin for row in table),
+        recipe=tuple(row.recipe for row in table),
         width=np.array([_width(row) for row in table]),
         depth=np.array([_depth(row) for row in table]),
-        resolution=np.array([float(row["resolution"]) for row in table]),
-        top1=np.array([float(row["top1"]) for row in table]),
+        resolution=np.array([float(row.resolution) for row in table]),
+        top1=np.array([row.top1 for row in table]),
     )
 
 
@@ -96,9 +97,9 @@ def fit(rows: Rows, kept: Mask | None = None) -> Fit:
         return offsets(constants)[1]
 
     low, high = (np.tile(limit, len(AXES)) for limit in _LIMITS)
-    found = least_squares(rest, np.ravel(_START), bounds=(low, high)).x
-    solved = offsets(found)[0]
-    return Fit(_saturations(found), dict(zip(names, map(float, solved), strict=True)))
+    constants = least_squares(rest, np.ravel(_START), bounds=(low, high)).x
+    solved = offsets(constants)[0]
+    return Fit(_saturations(constants), dict(zip(names, map(float, solved), strict=True)))
 
 
 def compute() -> Prior:
@@ -118,13 +119,6 @@ def compute() -> Prior:
         left_out_point=by_point,
         left_out_design=by_design,
     )
-
-
-def write(path: Path) -> None:
-    """Writes the constants to `path`, under a temporary name first."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(compute()), indent=1) + b"\n")
-    temporary.replace(path)
 
 
 Predict = Callable[[Fit, Rows, Mask], Floats]
@@ -148,16 +142,16 @@ def _left_out(rows: Rows, labels: Iterable[object], predict: Predict) -> tuple[l
     return table, round(float(np.nanquantile(miss, CONFIDENCE)), 5)
 
 
-def _own_offset(found: Fit, rows: Rows, left: Mask) -> Floats:
+def _own_offset(fitted: Fit, rows: Rows, left: Mask) -> Floats:
     """Left-out points of a group that others keep in the fit: its offset is known."""
-    offsets = np.array([found.offsets.get(group, np.nan) for group in rows.group])
-    predicted: Floats = (found.level(rows) + offsets)[left]
+    offsets = np.array([fitted.offsets.get(group, np.nan) for group in rows.group])
+    predicted: Floats = (fitted.level(rows) + offsets)[left]
     return predicted
 
 
-def _anchored(found: Fit, rows: Rows, left: Mask) -> Floats:
+def _anchored(fitted: Fit, rows: Rows, left: Mask) -> Floats:
     """Left-out designs: the offset is that of the group's row nearest to width 1, depth 1 and 224 pixels."""
-    level = found.level(rows)
+    level = fitted.level(rows)
     rest = to_logit(rows.top1) - level
     distance = np.abs(np.log(rows.width)) + np.abs(np.log(rows.depth)) + np.abs(np.log(rows.resolution / 224))
     predicted = np.full(len(rows.kin), np.nan)
@@ -191,8 +185,8 @@ def _nested(offsets: Mapping[tuple[str, str], float]) -> dict[str, dict[str, flo
 
 def _drops() -> dict[str, Drop]:
     lost: dict[str, list[float]] = {}
-    for row in csv.DictReader(_text("int8.csv").splitlines()):
-        lost.setdefault(row["kin"], []).append(float(row["float_top1"]) - float(row["int8_top1"]))
+    for row in published.quantized():
+        lost.setdefault(row.kin, []).append(row.float_top1 - row.int8_top1)
     return {
         kin: Drop(
             points=round(median(each), 3),
@@ -203,18 +197,17 @@ def _drops() -> dict[str, Drop]:
     }
 
 
-def _width(row: Mapping[str, str]) -> float:
-    return float(row["width"]) if row["rounding"] == "none" else _base(row["kin"]).real_width(float(row["width"]))
+def _width(row: Fitted) -> float:
+    return row.width if row.rounding == "none" else _base(row.kin).real_width(row.width)
 
 
-def _depth(row: Mapping[str, str]) -> float:
-    depth, rounding = float(row["depth"]), row["rounding"]
-    if rounding == "none":
-        return depth
-    base = _base(row["kin"])
-    if rounding == "nearest":  # as timm rounds TinyNet's repeats
-        return sum(max(1, round(count * depth)) for count in base.blocks) / base.unit_blocks
-    return base.real_depth(depth)
+def _depth(row: Fitted) -> float:
+    if row.rounding == "none":
+        return row.depth
+    base = _base(row.kin)
+    if row.rounding == "nearest":  # as timm rounds TinyNet's repeats
+        return sum(max(1, round(count * row.depth)) for count in base.blocks) / base.unit_blocks
+    return base.real_depth(row.depth)
 
 
 def _base(kin: str) -> Base:
@@ -222,9 +215,6 @@ def _base(kin: str) -> Base:
     return next(base for base in BASES.values() if base.kin == kin)
 
 
-def _text(name: str) -> str:
-    return files(__package__).joinpath("data", name).read_text("utf-8")
-
-
 if __name__ == "__main__":
-    write(Path(__file__).with_name("data") / "prior.json")
+    text = msgspec.json.format(msgspec.json.encode(compute()), indent=1) + b"\n"
+    write_atomically(Path(__file__).with_name("data") / "prior.json", text)

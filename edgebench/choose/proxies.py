@@ -3,27 +3,38 @@
 Successive halving: every proxy is trained for a few epochs, the better half for twice as many, and so on. Which
 networks are proxies is the sampler's choice: first some along the frontier, then what Optuna proposes. Each training
 lies in the cache by what it is of, so that an interrupted search goes on where it was.
+
+Latency, memory and size of every candidate are known at once, so only accuracy is sampled. Optuna's multi-objective
+TPE proposes a width, a depth, and how far to stay below the highest resolution that keeps the limits there: nearly
+every proposal is then a network that may be chosen.
 """
 
 from __future__ import annotations
 
+import importlib
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from msgspec.structs import replace
 
 from edgebench import data as datasets
 from edgebench.choose.budget import Budget, feasible
-from edgebench.choose.frontier import frontier
 from edgebench.choose.learning import Learned, Training, learn
 from edgebench.choose.pool import Pool
-from edgebench.choose.prior import Mask
-from edgebench.choose.sampling import sample
-from edgebench.ground.errors import UsageError
+from edgebench.choose.prior import Floats, Mask
+from edgebench.choose.selection import frontier
+from edgebench.choose.space import Space
+from edgebench.ground.errors import MissingPackage, UsageError
 from edgebench.ground.progress import OnProgress, Step
 from edgebench.ground.records import ModelSpec, identity
+
+if TYPE_CHECKING:
+    from optuna import Study
 
 PROXIES: Final = 6
 EPOCHS: Final = 2
@@ -54,20 +65,15 @@ def learned(pool: Pool, budget: Budget, request: Request, train: Train) -> Learn
     the other limits, MissingPackage without optuna.
     """
     columns = pool.columns
-    limits = Budget(
-        max_latency_s=budget.max_latency_s,
-        max_memory_bytes=budget.max_memory_bytes,
-        max_size_bytes=budget.max_size_bytes,
-    )
-    fits = feasible(limits, columns.quantities())
+    fits = feasible(replace(budget, min_accuracy=None), columns.quantities())
     if not fits.any():
         raise UsageError("no network keeps the limits: there is nothing to train")
-    found: list[Training] = []
+    trainings: list[Training] = []
 
     def measure(index: int, rung: int = 0) -> float:
         epochs = request.epochs * 2**rung
         accuracy, images, classes = train(pool.spec(index), epochs)
-        found.append(
+        trainings.append(
             Training(
                 model=pool.spec(index),
                 rung=rung,
@@ -87,7 +93,7 @@ def learned(pool: Pool, budget: Budget, request: Request, train: Train) -> Learn
         rung += 1
         better = sorted(reached, key=lambda index: -reached[index])[: len(reached) // 2]
         reached = {index: measure(index, rung) for index in better}
-    return learn(request.data, found)
+    return learn(request.data, trainings)
 
 
 def _first(pool: Pool, fits: Mask, proxies: int) -> list[int]:
@@ -112,8 +118,8 @@ def _sampled(
     latency[position] = columns.latency[indices]
     back = dict(zip(position.tolist(), indices.tolist(), strict=True))
     asked = [int(columns.position[index]) for index in first if here[index]]
-    found = sample(space, allowed, latency, lambda at: measure(back[at]), trials=proxies, first=asked)
-    return {back[at]: accuracy for at, accuracy in found.items()}
+    reached = sample(space, allowed, latency, lambda at: measure(back[at]), trials=proxies, first=asked)
+    return {back[at]: accuracy for at, accuracy in reached.items()}
 
 
 def trainer(data: str, folder: Path, on_progress: OnProgress) -> Train:
@@ -138,3 +144,93 @@ def trainer(data: str, folder: Path, on_progress: OnProgress) -> Train:
         return 100 * outcome.val_accuracy, outcome.val_images, len(outcome.classes)
 
     return train
+
+
+_BELOW: Final = 4  # resolutions below the highest that fits, at most
+_PROPOSALS: Final = 20  # proposals for each measurement; the others were measured before, or no resolution fits them
+
+
+def sample(
+    space: Space,
+    fits: Mask,
+    latency_s: Floats,
+    measure: Callable[[int], float],
+    *,
+    trials: int,
+    first: Sequence[int] = (),
+    seed: int = 0,
+) -> dict[int, float]:
+    """Measures the accuracy of at most `trials` different points that `fits` allows; returns it by position.
+
+    `measure` takes a position of the space's points; `first` are measured before anything is proposed, such as the
+    frontier by the prior. The proposals aim at high accuracy and low latency. Raises MissingPackage without optuna and
+    UsageError when no point is allowed.
+    """
+    if not fits.any():
+        raise UsageError("no network keeps the limits: nothing to measure")
+    optuna = _optuna()
+    study = _study(optuna, seed)
+    ladders = _ladders(space, fits)
+    widths, depths = (_ordered([key[axis] for key in ladders], axis, space) for axis in (0, 1))
+    for index in first:
+        study.enqueue_trial(_parameters(space, index, ladders, widths, depths))
+    measured: dict[int, float] = {}
+    for _ in range(trials * _PROPOSALS):
+        if len(measured) == min(trials, int(fits.sum())):
+            break
+        trial = study.ask()
+        width, depth = (trial.suggest_int(name, 0, len(each) - 1) for name, each in (("w", widths), ("d", depths)))
+        below = trial.suggest_int("below", 0, _BELOW)
+        ladder = ladders.get((widths[width], depths[depth]))
+        if ladder is None:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            continue
+        index = ladder[min(below, len(ladder) - 1)]
+        if index not in measured:
+            measured[index] = measure(index)
+        study.tell(trial, [measured[index], float(latency_s[index])])
+    return measured
+
+
+Ladders = dict[tuple[int, int], list[int]]
+
+
+def _ladders(space: Space, fits: Mask) -> Ladders:
+    """For each (width, depth) of the grid the positions that fit, the highest resolution first."""
+    points, pixels = space.points, np.array(space.grid.resolutions)
+    among = np.flatnonzero(fits)
+    ladders: Ladders = {}
+    for index in among[np.argsort(-pixels[points.resolution[among]], kind="stable")].tolist():
+        ladders.setdefault((int(points.width[index]), int(points.depth[index])), []).append(index)
+    return ladders
+
+
+def _ordered(indices: Sequence[int], axis: int, space: Space) -> list[int]:
+    """Different grid indices in the order of their values, so that neighbours are alike."""
+    values = (space.grid.widths, space.grid.depths)[axis]
+    return sorted(set(indices), key=lambda index: values[index])
+
+
+def _parameters(
+    space: Space, index: int, ladders: Ladders, widths: Sequence[int], depths: Sequence[int]
+) -> dict[str, int]:
+    width, depth = int(space.points.width[index]), int(space.points.depth[index])
+    below = min(ladders[width, depth].index(index), _BELOW)
+    return {"w": widths.index(width), "d": depths.index(depth), "below": below}
+
+
+def _optuna() -> ModuleType:
+    try:
+        optuna = importlib.import_module("optuna")
+    except ModuleNotFoundError as error:
+        raise MissingPackage("optuna", "search", "searching with measured accuracies") from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+def _study(optuna: ModuleType, seed: int) -> Study:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=8)
+    study: Study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+    return study

@@ -90,8 +90,10 @@ def _chance(latency: Floats, limit: float, spread: float) -> Floats:
     """The chance of each latency to keep the limit, when its logarithm is off by `spread` (a standard deviation)."""
     if spread == 0:
         return (latency <= limit).astype(float)
-    away = np.log(limit / latency) / (spread * math.sqrt(2))
-    return np.array([(1 + math.erf(each)) / 2 for each in away.tolist()])
+    from scipy.special import ndtr
+
+    chance: Floats = ndtr(np.log(limit / latency) / spread)
+    return chance
 
 
 def _spread(describe: Callable[[int], Point], tried: Mapping[int, Confirmation]) -> float:

@@ -57,11 +57,11 @@ class Base:
         Stages and blocks count from zero. Where blocks are numbered through, the layers before and after the stages
         are numbered too: they count as stages of one block, -1 and len(repeats) onwards.
         """
-        found = re.match(self.block, operator)
-        if found is None:
+        match = re.match(self.block, operator)
+        if match is None:
             return None
-        numbers = [int(group) for group in found.groups()]
-        rest = operator[found.end() :]
+        numbers = [int(group) for group in match.groups()]
+        rest = operator[match.end() :]
         if len(numbers) == 1:
             return *_numbered_through(numbers[0] - 1, repeats), rest
         stage, block = numbers[0] - 1, numbers[1]
@@ -106,30 +106,17 @@ def _efficientnet(name: str, fixed: tuple[int, ...] = ()) -> Base:
     )
 
 
-_MOBILENET_BLOCKS: Final = (
-    tuple(stage[2] for stage in mobilenetv1.STAGES),
-    tuple(stage[2] for stage in mobilenetv2.STAGES),
-)
+def _mobilenet(name: str, channels: tuple[int, ...], blocks: tuple[int, ...]) -> Base:
+    return Base(
+        name=name, kin=name, channels=channels, blocks=blocks, block=r"features\.(\d+)", unit_blocks=sum(blocks)
+    )
+
 
 BASES: Final[Mapping[str, Base]] = {
     base.name: base
     for base in (
-        Base(
-            name="mobilenetv1",
-            kin="mobilenetv1",
-            channels=tuple(stage[0] for stage in mobilenetv1.STAGES),
-            blocks=_MOBILENET_BLOCKS[0],
-            block=r"features\.(\d+)",
-            unit_blocks=sum(_MOBILENET_BLOCKS[0]),
-        ),
-        Base(
-            name="mobilenetv2",
-            kin="mobilenetv2",
-            channels=tuple(stage[1] for stage in mobilenetv2.STAGES),
-            blocks=_MOBILENET_BLOCKS[1],
-            block=r"features\.(\d+)",
-            unit_blocks=sum(_MOBILENET_BLOCKS[1]),
-        ),
+        _mobilenet("mobilenetv1", *zip(*((stage[0], stage[2]) for stage in mobilenetv1.STAGES), strict=True)),
+        _mobilenet("mobilenetv2", *zip(*((stage[1], stage[2]) for stage in mobilenetv2.STAGES), strict=True)),
         _efficientnet("efficientnet"),
         _efficientnet("efficientnet_lite", fixed=(0, len(efficientnet.STAGES) - 1)),
         *(_resnet(layers) for layers in (18, 34, 50, 101, 152)),

@@ -9,8 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from edgebench.choose import reasons
-from edgebench.choose.answer import Search, answer
+from edgebench.choose.answer import Search, answer, broken_by
 from edgebench.choose.budget import Budget, Quantity, parse
 from edgebench.choose.confirm import Confirmation, confirm, write_sweep
 from edgebench.choose.pool import Variant, pool
@@ -134,12 +133,12 @@ def _search(
 def _taught(search: Search, request: Request, on_progress: OnProgress) -> Search:
     """The search with accuracies learned on a data set; their order stays, their distances do not."""
     train = trainer(request.data, cache_folder() / "proxies", on_progress)
-    found = learned(search.pool, search.budget, request, train)
+    learning = learned(search.pool, search.budget, request, train)
     columns = search.pool.columns
-    value = found.accuracy(columns.accuracy)
-    low, high = percent(logit(value) - found.spread), percent(logit(value) + found.spread)
+    value = learning.accuracy(columns.accuracy)
+    low, high = percent(logit(value) - learning.spread), percent(logit(value) + learning.spread)
     columns = replace(columns, accuracy=value, accuracy_low=low, accuracy_high=high)
-    return replace(search, pool=replace(search.pool, columns=columns), learned=found)
+    return replace(search, pool=replace(search.pool, columns=columns), learned=learning)
 
 
 def _confirmed(search: Search, means: _Means) -> Choice:
@@ -202,7 +201,7 @@ def _kept(tried: Sequence[Confirmation], budget: Budget) -> tuple[list[Point], l
     """Finalists that have a file and keep the limits with their confirmed values, and those that do not."""
     kept, lost = [], []
     for point, error in ((each.point, each.error) for each in tried):
-        broken = [f"not exported: {error}"] if error else reasons.broken(point, budget)
+        broken = [f"not exported: {error}"] if error else broken_by(point, budget)
         if broken:
             lost.append(Rejected(point=point, reasons=tuple(f"as a file: {each}" for each in broken)))
         else:

@@ -1,18 +1,21 @@
-"""Which candidates matter: the best within the limits, its ties, what comes next, and the frontier."""
+"""Which candidates matter: the best within the limits, its ties, what comes next, and the frontier: the points that no
+other beats, accuracy upwards, latency and memory downwards.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from msgspec.structs import replace
 
-from edgebench.choose.arena import Indices
 from edgebench.choose.budget import Budget, feasible, infeasible
-from edgebench.choose.frontier import frontier
 from edgebench.choose.pool import Columns, Pool
-from edgebench.choose.prior import TIE, Mask
+from edgebench.choose.prior import TIE, Floats, Mask
+from edgebench.graph.memory import Indices
 
 FINALISTS: Final = 4
 _FRONTIER: Final = 24  # points of a frontier that are shown
@@ -80,12 +83,7 @@ def _ties(columns: Columns, fits: Indices, picked: int) -> list[int]:
 def _upgrade(columns: Columns, budget: Budget, picked: int) -> int | None:
     """The fastest network that is better by a tie; among those that keep the other limits, where there are any."""
     better = columns.accuracy >= columns.accuracy[picked] + TIE
-    without_latency = Budget(
-        max_memory_bytes=budget.max_memory_bytes,
-        max_size_bytes=budget.max_size_bytes,
-        min_accuracy=budget.min_accuracy,
-    )
-    kept = better & feasible(without_latency, columns.quantities())
+    kept = better & feasible(replace(budget, max_latency_s=None), columns.quantities())
     among = np.flatnonzero(kept if kept.any() else better)
     return int(among[np.argmin(columns.latency[among])]) if len(among) else None
 
@@ -116,9 +114,9 @@ def _near_misses(columns: Columns, budget: Budget, fits: Mask, picked: int) -> l
     )
     almost = np.flatnonzero(feasible(loose, columns.quantities()) & ~fits)
     better = almost[columns.accuracy[almost] > columns.accuracy[picked]]
-    found = _spread(columns, _best_first(columns, better), _NEAR_MISSES)
+    nearest = _spread(columns, _best_first(columns, better), _NEAR_MISSES)
     others = np.setdiff1d(np.flatnonzero(fits), [picked])
-    return [*found, *_spread(columns, _best_first(columns, others), _NEAR_MISSES)]
+    return [*nearest, *_spread(columns, _best_first(columns, others), _NEAR_MISSES)]
 
 
 def _times(limit: float | None) -> float | None:
@@ -133,3 +131,29 @@ def without_repeats(groups: Sequence[Sequence[int]], known: Sequence[int]) -> li
     """All indices of the groups in order, each once, those in `known` left out."""
     seen = set(known)
     return [index for index in dict.fromkeys(index for group in groups for index in group) if index not in seen]
+
+
+def frontier(accuracy: Floats, latency_s: Floats, memory_bytes: Floats) -> Indices:
+    """Positions of the points that no other equals or beats in all three, the fastest first.
+
+    Of several points that are equal in all three the first stays.
+    """
+    order = np.lexsort((np.arange(len(accuracy)), memory_bytes, latency_s, -accuracy))
+    # Points seen so far are at least as accurate; the staircase holds the fastest for each amount of memory.
+    latencies: list[float] = []
+    memories: list[float] = []
+    kept = []
+    for index in order.tolist():
+        latency, memory = float(latency_s[index]), float(memory_bytes[index])
+        faster = bisect_right(latencies, latency)
+        if faster and memories[faster - 1] <= memory:
+            continue
+        kept.append(index)
+        at = bisect_left(latencies, latency)
+        end = at
+        while end < len(memories) and memories[end] >= memory:
+            end += 1
+        latencies[at:end] = [latency]
+        memories[at:end] = [memory]
+    unbeaten = np.array(kept, dtype=np.intp)
+    return unbeaten[np.argsort(latency_s[unbeaten], kind="stable")]

@@ -151,8 +151,8 @@ def _breakpoints(base: Base, extent: Extent) -> list[float]:
         return [1.0]
     low, high = extent.depth
     scaled = {count for stage, count in enumerate(base.blocks) if stage not in base.fixed}
-    found = {step / count for count in scaled for step in range(1, math.floor(high * count) + 1)}
-    return sorted({1.0, *(round(depth, 6) for depth in found if low <= depth <= high)})
+    depths = {step / count for count in scaled for step in range(1, math.floor(high * count) + 1)}
+    return sorted({1.0, *(round(depth, 6) for depth in depths if low <= depth <= high)})
 
 
 def _resolutions(base: Base, extent: Extent) -> list[float]:

@@ -15,12 +15,10 @@ from typing import Final
 
 import numpy as np
 
-from edgebench.choose.arena import Indices, Ints, Lifetimes, peak_bytes
-from edgebench.choose.kernels import QUANTITIES, Kernel, Kernels, sample
 from edgebench.choose.scalable import Base
-from edgebench.estimate.form import Floats, Machine, kernel_s
-from edgebench.estimate.work import Kind
-from edgebench.graph.memory import ALIGNMENT, lifetimes
+from edgebench.estimate.form import Floats, Kernels, Machine, batch, kernel_s
+from edgebench.estimate.work import Kind, named_works
+from edgebench.graph.memory import Indices, Ints, aligned, lifetimes, place
 from edgebench.graph.operators import Graph
 from edgebench.machines.profiles import Calibration
 from edgebench.models import resolve
@@ -36,6 +34,7 @@ _COUNTED: Final[tuple[tuple[str, str, Kind | None], ...]] = (
     *((_DIRECT, "macs", None), (_DIRECT, "weights", None)),
     *((_DIRECT, "weights", "dense"), (_WINOGRAD, "weights", "winograd")),
 )
+_QUANTITIES: Final = ("reads", "writes", "macs", "weights", "columns")
 _CHUNK: Final = 2048  # (width, resolution) pairs at a time
 
 
@@ -107,30 +106,54 @@ class Table:
 
     def counts(self, points: Points) -> Counts:
         """Exact counts."""
-        found = np.zeros((5, len(points)), dtype=np.int64)
+        counts = np.zeros((5, len(points)), dtype=np.int64)
         for slab, here in self._parts(points):
-            found[:, here] = slab.counts(points.at(here))
-        return Counts(*found)
+            counts[:, here] = slab.counts(points.at(here))
+        return Counts(*counts)
 
     def latency_s(self, points: Points, calibration: Calibration, machine: Machine) -> Floats:
-        """Latency in seconds, as estimate.estimate finds it."""
-        found = np.zeros(len(points))
+        """Latency in seconds; the very number that estimate.estimate gives for each network alone."""
+        seconds = np.zeros(len(points))
         for slab, here in self._parts(points):
-            found[here] = slab.latency_s(points.at(here), calibration, machine)
-        return found
+            seconds[here] = slab.latency_s(points.at(here), calibration, machine)
+        return seconds
 
     def arena_bytes(self, points: Points, element_bytes: int) -> Ints:
         """Planned activation memory, as graph.memory.plan_arena finds it."""
-        found = np.zeros(len(points), dtype=np.int64)
+        arenas = np.zeros(len(points), dtype=np.int64)
         for slab, here in self._parts(points):
-            found[here] = slab.arena_bytes(points.at(here), element_bytes)
-        return found
+            arenas[here] = slab.arena_bytes(points.at(here), element_bytes)
+        return arenas
 
     def _parts(self, points: Points) -> Iterator[tuple[_Slab, Indices]]:
         for slab in self._slabs:
             here = np.flatnonzero(np.isin(points.width, slab.members))
             if len(here):
                 yield slab, here
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """The kernels that a runtime runs for a slab, and which of the template's operators needs each.
+
+    `by_width` is at the first resolution, `by_resolution` at some one width.
+    """
+
+    operators: Indices
+    by_width: Kernels
+    by_resolution: Kernels
+
+    def amounts(self, name: str, rows: Indices, columns: Indices, kind: Kind | None = None) -> Floats:
+        """(pairs, kernels): one quantity at pairs of a width and a resolution; zero for kernels not of `kind`."""
+        pixels = getattr(self.by_resolution, name)
+        factor = np.divide(pixels, pixels[:1], out=np.ones_like(pixels), where=pixels[:1] > 0)
+        chosen = np.ones(len(self.operators)) if kind is None else self.by_width.kinds == kind
+        result: Floats = np.rint(getattr(self.by_width, name)[rows] * factor[columns]) * chosen
+        return result
+
+    def at(self, rows: Indices, columns: Indices) -> Kernels:
+        """The kernels of the networks at pairs of a width and a resolution."""
+        return Kernels(self.by_width.kinds, *(self.amounts(name, rows, columns) for name in _QUANTITIES))
 
 
 class _Slab:
@@ -151,70 +174,66 @@ class _Slab:
         self._by_resolution = by_resolution
         template = grid.base.repeats(_TEMPLATE_DEPTH)
         self._places = [grid.base.place(each.name, template) for each in by_width[0].operators]
-        self._by_runtime: dict[str, Kernels] = {}
+        self._by_runtime: dict[str, _Sampled] = {}
 
     def counts(self, points: Points) -> Ints:
         """(5, points): the fields of Counts."""
         drawn = self._copies(np.arange(len(self._places))).sum(1)[points.depth]
-        found = []
+        totals = []
         for runtime, name, kind in _COUNTED:
             kernels = self._kernels(runtime)
-            found.append(self._totals(points, kernels, partial(kernels.amounts, name, kind=kind)))
-        return np.rint([*found, drawn]).astype(np.int64)
+            totals.append(self._totals(points, kernels, partial(kernels.amounts, name, kind=kind)))
+        return np.rint([*totals, drawn]).astype(np.int64)
 
     def latency_s(self, points: Points, calibration: Calibration, machine: Machine) -> Floats:
         """One entry a point."""
         kernels = self._kernels(calibration.runtime)
 
         def seconds(rows: Indices, columns: Indices) -> Floats:
-            amounts = [kernels.amounts(name, rows, columns) for name in QUANTITIES]
-            found = np.empty((len(rows), len(kernels.kinds)))
-            for index, kind in enumerate(kernels.kinds):
-                work = Kernel(kind, *(amount[:, index] for amount in amounts))
-                found[:, index] = kernel_s(work, calibration.precision, machine, calibration.constants)
-            return found
+            return kernel_s(kernels.at(rows, columns), calibration.precision, machine, calibration.constants)
 
         return self._totals(points, kernels, seconds)
 
-    def _totals(self, points: Points, kernels: Kernels, value: Callable[[Indices, Indices], Floats]) -> Floats:
+    def _totals(self, points: Points, kernels: _Sampled, value: Callable[[Indices, Indices], Floats]) -> Floats:
         """Sums `value` over each point's kernels; it is asked once for each pair of a width and a resolution."""
         copies = self._copies(kernels.operators).T
         pairs, inverse = _pairs(self._row[points.width], points.resolution)
         chunks = [pairs[at : at + _CHUNK].T for at in range(0, len(pairs), _CHUNK)]
-        found = np.concatenate([value(rows, columns) @ copies for rows, columns in chunks])
-        result: Floats = found[inverse, points.depth]
+        totals = np.concatenate([value(rows, columns) @ copies for rows, columns in chunks])
+        result: Floats = totals[inverse, points.depth]
         return result
 
     def arena_bytes(self, points: Points, element_bytes: int) -> Ints:
         """One entry a point. A third and later copy of a block repeats the second's buffers, bottlenecks excepted."""
         most = np.inf if self.grid.base.bottleneck else 2
         shapes = [tuple(min(count, most) for count in repeats) for repeats in self.grid.repeats]
-        found = np.zeros(len(points), dtype=np.int64)
+        arenas = np.zeros(len(points), dtype=np.int64)
         for shape in {shapes[depth] for depth in np.unique(points.depth)}:
             alike = [index for index, each in enumerate(shapes) if each == shape]
             here = np.flatnonzero(np.isin(points.depth, alike))
             pairs, inverse = _pairs(self._row[points.width[here]], points.resolution[here])
-            found[here] = self._arenas(pairs, self.grid.depths[alike[0]], element_bytes)[inverse]
-        return found
+            arenas[here] = self._arenas(pairs, self.grid.depths[alike[0]], element_bytes)[inverse]
+        return arenas
 
     def _arenas(self, pairs: Indices, depth: float, element_bytes: int) -> Ints:
         """Arenas at one depth for (row, resolution) pairs."""
         columns, first, last = self._buffers(depth)
         elements = self._elements[0][pairs[:, 0]][:, columns] * self._elements[1][pairs[:, 1]][:, columns]
-        sizes = np.rint(elements).astype(np.int64) * element_bytes
-        return peak_bytes(-(-sizes // ALIGNMENT) * ALIGNMENT, Lifetimes(first, last))
+        sizes = aligned(np.rint(elements).astype(np.int64) * element_bytes)
+        peaks: Ints = (place(sizes, first, last) + sizes).max(axis=1)
+        return peaks
 
     def _buffers(self, depth: float) -> tuple[Indices, Ints, Ints]:
         """The buffers at a depth: the template's operator that sets each one's size, and its first and last use."""
         repeats = self.grid.base.repeats(depth)
         names = (each.name for each in self._by_width[0].operators)
         column = {_key(place, name): index for index, (place, name) in enumerate(zip(self._places, names, strict=True))}
-        found = []
+        buffers = []
         for buffer in lifetimes(self.grid.draw(self._width, depth, self.grid.resolutions[0])):
             places = [self.grid.base.place(name, repeats) for name in buffer.tensors]
             if self.grid.base.bottleneck or any(place is None or place[1] < 2 for place in places):
-                found.append((buffer.first, buffer.last, column[_key(places[0], buffer.tensors[0])]))
-        first, last, columns = np.array(sorted(found)).T
+                buffers.append((buffer.first, buffer.last, column[_key(places[0], buffer.tensors[0])]))
+        first, last, columns = np.array(sorted(buffers)).T
         return columns, first, last
 
     def _copies(self, operators: Indices) -> Floats:
@@ -234,11 +253,16 @@ class _Slab:
         by_resolution = np.array([[graph[name].elements for name in names] for graph in self._by_resolution])
         return by_width, by_resolution / by_resolution[0]
 
-    def _kernels(self, runtime: str) -> Kernels:
+    def _kernels(self, runtime: str) -> _Sampled:
         if runtime not in self._by_runtime:
-            kept = [place is None or place[1] < 2 for place in self._places]
-            names = {each.name: at for at, each in enumerate(self._by_width[0].operators) if kept[at]}
-            self._by_runtime[runtime] = sample(self._by_width, self._by_resolution, runtime, names)
+            at = {each.name: at for at, each in enumerate(self._by_width[0].operators)}
+            kept = {name for name, index in at.items() if (place := self._places[index]) is None or place[1] < 2}
+            named = list(named_works(self._by_width[0], runtime, kept))
+            by_width, by_resolution = (
+                batch([[work for _, work in named_works(graph, runtime, kept)] for graph in graphs])
+                for graphs in (self._by_width, self._by_resolution)
+            )
+            self._by_runtime[runtime] = _Sampled(np.array([at[name] for name, _ in named]), by_width, by_resolution)
         return self._by_runtime[runtime]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import geometric_mean
 from typing import Literal
 
 from msgspec.structs import replace
@@ -12,7 +13,6 @@ from msgspec.structs import replace
 from edgebench.compare.metrics import CONDITIONS, METRICS, Metric, Reading
 from edgebench.compare.pairing import Pair, differences, newest, pairs
 from edgebench.compare.records import Comparison, ComparisonReport, Difference, GeometricMean
-from edgebench.compare.statistics import geometric_mean
 from edgebench.compare.thresholds import DEFAULT, Threshold
 from edgebench.compare.verdicts import Judgement, conclude
 from edgebench.ground.errors import unknown
@@ -224,9 +224,8 @@ def _confirmed(row: Comparison, again: Sequence[Comparison]) -> Comparison:
 def _geometric_means(rows: Sequence[Comparison]) -> Iterator[GeometricMean]:
     for name in METRICS:
         ratios = [row.ratio for row in rows if row.metric == name and row.ratio]
-        mean = geometric_mean(ratios)
-        if mean is not None:
-            yield GeometricMean(metric=name, ratio=mean, cells=len(ratios))
+        if ratios:
+            yield GeometricMean(metric=name, ratio=geometric_mean(ratios), cells=len(ratios))
 
 
 def _older(base: Sequence[Result], new: Sequence[Result], names: tuple[str, str]) -> Iterator[str]:

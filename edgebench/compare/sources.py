@@ -80,11 +80,17 @@ def _git(*arguments: str, refusal: str) -> bytes:
 def _check_times(result: Result, source: str) -> None:
     for name, times in _times(result):
         for seconds in times:
-            if not (math.isfinite(seconds) and seconds > 0):
-                raise UsageError(
-                    f"{source}: record {result.id} has {name} of {seconds:g} s, and times are above zero: "
-                    "the file was not written by edgebench, or was changed; measure again"
-                )
+            check_time(seconds, f"{source}: record {result.id} has {name}")
+
+
+def check_time(seconds: float, what: str) -> float:
+    """Returns a time above zero. Raises UsageError, naming what has it, for another number."""
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise UsageError(
+            f"{what} of {seconds:g} s, and times are above zero: the file was not written by edgebench, or was"
+            " changed; measure again"
+        )
+    return seconds
 
 
 def _times(result: Result) -> Sequence[tuple[str, Sequence[float]]]:

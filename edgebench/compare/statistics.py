@@ -116,11 +116,6 @@ def processes_needed(noise: float, threshold: float) -> int:
     return max(least_processes(), math.ceil(2 * (1.96 * noise / half) ** 2 * math.pi / 3))
 
 
-def geometric_mean(ratios: Sequence[float]) -> float | None:
-    """The geometric mean of ratios; None of none."""
-    return math.exp(math.fsum(map(math.log, ratios)) / len(ratios)) if ratios else None
-
-
 def _interval(differences: Array, base: int, new: int) -> tuple[float, float]:
     """The differences that the test at CONFIDENCE cannot reject: all but the `rank` outermost on either side."""
     rank = int(np.searchsorted(_null_cdf(base, new), (1 - CONFIDENCE) / 2, side="right"))

@@ -5,13 +5,13 @@
     for batch in batches(dataset, preprocessing, (3, 224, 224), 32):
         ...
 
-Nothing here imports torch. What Pillow does to a file is in images.py, what the manifest's preprocessing does to its
-pixels in preparing.py; both are the only implementation of it in the project.
+Nothing here imports torch. What Pillow does to a file, and what the manifest's preprocessing does to its
+pixels, is in images.py, the only implementation of either in the project.
 """
 
 from edgebench.data.batching import Batch, batches
 from edgebench.data.dataset import Dataset, Unreadable
+from edgebench.data.images import prepare
 from edgebench.data.loading import load, splits
-from edgebench.data.preparing import prepare
 
 __all__ = ["Batch", "Dataset", "Unreadable", "batches", "load", "prepare", "splits"]

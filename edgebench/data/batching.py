@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from edgebench.data.dataset import Dataset, Labels, Unreadable
-from edgebench.data.preparing import Array, Shape, prepare
+from edgebench.data.images import Array, Shape, prepare
 from edgebench.ground.records import Preprocessing
 
 AHEAD: Final = 2  # batches that are prepared while one is worked on

@@ -10,8 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from edgebench.data.dataset import Dataset
-from edgebench.data.packed import PackedSource
+from edgebench.data.dataset import Dataset, PackedSource
 from edgebench.ground.errors import UsageError
 
 CLASSES: Final = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

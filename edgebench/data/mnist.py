@@ -14,8 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.data.dataset import Dataset
-from edgebench.data.packed import PackedSource
+from edgebench.data.dataset import Dataset, PackedSource
 from edgebench.ground.errors import UsageError
 
 CLASSES: Final = tuple(map(str, range(10)))

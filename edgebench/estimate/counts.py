@@ -14,12 +14,10 @@ memory holds up AlexNet and VGG-16, which no count shows, and the estimate from 
 
 from __future__ import annotations
 
-import csv
 import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -29,7 +27,10 @@ import numpy as np
 
 from edgebench.estimate import reference
 from edgebench.estimate.form import Floats
+from edgebench.ground.paths import write_atomically
 from edgebench.ground.records import Interval, Precision
+from edgebench.ground.tables import read_csv
+from edgebench.ground.toml import show
 from edgebench.machines.profiles import DeviceProfile, load
 from edgebench.runtimes import computed_precision, every
 
@@ -48,9 +49,34 @@ BORROWED: Final = 2.0  # how much further off constants are taken to be in anoth
 CORES: Final = {"rpi3bplus": "cortex-a53", "rpi4": "cortex-a72", "rpi5": "cortex-a76", "rpizero2w": "cortex-a53"}
 PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "int8")
 
-_DATA: Final = "edgebench.estimate"
-
 Counts = Mapping[str, int]
+
+
+class CountedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A network's instructions in one inference under emulation, by class (places.emulator.counting.CLASSES)."""
+
+    core: str
+    runtime: str = COUNTED
+    precision: Precision
+    network: str
+    instructions: int
+    scalar: int
+    branch: int
+    load: int
+    store: int
+    vector_load: int
+    vector_store: int
+    float_fma: int
+    float_other: int
+    vector_integer: int
+    vector_multiply: int
+    dot_product: int
+    system: int
+
+    def counts(self) -> dict[str, int]:
+        """The instructions in all and of each class, as an emulated Measurement holds them."""
+        named = msgspec.structs.asdict(self)
+        return {name: value for name, value in named.items() if isinstance(value, int)}
 
 
 class CountedCalibration(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,21 +93,6 @@ class CountedCalibration(msgspec.Struct, frozen=True, kw_only=True):
     networks: int
     median: float
     worst: float
-
-
-def time_from_counts(
-    counts: Counts, device: DeviceProfile, runtime: str, precision: Precision
-) -> tuple[Interval, CountedCalibration] | None:
-    """The latency of an inference that executes `counts` on one thread of `device`, with its 90% interval.
-
-    `counts` are by class, as an emulated Measurement holds them. None where nothing is calibrated for the runtime and
-    precision, or the device's clock is not known.
-    """
-    key = (device.name, runtime, computed_precision(runtime, precision, device.cpu.isa))
-    found = calibrations().get(key)
-    if found is None or device.cpu.clock_hz is None:
-        return None
-    return interval(counts, found, device.cpu.clock_hz), found
 
 
 def interval(counts: Counts, calibration: CountedCalibration, clock_hz: float, wider: float = 1.0) -> Interval:
@@ -112,23 +123,23 @@ def nearest(device: DeviceProfile, runtime: str, precision: Precision) -> Counte
 @cache
 def calibrations() -> dict[tuple[str, str, str], CountedCalibration]:
     """The shipped constants by device, runtime and precision."""
-    tables = tomllib.loads(_text("counts.toml"))["calibrations"]
-    found = msgspec.convert(tables, list[CountedCalibration])
-    return {(each.device, each.runtime, each.precision): each for each in found}
+    tables = tomllib.loads(reference.text("counts.toml"))["calibrations"]
+    shipped = msgspec.convert(tables, list[CountedCalibration])
+    return {(each.device, each.runtime, each.precision): each for each in shipped}
 
 
 def quantities(counts: Counts, terms: Iterable[str]) -> Floats:
     """Instructions of each term of a form."""
     known = {term: sum(counts[name] for name in names) for term, names in GROUPS.items()}
     total = counts["instructions"]
-    found = known | {OTHER: total - sum(known.values()), EVERY: total}
-    return np.array([found[term] for term in terms], dtype=float)
+    amounts = known | {OTHER: total - sum(known.values()), EVERY: total}
+    return np.array([amounts[term] for term in terms], dtype=float)
 
 
 def fitted() -> list[CountedCalibration]:
     """Fits every device and precision that has enough networks, published and counted."""
-    found = [fit(device, precision=precision) for device in CORES for precision in PRECISIONS]
-    return [each for each in found if each is not None]
+    fits = [fit(device, precision=precision) for device in CORES for precision in PRECISIONS]
+    return [each for each in fits if each is not None]
 
 
 def fit(device: str, runtime: str = COUNTED, precision: Precision = "fp32") -> CountedCalibration | None:
@@ -141,26 +152,28 @@ def fit(device: str, runtime: str = COUNTED, precision: Precision = "fp32") -> C
     published = {row.network: row.latency_s for row in reference.published() if row.cell == key}
     counted = {name: each for name, each in counted_networks(CORES[device], precision).items() if name in published}
     cycles = np.array([published[name] for name in counted]) * clock
-    found = []
+    fits = []
     for form in FORMS:
         if len(counted) >= _least(form):
             instructions = np.array([quantities(each, form) for each in counted.values()])
             errors = [_left_out(instructions, cycles, index) for index in range(len(counted))]
             constants = dict(zip(form, solve(instructions, cycles).tolist(), strict=True))
-            found.append(_calibration(device, runtime, precision, constants, errors))
-    return min(found, key=lambda each: each.median, default=None)
+            fits.append(_calibration(device, runtime, precision, constants, errors))
+    return min(fits, key=lambda each: each.median, default=None)
 
 
 def _calibration(
     device: str, runtime: str, precision: Precision, constants: dict[str, float], errors: Sequence[float]
 ) -> CountedCalibration:
+    from edgebench.estimate.crossvalidation import quantile  # which needs scipy, and estimating does not
+
     off = [abs(math.expm1(error)) for error in errors]
     return CountedCalibration(
         device=device,
         runtime=runtime,
         precision=precision,
         cycles=constants,
-        spread=_quantile(errors),
+        spread=quantile(errors),
         networks=len(errors),
         median=median(off),
         worst=max(off),
@@ -171,33 +184,25 @@ def solve(instructions: Floats, cycles: Floats) -> Floats:
     """The cycles of each term that are not negative and least off, relative to each network's `cycles`."""
     from scipy.optimize import nnls
 
-    found: Floats = nnls(instructions / cycles[:, None], np.ones(len(cycles)))[0]
-    return found
+    constants: Floats = nnls(instructions / cycles[:, None], np.ones(len(cycles)))[0]
+    return constants
 
 
 def counted_networks(core: str, precision: Precision = "fp32") -> dict[str, dict[str, int]]:
     """The counts of every network that was emulated on `core`, by the name that published.csv gives it."""
-    rows = csv.DictReader(_text("counts.csv").splitlines())
-    return {
-        row["network"]: {
-            name: int(value) for name, value in row.items() if name not in ("core", "precision", "network")
-        }
-        for row in rows
-        if (row["core"], row["precision"]) == (core, precision)
-    }
+    rows = read_csv(reference.text("counts.csv"), CountedRow)
+    return {row.network: row.counts() for row in rows if (row.core, row.precision) == (core, precision)}
 
 
-def toml(found: Sequence[CountedCalibration]) -> str:
+def toml(fits: Iterable[CountedCalibration]) -> str:
     """The calibrations as counts.toml holds them, with four significant digits."""
-    parts = ["# Written by: python -m edgebench.estimate.counts (change counts.csv or published.csv, not these lines)"]
-    for each in found:
-        cycles = ", ".join(f"{name} = {value:.4g}" for name, value in each.cycles.items())
-        lines = ["[[calibrations]]"]
-        lines += [f'{name} = "{getattr(each, name)}"' for name in ("device", "runtime", "precision")]
-        lines += [f"cycles = {{ {cycles} }}", f"networks = {each.networks}"]
-        lines += [f"{name} = {getattr(each, name):.4g}" for name in ("spread", "median", "worst")]
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts) + "\n"
+    head = "# Written by: python -m edgebench.estimate.counts (change counts.csv or published.csv, not these lines)"
+    tables = []
+    for each in fits:
+        rounded = {name: float(f"{getattr(each, name):.4g}") for name in ("spread", "median", "worst")}
+        cycles = {name: float(f"{value:.4g}") for name, value in each.cycles.items()}
+        tables.append(msgspec.structs.asdict(each) | rounded | {"cycles": cycles})
+    return f"{head}\n\n{show({'calibrations': tables})}"
 
 
 def _left_out(instructions: Floats, cycles: Floats, index: int) -> float:
@@ -212,19 +217,5 @@ def _least(form: Sequence[str]) -> int:
     return FEWEST if len(form) == 1 else 3 * len(form)
 
 
-def _quantile(errors: Sequence[float]) -> float:
-    from edgebench.estimate.crossvalidation import quantile
-
-    return quantile(errors)
-
-
-def _text(name: str) -> str:
-    return (resources.files(_DATA) / "data" / name).read_text("utf-8")
-
-
 if __name__ == "__main__":
-    text = toml(fitted())
-    target = Path(__file__).parent / "data" / "counts.toml"
-    partial = target.with_suffix(".partial")
-    partial.write_text(text, "utf-8")
-    partial.replace(target)
+    write_atomically(Path(__file__).parent / "data" / "counts.toml", toml(fitted()))

@@ -11,12 +11,15 @@ from typing import Final
 from scipy.stats import kendalltau
 
 from edgebench.estimate import regression
-from edgebench.estimate.cells import Cell, Key, Observation
-from edgebench.machines.profiles import LeaveOneOut
+from edgebench.estimate.form import CALIBRATION_ONLY, TERMS, Floats, shares
+from edgebench.estimate.reference import Cell, Key, Observation
+from edgebench.machines.profiles import Calibration, LeaveOneOut
+from edgebench.runtimes import runtime as entry
 
 CONFIDENCE: Final = 0.9
 ENOUGH: Final = 9  # the fewest values whose 90% quantile is not simply beyond their maximum
 DESIGNS: Final = 3  # a cell with fewer families says nothing of a family that it lacks
+_VISIBLE: Final = 0.01  # smaller shares of the time are left out of a calibration
 
 Errors = Mapping[Key, Mapping[str, float]]  # cell -> network -> ln(estimate / published)
 
@@ -99,3 +102,46 @@ def coverage(cell: Cell, own: Mapping[str, float], unseen: Mapping[str, float], 
         unseen_others = {name: value for name, value in unseen.items() if name != network}
         covered += abs(error) <= spread(cell.without({network}), others, unseen_others, shared)
     return covered / len(own)
+
+
+def calibration(
+    cell: Cell, constants: Floats, own: Mapping[str, float], unseen: Errors, shared: Sequence[float], note: str = ""
+) -> Calibration:
+    """One cell's constants with its rows and errors: `own` with networks left out, `unseen` with whole families.
+
+    `shared` are such errors from elsewhere, for a cell with too few families.
+    """
+    _, runtime, precision, threads = cell.key
+    macs = [each.macs for each in cell.observations]
+    return Calibration(
+        runtime=runtime,
+        precision=precision,  # type: ignore[arg-type]  # the rows' precisions are checked when the TOML is read
+        threads=threads,
+        constants={term: float(value) for term, value in zip(TERMS, constants, strict=True) if _kept(term, runtime)},
+        spread=spread(cell, own, unseen[cell.key], shared),
+        macs=(float(min(macs)), float(max(macs))),
+        rows=sum(len(each.rows) for each in cell.observations),
+        networks=len(cell.observations),
+        seen=_seen(cell, constants),
+        error=summary(cell, own, unseen[cell.key], shared),
+        sources=tuple(sorted({row.source for each in cell.observations for row in each.rows})),
+        note=note,
+    )
+
+
+def _kept(term: str, runtime: str) -> bool:
+    """Whether a network of ours can need `term`: some kernels are of a few runtimes only."""
+    kernel = term.removesuffix("_io")
+    return term not in CALIBRATION_ONLY and (
+        kernel not in ("winograd", "normalize") or kernel in entry(runtime).kernels
+    )
+
+
+def _seen(cell: Cell, constants: Floats) -> dict[str, float]:
+    """The largest share of the time that each term takes in one of the cell's networks."""
+    largest: dict[str, float] = dict.fromkeys(TERMS, 0.0)
+    named = dict(zip(TERMS, constants.tolist(), strict=True))
+    for each in cell.observations:
+        for term, share in shares(each.per_unit, each.machine, named).items():
+            largest[term] = max(largest[term], share)
+    return {term: share for term, share in largest.items() if share >= _VISIBLE and term not in CALIBRATION_ONLY}

@@ -47,8 +47,8 @@ def emulated_time(
     """
     by_counts = _by_counts(counts, device, runtime, precision) if counts else None
     by_graph = _by_graph(works(graph, runtime), device, runtime, precision) if graph else None
-    found = [each for each in (by_counts, by_graph) if each is not None]
-    return min(found, key=lambda each: each.error, default=None)
+    times = [each for each in (by_counts, by_graph) if each is not None]
+    return min(times, key=lambda each: each.error, default=None)
 
 
 def _by_counts(

@@ -23,7 +23,7 @@ CONFIDENCE: Final = 0.9
 _BEYOND: Final = 2.0  # this many times outside the fitted MACs is still no reason to warn
 _UNSEEN: Final = 0.15  # share of the time beyond what any fitted network spends on the same terms
 
-# What a calibration's source begins with where it is not a publication: see own.py.
+# What a calibration's source begins with where it is not a publication: see user_calibration.py.
 _FIGURES: Final = {"measured on": "latencies measured on it", "instructions counted": "times of counted instructions"}
 
 _WORDS: Final = {
@@ -85,15 +85,14 @@ def latency_interval(
 ) -> tuple[Interval, tuple[str, ...]]:
     """The latency of `kernels` with its 90% interval, and the warnings that go with it."""
     machine = machine_of(device)
-    found = features(kernels, calibration.precision, machine.cache_bytes)
-    value = latency_s(found, machine, calibration.constants)
+    value = latency_s(kernels, calibration.precision, machine, calibration.constants)
     spread, warnings = calibration.spread, []
     beyond = _octaves_beyond(sum(work.macs for work in kernels), calibration.macs)
     if beyond > math.log2(_BEYOND):
         spread *= 1 + beyond / 2
         low, high = (f"{macs / 1e6:,.0f} M" for macs in calibration.macs)
         warnings.append(f"outside the {low} to {high} MACs of the networks it is calibrated on: the interval is wider")
-    unseen = _unseen(found, machine, calibration)
+    unseen = _unseen(features(kernels, calibration.precision, machine.cache_bytes), machine, calibration)
     if unseen:
         spread *= 1.5
         warnings.append(
@@ -113,9 +112,9 @@ def _octaves_beyond(macs: int, fitted: tuple[float, float]) -> float:
     return max(0.0, math.log2(max(macs, 1) / high), math.log2(low / max(macs, 1)))
 
 
-def _unseen(found: Features, machine: Machine, calibration: Calibration) -> str:
+def _unseen(quantities: Features, machine: Machine, calibration: Calibration) -> str:
     """The term, in words, that takes most more of the time than in any fitted network, when such terms weigh much."""
-    share = shares(found.seconds(machine), machine, calibration.constants)
+    share = shares(quantities.seconds(machine), machine, calibration.constants)
     excess = {term: value - calibration.seen.get(term, 0.0) for term, value in share.items()}
     if sum(value for value in excess.values() if value > 0) < _UNSEEN:
         return ""

@@ -50,8 +50,8 @@ def peak_memory_bytes(graph: Graph, runtime: str, precision: str) -> int | None:
         arena_bytes=plan_arena(graph, element_bytes(precision)).peak_bytes,
         file_bytes=file_bytes(graph, precision),
     )
-    found = memory_size(held, runtime, precision)
-    return None if found is None else round(found)
+    size = memory_size(held, runtime, precision)
+    return None if size is None else round(size)
 
 
 def memory_size(held: Held, runtime: str, precision: str) -> Any:

@@ -8,13 +8,17 @@ For every kernel, with constants c fitted per device, runtime, precision and thr
 
 `norm` is (compute^p + traffic^p)^(1/p): p = 1 adds the two, a large p takes the larger. OVERLAP holds the p that
 left-out networks favour. A copy reads and writes, hence the 2.
+
+All of it is computed for a batch of networks that have the same kernels; one network is a batch of one. A kernel's time
+is a whole multiple of TICK_S, so that sums are exact: a network's latency depends neither on the batch that it is
+computed in, nor on the order in which its kernels are added, nor on whether equal ones are counted or listed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +28,10 @@ from edgebench.ground.errors import UsageError
 from edgebench.machines.profiles import DeviceProfile
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 OVERLAP: Final = 6.0
+TICK_S: Final = 2.0**-44  # 57 fs; float64 sums multiples of it exactly up to 512 s
 
 # Term -> the kind of work it belongs to (None: every kind) and what one unit of it is.
 COMPUTE: Final[tuple[str, ...]] = (
@@ -62,21 +68,24 @@ class Machine:
     cache_bytes: float
 
 
-class Quantities(Protocol):
-    """What a kernel has to do, as Work says it; each quantity is a number, or an array with one entry a network."""
+@dataclass(frozen=True)
+class Kernels:
+    """What the kernels of a batch of networks have to do, as Work says it; `kinds` holds one entry a kernel.
 
-    @property
-    def kind(self) -> Kind: ...
-    @property
-    def reads(self) -> Any: ...
-    @property
-    def writes(self) -> Any: ...
-    @property
-    def macs(self) -> Any: ...
-    @property
-    def weights(self) -> Any: ...
-    @property
-    def columns(self) -> Any: ...
+    Every quantity is (networks, kernels).
+    """
+
+    kinds: npt.NDArray[np.str_]
+    reads: Floats
+    writes: Floats
+    macs: Floats
+    weights: Floats
+    columns: Floats
+
+    def where(self, kept: Mask) -> Kernels:
+        """Some of the kernels."""
+        amounts = (self.reads, self.writes, self.macs, self.weights, self.columns)
+        return Kernels(self.kinds[kept], *(amount[:, kept] for amount in amounts))
 
 
 @dataclass(frozen=True)
@@ -102,33 +111,40 @@ def machine_of(profile: DeviceProfile, clock_hz: float | None = None) -> Machine
     return Machine(clock, rate, float(cache))
 
 
+def batch(networks: Sequence[Sequence[Work]]) -> Kernels:
+    """The kernels of networks whose kernels are of the same kinds, in the same order."""
+    amounts = [[(w.reads, w.writes, w.macs, w.weights, w.columns) for w in works] for works in networks]
+    table = np.array(amounts, dtype=float).reshape(len(networks), -1, 5)
+    return Kernels(np.array([work.kind for work in networks[0]]), *np.moveaxis(table, 2, 0))
+
+
 def features(works: Sequence[Work], precision: str, cache_bytes: float) -> Features:
-    """Returns the quantities of `works` for weights and activations of `precision`."""
-    element = ELEMENT_BYTES[precision]
-    compute = np.array([_compute(work) for work in works])
-    traffic = np.array([_traffic(work, element, cache_bytes) for work in works])
-    return Features(compute.reshape(-1, len(COMPUTE)), traffic.reshape(-1, len(TRAFFIC)))
+    """Returns the quantities of one network's `works` for weights and activations of `precision`."""
+    table = np.zeros((len(works), len(TERMS) - 1))
+    for here, units in _units(batch([works]), ELEMENT_BYTES[precision], cache_bytes):
+        for term, amounts in units.items():
+            table[here, TERMS.index(term)] = amounts[0]
+    return Features(table[:, : len(COMPUTE)], table[:, len(COMPUTE) :])
 
 
-def latency_s(found: Features, machine: Machine, constants: Mapping[str, float]) -> float:
-    """Returns the latency in seconds; a term without a constant costs nothing."""
-    per_unit = found.seconds(machine)
-    compute = per_unit.compute @ _vector(COMPUTE, constants)
-    traffic = per_unit.traffic @ _vector(TRAFFIC, constants)
-    call = constants.get(OPERATOR, 0.0) / machine.clock_hz
-    return float(np.sum(norm(compute, traffic)) + len(compute) * call)
+def kernel_s(kernels: Kernels, precision: str, machine: Machine, constants: Mapping[str, float]) -> Floats:
+    """(networks, kernels): each kernel's seconds, in whole ticks; a term without a constant costs nothing."""
+    seconds = np.zeros(kernels.reads.shape)
+    for here, units in _units(kernels, ELEMENT_BYTES[precision], machine.cache_bytes):
+        compute = _weighted(COMPUTE, units, constants) / machine.clock_hz
+        traffic = _weighted(TRAFFIC, units, constants) / (2 * machine.copy_bytes_per_s)
+        seconds[:, here] = norm(*np.broadcast_arrays(compute, traffic))
+    ticks: Floats = np.rint((seconds + constants.get(OPERATOR, 0.0) / machine.clock_hz) / TICK_S)
+    return ticks * TICK_S
 
 
-def kernel_s(work: Quantities, precision: str, machine: Machine, constants: Mapping[str, float]) -> Floats:
-    """Returns the seconds of one kernel, as `latency_s` adds them up; arrays in `work` give an array."""
-    compute = sum(_weighted(COMPUTE, _compute(work), constants)) / machine.clock_hz
-    moved = _traffic(work, ELEMENT_BYTES[precision], machine.cache_bytes)
-    traffic = sum(_weighted(TRAFFIC, moved, constants)) / (2 * machine.copy_bytes_per_s)
-    return norm(compute, traffic) + constants.get(OPERATOR, 0.0) / machine.clock_hz
+def latency_s(works: Sequence[Work], precision: str, machine: Machine, constants: Mapping[str, float]) -> float:
+    """Returns one network's latency in seconds: a batch of one."""
+    return float(kernel_s(batch([works]), precision, machine, constants).sum())
 
 
-def _weighted(terms: Sequence[str], units: Sequence[Any], constants: Mapping[str, float]) -> list[Any]:
-    return [constants[term] * unit for term, unit in zip(terms, units, strict=True) if constants.get(term)]
+def _weighted(terms: Sequence[str], units: Mapping[str, Floats], constants: Mapping[str, float]) -> Floats:
+    return sum((constants[term] * units[term] for term in terms if term in units and term in constants), np.zeros(1))
 
 
 def shares(per_unit: Features, machine: Machine, constants: Mapping[str, float]) -> dict[str, float]:
@@ -149,31 +165,34 @@ def norm(compute: Floats, traffic: Floats) -> Floats:
     return total
 
 
-def _vector(terms: Sequence[str], constants: Mapping[str, float]) -> Floats:
-    return np.array([constants.get(term, 0.0) for term in terms])
+def _units(kernels: Kernels, element: float, cache_bytes: float) -> Iterator[tuple[Mask, dict[str, Floats]]]:
+    """Yields the kernels of each kind, and their units of the terms that such kernels need."""
+    for kind in dict.fromkeys(kernels.kinds.tolist()):
+        here = kernels.kinds == kind
+        alike = kernels.where(here)
+        yield here, _compute(kind, alike) | _traffic(kind, alike, element, cache_bytes)
 
 
-def _compute(work: Quantities) -> list[Any]:
-    units: dict[str, Any] = dict.fromkeys(COMPUTE, 0.0)
-    io = work.reads + work.writes
-    match work.kind:
+def _compute(kind: Kind, alike: Kernels) -> dict[str, Floats]:
+    io = alike.reads + alike.writes
+    match kind:
         case "gemm":
-            units |= {"gemm": work.macs, "gemm_io": io, "columns": work.columns}
+            return {"gemm": alike.macs, "gemm_io": io, "columns": alike.columns}
         case "winograd" | "depthwise":
-            units |= {work.kind: work.macs, f"{work.kind}_io": io}
+            return {kind: alike.macs, f"{kind}_io": io}
         case "elementwise":
-            units["elementwise"] = io
+            return {"elementwise": io}
         case "exponential" | "normalize" | "resize":
-            units[work.kind] = work.writes
+            return {kind: alike.writes}
         case "detection":
-            units["detection"] = work.reads
-    return list(units.values())
+            return {"detection": alike.reads}
+    return {}
 
 
-def _traffic(work: Quantities, element: float, cache_bytes: float) -> tuple[Any, Any]:
-    if work.kind == "dense":
-        return (work.weights * element, 0.0)
-    if work.kind in CALIBRATION_ONLY:
-        return (0.0, 0.0)
-    spilled = np.maximum(0.0, (work.reads + work.writes) * element - cache_bytes)
-    return (0.0, work.weights * element + spilled)
+def _traffic(kind: Kind, alike: Kernels, element: float, cache_bytes: float) -> dict[str, Floats]:
+    if kind == "dense":
+        return {"dense_traffic": alike.weights * element}
+    if kind in CALIBRATION_ONLY:
+        return {}
+    spilled = np.maximum(0.0, (alike.reads + alike.writes) * element - cache_bytes)
+    return {"traffic": alike.weights * element + spilled}

@@ -3,14 +3,34 @@
 Together they span what the form of a latency has a constant for (see form.py): wide and narrow convolutions, 1x1, 3x3
 and larger, depthwise ones, big dense layers, sigmoids, normalisation, many small operators. None takes longer than
 60 ms on a Raspberry Pi 4, all together 0.4 s, which is a minute under an emulator.
+
+data/grid.csv holds their instructions, counted under emulation on each core (tests/benchmarks/count_grid.py), for a
+core's runtimes that no latency was published for. They become times by the constants of another runtime on the same
+core, and the form is fitted to these: what `edgebench device calibrate NAME` does, shipped. How far such a time is off
+cannot be seen where nothing is published; where something is, `check` tells. On the Cortex-A72 that is 7%; on the
+Cortex-A53 it is 21%, too much to ship.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Final, TypedDict
 
 from edgebench import models
-from edgebench.ground.records import ModelSpec
+from edgebench.estimate import counts, user_calibration
+from edgebench.estimate.counts import CountedRow
+from edgebench.estimate.estimator import calibration_for, latency_interval
+from edgebench.estimate.reference import published, text
+from edgebench.estimate.work import works
+from edgebench.ground.records import ModelSpec, Precision
+from edgebench.ground.tables import read_csv
+from edgebench.machines.profiles import Calibration, DeviceProfile, load
+from edgebench.models.sketch import sketch
+
+Counted = list[tuple[ModelSpec, dict[str, int]]]
+
+DEVICES: Final = ("rpi4",)
 
 
 class Size(TypedDict, total=False):
@@ -46,3 +66,62 @@ GRID: Final[tuple[tuple[str, Size], ...]] = (
 def specs() -> list[ModelSpec]:
     """The grid's networks."""
     return [models.resolve(name, **size) for name, size in GRID]
+
+
+def calibrations() -> dict[str, list[Calibration]]:
+    """Fits every runtime and precision of a device that has counts and no published row; by device."""
+    fitted: dict[str, list[Calibration]] = {}
+    for device, runtime, precision in sorted(_cells()):
+        profile = load(device)
+        if not _is_published(profile, runtime, precision):
+            fitted.setdefault(device, []).append(_fit(profile, runtime, precision))
+    return fitted
+
+
+def check(device: str, runtime: str, precision: Precision = "fp32") -> list[float]:
+    """ln(time by counts / estimate from published rows) of the grid's networks, for a cell that has both."""
+    profile = load(device)
+    calibration = calibration_for(profile, runtime, precision, 1)
+    if calibration is None:
+        return []
+    figures, _ = user_calibration.counted(
+        profile, runtime, precision, counted(counts.CORES[device], runtime, precision)
+    )
+    return [
+        math.log(each.latency_s / latency_interval(works(sketch(each.model), runtime), profile, calibration)[0].value)
+        for each in figures
+    ]
+
+
+def counted(core: str, runtime: str, precision: Precision) -> Counted:
+    """The grid's networks with the instructions of one inference each, by class."""
+    known = {spec.key: spec for spec in specs()}
+    return [
+        (known[row.network], row.counts())
+        for row in _rows()
+        if (row.core, row.runtime, row.precision) == (core, runtime, precision) and row.network in known
+    ]
+
+
+def _fit(profile: DeviceProfile, runtime: str, precision: Precision) -> Calibration:
+    figures, basis = user_calibration.counted(
+        profile, runtime, precision, counted(counts.CORES[profile.name], runtime, precision)
+    )
+    return user_calibration.calibrate(profile, runtime, precision, 1, figures, basis)
+
+
+def _cells() -> Iterator[tuple[str, str, Precision]]:
+    """Every device, runtime and precision with counts of its core, and constants that make them times."""
+    known = {(row.core, row.runtime, row.precision) for row in _rows()}
+    for device in DEVICES:
+        for core, runtime, precision in known:
+            if core == counts.CORES[device] and counts.nearest(load(device), runtime, precision):
+                yield device, runtime, precision
+
+
+def _is_published(profile: DeviceProfile, runtime: str, precision: Precision) -> bool:
+    return any(row.cell == (profile.name, runtime, precision, 1) for row in published())
+
+
+def _rows() -> list[CountedRow]:
+    return list(read_csv(text("grid.csv"), CountedRow))

@@ -17,8 +17,8 @@ from typing import Final
 import numpy as np
 from scipy.optimize import least_squares
 
-from edgebench.estimate.cells import Cell, Observation
 from edgebench.estimate.form import COMPUTE, OPERATOR, OVERLAP, TERMS, TRAFFIC, Floats, norm
+from edgebench.estimate.reference import Cell, Observation
 
 # Where a fit starts: cycles a unit on one Cortex-A72-like core in fp32, and 1 for traffic at the copy rate.
 PRIOR: Final[dict[str, float]] = {
@@ -53,8 +53,8 @@ HUBER: Final = 1.5
 def fit(cells: Sequence[Cell], left_out: Collection[str] = ()) -> Floats:
     """Returns the constants, (cells, TERMS), fitted to `cells` without the networks in `left_out`."""
     problem = _Problem([cell.without(left_out) for cell in cells])
-    found = least_squares(problem.residuals, np.zeros(problem.size), problem.jacobian, max_nfev=80, xtol=1e-10)
-    return problem.constants(found.x)
+    solution = least_squares(problem.residuals, np.zeros(problem.size), problem.jacobian, max_nfev=80, xtol=1e-10)
+    return problem.constants(solution.x)
 
 
 def seconds(observation: Observation, constants: Floats) -> float:

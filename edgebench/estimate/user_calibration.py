@@ -13,11 +13,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from edgebench.estimate import counts, crossvalidation, fit, regression
-from edgebench.estimate.cells import Cell, Observation
+from edgebench.estimate import counts, crossvalidation, regression
 from edgebench.estimate.crossvalidation import by_family, by_network
 from edgebench.estimate.form import features, machine_of
-from edgebench.estimate.reference import Row
+from edgebench.estimate.reference import Cell, Observation, Row
 from edgebench.estimate.work import works
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Measurement, ModelSpec, Precision
@@ -63,8 +62,8 @@ def calibrate(
     unseen = crossvalidation.leave_out([cell], by_family)
     shared = list(unseen[cell.key].values())
     [constants] = regression.fit([cell])
-    found = fit.calibration(cell, constants, own, unseen, shared, basis.note)
-    return _with_basis(found, basis)
+    fitted = crossvalidation.calibration(cell, constants, own, unseen, shared, basis.note)
+    return _with_basis(fitted, basis)
 
 
 def measured(results: Sequence[Measurement]) -> tuple[list[Figure], Basis]:
@@ -112,15 +111,25 @@ def _observation(
         machine=machine,
         per_unit=features(kernels, precision, machine.cache_bytes).seconds(machine),
         macs=sum(work.macs for work in kernels),
-        rows=(Row(device.name, runtime, precision, threads, name, figure.latency_s, None, source),),
+        rows=(
+            Row(
+                device=device.name,
+                runtime=runtime,
+                precision=precision,
+                threads=threads,
+                network=name,
+                latency_ms=1e3 * figure.latency_s,
+                source=source,
+            ),
+        ),
     )
 
 
-def _with_basis(found: Calibration, basis: Basis) -> Calibration:
+def _with_basis(fitted: Calibration, basis: Basis) -> Calibration:
     """Adds the figures' own error to that of the fit: the two are independent, so they add as squares."""
     error = replace(
-        found.error,
-        median=math.hypot(found.error.median, basis.median),
-        new_design=math.hypot(found.error.new_design, basis.median),
+        fitted.error,
+        median=math.hypot(fitted.error.median, basis.median),
+        new_design=math.hypot(fitted.error.new_design, basis.median),
     )
-    return replace(found, spread=math.hypot(found.spread, basis.spread), error=error)
+    return replace(fitted, spread=math.hypot(fitted.spread, basis.spread), error=error)

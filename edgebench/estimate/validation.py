@@ -100,8 +100,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 def unseen(device: str | None = None) -> list[Check]:
     """Returns a check for each row kept from the fits, of `device` or of all, that there is a calibration for."""
-    found = [_check(row) for row in reference.unseen() if device in (None, row.device)]
-    return [check for check in found if check is not None]
+    checks = [_check(row) for row in reference.unseen() if device in (None, row.device)]
+    return [check for check in checks if check is not None]
 
 
 def tally(checks: Sequence[Check]) -> Tally:
@@ -141,7 +141,7 @@ def _check(row: reference.Row) -> Check | None:
     if calibration is None:
         return None
     kernels = reference.networks()[row.network].works(row.runtime)
-    found, _ = latency_interval(kernels, profile, calibration)
+    interval, _ = latency_interval(kernels, profile, calibration)
     return Check(
         device=row.device,
         runtime=row.runtime,
@@ -149,8 +149,8 @@ def _check(row: reference.Row) -> Check | None:
         threads=row.threads,
         network=row.network,
         published_s=row.latency_s,
-        estimate_s=found.value,
-        low_s=found.low,
-        high_s=found.high,
+        estimate_s=interval.value,
+        low_s=interval.low,
+        high_s=interval.high,
         source=row.source,
     )

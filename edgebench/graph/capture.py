@@ -22,7 +22,7 @@ from edgebench.graph.capture_shapes import SHAPES
 from edgebench.graph.fold import mark_flattened
 from edgebench.graph.operators import Graph, Input, Operator
 from edgebench.ground.errors import ExportError
-from edgebench.ground.gc_pause import collection_paused
+from edgebench.ground.process import collection_paused
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

@@ -2,18 +2,31 @@
 
 Pisarchyk & Lee, "Efficient Memory Management for Deep Neural Net Inference" (2020), section 5.2; TensorFlow Lite's
 arena_planner.cc keeps graph inputs and outputs for the whole run, and so does this plan.
+
+Networks that differ in width and resolution only have the same buffers with the same lifetimes; sizes differ, and with
+them the order in which buffers are placed. `place` therefore plans many at once, with one array operation a buffer:
+step s places each network's own s-th largest. One graph is a batch of one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
 
 from edgebench.graph.operators import Activation, Add, Graph, Mul, Operator, Reshape
+
+Ints = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.intp]
 
 ALIGNMENT: Final = 64  # bytes; TFLite's kDefaultTensorAlignment
 
 _IN_PLACE: Final = (Activation, Add, Mul)
+_CHUNK: Final = 4096  # networks at a time, so that the working arrays stay in a cache
+_MANY: Final = 12  # a buffer with more neighbours than this (the input lives through the whole run) is looked at apart
+_UNPLACED: Final = np.iinfo(np.int64).max // 4
 
 
 @dataclass(frozen=True)
@@ -59,22 +72,21 @@ def plan_arena(graph: Graph, element_bytes: int = 4) -> MemoryPlan:
 
     Largest buffers are placed first, each into the tightest gap left by the placed buffers it coexists with.
     """
-    placed: list[Buffer] = []
-    for buffer in sorted(lifetimes(graph, element_bytes), key=lambda b: (-b.size_bytes, b.first)):
-        neighbours = sorted((other for other in placed if other.overlaps(buffer)), key=lambda b: b.offset)
-        placed.append(replace(buffer, offset=_best_gap(neighbours, buffer.size_bytes)))
-    return MemoryPlan(tuple(sorted(placed, key=lambda b: b.first)))
+    buffers = lifetimes(graph, element_bytes)
+    sizes = np.array([[buffer.size_bytes for buffer in buffers]])
+    offsets = place(sizes, np.array([b.first for b in buffers]), np.array([b.last for b in buffers]))[0].tolist()
+    return MemoryPlan(tuple(replace(b, offset=offset) for b, offset in zip(buffers, offsets, strict=True)))
 
 
 def lifetimes(graph: Graph, element_bytes: int = 4) -> list[Buffer]:
-    """Returns the unplaced buffers of `graph`, tensors that share storage merged into one."""
+    """Returns the unplaced buffers of `graph` by their first use, tensors that share storage merged into one."""
     last_use = _last_uses(graph)
     buffers: dict[str, Buffer] = {}
     for step, operator in enumerate(graph.operators):
         last = last_use[operator.name]
         shared = _shares_with(graph, operator, step, buffers)
         if shared is None:
-            size = _aligned(operator.elements * element_bytes)
+            size = aligned(operator.elements * element_bytes)
             buffers[operator.name] = Buffer((operator.name,), size, step, last)
             continue
         merged = replace(shared, tensors=(*shared.tensors, operator.name), last=max(shared.last, last))
@@ -103,17 +115,77 @@ def _shares_with(graph: Graph, operator: Operator, step: int, buffers: dict[str,
     return None
 
 
-def _best_gap(neighbours: list[Buffer], size: int) -> int:
-    """Offset of the smallest gap between `neighbours` (by offset) that holds `size`, else the end of the last one."""
-    best: tuple[int, int] | None = None
-    end = 0
-    for other in neighbours:
-        gap = other.offset - end
-        if gap >= size and (best is None or gap < best[0]):
-            best = (gap, end)
-        end = max(end, other.offset + other.size_bytes)
-    return end if best is None else best[1]
-
-
-def _aligned(size: int) -> int:
+def aligned(size: Any) -> Any:
+    """`size` bytes, or an array of such, rounded up to the alignment."""
     return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def place(sizes: Ints, first: Ints, last: Ints) -> Ints:
+    """Returns the offsets of each network's buffers in its arena.
+
+    `sizes` is (networks, buffers) in aligned bytes, buffers in the order of their first use; each is live from operator
+    `first` to `last`, both included.
+    """
+    overlap = (first[:, None] <= last[None, :]) & (first[None, :] <= last[:, None])
+    np.fill_diagonal(overlap, False)
+    tables = _tables([np.flatnonzero(row) for row in overlap])
+    chunks = [_placed(sizes[at : at + _CHUNK], tables) for at in range(0, len(sizes), _CHUNK)]
+    return np.concatenate(chunks) if chunks else np.zeros_like(sizes)
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """Neighbours as padded rows; `row` says where a buffer's are, in the table of the few or of the many."""
+
+    few: Indices
+    many: Indices
+    row: Indices
+    is_many: npt.NDArray[np.bool_]
+
+
+def _tables(neighbours: list[Indices]) -> _Tables:
+    is_many = np.array([len(each) > _MANY for each in neighbours])
+    row = np.where(is_many, np.cumsum(is_many), np.cumsum(~is_many)) - 1
+    few = [each for each, many in zip(neighbours, is_many, strict=True) if not many]
+    many = [each for each, many in zip(neighbours, is_many, strict=True) if many]
+    return _Tables(_padded(few, len(neighbours)), _padded(many, len(neighbours)), row, is_many)
+
+
+def _padded(rows: list[Indices], dummy: int) -> Indices:
+    width = max((len(row) for row in rows), default=1)
+    table = np.full((max(1, len(rows)), max(1, width)), dummy, dtype=np.intp)
+    for at, row in enumerate(rows):
+        table[at, : len(row)] = row
+    return table
+
+
+def _placed(sizes: Ints, tables: _Tables) -> Ints:
+    networks, buffers = sizes.shape
+    padded = np.concatenate([sizes, np.zeros((networks, 1), dtype=np.int64)], axis=1)
+    offsets = np.full((networks, buffers + 1), _UNPLACED, dtype=np.int64)
+    order = np.argsort(-sizes, axis=1, kind="stable")
+    for step in range(buffers):
+        placed = order[:, step]
+        for table, chosen in ((tables.few, ~tables.is_many[placed]), (tables.many, tables.is_many[placed])):
+            rows = np.flatnonzero(chosen)
+            if len(rows):
+                near = table[tables.row[placed[rows]]]
+                offsets[rows, placed[rows]] = _best_gap(
+                    offsets[rows[:, None], near], padded[rows[:, None], near], sizes[rows, placed[rows]]
+                )
+    return offsets[:, :-1]
+
+
+def _best_gap(offsets: Ints, sizes: Ints, wanted: Ints) -> Ints:
+    """Where each network's buffer goes: the smallest gap between its placed neighbours that holds it, else the end."""
+    by_offset = np.argsort(offsets, axis=1)
+    starts = np.take_along_axis(offsets, by_offset, axis=1)
+    is_placed = starts < _UNPLACED
+    ends = np.where(is_placed, starts + np.take_along_axis(sizes, by_offset, axis=1), 0)
+    reached = np.maximum.accumulate(ends, axis=1)
+    before = np.concatenate([np.zeros((len(starts), 1), dtype=np.int64), reached[:, :-1]], axis=1)
+    gaps = np.where(is_placed, starts - before, _UNPLACED)
+    gaps = np.where(gaps >= wanted[:, None], gaps, _UNPLACED)
+    best = gaps.argmin(axis=1)
+    lanes = np.arange(len(starts))
+    return np.where(gaps[lanes, best] < _UNPLACED, before[lanes, best], reached[:, -1])

@@ -1,12 +1,78 @@
-"""The folders of a user that edgebench keeps things in."""
+"""The folders of a user that edgebench keeps things in, and how it writes files: whole, or not at all."""
 
 from __future__ import annotations
 
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from platformdirs import user_cache_path
+from platformdirs import user_cache_path, user_config_path
+
+from edgebench.ground.errors import UsageError
 
 
 def cache_folder() -> Path:
     """The user's cache folder for edgebench, where the platform keeps such: $XDG_CACHE_HOME or ~/.cache on Linux."""
     return user_cache_path("edgebench", appauthor=False)
+
+
+def configuration_folder() -> Path:
+    """The user's configuration folder for edgebench: below $XDG_CONFIG_HOME or ~/.config on Linux."""
+    return user_config_path("edgebench", appauthor=False)
+
+
+def write(path: Path, data: str | bytes) -> None:
+    """Writes a file that a user asked for as `write_atomically` does, and the folders above it. Raises UsageError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, data)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {(error.strerror or type(error).__name__).lower()}") from error
+
+
+def write_atomically(path: Path, data: str | bytes | memoryview) -> None:
+    """Writes `data` into a file whole, or not at all; see `replaced`. Raises OSError."""
+    with replaced(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[BinaryIO]:
+    """Yields an open file that takes the place of `path` when the block ends, and is removed when it fails.
+
+    It lies in the same folder under a name of its own, and is on the disk before it is renamed. A link is followed to
+    its file; what is no regular file, such as a device or a pipe, is written to as it stands. A file that was there
+    keeps its permissions. Raises OSError, also for a folder.
+    """
+    mode = _mode(path)
+    if mode is not None and not stat.S_ISREG(mode):
+        with path.open("wb") as file:
+            yield file
+        return
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{secrets.token_hex(8)}.partial")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    with open(temporary, "wb", opener=lambda name, _: os.open(name, flags, 0o644)) as file:
+        try:
+            if mode is not None:
+                os.chmod(temporary, stat.S_IMODE(mode))
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def _mode(path: Path) -> int | None:
+    """What `path`, or what it links to, is; None where there is nothing."""
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return None

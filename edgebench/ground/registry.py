@@ -35,10 +35,10 @@ class Registry(Mapping[str, str]):
     def resolve(self, name: str) -> str:
         """Returns the registry's own spelling of `name`: case, dashes and underscores do not matter."""
         folded = {_fold(known): known for known in self._entries}
-        found = folded.get(_fold(name))
-        if found is None:
+        known = folded.get(_fold(name))
+        if known is None:
             raise unknown(self.kind, name, self._entries)
-        return found
+        return known
 
     def load(self, name: str) -> Any:
         """Imports and returns the object behind `name`."""

@@ -82,10 +82,10 @@ def read(path: Path | str, *, on_warning: Callable[[str], None] | None = None) -
     path = Path(path)
     try:
         files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
-        found: list[Result] = []
+        results: list[Result] = []
         for file in files:
-            found.extend(parse(file.read_bytes(), str(file), on_warning or _warn))
-        return found
+            results.extend(parse(file.read_bytes(), str(file), on_warning or _warn))
+        return results
     except OSError as error:
         raise UsageError(f"cannot read results from {error.filename or path}: {_reason(error)}") from error
 
@@ -129,10 +129,10 @@ def _decode(line: bytes, where: str) -> Result:
 
 def _no_number(line: bytes) -> str:
     """What to say of a NaN or Infinity outside of strings, which Python's json writes and JSON has none of."""
-    found = next((match[1] for match in _STRING_OR_NAN.finditer(line) if match[1]), None)
-    if found is None:
+    number = next((match[1] for match in _STRING_OR_NAN.finditer(line) if match[1]), None)
+    if number is None:
         return ""
-    return f"it holds {found.decode()}, which is no number; another program wrote or changed it, so measure again"
+    return f"it holds {number.decode()}, which is no number; another program wrote or changed it, so measure again"
 
 
 def _write(descriptor: int, line: bytes) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from edgebench.ground.paths import configuration_folder
 
 
 def names() -> list[str]:
@@ -42,10 +43,9 @@ def shipped_names() -> list[str]:
 
 
 def user_folders() -> tuple[Path, Path]:
-    """The folders of a user's own profiles: ./devices, and edgebench/devices in the configuration folder by the XDG
-    convention. A profile in the first overrides one in the second, and that one a shipped one."""
-    configuration = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return Path("devices"), configuration / "edgebench" / "devices"
+    """The folders of a user's own profiles: ./devices, and devices in the configuration folder. A profile in the first
+    overrides one in the second, and that one a shipped one."""
+    return Path("devices"), configuration_folder() / "devices"
 
 
 def _shipped() -> Path:

@@ -7,7 +7,6 @@ end of a file are written by `python -m edgebench.estimate.fit`. devices/README.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
@@ -16,7 +15,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from edgebench.ground import units
+from edgebench.ground import toml, units
 from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.records import Precision
 from edgebench.machines import device_files, facts
@@ -175,11 +174,11 @@ def load(name: str) -> DeviceProfile:
         path = Path(name)
         if not path.is_file():
             raise UsageError(f"no device file '{name}': give an existing .toml, or one of {', '.join(names())}")
-        return parse(_text(path.read_bytes(), name), path.stem, name)
+        return parse(path.read_bytes(), path.stem, name)
     if name not in names():
         raise unknown("device", name, names())
     data, file = device_files.find(name)
-    profile = parse(_text(data, file), name, file)
+    profile = parse(data, name, file)
     own = own_calibrations(name)
     return calibrated(profile, own) if own else profile
 
@@ -198,7 +197,7 @@ def own_calibrations(name: str) -> OwnCalibrations | None:
     if found is None:
         return None
     data, file = found
-    own = _convert(_quantities(_toml(_text(data, file), file), file), file, OwnCalibrations)
+    own = _convert(_quantities(toml.parse(data, file), file), file, OwnCalibrations)
     if own.name != name:
         raise UsageError(f'{file}: name = "{own.name}" must be the device\'s name, "{name}"')
     return own
@@ -217,9 +216,9 @@ def calibrated(profile: DeviceProfile, own: OwnCalibrations) -> DeviceProfile:
     return replace(profile, cpu=cpu, calibrations=(*own.calibrations, *kept))
 
 
-def parse(text: str, stem: str, file: str) -> DeviceProfile:
+def parse(text: bytes | str, stem: str, file: str) -> DeviceProfile:
     """Builds a profile from TOML `text`; `stem` is the name it must have, `file` what messages call it."""
-    table = _toml(text, file)
+    table = toml.parse(text, file)
     converted = _quantities(table, file)
     if table.get("reach") == "local":
         converted = facts.facts() | converted
@@ -227,13 +226,6 @@ def parse(text: str, stem: str, file: str) -> DeviceProfile:
     if profile.name != stem:
         raise UsageError(f'{file}: name = "{profile.name}" must be the file\'s own name, "{stem}"')
     return profile
-
-
-def _text(data: bytes, file: str) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file} is not TOML: it is not UTF-8 text") from error
 
 
 def _quantities(value: Any, file: str, path: str = "") -> Any:
@@ -255,13 +247,6 @@ def _quantity(key: str, value: Any, file: str, path: str) -> Any:
         return parser(value)
     except UsageError as error:
         raise UsageError(f"{file}: {path}: {error}") from error
-
-
-def _toml(text: str, file: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # an endless number, or brackets without end
-        raise UsageError(f"{file} is not TOML: {error}") from error
 
 
 def _convert(table: dict[str, Any], file: str, kind: type[Part]) -> Part:

@@ -17,18 +17,18 @@ from edgebench.runtimes import checked, every, unavailable
 from edgebench.runtimes import runtime as entry
 
 RUNS = 50
-PATIENCE_S = 600.0
+TIMEOUT_S = 600.0
 # Every BLAS that numpy comes with reads one of these when it starts.
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def profile_operators(
-    artifact: Artifact, runtime: str, threads: int = 1, *, runs: int = RUNS, patience_s: float = PATIENCE_S
+    artifact: Artifact, runtime: str, threads: int = 1, *, runs: int = RUNS, timeout_s: float = TIMEOUT_S
 ) -> OperatorProfile:
     """Returns the times of the file's operators over `runs` inferences, from the runtime's own profiler.
 
     Raises UsageError for a runtime without a profiler, one that does not run the file, or a file that is not there;
-    DeviceError when the engine fails, crashes, or takes longer than `patience_s`.
+    DeviceError when the engine fails, crashes, or takes longer than `timeout_s`.
     """
     runtime = _check(artifact, runtime)
     job = Job(runtime=runtime, artifact=os.path.abspath(artifact.path), threads=threads, runs=runs)
@@ -38,12 +38,12 @@ def profile_operators(
             [sys.executable, "-m", "edgebench.measure.operators_worker"],
             input=msgspec.json.encode(job),
             capture_output=True,
-            timeout=patience_s,
+            timeout=timeout_s,
             env={**os.environ, **dict.fromkeys(POOLS, str(threads)), "ORT_DISABLE_TELEMETRY": "1"},
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise DeviceError(f"{title} took longer than {patience_s:.0f} s, and was ended") from error
+        raise DeviceError(f"{title} took longer than {timeout_s:.0f} s, and was ended") from error
     return _answer(done, title)
 
 

@@ -17,13 +17,12 @@ bit, whatever the number of threads (another kind of CPU may differ in the last 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from edgebench.ground.process import one_thread
 from edgebench.ground.records import ModelSpec
 
 SMALL = 128
@@ -45,7 +44,7 @@ def initialize(network: nn.Module, spec: ModelSpec, seed: int) -> nn.Module:
             _draw_norm(module, _SHIFT_BEFORE_ACTIVATION if module in activated else _SHIFT, generator)
         elif isinstance(module, nn.Conv2d | nn.Linear):
             _draw_weights(module, generator)
-    with _one_thread():
+    with one_thread():
         outputs = _calibrate(network, _images(network, spec, generator))
         _scale_last(network, outputs.square().mean().sqrt().item())
     return network
@@ -98,16 +97,6 @@ def _calibrate(network: nn.Module, images: Tensor) -> Tensor:
         norm.eval()
         norm.momentum = 0.1
     return outputs
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _scale_last(network: nn.Module, spread: float) -> None:

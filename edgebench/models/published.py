@@ -6,13 +6,17 @@ choose/data (accuracy.csv, int8.csv), all others in published.csv: each row in o
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator
 from importlib.resources import files
+from typing import TypeVar
+
+import msgspec
 
 from edgebench.ground.records import ModelSpec, Record
+from edgebench.ground.tables import read_csv
 from edgebench.models import zoo
+
+Row = TypeVar("Row")
 
 _DESIGNS = {"resnet_basic": "resnet18", "resnet_bottleneck": "resnet50"}  # the prior's names of what is no base
 
@@ -30,37 +34,56 @@ class Published(Record, frozen=True, kw_only=True):
     source: str
 
 
+class Fitted(msgspec.Struct, frozen=True, kw_only=True):
+    """One row that the accuracy prior is fitted on; `rounding` says how its width and depth become whole."""
+
+    kin: str
+    recipe: str
+    network: str
+    width: float
+    depth: float
+    resolution: int
+    top1: float
+    rounding: str
+    source: str
+
+
+class Quantized(msgspec.Struct, frozen=True, kw_only=True):
+    """One network in fp32 and after post-training int8."""
+
+    kin: str
+    network: str
+    method: str
+    float_top1: float
+    int8_top1: float
+    source: str
+
+
 def published() -> list[Published]:
     """All rows in the order of `models.names()`, then by recipe and scaling point. No torch, no numpy."""
     order = {name: index for index, name in enumerate((*zoo.names(), "efficientnet", "efficientnet_lite"))}
-    found = [*_others(), *_fitted(), *_int8()]
-    return sorted(found, key=lambda row: (order[row.model], row.recipe, row.width, row.depth, row.resolution))
+    rows = [*_rows(Published, "models", "published.csv"), *map(_of_fitted, fitted()), *map(_of_int8, quantized())]
+    return sorted(rows, key=lambda row: (order[row.model], row.recipe, row.width, row.depth, row.resolution))
 
 
-def _others() -> Iterator[Published]:
-    for row in _rows("models", "published.csv"):
-        yield Published(
-            model=row["model"],
-            width=float(row["width"]),
-            depth=float(row["depth"]),
-            resolution=int(row["resolution"]),
-            precision=row["precision"],
-            top1=float(row["top1"]),
-            recipe=row["recipe"],
-            source=row["source"],
-        )
+def fitted() -> list[Fitted]:
+    """The rows that the accuracy prior is fitted on."""
+    return _rows(Fitted, "choose", "data", "accuracy.csv")
 
 
-def _fitted() -> Iterator[Published]:
-    for row in _rows("choose", "data", "accuracy.csv"):
-        spec = _spec(row["kin"], row["network"], float(row["width"]), float(row["depth"]), int(row["resolution"]))
-        yield _published(spec, "fp32", float(row["top1"]), row["recipe"], row["source"])
+def quantized() -> list[Quantized]:
+    """The pairs that tell what int8 costs."""
+    return _rows(Quantized, "choose", "data", "int8.csv")
 
 
-def _int8() -> Iterator[Published]:
-    for row in _rows("choose", "data", "int8.csv"):
-        member = _spec(row["kin"], row["network"], 1.0, 1.0, 224)
-        yield _published(member, "int8", float(row["int8_top1"]), row["method"], row["source"])
+def _of_fitted(row: Fitted) -> Published:
+    spec = _spec(row.kin, row.network, row.width, row.depth, row.resolution)
+    return _published(spec, "fp32", row.top1, row.recipe, row.source)
+
+
+def _of_int8(row: Quantized) -> Published:
+    member = _spec(row.kin, row.network, 1.0, 1.0, 224)
+    return _published(member, "int8", row.int8_top1, row.method, row.source)
 
 
 def _spec(kin: str, network: str, width: float, depth: float, resolution: int) -> ModelSpec:
@@ -92,5 +115,5 @@ def _published(spec: ModelSpec, precision: str, top1: float, recipe: str, source
     )
 
 
-def _rows(*path: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(files("edgebench").joinpath(*path).read_text("utf-8").splitlines()))
+def _rows(type: type[Row], *path: str) -> list[Row]:
+    return list(read_csv(files("edgebench").joinpath(*path).read_text("utf-8"), type))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgebench.ground.paths import write_atomically
 from edgebench.ground.records import Record
 from edgebench.models import zoo
 
@@ -61,11 +62,9 @@ def compute(name: str) -> ModelSummary:
 
 
 def write(path: Path) -> None:
-    """Writes the summaries of all networks, one a line, under a temporary name that is then renamed."""
+    """Writes the summaries of all networks, one a line."""
     rows = ",\n".join(msgspec.json.encode(compute(name)).decode() for name in zoo.names())
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(f"[\n{rows}\n]\n", encoding="utf-8")
-    temporary.replace(path)
+    write_atomically(path, f"[\n{rows}\n]\n")
 
 
 if __name__ == "__main__":

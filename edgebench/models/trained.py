@@ -35,9 +35,7 @@ def read(path: Path) -> Trained | None:
 
     Loads no tensor and no torch. Raises UsageError for a file that a newer edgebench wrote.
     """
-    if path.suffix != SUFFIX or not path.is_file():
-        return None
-    text = _metadata(path).get(KEY)
+    text = stored_metadata(path).get(KEY)
     if text is None:
         return None
     try:
@@ -65,7 +63,10 @@ def preprocessing(path: Path | None, resolution: int) -> Preprocessing | None:
     return replace(own, resize=round(own.resize * resolution / own.crop), crop=resolution)
 
 
-def _metadata(path: Path) -> dict[str, str]:
+def stored_metadata(path: Path) -> dict[str, str]:
+    """What a weights file says beside its tensors; nothing where it is not one that can be read."""
+    if path.suffix != SUFFIX or not path.is_file():
+        return {}
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from edgebench.ground.errors import UsageError
 from edgebench.models import layouts
 from edgebench.models.layouts.adapting import library_of
-from edgebench.models.layouts.download import SUFFIXES
+from edgebench.models.layouts.reference import SUFFIXES
 
 _WRAPPERS = ("state_dict", "model")
 _OF_TRAINING = frozenset(("model_spec", "optimizer"))  # what training.checkpoint writes beside a network's values

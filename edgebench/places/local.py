@@ -39,7 +39,7 @@ DOING = {
 class LocalTarget:
     """Runs workers on this machine.
 
-    `patience_s` is how long a worker may say nothing beyond the scenario's own `max_s` before it counts as hung.
+    `timeout_s` is how long a worker may say nothing beyond the scenario's own `max_s` before it counts as hung.
     `python` is the command that runs the worker's file, this Python unless told; `variables` its whole environment,
     this process's unless told.
     """
@@ -47,12 +47,12 @@ class LocalTarget:
     def __init__(
         self,
         *,
-        patience_s: float = 120.0,
+        timeout_s: float = 120.0,
         worker: Path = WORKER,
         python: Sequence[str] = (sys.executable,),
         variables: Mapping[str, str] | None = None,
     ) -> None:
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._command = [*python, str(worker)]
         self._variables = variables
 
@@ -78,7 +78,7 @@ class LocalTarget:
                 _end(child)
 
     def _events(self, child: subprocess.Popen[bytes], job: Job, errors: IO[bytes]) -> Iterator[Event]:
-        silence_s = job.scenario.max_s + self._patience_s
+        silence_s = job.scenario.max_s + self._timeout_s
         doing = DOING["start"]
         for line in _lines(child, silence_s):
             if line is None:

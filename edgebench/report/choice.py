@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from rich.text import Text
 
+from edgebench.choose.answer import compared
 from edgebench.choose.budget import SHOW
 from edgebench.choose.learning import Learned
 from edgebench.choose.lines import ALONE, Scaled
-from edgebench.choose.reasons import compared
 from edgebench.choose.records import Choice, Point
 from edgebench.ground.errors import MissingPackage, UsageError
 from edgebench.ground.units import show_bytes, show_count, show_seconds

@@ -95,21 +95,25 @@ def _report(outcome: Outcome) -> QuantizationReport | None:
 MOST_LAYERS = 10
 
 
-def inspected(found: Inspection) -> list[RenderableType]:
+def inspected(file: Inspection) -> list[RenderableType]:
     """What the file is, its operators by kind, the layers that lose most, and what keeps it from being int8."""
-    parts: list[RenderableType] = [Text(_summary(found)), Text(), _operators(found)]
-    if found.quantization is not None and found.quantization.layers:
-        title = f"layers that lose most, of {len(found.worst)}; all are in --json"
-        parts += [Text(), Text(title, style="italic"), _layers(found)]  # a table's own title wraps to its width
-    sentences = [*_remarks(found), *found.notes]
+    parts: list[RenderableType] = [Text(_summary(file)), Text(), _operators(file)]
+    if file.quantization is not None and file.quantization.layers:
+        title = f"layers that lose most, of {len(file.worst)}; all are in --json"
+        parts += [Text(), Text(title, style="italic"), _layers(file)]  # a table's own title wraps to its width
+    sentences = [*_remarks(file), *file.notes]
     return [*parts, Text(), Text("\n".join(sentences))] if sentences else parts
 
 
-def _summary(found: Inspection) -> str:
-    ends = f"{', '.join(map(_tensor, found.inputs))} -> {', '.join(map(_tensor, found.outputs))}"
-    weights = ", ".join(f"{show_bytes(size)} {dtype}" for dtype, size in found.weights.items())
-    lines = [f"{found.path}: {found.format}, {show_bytes(found.size_bytes)}", ends, f"weights: {weights or 'none'}"]
-    report = found.quantization
+def _summary(file: Inspection) -> str:
+    ends = f"{', '.join(map(_tensor, file.inputs))} -> {', '.join(map(_tensor, file.outputs))}"
+    weights = ", ".join(f"{show_bytes(size)} {dtype}" for dtype, size in file.weights.items())
+    lines = [
+        f"{file.path}: {file.format}, {show_bytes(file.size_bytes)}",
+        ends,
+        f"weights: {weights or 'none'}",
+    ]
+    report = file.quantization
     if report is not None:
         lines.append(_rounding(report))
     return "\n".join(lines)
@@ -129,23 +133,23 @@ def _tensor(tensor: TensorSpec) -> str:
     return f"{tensor.name} {sizes} {tensor.dtype}"
 
 
-def _operators(found: Inspection) -> Table:
+def _operators(file: Inspection) -> Table:
     """One row for each kind of operator and what it computes in."""
     table = plain(None, "operator", "computes in", "count", "elements", "weights", left=("operator", "computes in"))
-    counts = Counter((one.kind, one.computes) for one in found.operators)
+    counts = Counter((one.kind, one.computes) for one in file.operators)
     for (kind, computes), count in counts.most_common():
-        own = [one for one in found.operators if (one.kind, one.computes) == (kind, computes)]
+        own = [one for one in file.operators if (one.kind, one.computes) == (kind, computes)]
         elements = sum(math.prod(size or 1 for size in one.shape) for one in own if one.shape)
         size = sum(sum(one.weights.values()) for one in own)
-        style = "yellow" if found.int8 and computes in FLOAT else ""
+        style = "yellow" if file.int8 and computes in FLOAT else ""
         row = (kind, computes, str(count), f"{elements:,}" if elements else "-", show_bytes(size) if size else "-")
         table.add_row(*(Text(cell) for cell in row), style=style)
     return table
 
 
-def _layers(found: Inspection) -> Table:
+def _layers(file: Inspection) -> Table:
     table = plain(None, "layer", "kind", "computes in", "relative error", "why", left=("layer", "computes in", "why"))
-    for layer in found.worst[:MOST_LAYERS]:
+    for layer in file.worst[:MOST_LAYERS]:
         cells = (layer.name, layer.kind, layer.stored, f"{layer.relative_l2_error:.2g}", layer.why)
         table.add_row(*(Text(cell) for cell in cells))
     return table
@@ -157,21 +161,21 @@ def _delegation(share: float, delegates: int) -> str:
     return f"{share:.0%} of the operators run in {delegates} delegate{'s' if delegates > 1 else ''}"
 
 
-def _remarks(found: Inspection) -> list[str]:
+def _remarks(file: Inspection) -> list[str]:
     """Sentences on the path that the file takes through its engine."""
     lines = []
-    if found.delegated_share is not None:
-        lines.append(_delegation(found.delegated_share, found.delegates or 0))
-    if found.conversions:
-        lines.append(f"conversions between types: {named(found.conversions)}")
-    if found.runs:
-        lines.append(f"here the engine runs: {named(found.runs)}")
-    if found.only_float:
+    if file.delegated_share is not None:
+        lines.append(_delegation(file.delegated_share, file.delegates or 0))
+    if file.conversions:
+        lines.append(f"conversions between types: {named(file.conversions)}")
+    if file.runs:
+        lines.append(f"here the engine runs: {named(file.runs)}")
+    if file.only_float:
         lines.append(
-            f"float between int8, where {found.format} has no int8 form or a slower one: {named(found.only_float)}"
+            f"float between int8, where {file.format} has no int8 form or a slower one: {named(file.only_float)}"
         )
-    if found.complaints:
-        lines += ["not int8:", *(f"  {sentence}" for sentence in found.complaints)]
-    elif found.computes.get(INT8):
+    if file.complaints:
+        lines += ["not int8:", *(f"  {sentence}" for sentence in file.complaints)]
+    elif file.computes.get(INT8):
         lines.append("every layer that can be is int8")
     return lines

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any, TextIO
 
-from edgebench.ground.errors import UsageError
+from edgebench.ground.paths import write as write
 from edgebench.ground.progress import OnProgress, Step
 
 if TYPE_CHECKING:
@@ -26,20 +26,6 @@ def document(value: Any) -> str:
 def json(value: Any) -> None:
     """Prints `value` as one indented JSON document."""
     sys.stdout.write(document(value))
-
-
-def write(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all: under a temporary name, then renamed. Raises UsageError where it cannot be."""
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_bytes(content)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {(error.strerror or type(error).__name__).lower()}") from error
 
 
 def table(block: RenderableType) -> None:

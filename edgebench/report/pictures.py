@@ -24,6 +24,7 @@ NAMED: Final = 5
 CHOOSE: Final = "choose with --model, --device, --fmt or --precision"
 SCALE: Final = 2.0  # pixels of a PNG a point: sharp in print and on dense screens
 
+
 Series = list[tuple[Key, list[Point]]]
 
 
@@ -73,25 +74,25 @@ def write_plot(source: str, path: Path, picture: Picture, *, on_warning: Callabl
     output.write(path, content)
 
 
-def draw(found: Stored, picture: Picture) -> Chart:
+def draw(store: Stored, picture: Picture) -> Chart:
     """The chart of some stored results, such as for a notebook; raises as `write_plot` does."""
     if picture.look not in LOOKS:
         raise unknown("look", picture.look, LOOKS)
-    series = [(key, points) for key, points in found.series.items() if picture.wanted.fits(key)]
+    series = [(key, points) for key, points in store.series.items() if picture.wanted.fits(key)]
     if not series:
-        raise UsageError(f"no stored result fits; there are: {_named(list(found.series))}")
+        raise UsageError(f"no stored result fits; there are: {_named(list(store.series))}")
     if picture.kind == "pareto":
-        return _pareto(found, series, picture)
+        return _pareto(store, series, picture)
     if picture.kind == "history":
         return _history(series, picture.look)
-    return _of_one(found, series, picture)
+    return _of_one(store, series, picture)
 
 
-def _pareto(found: Stored, series: Series, picture: Picture) -> Chart:
+def _pareto(store: Stored, series: Series, picture: Picture) -> Chart:
     from edgebench.report import plots
 
     known = accuracy.read(picture.accuracies) if picture.accuracies else accuracy.Accuracies()
-    results = [found.read(points[-1]) for _, points in series]
+    results = [store.read(points[-1]) for _, points in series]
     good = [result for result in results if result.status == "ok"]
     y = picture.y or ("accuracy" if any(overview.top1(result, known) is not None for result in good) else "size")
     if y not in plots.TRADES:
@@ -134,10 +135,10 @@ def _history(series: Series, look: Look) -> Chart:
     return plots.history(points, steps, look=look)
 
 
-def _of_one(found: Stored, series: Series, picture: Picture) -> Chart:
+def _of_one(store: Stored, series: Series, picture: Picture) -> Chart:
     """A plot of one cell. Raises UsageError when several fit, or none has what the plot shows."""
     able = [
-        (key, result) for key, points in series for result in [found.read(points[-1])] if _has(picture.kind, result)
+        (key, result) for key, points in series for result in [store.read(points[-1])] if _has(picture.kind, result)
     ]
     if not able:
         what = "operators; `edgebench profile --per-op` stores them" if picture.kind == "operators" else "samples"

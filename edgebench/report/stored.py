@@ -6,7 +6,6 @@ record is read again where its samples are needed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
@@ -191,14 +190,15 @@ def _level(head: _Head, name: str) -> float | None:
     """The median of the processes' 10th percentiles, or the estimate. Raises UsageError for one not above zero."""
     if head.latency_s is None:
         return None
+    what = f"{name}: a record of {head.time} has a latency"
     if isinstance(head.latency_s, _Estimated):
-        return _checked(head.latency_s.value, head, name)
+        return sources.check_time(head.latency_s.value, what)
     levels = []
     for process in head.latency_s:
         if process:
             process.sort()
             if not process[0] > 0:
-                _checked(process[0], head, name)
+                sources.check_time(process[0], what)
             levels.append(quantile(process, QUANTILE))
     return median(levels) if levels else None
 
@@ -211,15 +211,6 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     if below == last:
         return ordered[last]
     return ordered[below] + (ordered[below + 1] - ordered[below]) * (place - below)
-
-
-def _checked(value: float, head: _Head, name: str) -> float:
-    if not (math.isfinite(value) and value > 0):
-        raise UsageError(
-            f"{name}: a record of {head.time} has a latency of {value:g} s, and times are above zero: the file was"
-            " not written by edgebench, or was changed; measure again"
-        )
-    return value
 
 
 def _refuse(sentence: str) -> None:

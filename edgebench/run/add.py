@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Final
 
-from edgebench.ground.errors import UsageError, unknown
-from edgebench.machines import profiles
+from msgspec import convert
+from msgspec.structs import asdict, replace
+
+from edgebench.ground import toml
+from edgebench.ground.errors import DeviceError, UsageError, unknown
+from edgebench.ground.paths import write
+from edgebench.machines import facts, profiles
 from edgebench.machines.device_files import user_folders
-from edgebench.machines.profiles import DeviceProfile, Reach
-from edgebench.places.board import facts
+from edgebench.machines.environment import memory_total
+from edgebench.machines.profiles import Caches, Cpu, DeviceProfile, Reach, Source
 from edgebench.places.board.reach import link
+from edgebench.places.board.shell import Link, ask
+
+_READ: Final = f"""
+cd /
+printf '== machine\\n%s\\n' "$(uname -m)"
+for file in {" ".join(facts.FILES)}
+do
+  if [ -r "$file" ]; then printf '\\n== %s\\n' "$file"; tr '\\000' '\\n' < "$file" 2> /dev/null; fi
+done
+"""
 
 
 def add(name: str, way: Reach, *, here: bool = False, force: bool = False) -> tuple[Path, DeviceProfile]:
@@ -28,11 +41,11 @@ def add(name: str, way: Reach, *, here: bool = False, force: bool = False) -> tu
         raise UsageError(f"{path} is there already: write over it with `force`, or choose another name")
     connection = link(way)
     try:
-        files = facts.read(connection)
+        files = _files(connection)
     finally:
         connection.close()
     via = "over SSH" if way.via == "ssh" else "through adb"
-    found = facts.profile(name, files, way, f"the device's own /proc and /sys, read {via} on {_today()}")
+    found = profile(name, files, way, f"the device's own /proc and /sys, read {via} on {_today()}")
     text = show(found)
     profiles.parse(text, name, str(path))
     write(path, text)
@@ -48,6 +61,51 @@ def way(via: str | None, connect: str | None, python: str | None) -> Reach:
     return Reach(via="adb" if via == "adb" else "ssh", address=connect, python=python)
 
 
+def _files(link: Link) -> dict[str, str]:
+    """The files of a device that tell what it is, by their path from its root; "machine" is what uname says."""
+    parts = re.split(r"^== (\S+)\n", ask(link, _READ).text, flags=re.MULTILINE)
+    return {name: text.strip() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def profile(name: str, files: facts.Files, reach: Reach, source: str) -> DeviceProfile:
+    """The profile of a device with these `files`; `source` is said to be where each figure was read.
+
+    Raises DeviceError when they do not tell its cores.
+    """
+    big = facts.biggest(files)
+    if not big:
+        raise DeviceError(f"the device of '{name}' does not list its cores in /proc/cpuinfo")
+    told = DeviceProfile(
+        name=name,
+        title=facts.title(files) or name,
+        memory_bytes=memory_total(files.get("proc/meminfo", "")),
+        reach=reach,
+        cpu=Cpu(
+            soc=facts.soc(files),
+            core=facts.core(files, big[0]) or "unknown",
+            cores=len(big),
+            clock_hz=facts.clock_hz(files, big[0]),
+            isa=facts.isa(files),
+            caches=convert(facts.caches(files, big[0]), Caches),
+        ),
+    )
+    fields = [field for field, value in _quantities(told).items() if value is not None]
+    sources = [Source(field=field, source=source) for field in ("cpu.soc", "cpu.core", "cpu.isa", *fields)]
+    return replace(told, sources=tuple(sources))
+
+
+def _quantities(profile: DeviceProfile) -> dict[str, float | None]:
+    """The figures of a profile that have a unit, by their dotted key."""
+    held = profile.cpu.caches
+    return {
+        "memory": profile.memory_bytes,
+        "cpu.clock": profile.cpu.clock_hz,
+        "cpu.caches.l1d": held.l1d_bytes,
+        "cpu.caches.l2": held.l2_bytes,
+        "cpu.caches.l3": held.l3_bytes,
+    }
+
+
 def place(name: str, *, here: bool) -> Path:
     """The file of a user's device. Raises UsageError for a name that cannot be one."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name) or name == "host":
@@ -58,43 +116,39 @@ def place(name: str, *, here: bool) -> Path:
 
 def show(profile: DeviceProfile) -> str:
     """A profile as the TOML that `profiles.parse` reads, without calibrations."""
-    cpu, held = profile.cpu, profile.cpu.caches
-    lines = [f"name = {_text(profile.name)}", f"title = {_text(profile.title)}", *_size("memory", profile.memory_bytes)]
-    lines += ["", "[cpu]", f"soc = {_text(cpu.soc)}", f"core = {_text(cpu.core)}", f"cores = {cpu.cores}"]
-    lines += [f'clock = "{cpu.clock_hz / 1e6:g}MHz"'] if cpu.clock_hz else []
-    lines += [f"isa = {_text(cpu.isa)}", "", "[cpu.caches]"]
-    lines += [*_size("l1d", held.l1d_bytes), *_size("l2", held.l2_bytes), *_size("l3", held.l3_bytes)]
-    if isinstance(profile.reach, Reach):
-        values = {key: getattr(profile.reach, key) for key in profile.reach.__struct_fields__}
-        lines += ["", "[reach]", *(f"{key} = {_text(value)}" for key, value in values.items() if value)]
-    for source in profile.sources:
-        lines += ["", "[[sources]]", f"field = {_text(source.field)}", f"source = {_text(source.source)}"]
-    return "\n".join(lines) + "\n"
+    cpu, held, reach = profile.cpu, profile.cpu.caches, profile.reach
+    caches = {"l1d": _size(held.l1d_bytes), "l2": _size(held.l2_bytes), "l3": _size(held.l3_bytes)}
+    clock = f"{cpu.clock_hz / 1e6:g}MHz" if cpu.clock_hz else ""
+    return toml.show(
+        _told(
+            {
+                "name": profile.name,
+                "title": profile.title,
+                "memory": _size(profile.memory_bytes),
+                "cpu": {"soc": cpu.soc, "core": cpu.core, "cores": cpu.cores, "clock": clock, "isa": cpu.isa}
+                | {"caches": caches},
+                "reach": asdict(reach) if isinstance(reach, Reach) else {},
+                "sources": [{"field": each.field, "source": each.source} for each in profile.sources],
+            }
+        )
+    )
 
 
-def _size(key: str, size_bytes: int | None) -> list[str]:
+def _told(value: Any) -> Any:
+    """A value without what the board does not tell, and its texts without what a terminal cannot show."""
+    if isinstance(value, dict):
+        return {key: _told(held) for key, held in value.items() if held not in (None, "", {}, [])}
+    if isinstance(value, list):
+        return [_told(held) for held in value]
+    return "".join(letter for letter in value if letter.isprintable()) if isinstance(value, str) else value
+
+
+def _size(size_bytes: int | None) -> str:
     if size_bytes is None:
-        return []
+        return ""
     unit, factor = ("MiB", 2**20) if size_bytes % 2**20 == 0 else ("KiB", 2**10)
-    return [f'{key} = "{size_bytes / factor:.15g}{unit}"']
-
-
-def _text(value: str) -> str:
-    """A basic string of TOML, which is written as one of JSON is."""
-    return json.dumps("".join(letter for letter in value if letter.isprintable()), ensure_ascii=False)
+    return f"{size_bytes / factor:.15g}{unit}"
 
 
 def _today() -> str:
     return datetime.now(UTC).date().isoformat()
-
-
-def write(path: Path, text: str) -> None:
-    """Writes beside the file and renames. Raises UsageError when the folder cannot be written to."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False) as file:
-            file.write(text)
-        os.chmod(file.name, 0o644)
-        Path(file.name).rename(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {(error.strerror or type(error).__name__).lower()}") from error

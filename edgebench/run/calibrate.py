@@ -19,14 +19,14 @@ from msgspec.structs import replace
 
 from edgebench.estimate import fit, grid, user_calibration
 from edgebench.ground.errors import DeviceError, UsageError
-from edgebench.ground.paths import cache_folder
+from edgebench.ground.paths import cache_folder, write
 from edgebench.ground.progress import OnProgress, silent
 from edgebench.ground.records import ExportSpec, Measurement, Result, Scenario
+from edgebench.ground.toml import show
 from edgebench.machines import device_files, profiles
 from edgebench.machines.profiles import Caches, Calibration, DeviceProfile
 from edgebench.places.board.remote import RemoteTarget
 from edgebench.run import engine, plan
-from edgebench.run.add import write
 from edgebench.run.cell import Cell
 from edgebench.run.mode import Method, Mode
 
@@ -171,7 +171,10 @@ def _show(device: DeviceProfile, done: Sequence[Calibration]) -> str:
     new = {each.cell for each in done}
     kept = [each for each in (stored.calibrations if stored else ()) if each.cell not in new]
     cpu = device.cpu
-    facts = [HEAD.format(name=device.name), f'name = "{device.name}"', "", "[cpu]"]
-    facts += [f'clock = "{cpu.clock_hz:.0f}Hz"', f'bandwidth = "{cpu.bandwidth_bytes_per_s:.0f}B/s"']
-    facts += [f'caches.l2 = "{cpu.caches.last_level_bytes}B"']
-    return "\n\n".join(["\n".join(facts), *(fit.toml(each) for each in (*kept, *done))]) + "\n"
+    facts = {
+        "clock": f"{cpu.clock_hz:.0f}Hz",
+        "bandwidth": f"{cpu.bandwidth_bytes_per_s:.0f}B/s",
+        "caches": {"l2": f"{cpu.caches.last_level_bytes}B"},
+    }
+    text = show({"name": device.name, "cpu": facts})
+    return f"{HEAD.format(name=device.name)}\n{text}\n{fit.toml([*kept, *done])}"

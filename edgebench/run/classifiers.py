@@ -15,8 +15,8 @@ from edgebench.formats.examples import Array
 from edgebench.formats.format import form
 from edgebench.formats.native import Native, fed, session
 from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.process import one_thread
 from edgebench.ground.records import Artifact, Scenario
-from edgebench.ground.threads import one_thread
 from edgebench.places.target import Outputs, OutputsJob, Raised, Target
 from edgebench.runtimes import runtime_of, unavailable
 

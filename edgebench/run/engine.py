@@ -220,7 +220,7 @@ class Engine:
         return count_host(artifact, on_progress=tell)
 
     def _estimate(self, cell: Cell, artifact: Artifact | None, tell: Tell) -> Result:
-        from edgebench.estimate import estimate
+        from edgebench.estimate.estimator import estimate
         from edgebench.models import zoo
         from edgebench.run.graph_of import graph_of, graph_of_model
 

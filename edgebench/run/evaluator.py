@@ -147,7 +147,7 @@ class Evaluator:
             return None, ["not compared with torch: the network of a ready file is not known"]
         if artifact.weights_sha256 != given:
             return None, ["not compared with torch: give the weights that the file was made from with --weights"]
-        from edgebench.ground.threads import one_thread
+        from edgebench.ground.process import one_thread
         from edgebench.models.build import build
         from edgebench.run.classifiers import of_module
 

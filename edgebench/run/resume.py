@@ -19,7 +19,7 @@ from uuid import uuid4
 from msgspec.structs import astuple
 
 from edgebench.ground import store
-from edgebench.ground.records import ExportSpec, Measurement, ModelSpec, Provenance, Record, Result, Scenario, Status
+from edgebench.ground.records import ExportSpec, ModelSpec, Provenance, Record, Result, Scenario, Status
 
 _DONE: Final[tuple[Status, ...]] = ("ok",)
 Address = tuple[Hashable, ...]
@@ -49,7 +49,7 @@ def _hashable(value: Any) -> Hashable:
 
 def address_of(result: Result) -> Address:
     """The address of the cell that a stored record belongs to, from the record alone."""
-    scenario = result.scenario if isinstance(result, Measurement) else Scenario(threads=result.threads)
+    scenario = result.scenario or Scenario(threads=result.threads)
     return address(result.model, result.export, result.device, result.runtime, result.provenance, scenario)
 
 
@@ -86,7 +86,7 @@ class Stored:
                 continue
             if of_a_file and result.status == "ok" and result.artifact_sha256 is None:
                 continue
-            if not operators or (isinstance(result, Measurement) and result.operators is not None):
+            if not operators or result.operators is not None:
                 return result
         return None
 

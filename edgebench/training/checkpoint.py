@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from edgebench.ground.errors import TrainingError, UsageError
+from edgebench.ground.paths import write_atomically
 from edgebench.ground.records import ModelSpec
 from edgebench.models.trained import Trained, metadata
 from edgebench.training.settings import Settings, differences
@@ -72,20 +72,13 @@ def save_weights(path: Path, values: Mapping[str, Tensor], trained: Trained) -> 
 
 
 def replace(path: Path, content: bytes | memoryview) -> None:
-    """Writes under a temporary name, to the disk itself, then renames. Raises TrainingError."""
-    partial = path.with_name(f".{path.name}.partial")
+    """Writes a file whole, or not at all. Raises TrainingError."""
     try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_atomically(path, content)
     except OSError as error:
         raise TrainingError(
             f"cannot write {path}: {(error.strerror or type(error).__name__).lower()}; {_kept(path)}"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _kept(path: Path) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from edgebench.data import Dataset, Unreadable
 from edgebench.data.dataset import Pixels
-from edgebench.data.preparing import crop
+from edgebench.data.images import crop
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ModelSpec, Preprocessing
 

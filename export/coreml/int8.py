@@ -17,8 +17,8 @@ from edgebench.formats.layers import relative_errors, torch_names
 from edgebench.formats.network import Network
 from edgebench.formats.quiet import quiet
 from edgebench.ground.errors import UsageError
+from edgebench.ground.process import one_thread
 from edgebench.ground.records import LayerError, Preprocessing, Quantization, QuantizationReport
-from edgebench.ground.threads import one_thread
 
 WEIGHTED = ("conv", "linear")
 NORMALISED = "local response normalisation divides by what 8 bits cannot hold"

@@ -9,7 +9,7 @@ import ncnn
 import numpy as np
 
 from edgebench.formats.examples import Array
-from edgebench.formats.ncnn.param import BIN, PARAM, parse
+from edgebench.formats.ncnn.files import BIN, PARAM, parse
 from edgebench.ground.errors import ExportError
 from edgebench.runtimes.ncnn.engine import configure
 

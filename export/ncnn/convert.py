@@ -24,7 +24,7 @@ import pnnx
 import torch
 from torch import nn
 
-from edgebench.formats.ncnn.param import BIN, PARAM, Layer, parse, show
+from edgebench.formats.ncnn.files import BIN, PARAM, Layer, parse, show
 from edgebench.formats.network import INPUT, OUTPUT, Conversion, Network
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.ground.errors import ExportError

@@ -6,8 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from edgebench.formats.inspect import FP16, FP32, INT8, SHAPE, Inspected, Operator
-from edgebench.formats.ncnn import weights
-from edgebench.formats.ncnn.param import BIN, PARAM, Layer, parse
+from edgebench.formats.ncnn.files import BIN, PARAM, Block, Layer, number, parse, read_weights
 from edgebench.formats.ncnn.static import QUANTIZED
 from edgebench.ground.errors import ExportError, UsageError
 from edgebench.ground.records import Layout, TensorSpec
@@ -24,7 +23,7 @@ def inspect(path: Path) -> Inspected:
             raise UsageError(f"{path} is not a whole .ncnn folder: {name} is missing in it")
     try:
         layers = parse((path / PARAM).read_text("utf-8"))
-        blocks = weights.read(layers, (path / BIN).read_bytes())
+        blocks = read_weights(layers, (path / BIN).read_bytes())
         inputs, outputs = ends(str(path / PARAM))
     except ExportError as error:
         raise UsageError(f"{path} cannot be inspected: {error}") from error
@@ -43,13 +42,13 @@ def _tensor(described: dict[str, object]) -> TensorSpec:
     return TensorSpec(name=str(described["name"]), shape=shape, dtype="float32", layout=LAYOUTS.get(len(shape)))
 
 
-def _operator(layer: Layer, blocks: list[weights.Block]) -> Operator:
+def _operator(layer: Layer, blocks: list[Block]) -> Operator:
     stored: Counter[str] = Counter()
     for block in blocks:
         stored[block.values.dtype.name] += block.values.nbytes
     computes = FP16 if "float16" in stored else FP32
     if layer.kind in SHAPES:
         computes = SHAPE
-    elif weights.number(layer, 8) and "int8" in stored:
+    elif number(layer, 8) and "int8" in stored:
         computes = INT8
     return Operator(layer.name, layer.kind, computes, layer.inputs, layer.outputs, weights=dict(stored))

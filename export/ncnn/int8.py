@@ -11,9 +11,19 @@ import numpy as np
 from edgebench.formats import calibrated
 from edgebench.formats.examples import Array
 from edgebench.formats.layers import relative_errors, torch_names
-from edgebench.formats.ncnn import weights
 from edgebench.formats.ncnn.activations import Blobs, activations
-from edgebench.formats.ncnn.param import BIN, PARAM, Layer, parse, show, sources
+from edgebench.formats.ncnn.files import (
+    BIN,
+    PARAM,
+    Block,
+    Layer,
+    number,
+    parse,
+    read_weights,
+    show,
+    sources,
+    write_weights,
+)
 from edgebench.formats.ncnn.static import OUTPUT_IN_INT8, QUANTIZED, WEIGHTED, quantize
 from edgebench.formats.network import Network
 from edgebench.ground.errors import UsageError
@@ -34,7 +44,7 @@ def write(network: Network, source: Path, path: Path) -> tuple[QuantizationRepor
         asked = "int8 input and output" if wanted.scheme == "static" else f"the scheme {wanted.scheme}"
         raise UsageError(f"{asked} does not exist in ncnn: leave that option out")
     layers = parse((source / PARAM).read_text("utf-8"))
-    arrays = weights.read(layers, (source / BIN).read_bytes())
+    arrays = read_weights(layers, (source / BIN).read_bytes())
     blobs = sources(layers)
     observed = {blobs[layer.inputs[0]] for layer in layers if layer.kind in QUANTIZED}
 
@@ -54,18 +64,18 @@ def write(network: Network, source: Path, path: Path) -> tuple[QuantizationRepor
     return msgspec.structs.replace(report, activations=SYMMETRIC), warnings
 
 
-def save_folder(layers: list[Layer], arrays: dict[str, list[weights.Block]], folder: Path) -> None:
+def save_folder(layers: list[Layer], arrays: dict[str, list[Block]], folder: Path) -> None:
     """Writes the two files of a network into a new folder."""
     folder.mkdir()
     (folder / PARAM).write_text(show(layers), "utf-8")
-    (folder / BIN).write_bytes(weights.write(layers, arrays))
+    (folder / BIN).write_bytes(write_weights(layers, arrays))
 
 
 def _run(folder: Path) -> Callable[[Array], Array]:
     return load(str(folder)).run
 
 
-def _names(network: Network, layers: Sequence[Layer], arrays: Mapping[str, list[weights.Block]]) -> dict[str, str]:
+def _names(network: Network, layers: Sequence[Layer], arrays: Mapping[str, list[Block]]) -> dict[str, str]:
     """The weighted layers' names in torch, by their own."""
     sizes = {layer.name: arrays[layer.name][0].values.size for layer in layers if layer.kind in WEIGHTED}
     return torch_names(network, sizes)
@@ -110,9 +120,9 @@ def _scaled(passes: Iterable[Blobs], scales: dict[str, float]) -> Iterator[Blobs
 def _output_scales(folder: Path) -> dict[str, float]:
     """The scale of each blob that is passed on in 8 bits: the last array of the layer that writes it."""
     layers = parse((folder / PARAM).read_text("utf-8"))
-    arrays = weights.read(layers, (folder / BIN).read_bytes())
+    arrays = read_weights(layers, (folder / BIN).read_bytes())
     return {
         layer.outputs[0]: float(arrays[layer.name][-1].values[0])
         for layer in layers
-        if layer.kind in QUANTIZED and weights.number(layer, 8) > OUTPUT_IN_INT8
+        if layer.kind in QUANTIZED and number(layer, 8) > OUTPUT_IN_INT8
     }

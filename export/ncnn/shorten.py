@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from edgebench.formats.ncnn.param import BIN, PARAM, Layer, parse, show
+from edgebench.formats.ncnn.files import BIN, PARAM, Layer, parse, show
 from edgebench.places.emulator.by_operator import Prefix, named
 
 COPIES_NOTHING: Final = ("Input", "Split")  # they hand a tensor on

@@ -18,8 +18,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.formats.ncnn.param import Layer, sources
-from edgebench.formats.ncnn.weights import Block, number
+from edgebench.formats.ncnn.files import Block, Layer, number, sources
 
 Array = npt.NDArray[np.float32]
 Range = tuple[float, float]

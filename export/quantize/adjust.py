@@ -2,15 +2,167 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, TypeGuard
+
+import numpy as np
 
 from edgebench.formats.network import Network
-from edgebench.formats.quantize.bias import correct
-from edgebench.formats.quantize.equalize import equalize
-from edgebench.graph.operators import Graph
+from edgebench.graph.operators import Array, Conv, Dense, GlobalPool, Graph, Operator, Pool, Subsample
 from edgebench.ground.records import Quantization
+
+LEVELS: Final = 127  # int8 weights are symmetric around zero
+
+
+def correct(graph: Graph, means: Mapping[str, Array]) -> Graph:
+    """Returns `graph` with corrected biases; `means` are those of each channel of each tensor, by name.
+
+    Rounded weights shift the mean of a layer's outputs, and the bias takes the shift back. Nagel et al., "Data-Free
+    Quantization Through Weight Equalization and Bias Correction", 2019, section 4.2, with the inputs' means taken from
+    calibration images.
+    """
+    corrected = (_with_bias(operator, means) for operator in graph.operators)
+    return Graph(tuple(corrected), graph.output)
+
+
+def rounding_error(weight: Array) -> Array:
+    """Returns what rounding to int8, with one scale for each output channel, adds to the weights."""
+    largest = np.abs(weight).max(axis=tuple(range(1, weight.ndim)), keepdims=True)
+    scale = np.where(largest > 0, largest, 1) / LEVELS
+    error: Array = (np.rint(weight / scale) * scale - weight).astype(np.float32)
+    return error
+
+
+def _with_bias(operator: Operator, means: Mapping[str, Array]) -> Operator:
+    if not isinstance(operator, Conv | Dense) or operator.weight is None:
+        return operator
+    mean = means[operator.inputs[0]]
+    error = rounding_error(operator.weight)
+    if isinstance(operator, Conv):
+        inside = error.sum(axis=(2, 3))
+        grouped = mean.reshape(operator.groups, 1, -1)
+        shift = (inside.reshape(operator.groups, -1, inside.shape[1]) * grouped).sum(axis=2).reshape(-1)
+    else:
+        shift = error @ mean
+    bias = np.zeros_like(shift) if operator.bias is None else operator.bias
+    return replace(operator, bias=(bias - shift).astype(np.float32))
+
+
+SWEEPS: Final = 20  # over all pairs; later ones change next to nothing
+SMALLEST: Final = 1e-6  # of a range: a channel that is all zeros is left as it is
+PASSING: Final = (Pool, GlobalPool, Subsample)  # f(s x) = s f(x) for each channel
+
+
+class Pair(NamedTuple):
+    """Two layers by name, the second reading what the first computes and nobody else does."""
+
+    first: str
+    second: str
+
+
+def equalize(graph: Graph) -> Graph | None:
+    """Returns an equal graph whose weights have equal ranges across layers, or None where no two layers can be.
+
+    Nagel et al. as above, section 4.1. A layer's output channel divided by s, and the next layer's weights for it
+    multiplied by s, compute the same as long as what lies between keeps positive factors; ReLU6 does not, and becomes
+    ReLU, as in the paper.
+    """
+    found = pairs(graph)
+    if not found:
+        return None
+    layers = {each.name: _free(each, found) for each in graph.operators}
+    for _ in range(SWEEPS):
+        for pair in found:
+            layers.update(_balanced(layers[pair.first], layers[pair.second]))
+    return Graph(tuple(layers[each.name] for each in graph.operators), graph.output)
+
+
+def pairs(graph: Graph) -> list[Pair]:
+    """Returns the pairs of layers that can be equalised, in order."""
+    readers: dict[str, list[Operator]] = {}
+    for operator in graph.operators:
+        for name in operator.inputs:
+            readers.setdefault(name, []).append(operator)
+    found = []
+    for operator in graph.operators:
+        second = _next(operator, readers, graph.output) if _is_first(operator) else None
+        if second is not None:
+            found.append(Pair(operator.name, second.name))
+    return found
+
+
+def _next(operator: Operator, readers: dict[str, list[Operator]], output: str) -> Operator | None:
+    """The layer that alone reads `operator`, perhaps behind operators that let factors pass."""
+    while operator.name != output and len(readers.get(operator.name, [])) == 1:
+        (operator,) = readers[operator.name]
+        if _is_second(operator):
+            return operator
+        if not isinstance(operator, PASSING):
+            return None
+    return None
+
+
+def _is_first(operator: Operator) -> TypeGuard[Conv | Dense]:
+    if not isinstance(operator, Conv | Dense) or operator.weight is None:
+        return False
+    return operator.activation in (None, "relu", "relu6")
+
+
+def _is_second(operator: Operator) -> TypeGuard[Conv | Dense]:
+    if isinstance(operator, Dense):
+        return operator.flattened is None and operator.weight is not None
+    return isinstance(operator, Conv) and (operator.depthwise or operator.groups == 1) and operator.weight is not None
+
+
+def _free(operator: Operator, found: list[Pair]) -> Operator:
+    """The operator with ReLU in place of ReLU6 where its output is to be scaled."""
+    scaled = any(pair.first == operator.name for pair in found)
+    if scaled and isinstance(operator, Conv | Dense) and operator.activation == "relu6":
+        return replace(operator, activation="relu")
+    return operator
+
+
+def _balanced(first: Operator, second: Operator) -> dict[str, Operator]:
+    """Both layers with s = sqrt(r1 r2) / r2 for each channel between them: equation 11 of the paper."""
+    if not (_is_first(first) and _is_second(second)):
+        return {}
+    before, after = _weight(first), _weight(second)
+    outgoing, incoming = _ranges(before, 0), _incoming(second, after)
+    usable = (outgoing > SMALLEST) & (incoming > SMALLEST)
+    scale = np.where(usable, np.sqrt(outgoing / np.maximum(incoming, SMALLEST)), 1).astype(np.float32)
+    bias = None if first.bias is None else first.bias / scale
+    scaled = replace(first, weight=before / _column(scale, before), bias=bias)
+    return {first.name: scaled, second.name: replace(second, weight=_multiplied(second, after, scale))}
+
+
+def _incoming(layer: Conv | Dense, weight: Array) -> Array:
+    """The range of the weights that multiply each input channel."""
+    if isinstance(layer, Conv) and layer.depthwise:
+        return _ranges(weight.reshape(layer.in_channels, -1), 0)
+    return _ranges(weight, 1)
+
+
+def _multiplied(layer: Conv | Dense, weight: Array, scale: Array) -> Array:
+    if isinstance(layer, Conv) and layer.depthwise:
+        return weight * _column(np.repeat(scale, len(weight) // len(scale)), weight)
+    return weight * scale.reshape(1, -1, *[1] * (weight.ndim - 2))
+
+
+def _ranges(weight: Array, axis: int) -> Array:
+    ranges: Array = np.abs(weight).max(axis=tuple(other for other in range(weight.ndim) if other != axis))
+    return ranges
+
+
+def _column(scale: Array, weight: Array) -> Array:
+    return scale.reshape(-1, *[1] * (weight.ndim - 1))
+
+
+def _weight(layer: Conv | Dense) -> Array:
+    if layer.weight is None:
+        raise ValueError(f"'{layer.name}' has no weights")
+    return layer.weight
+
 
 EQUALIZED: Final = "equalized"
 CORRECTED: Final = "bias corrected"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from edgebench.formats.examples import Array
-from edgebench.formats.quantize.bias import rounding_error
+from edgebench.formats.quantize.adjust import rounding_error
 from edgebench.formats.quantize.ranges import STEPS, Range
 from edgebench.formats.quantize.replay import Replay
 from edgebench.graph.operators import Conv, Dense, Graph

@@ -18,8 +18,7 @@ from msgspec.structs import replace as changed
 
 from edgebench.choose.budget import Budget
 from edgebench.choose.confirm import Confirmation, _with_measurement
-from edgebench.choose.points import Describer
-from edgebench.choose.pool import Columns, Pool, Variant, pool
+from edgebench.choose.pool import Columns, Describer, Pool, Variant, pool
 from edgebench.choose.records import Point
 from edgebench.choose.rounds import settle
 from edgebench.choose.scalable import BASES

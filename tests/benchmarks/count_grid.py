@@ -4,13 +4,14 @@ Appends to edgebench/estimate/data/grid.csv what is not there yet for the device
 (`edgebench device setup`). A format takes some five minutes; a run that was cut goes on.
 """
 
-import csv
 import sys
 from pathlib import Path
 
-from edgebench.estimate import counted_grid, grid
+from edgebench.estimate import grid
+from edgebench.estimate.counts import CountedRow
 from edgebench.ground.paths import cache_folder
 from edgebench.ground.records import Measurement
+from edgebench.ground.tables import read_csv
 from edgebench.machines import profiles
 from edgebench.places.emulator.counting import CLASSES, TOTAL
 from edgebench.places.emulator.fakecpu import core_of
@@ -24,7 +25,8 @@ def main(name: str, form: str, precision: str = "fp32") -> None:
     """Counts what is missing, network by network."""
     device = profiles.load(name)
     core = core_of(device).qemu
-    known = {tuple(row[key] for key in counted_grid.KEYS) for row in csv.DictReader(TARGET.read_text().splitlines())}
+    rows = read_csv(TARGET.read_text(), CountedRow)
+    known = {(row.core, row.runtime, row.precision, row.network) for row in rows}
     cells = [Cell(export=each, model=s) for s in grid.specs() for each in plan.export_specs([form], [precision])]
     folder = cache_folder() / "calibrate" / "emulate" / f"{form}-{precision}-x1"
     method = engine.method(device, "emulator")

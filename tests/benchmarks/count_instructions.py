@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from edgebench.formats.ncnn.param import BIN, PARAM, Layer, parse, show
+from edgebench.formats.ncnn.files import BIN, PARAM, Layer, parse, show
 from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, TensorSpec
 from edgebench.machines import profiles
 from edgebench.places.emulator.counting import CLASSES, TOTAL

@@ -71,7 +71,7 @@ def _export(network: str, form: str, converter: str) -> dict[str, float]:
     from edgebench.formats.describe import describe
     from edgebench.formats.format import form as entry
     from edgebench.formats.network import Network
-    from edgebench.ground.gc_pause import collection_paused
+    from edgebench.ground.process import collection_paused
     from edgebench.ground.records import ExportSpec
     from edgebench.models.build import build
 

@@ -7,7 +7,7 @@ from edgebench.choose import Choice
 from edgebench.choose.lines import ALONE, at_the_picks_cost, compare, latency_on, macs
 from edgebench.choose.pool import Variant
 from edgebench.choose.scalable import BASES
-from edgebench.estimate import estimate
+from edgebench.estimate.estimator import estimate
 from edgebench.graph.cost import count
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec

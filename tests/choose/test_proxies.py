@@ -1,5 +1,7 @@
 """Proxies: which networks are trained for how long, with a trainer that only pretends; and one real training."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,8 @@ from edgebench.choose import scaling
 from edgebench.choose.budget import Budget
 from edgebench.choose.pool import Pool, Variant, pool
 from edgebench.choose.prior import logit, percent
-from edgebench.choose.proxies import Request, learned, trainer
-from edgebench.choose.scalable import bases
+from edgebench.choose.proxies import Request, learned, sample, trainer
+from edgebench.choose.scalable import BASES, bases
 from edgebench.choose.space import WITHIN_PRIOR
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec, ModelSpec
@@ -108,3 +110,45 @@ def test_a_real_training_is_found_again(tmp_path: Path) -> None:
     assert train(spec, 1) == first
     assert len(list(tmp_path.rglob("*"))) == before
     assert any("for 1 epochs" in step for step in steps)
+
+
+pytest.importorskip("optuna")
+
+
+@pytest.fixture(scope="module")
+def everything() -> Pool:
+    variant = Variant(ExportSpec(), 1)
+    return pool([BASES["mobilenetv1"]], [variant], load("rpi4"), extent=WITHIN_PRIOR, extrapolate=True)
+
+
+def test_few_measurements_find_nearly_the_best(everything: Pool) -> None:
+    columns = everything.columns
+    fits = columns.latency <= 0.06
+    measured: list[int] = []
+
+    def measure(index: int) -> float:
+        measured.append(index)
+        return float(columns.accuracy[index])
+
+    first = int(np.flatnonzero(fits)[np.argmax(columns.latency[fits])])
+    got = sample(everything.spaces[0], fits, columns.latency, measure, trials=40, first=[first])
+    assert measured[0] == first
+    assert len(measured) == len(set(measured)) == len(got) == 40
+    assert all(fits[index] for index in got)
+    assert max(got.values()) > columns.accuracy[fits].max() - 1.5
+
+
+def test_the_same_seed_measures_the_same_points(everything: Pool) -> None:
+    columns = everything.columns
+    fits = columns.latency <= 0.06
+    runs = [
+        list(sample(everything.spaces[0], fits, columns.latency, lambda index: float(index % 7), trials=12, seed=3))
+        for _ in range(2)
+    ]
+    assert runs[0] == runs[1]
+
+
+def test_nothing_allowed_is_said(everything: Pool) -> None:
+    columns = everything.columns
+    with pytest.raises(UsageError, match="nothing to measure"):
+        sample(everything.spaces[0], columns.latency < 0, columns.latency, lambda _: 0.0, trials=3)

@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from edgebench.choose.budget import Budget
 from edgebench.choose.confirm import Confirmation
-from edgebench.choose.points import Describer
-from edgebench.choose.pool import Pool, Variant, pool
+from edgebench.choose.pool import Describer, Pool, Variant, pool
 from edgebench.choose.records import Point
 from edgebench.choose.rounds import MORE, corrected, settle
 from edgebench.choose.scalable import bases

@@ -12,7 +12,8 @@ from edgebench.choose import Choice, scale
 from edgebench.choose.pool import Variant, pool
 from edgebench.choose.scalable import bases
 from edgebench.choose.space import WITHIN_PRIOR
-from edgebench.estimate import estimate, footprint
+from edgebench.estimate import footprint
+from edgebench.estimate.estimator import estimate
 from edgebench.ground.errors import Regression, UsageError
 from edgebench.ground.records import ExportSpec
 from edgebench.machines.profiles import load

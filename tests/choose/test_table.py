@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 
-from edgebench.choose.arena import Lifetimes, peak_bytes
 from edgebench.choose.scalable import BASES
 from edgebench.choose.table import Grid, Points, Table
-from edgebench.estimate import estimate
-from edgebench.estimate.estimator import calibration_for
+from edgebench.estimate.estimator import calibration_for, estimate
 from edgebench.estimate.form import machine_of
 from edgebench.graph.cost import count
-from edgebench.graph.memory import lifetimes, plan_arena
+from edgebench.graph.memory import plan_arena
 from edgebench.ground.records import ExportSpec
 from edgebench.machines.profiles import load
 from edgebench.models import resolve
@@ -49,8 +47,8 @@ def test_random_candidates_cost_what_the_one_network_estimate_says(name: str, pr
         assert counts.macs[index] == count(graph).macs
         assert counts.weights[index] == count(graph).weight_count
         assert counts.operators[index] == len(graph.operators)
-        assert latency[index] == pytest.approx(alone.latency_s.value, rel=1e-9)
-        assert arena[index] == pytest.approx(plan_arena(graph).peak_bytes, rel=1e-3)
+        assert latency[index] == alone.latency_s.value
+        assert arena[index] == plan_arena(graph).peak_bytes
 
 
 def test_published_points_are_in_the_table_as_they_are_in_the_zoo() -> None:
@@ -65,13 +63,3 @@ def test_published_points_are_in_the_table_as_they_are_in_the_zoo() -> None:
     every = np.arange(len(names))
     counts = Table(grid).counts(Points(every, every, every))
     assert counts.macs.tolist() == [count(sketch(spec)).macs for spec in specs]
-
-
-@pytest.mark.parametrize("name", ["googlenet", "resnet50", "efficientnet_b0", "mobilenetv2"])
-def test_the_arena_of_any_network_is_that_of_the_planner(name: str) -> None:
-    """Googlenet's branches make the placing of buffers harder than any stage of repeated blocks does."""
-    graph = sketch(resolve(name))
-    buffers = sorted(lifetimes(graph), key=lambda buffer: buffer.first)
-    sizes = np.array([[buffer.size_bytes for buffer in buffers]])
-    live = Lifetimes(np.array([b.first for b in buffers]), np.array([b.last for b in buffers]))
-    assert peak_bytes(sizes, live).tolist() == [plan_arena(graph).peak_bytes]

@@ -94,8 +94,3 @@ def test_disturbance_is_nothing_on_an_idle_machine_and_a_multiple_of_the_unrest_
     assert statistics.disturbance(idle) == statistics.disturbance([[], []]) == 0
     assert statistics.unrest(busy) == pytest.approx(math.log((1 + 0.02 * 29.5) / (1 + 0.02 * 5.9)))
     assert statistics.disturbance(busy) == pytest.approx(3 * statistics.unrest(busy))
-
-
-def test_geometric_mean() -> None:
-    assert statistics.geometric_mean([0.5, 2.0, 8.0]) == pytest.approx(2.0)
-    assert statistics.geometric_mean([]) is None

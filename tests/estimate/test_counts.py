@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebench.estimate import counts as counting
 from edgebench.estimate.counts import (
     CORES,
     EVERY,
@@ -16,12 +15,13 @@ from edgebench.estimate.counts import (
     calibrations,
     counted_networks,
     fitted,
+    interval,
+    nearest,
     quantities,
     solve,
-    time_from_counts,
     toml,
 )
-from edgebench.estimate.reference import networks, unseen
+from edgebench.estimate.reference import networks, text, unseen
 from edgebench.machines.profiles import load
 from edgebench.places.emulator.counting import CLASSES, TOTAL
 from edgebench.places.emulator.fakecpu import core_of
@@ -49,7 +49,7 @@ def test_multiply_adds_do_not_depend_on_the_core_and_loads_do() -> None:
 
 
 def test_the_shipped_constants_are_those_that_the_rows_give() -> None:
-    assert toml(fitted()) == counting._text("counts.toml")
+    assert toml(fitted()) == text("counts.toml")
 
 
 @pytest.mark.parametrize("key", calibrations())
@@ -72,22 +72,18 @@ def test_networks_that_no_fit_has_used_lie_inside_the_interval() -> None:
     rows = {row.network: row for row in unseen() if row.cell == ("rpi4", "ncnn", "fp32", 1)}
     counted = counted_networks("cortex-a72")
     for name, row in rows.items():
-        interval, _ = time_from_counts(counted[name], RPI4, "ncnn", "fp32") or pytest.fail("not calibrated")
-        assert interval.low <= row.latency_s <= interval.high
-        assert interval.value == pytest.approx(row.latency_s, rel=0.15)
+        estimate = interval(counted[name], calibrations()["rpi4", "ncnn", "fp32"], RPI4.cpu.clock_hz)
+        assert estimate.low <= row.latency_s <= estimate.high
+        assert estimate.value == pytest.approx(row.latency_s, rel=0.15)
 
 
 def test_a_half_precision_file_takes_the_time_of_a_single_one_where_it_is_unpacked() -> None:
-    counts = counted_networks("cortex-a72")["ncnn/squeezenet"]
-    assert time_from_counts(counts, RPI4, "ncnn", "fp16") == time_from_counts(counts, RPI4, "ncnn", "fp32")
+    assert nearest(RPI4, "ncnn", "fp16") == nearest(RPI4, "ncnn", "fp32") == calibrations()["rpi4", "ncnn", "fp32"]
 
 
-@pytest.mark.parametrize(
-    ("device", "runtime", "precision"), [("rpi4", "litert", "fp32"), ("jetson_nano", "ncnn", "fp32")]
-)
-def test_what_is_not_calibrated_has_no_time(device: str, runtime: str, precision: str) -> None:
-    counts = counted_networks("cortex-a72")["ncnn/squeezenet"]
-    assert time_from_counts(counts, load(device), runtime, precision) is None  # type: ignore[arg-type]
+def test_another_runtime_or_core_has_the_nearest_constants_or_none() -> None:
+    assert nearest(RPI4, "litert", "fp32") == calibrations()["rpi4", "ncnn", "fp32"]
+    assert nearest(load("jetson_nano"), "ncnn", "fp32") is None
 
 
 def test_groups_hold_every_instruction_once() -> None:

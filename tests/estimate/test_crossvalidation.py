@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgebench.estimate import crossvalidation
-from edgebench.estimate.cells import Cell, cells, pools
 from edgebench.estimate.crossvalidation import coverage, families, leave_out, quantile, spread, summary
+from edgebench.estimate.reference import Cell, cells, pools
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,7 @@ import sys
 import msgspec
 import pytest
 
-from edgebench.estimate import estimate
-from edgebench.estimate.estimator import missing
+from edgebench.estimate.estimator import estimate, missing
 from edgebench.estimate.validation import table
 from edgebench.graph.operators import Conv, Dense, Graph, Input
 from edgebench.ground.errors import UsageError
@@ -125,7 +124,8 @@ def test_a_graph_of_one_dense_layer_streams_its_weights(rpi4: DeviceProfile) -> 
 
 def test_estimating_loads_neither_torch_nor_scipy() -> None:
     code = (
-        "import sys; from edgebench import models, profiles; from edgebench.estimate import estimate;"
+        "import sys; from edgebench import models; from edgebench.machines import profiles;"
+        "from edgebench.estimate.estimator import estimate;"
         "from edgebench.models.sketch import sketch; from edgebench.ground.records import ExportSpec;"
         "s = models.resolve('mobilenetv2'); estimate(sketch(s), profiles.load('rpi4'), spec=s, export=ExportSpec());"
         "print(sorted({'torch', 'scipy'} & set(sys.modules)))"

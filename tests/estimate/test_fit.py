@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgebench.estimate import counted_grid, fit, regression
-from edgebench.estimate.cells import cells, pools
+from edgebench.estimate import fit, grid, regression
 from edgebench.estimate.crossvalidation import by_network, leave_out
 from edgebench.estimate.form import TERMS
+from edgebench.estimate.reference import cells, pools
 from edgebench.machines.profiles import Calibration, LeaveOneOut, load, parse
 
 POOLS = [[cell for cell in pool if len(cell.observations) >= fit.FEWEST] for pool in pools(cells())]
@@ -28,7 +28,7 @@ def test_shipped_constants_are_the_fit(pool: list) -> None:
 
 def test_every_shipped_calibration_has_rows() -> None:
     fitted = {cell.key for pool in POOLS for cell in pool}
-    fitted |= {(device, *each.cell) for device, made in counted_grid.calibrations().items() for each in made}
+    fitted |= {(device, *each.cell) for device, made in grid.calibrations().items() for each in made}
     shipped = {
         (device, each.runtime, each.precision, each.threads)
         for device in {key[0] for key in fitted}

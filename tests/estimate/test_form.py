@@ -1,13 +1,26 @@
 """The form: units, monotonicity, and the roof that is the larger of two times."""
 
 import dataclasses
+import random
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebench.estimate.form import COMPUTE, OPERATOR, TERMS, Machine, features, latency_s, machine_of, norm, shares
+from edgebench.estimate.form import (
+    COMPUTE,
+    OPERATOR,
+    TERMS,
+    Machine,
+    batch,
+    features,
+    kernel_s,
+    latency_s,
+    machine_of,
+    norm,
+    shares,
+)
 from edgebench.estimate.work import Work
 from edgebench.ground.errors import UsageError
 from edgebench.machines.profiles import Cpu, DeviceProfile
@@ -17,7 +30,7 @@ CONSTANTS = dict.fromkeys(TERMS, 1.0)
 
 
 def _seconds(work: Work, precision: str = "fp32", machine: Machine = MACHINE, **constants: float) -> float:
-    return latency_s(features([work], precision, machine.cache_bytes), machine, constants)
+    return latency_s([work], precision, machine, constants)
 
 
 def test_cycles_become_seconds_by_the_clock() -> None:
@@ -55,8 +68,22 @@ def test_more_of_anything_never_takes_less_time(kinds: list[str], data: st.DataO
     number = st.integers(0, 10**8)
     kernels = [Work(kind, *(data.draw(number) for _ in range(5))) for kind in kinds]  # type: ignore[arg-type]
     more = [*kernels[:-1], dataclasses.replace(kernels[-1], weights=kernels[-1].weights + 10**6), kernels[0]]
-    one, other = (latency_s(features(each, "fp32", 1e6), MACHINE, CONSTANTS) for each in (kernels, more))
+    one, other = (latency_s(each, "fp32", MACHINE, CONSTANTS) for each in (kernels, more))
     assert 0 < one < other
+
+
+@given(st.lists(st.lists(st.integers(0, 10**9), min_size=5, max_size=5), min_size=1, max_size=9), st.randoms())
+def test_a_network_takes_the_same_alone_in_a_batch_and_in_another_order(
+    amounts: list[list[int]], random: random.Random
+) -> None:
+    kinds = ["gemm", "depthwise", "elementwise", "dense", "exponential"]
+    networks = [[Work(kind, *row) for kind in kinds] for row in amounts]  # type: ignore[arg-type]
+    together = kernel_s(batch(networks), "fp32", MACHINE, CONSTANTS).sum(axis=1).tolist()
+    assert together == [latency_s(each, "fp32", MACHINE, CONSTANTS) for each in networks]
+    mixed = [work for network in networks for work in network]
+    once = latency_s(mixed, "fp32", MACHINE, CONSTANTS)
+    random.shuffle(mixed)
+    assert latency_s(mixed, "fp32", MACHINE, CONSTANTS) == once == sum(together)
 
 
 def test_shares_add_up_to_one() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
 
-from edgebench.estimate.cells import Cell, Observation, cells, pools
 from edgebench.estimate.form import OPERATOR, TERMS, Machine, features
+from edgebench.estimate.reference import Cell, Observation, cells, pools
 from edgebench.estimate.regression import PRIOR, _Problem, fit, seconds
 from edgebench.estimate.work import Work
 

@@ -7,7 +7,7 @@ import pytest
 from edgebench import models
 from edgebench.estimate import counts, user_calibration
 from edgebench.estimate.estimator import estimate
-from edgebench.estimate.form import features, latency_s, machine_of
+from edgebench.estimate.form import latency_s, machine_of
 from edgebench.estimate.grid import specs
 from edgebench.estimate.user_calibration import Basis, Figure
 from edgebench.estimate.work import works
@@ -36,8 +36,7 @@ TRUTH = {
 
 
 def truth_s(spec: ModelSpec) -> float:
-    found = features(works(sketch(spec), "ncnn"), "fp32", MACHINE.cache_bytes)
-    return latency_s(found, MACHINE, TRUTH)
+    return latency_s(works(sketch(spec), "ncnn"), "fp32", MACHINE, TRUTH)
 
 
 FIGURES = [Figure(spec, truth_s(spec)) for spec in specs()]

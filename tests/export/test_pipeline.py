@@ -234,3 +234,13 @@ def test_an_exporter_that_wrote_no_int8_is_refused(spec, builds, tmp_path, monke
     with pytest.raises(ExportError, match="ncnn is not written in int8 yet"):
         export_model(spec, ExportSpec(format="ncnn", precision="int8"), tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_a_file_of_that_name_that_edgebench_did_not_make_is_kept(spec, torch_program, builds, tmp_path):
+    target = tmp_path / file_name(spec, torch_program)
+    target.write_text("somebody's own")
+    with pytest.raises(UsageError, match="edgebench did not make it"):
+        export_model(spec, torch_program, tmp_path)
+    assert target.read_text() == "somebody's own"
+    assert builds == []
+    assert export_model(spec, torch_program, tmp_path, force=True).path == str(target)

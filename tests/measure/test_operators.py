@@ -129,7 +129,7 @@ def test_a_profile_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     path = tmp_path / "x.onnx"
     path.write_text("x")
     with pytest.raises(DeviceError, match="took longer than 0 s"):
-        profile_operators(_artifact(path, "onnx"), "onnxruntime", patience_s=0.01)
+        profile_operators(_artifact(path, "onnx"), "onnxruntime", timeout_s=0.01)
 
 
 def test_a_measurement_whose_operators_cannot_be_timed_says_why(tmp_path: Path) -> None:

@@ -19,21 +19,21 @@ SCENARIO = Scenario(processes=1, warmup_runs=1, warmup_s=0, min_runs=1, min_s=0,
 READ_JOB = "import sys; sys.stdin.read()\n"
 
 
-def events(folder: Path, script: str, patience_s: float = 60.0) -> Generator[Event, None, None]:
+def events(folder: Path, script: str, timeout_s: float = 60.0) -> Generator[Event, None, None]:
     path = folder / "worker.py"
     path.write_text(script)
-    target = LocalTarget(patience_s=patience_s, worker=path)
+    target = LocalTarget(timeout_s=timeout_s, worker=path)
     return target.run(Job(runtime="fake", artifact="x.json", scenario=SCENARIO))
 
 
 def test_a_silent_worker_is_ended(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="fake said nothing for 0 s while importing the engine, and was ended"):
-        list(events(tmp_path, READ_JOB + "import time; time.sleep(3600)", patience_s=0.1))
+        list(events(tmp_path, READ_JOB + "import time; time.sleep(3600)", timeout_s=0.1))
 
 
 def test_a_worker_that_never_reads_its_job_is_ended(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="said nothing"):
-        list(events(tmp_path, "import time; time.sleep(3600)", patience_s=0.1))
+        list(events(tmp_path, "import time; time.sleep(3600)", timeout_s=0.1))
 
 
 @pytest.mark.parametrize("line", [b"hello", b"{}", b'{"event": "party"}', b'{"event": "load", "ns": "long"}', b"\xff"])

@@ -12,10 +12,12 @@ import pytest
 pytest.importorskip("altair", reason="needs altair: pip install 'edgebench[report]'")
 pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install 'edgebench[report]'")
 
+from edgebench.compare.records import Cell
 from edgebench.ground.errors import UsageError
-from edgebench.ground.records import OperatorProfile, OperatorTime
+from edgebench.ground.records import ModelSpec, OperatorProfile, OperatorTime
 from edgebench.report import plots
 from edgebench.report.pictures import KINDS, Picture, Wanted, write_plot
+from edgebench.report.stored import Key
 
 ONE = Wanted("mobilenetv2-w1-d1-r224", "host", "tflite", "fp32")
 
@@ -143,3 +145,20 @@ def test_charts_for_notebooks_need_no_file() -> None:
         [{"label": "a", "metric": "latency", "ratio": 1.1, "low": 1.05, "high": 1.15, "verdict": "slower"}]
     )
     assert chart.to_dict()["datasets"]["rows"][0]["verdict"] == "slower"
+
+
+@pytest.mark.parametrize(
+    ("network", "asked", "fits"),
+    [
+        ("my-wide", "my-wide", True),
+        ("my-wide", "my", False),
+        ("my-wide", "my-wide-w1-d1-r224", True),
+        ("mobilenetv2", "mobilenetv2", True),
+        ("mobilenetv2", "mobilenet", False),
+        ("nets.py:wide", "nets.py:wide", True),
+    ],
+)
+def test_a_network_is_wanted_by_its_whole_name(network: str, asked: str, fits: bool) -> None:
+    model = ModelSpec(name=network, family="user")
+    cell = Cell(model=model.key, export="tflite-fp32", device="host", runtime="litert", threads=1)
+    assert Wanted(model=asked).fits(Key(cell, "measured")) == fits

@@ -10,9 +10,8 @@ import pytest
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.machines import profiles
 from edgebench.machines.profiles import Reach
-from edgebench.places.board import facts
 from edgebench.run import add as adding
-from edgebench.run.add import add
+from edgebench.run.add import add, profile
 
 if TYPE_CHECKING:
     from edgebench.places.board.shell import Link
@@ -43,7 +42,7 @@ def board(parts: list[str], clocks: list[int], features: str = FEATURES) -> dict
 
 
 def test_a_pi_is_known_by_its_files() -> None:
-    found = facts.profile("mypi", board(["0xd08"] * 4, [1_800_000] * 4), Reach(via="ssh", address="pi@x"), "there")
+    found = profile("mypi", board(["0xd08"] * 4, [1_800_000] * 4), Reach(via="ssh", address="pi@x"), "there")
     assert (found.title, found.cpu.soc, found.cpu.core) == ("Raspberry Pi 4 Model B Rev 1.4", "BCM2711", "Cortex-A72")
     assert (found.cpu.cores, found.cpu.clock_hz, found.cpu.isa) == (4, 1.8e9, "armv8-a")
     assert found.cpu.caches == profiles.Caches(l1d_bytes=32 * 1024, l2_bytes=1024 * 1024)
@@ -52,13 +51,13 @@ def test_a_pi_is_known_by_its_files() -> None:
 
 def test_of_two_kinds_of_cores_the_big_ones_count() -> None:
     files = board(["0xd03"] * 4 + ["0xd0b"] * 2, [1_400_000] * 4 + [2_200_000] * 2, f"{FEATURES} asimdhp asimddp")
-    cpu = facts.profile("big", files, Reach(via="ssh"), "there").cpu
+    cpu = profile("big", files, Reach(via="ssh"), "there").cpu
     assert (cpu.core, cpu.cores, cpu.clock_hz, cpu.isa) == ("Cortex-A76", 2, 2.2e9, "armv8.2-a+fp16+dotprod")
 
 
 def test_a_board_that_tells_nothing_is_refused() -> None:
     with pytest.raises(DeviceError, match="the device of 'dark' does not list its cores"):
-        facts.profile("dark", {"machine": "aarch64"}, Reach(via="ssh"), "there")
+        profile("dark", {"machine": "aarch64"}, Reach(via="ssh"), "there")
 
 
 @pytest.fixture
@@ -116,7 +115,7 @@ def test_a_new_device_needs_a_way(via: str | None, connect: str | None, sentence
 
 def test_a_title_with_anything_in_it_is_written_as_toml() -> None:
     files = board(["0xd08"], [1_000_000]) | {"proc/device-tree/model": "A \"board\" \\ [x]\x07 = 'é'"}
-    found = facts.profile("odd", files, Reach(via="adb"), "there")
+    found = profile("odd", files, Reach(via="adb"), "there")
     assert profiles.parse(adding.show(found), "odd", "odd.toml").title == "A \"board\" \\ [x] = 'é'"
 
 

@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from edgebench.ground.records import ModelSpec, Preprocessing
 from edgebench.models import trained, zoo
-from edgebench.models.layouts.layout import LAYOUT_KEY
-from edgebench.models.layouts.library import LIBRARIES, layout
+from edgebench.models.layouts.library import LAYOUT_KEY, LIBRARIES, layout
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,16 +17,8 @@ if TYPE_CHECKING:
 
 def library_of(path: Path) -> str:
     """The library whose layout a weights file says it has, or "" for our own. Reads the file's head only."""
-    if path.suffix != ".safetensors" or not path.is_file():
-        return ""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="np") as file:
-            found = (file.metadata() or {}).get(LAYOUT_KEY, "")
-    except (SafetensorError, OSError):  # whoever reads the values says what is wrong with it
-        return ""
-    return found if found in LIBRARIES else ""
+    library = trained.stored_metadata(path).get(LAYOUT_KEY, "")
+    return library if library in LIBRARIES else ""
 
 
 def adapted(network: nn.Module, library: str, name: str) -> None:

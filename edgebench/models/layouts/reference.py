@@ -1,21 +1,28 @@
 """What `--weights` takes: FILE, LIBRARY:FILE, or a URL in place of the file; it becomes a file on this machine.
 
 A file in another library's layout becomes a copy in the user's cache that says so in its metadata, so that whatever
-loads, hashes or ships weights later only ever sees a file.
+loads, hashes or ships weights later only ever sees a file. What comes from the web is streamed into the cache, and kept
+only with the hash that was asked for.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Final
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.paths import cache_folder, replaced
 from edgebench.ground.progress import Tell
-from edgebench.models.layouts.download import download, is_url, temporary
-from edgebench.models.layouts.layout import LAYOUT_KEY
-from edgebench.models.layouts.library import LIBRARIES
+from edgebench.ground.units import show_bytes
+from edgebench.models.layouts.library import LAYOUT_KEY, LIBRARIES
 
 _SHA256: Final = re.compile(r"[0-9a-fA-F]{64}")
 _PREFIX: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]+):(?!//)(.+)")
@@ -44,12 +51,12 @@ def obtain(reference: str | None, sha256: str | None = None, *, tell: Tell) -> P
 
 
 def _split(reference: str) -> tuple[str, str]:
-    found = _PREFIX.fullmatch(reference)
-    if found is None or Path(reference).exists():
+    match = _PREFIX.fullmatch(reference)
+    if match is None or Path(reference).exists():
         return "", reference
-    if found[1] not in LIBRARIES:
-        raise unknown("library of weights", found[1], LIBRARIES)
-    return found[1], found[2]
+    if match[1] not in LIBRARIES:
+        raise unknown("library of weights", match[1], LIBRARIES)
+    return match[1], match[2]
 
 
 def _file(place: str, sha256: str | None, tell: Tell) -> Path:
@@ -58,8 +65,8 @@ def _file(place: str, sha256: str | None, tell: Tell) -> Path:
     path = Path(place)
     if not path.is_file():
         raise UsageError(f"there is no weights file {path}")
-    if sha256 is not None and (found := _hash(path)) != sha256:
-        raise UsageError(f"{path} is refused: its SHA-256 is {found}, not {sha256}")
+    if sha256 is not None and (digest := _hash(path)) != sha256:
+        raise UsageError(f"{path} is refused: its SHA-256 is {digest}, not {sha256}")
     return path
 
 
@@ -74,9 +81,9 @@ def _marked(file: Path, library: str) -> Path:
     target = _folder() / f"{library}-{_hash(file)[:32]}.safetensors"
     if not target.is_file():
         values = {key: value.detach().clone().contiguous() for key, value in state.items()}
-        with temporary(target) as partial:
+        with cached(target) as copy:
             try:
-                save_file(values, partial, metadata={LAYOUT_KEY: library})
+                save_file(values, copy.name, metadata={LAYOUT_KEY: library})
             except SafetensorError as error:  # what it makes of a full disk
                 raise OSError(str(error)) from error
     return target
@@ -88,6 +95,80 @@ def _hash(path: Path) -> str:
 
 
 def _folder() -> Path:
-    from edgebench.ground.paths import cache_folder
-
     return cache_folder() / "weights"
+
+
+SUFFIXES: Final = (".pth", ".pt", ".safetensors")
+TIMEOUT_S: Final = 30.0
+_CHUNK: Final = 1 << 20
+
+
+def is_url(place: str) -> bool:
+    """Whether weights are on the web. Plain http is as good here: what counts is the hash."""
+    return place.startswith(("https://", "http://"))
+
+
+def download(url: str, sha256: str | None, folder: Path, tell: Callable[[str], None]) -> Path:
+    """Returns the file at `url`, from `folder` where it is there already, whose name is its hash.
+
+    Nothing is kept of a file whose SHA-256 is another. Raises UsageError for a missing hash, a wrong one, an ending
+    that weights do not have, and a server that does not give the file; also when the folder cannot hold it.
+    """
+    suffix = PurePosixPath(urlsplit(url).path).suffix
+    if suffix not in SUFFIXES:
+        raise UsageError(f"{url} does not end in {', '.join(SUFFIXES)}: weights have one of these endings")
+    if sha256 is None:
+        raise UsageError(
+            f"{url} needs `sha256`: weights from the web are loaded only with the hash that they must have"
+        )
+    target = folder / f"{sha256}{suffix}"
+    if target.is_file():
+        return target
+    with cached(target) as file:
+        fetched = _fetch(url, file, tell)
+        if fetched != sha256:
+            raise UsageError(f"{url} is refused: its SHA-256 is {fetched}, not {sha256}")
+    return target
+
+
+@contextmanager
+def cached(target: Path) -> Iterator[BinaryIO]:
+    """Yields an open file that becomes `target` when the block ends, and goes when it fails.
+
+    Raises UsageError when the folder cannot be written to.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replaced(target) as file:
+            yield file
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise UsageError(f"cannot write {target}: {why}; set XDG_CACHE_HOME to a folder with room") from error
+
+
+def _fetch(url: str, file: BinaryIO, tell: Callable[[str], None]) -> str:
+    """Streams the file and returns its hash."""
+    try:
+        with urlopen(url, timeout=TIMEOUT_S) as answer:
+            size = answer.headers.get("Content-Length")
+            tell(f"downloading {url}{f' ({show_bytes(int(size))})' if size else ''}")
+            return _copy(answer, file, int(size) if size else None)
+    except HTTPError as error:
+        raise UsageError(f"{url} answers {error.code} {error.reason}: check the address") from error
+    except URLError as error:
+        raise UsageError(
+            f"{url} does not answer: {error.reason}; check the address, or download it yourself"
+        ) from error
+    except (HTTPException, TimeoutError, ConnectionError) as error:
+        raise UsageError(f"the download of {url} broke off: {error or type(error).__name__}; try again") from error
+
+
+def _copy(answer: BinaryIO, file: BinaryIO, size: int | None) -> str:
+    digest, done = hashlib.sha256(), 0
+    while chunk := answer.read(_CHUNK):
+        digest.update(chunk)
+        file.write(chunk)
+        done += len(chunk)
+    if size is not None and done != size:
+        raise ConnectionError(f"{done} of {size} bytes came")
+    return digest.hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.progress import Tell, quiet
@@ -17,9 +17,6 @@ from edgebench.places.board.shell import Link
 from edgebench.places.board.ssh import SshLink
 from edgebench.places.local import LocalTarget
 from edgebench.places.target import Target
-
-if TYPE_CHECKING:
-    pass
 
 VIAS: Final = ("local", "ssh", "adb")
 

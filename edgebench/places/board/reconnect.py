@@ -19,7 +19,7 @@ class Gone(Cut):
     """The connection did not come back."""
 
 
-class Patience:
+class Reconnection:
     """Repeats what a cut connection interrupted. `cuts` counts what was survived, `gone` says that the device was lost.
 
     A device that was lost is asked once only, until it answers again: so the rest of a plan does not wait for it.

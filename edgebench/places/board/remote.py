@@ -20,7 +20,7 @@ from edgebench.places.board.board import Board, probe
 from edgebench.places.board.interpreter import RUN, Interpreter, bundled, own
 from edgebench.places.board.lock import Lock
 from edgebench.places.board.push import NoRoom, fingerprint, push, tree_files
-from edgebench.places.board.reconnect import WAITS_S, Gone, Patience, gone_for_now
+from edgebench.places.board.reconnect import WAITS_S, Gone, Reconnection, gone_for_now
 from edgebench.places.board.shell import ANSWER_S, Answer, Link, ask
 from edgebench.places.local import DOING, WORKER, fate, worker_variables
 from edgebench.places.target import Ended, Event, Job, OutputsJob, Raised, decode
@@ -64,7 +64,7 @@ class RemoteTarget:
         self.board: Board = probe(link)
         self._tell = tell
         self._token = token_hex(8)
-        self._patiently = Patience(link, waits_s)
+        self._reconnecting = Reconnection(link, waits_s)
         self._state: dict[str, Any] = {}
         self._sent: dict[str, dict[str, str]] = {}
         self._python = Interpreter((), "")
@@ -76,16 +76,16 @@ class RemoteTarget:
         if isinstance(python, Interpreter):
             self._python = python
         elif python:
-            self._python = self._patiently(lambda: own(self.link, python))
+            self._python = self._reconnecting(lambda: own(self.link, python))
         else:
             self._python = bundled(self.link, self.board, self._push)
         self._push("code", _code())
-        self._patiently(lambda: ask(self.link, TRIM, f"{self.board.home}/artifacts", str(KEPT + 1)))
+        self._reconnecting(lambda: ask(self.link, TRIM, f"{self.board.home}/artifacts", str(KEPT + 1)))
 
     def environment(self, threads: int) -> dict[str, Any]:
         """What may influence a timing there, now; what was last known when the device has gone meanwhile."""
         try:
-            self._patiently(self._lock.renew)
+            self._reconnecting(self._lock.renew)
             found = self._ask("state", {"threads": threads, "libraries": libraries()})
         except Gone:
             if not self._state:
@@ -118,7 +118,7 @@ class RemoteTarget:
 
     def python(self, *arguments: str) -> Answer:
         """What the device's Python answers."""
-        return self._patiently(lambda: ask(self.link, RUN, *self._python.command, *arguments))
+        return self._reconnecting(lambda: ask(self.link, RUN, *self._python.command, *arguments))
 
     def release(self) -> None:
         """Gives the device back; the link stays open."""
@@ -138,14 +138,14 @@ class RemoteTarget:
         try:
             self._push(tree, files)
         except NoRoom:  # files of earlier runs are the first to go
-            self._patiently(lambda: ask(self.link, CLEAR, f"{self.board.home}/artifacts"))
+            self._reconnecting(lambda: ask(self.link, CLEAR, f"{self.board.home}/artifacts"))
             self._push(tree, files)
         return f"{self.board.home}/{tree}/{Path(job.artifact).name}"
 
     def _bring_images(self, job: OutputsJob) -> str:
         """Sends the job's images in place of those of an earlier job, and returns their path on the device."""
         self._sent.pop("images", None)
-        self._patiently(lambda: ask(self.link, CLEAR, f"{self.board.home}/images"))
+        self._reconnecting(lambda: ask(self.link, CLEAR, f"{self.board.home}/images"))
         self._push("images", {"images.npy": Path(job.input)})
         return f"{self.board.home}/images/images.npy"
 
@@ -153,7 +153,7 @@ class RemoteTarget:
         if self._sent.get(tree) == _prints(files):
             return
         place = f"{self.board.home}/{tree}"
-        self._patiently(lambda: push(self.link, place, files, lambda: probe(self.link).free_bytes, self._tell))
+        self._reconnecting(lambda: push(self.link, place, files, lambda: probe(self.link).free_bytes, self._tell))
         self._sent[tree] = _prints(files)
 
     def _measured(self, job: Job, cell: str, artifact: str) -> _Outcome:
@@ -168,7 +168,7 @@ class RemoteTarget:
             "job": self._job(job, artifact),
         }
         for _ in range(MOST_LOST):
-            self._patiently(lambda: self._lock.renew(limit_s))
+            self._reconnecting(lambda: self._lock.renew(limit_s))
             outcome = self._convert(self._ask("run", request, limit_s + ANSWER_S))
             if not outcome.lost:
                 return outcome
@@ -193,7 +193,7 @@ class RemoteTarget:
         data = msgspec.json.encode({**request, "home": self.board.home, "token": self._token})
         supervising = f"{self.board.home}/code/supervisor.py"
         arguments = (*self._python.command, supervising, command)
-        answer = self._patiently(lambda: ask(self.link, RUN, *arguments, data=data, limit_s=limit_s))
+        answer = self._reconnecting(lambda: ask(self.link, RUN, *arguments, data=data, limit_s=limit_s))
         try:
             found: dict[str, Any] = msgspec.json.decode(answer.text.strip(), type=dict[str, Any])
         except msgspec.MsgspecError as error:
@@ -241,9 +241,9 @@ class RemoteTarget:
         if outcome.resumed_s is not None:
             minutes = outcome.resumed_s / 60
             self.notes.append(f"{job.mode} {job.process + 1} is of a run that was cut {minutes:.0f} min before")
-        if self._patiently.cuts:
-            self.notes.append(f"the connection was cut {self._patiently.cuts} times, and nothing was lost")
-            self._patiently.cuts = 0
+        if self._reconnecting.cuts:
+            self.notes.append(f"the connection was cut {self._reconnecting.cuts} times, and nothing was lost")
+            self._reconnecting.cuts = 0
         if abs(outcome.clock_jump_s) > JUMP_S:
             self.notes.append(
                 f"the device's wall clock was set by {outcome.clock_jump_s:+.0f} s while it measured;"

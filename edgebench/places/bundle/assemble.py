@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 import msgspec
 
@@ -195,6 +196,11 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
 
 
 def _qemu_version(packages: Sequence[Path]) -> str:
-    """The version in qemu-user's file name: qemu-user_1%3a7.2+dfsg-7+deb12u18+b3_amd64.deb."""
-    found = (re.fullmatch(r"qemu-user_(?:\d+%3a)?([^_]+)_.*", path.name) for path in packages)
-    return next((match[1] for match in found if match), "unknown")
+    """The version in qemu-user's file name, without its epoch: qemu-user_1%3a7.2+dfsg-7+deb12u18+b3_amd64.deb."""
+    from debian.debian_support import Version
+
+    for name in (path.name for path in packages):
+        if name.startswith("qemu-user_"):
+            version = Version(unquote(name.split("_")[1]))
+            return "-".join(filter(None, (version.upstream_version, version.debian_revision)))
+    return "unknown"

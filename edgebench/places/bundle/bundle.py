@@ -5,7 +5,7 @@ It lies in the user's cache folder under its version and works offline:
 
     root/       the guest's own files, nothing of any device: root/usr, and root/site with the runtimes
     host/       QEMU and its libraries
-    devices/    one root per device: links to root/, and the device's proc/ and sys/ in its likeness
+    devices/    one root per device: links to root/, and proc/ and sys/ as the device has them
     bundle.json what is inside, written last
 """
 

@@ -98,10 +98,10 @@ def debian_sources(host: Host, folder: Path) -> list[Stanza]:
 
 def deb822(text: str) -> Iterator[Stanza]:
     """The enabled stanzas of a .sources file that hold binary packages."""
-    for block in re.split(r"\n[ \t]*\n", text):
-        lines = "\n".join(line for line in block.splitlines() if not line.startswith("#"))
-        fields = re.findall(r"^([\w-]+):[ \t]*(.*(?:\n[ \t].*)*)", lines, re.MULTILINE)
-        stanza = {name.title(): value.rstrip() for name, value in fields}
+    from debian.deb822 import Deb822
+
+    for paragraph in Deb822.iter_paragraphs(text.splitlines(), use_apt_pkg=False):
+        stanza = {name.title(): value for name, value in paragraph.items()}
         if "deb" in stanza.get("Types", "").split() and stanza.get("Enabled", "yes").lower() not in ("no", "false"):
             yield stanza
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from msgspec.structs import replace
 
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.records import Artifact, Parity, Precision
@@ -59,12 +60,7 @@ def compare(found: Path, expected: Path, precision: Precision, evaluated_by: str
         "relative_l2_error": float(np.linalg.norm(ours - theirs) / max(np.linalg.norm(theirs), np.finfo(float).tiny)),
     }
     result = Parity(inputs=len(ours), gate=words, passed=True, evaluated_by=evaluated_by, **parity)
-    return result if getattr(result, error) <= limit else _failed(result)
-
-
-def _failed(parity: Parity) -> Parity:
-    values: dict[str, Any] = {name: getattr(parity, name) for name in parity.__struct_fields__}
-    return Parity(**{**values, "passed": False})
+    return replace(result, passed=getattr(result, error) <= limit)
 
 
 def _outputs(path: Path) -> npt.NDArray[np.float64]:

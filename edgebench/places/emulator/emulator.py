@@ -1,4 +1,4 @@
-"""An emulated device: its own runtime binaries, in a guest under QEMU, on a CPU in its likeness.
+"""An emulated device: its own runtime binaries, in a guest under QEMU, on a CPU that calls itself what its own does.
 
 What it gives is exact where a clock here would say nothing about the device: outputs of the device's kernels, the
 guest's memory, and executed instructions by class. The emulator's clock is not read; a time comes from the counts
@@ -34,8 +34,8 @@ RUNS: Final = 3
 REPEATS_WITHIN: Final = 1e-4
 PYTHONS_OWN: Final = 5000  # instructions by which Python's part of an inference varies
 # An emulated VGG-16 takes minutes between two events.
-PATIENCE_S: Final = 1800.0
-SCENARIO: Final = Scenario(processes=1, warmup_runs=1, warmup_s=0.0, min_runs=RUNS, min_s=0.0, max_s=PATIENCE_S)
+TIMEOUT_S: Final = 1800.0
+SCENARIO: Final = Scenario(processes=1, warmup_runs=1, warmup_s=0.0, min_runs=RUNS, min_s=0.0, max_s=TIMEOUT_S)
 
 
 class EmulatedJob(Job, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ class EmulatorTarget(LocalTarget):
 
     def __init__(self, device: DeviceProfile, bundle: Bundle, options: list[str] | None = None) -> None:
         python = bundle.guest(device, *(options or []))
-        super().__init__(patience_s=PATIENCE_S, worker=GUEST_WORKER, python=python, variables=bundle.variables)
+        super().__init__(timeout_s=TIMEOUT_S, worker=GUEST_WORKER, python=python, variables=bundle.variables)
         self._device, self._bundle = device, bundle
 
     def environment(self, threads: int) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class CountingHost(LocalTarget):
 
     def __init__(self, bundle: Bundle, options: list[str]) -> None:
         python = [*bundle.qemu(platform.machine()), "-cpu", "max", *options, sys.executable]
-        super().__init__(patience_s=PATIENCE_S, worker=GUEST_WORKER, python=python)
+        super().__init__(timeout_s=TIMEOUT_S, worker=GUEST_WORKER, python=python)
         self._bundle = bundle
 
     def environment(self, threads: int) -> dict[str, Any]:
@@ -255,7 +255,7 @@ def check(forms: Iterable[str], device: DeviceProfile, threads: int = 1) -> None
 
 def runtime_of(form: str) -> str:
     """The runtime that the bundle has for a format. Raises UsageError where it has none."""
-    runtime, there = runtime_for(form), [each.name for each in bundled()]
+    runtime, there = runtime_for(form), sorted(each.name for each in bundled())
     if runtime not in there:
         raise UsageError(f"{form} files cannot be emulated: the bundle has {', '.join(there)}")
     return runtime

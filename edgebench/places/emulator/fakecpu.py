@@ -1,4 +1,4 @@
-"""A CPU's likeness in files: the /proc and /sys entries from which runtimes on aarch64 choose their kernels.
+"""What a CPU says of itself in files: the /proc and /sys entries from which runtimes on aarch64 choose their kernels.
 
 Without them the runtimes crash while they look for the CPU's caches, or choose kernels for the host. The identity is
 what `lscpu` and /proc/cpuinfo print on such a core (Arm's MIDR_EL1 fields; part numbers as in Linux's

@@ -50,6 +50,7 @@ def gates(report: GateReport) -> Sheet:
         columns=("budget", "metric", "provenance", "value", "interval", "allowed", "verdict"),
         numbers=frozenset({"value", "interval", "allowed"}),
         lines=tuple(_gate_line(row) for row in report.gates),
+        notes=tuple(_confidences(report)),
     )
 
 
@@ -148,6 +149,13 @@ def _gate_line(row: Gate) -> Line:
     name = row.cell.label if row.cell else row.budget
     texts = (name, row.metric, row.provenance, show(row.value, row.unit), interval, _allowed(row), row.verdict)
     return Line(name, row.metric, texts, _OUTCOMES[row.verdict], row.verdict, row.reason)
+
+
+def _confidences(report: GateReport) -> Iterator[str]:
+    """Which confidence the intervals have, by how their numbers came about."""
+    held = {(row.provenance, row.confidence) for row in report.gates if row.confidence and row.low != row.high}
+    if held:
+        yield f"Intervals: {', '.join(f'{percent(share)} {how}' for how, share in sorted(held))}"
 
 
 def _allowed(row: Gate) -> str:

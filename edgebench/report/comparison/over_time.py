@@ -30,19 +30,19 @@ def check_format(form: str) -> str:
     return form
 
 
-def show(found: History, form: str) -> None:
+def show(past: History, form: str) -> None:
     """Prints a history."""
     if form == "json":
-        output.json(found)
+        output.json(past)
     else:
-        show_sheet(history(found), form)
+        show_sheet(history(past), form)
 
 
-def show_answer(found: QueryResult, form: str) -> None:
+def show_answer(result: QueryResult, form: str) -> None:
     """Prints the rows of a query; a table wider than the terminal as one line a column and row."""
-    shown = rows(found)
+    shown = rows(result)
     if form == "json":
-        output.json([dict(zip(found.columns, row, strict=True)) for row in found.rows])
+        output.json([dict(zip(result.columns, row, strict=True)) for row in result.rows])
     elif form == "table" and not fits(shown, output.wide_console(sys.stdout).width):
         for line in vertical(shown):
             output.line(line)
@@ -50,25 +50,25 @@ def show_answer(found: QueryResult, form: str) -> None:
         show_sheet(shown, form)
 
 
-def history(found: History) -> Sheet:
+def history(past: History) -> Sheet:
     """One line a level: since when, by which commit, how many results, how fast, and against the level before."""
-    unread = f"{found.unreadable} stored lines could not be read and were left out"
+    unread = f"{past.unreadable} stored lines could not be read and were left out"
     return Sheet(
         title="Latency over time (p10 of a process)",
         columns=("series", "since", "commit", "results", "latency", "change", "verdict"),
         numbers=frozenset({"results", "latency", "change"}),
-        lines=tuple(line for series in found.series for line in _levels(series)),
-        notes=(*(note for series in found.series for note in _notes(series)), *([unread] if found.unreadable else [])),
+        lines=tuple(line for series in past.series for line in _levels(series)),
+        notes=(*(note for series in past.series for note in _notes(series)), *([unread] if past.unreadable else [])),
     )
 
 
-def rows(found: QueryResult) -> Sheet:
+def rows(result: QueryResult) -> Sheet:
     """The rows of a query, unjudged."""
-    unit = "row" if len(found.rows) == 1 else "rows"
-    lines = tuple(Line("", "", tuple(map(_text, row)), "info", unit, "") for row in found.rows)
-    columns = range(len(found.columns))
-    numeric = {found.columns[i] for i in columns if all(isinstance(row[i], int | float) for row in found.rows)}
-    return Sheet(title="", columns=found.columns, numbers=frozenset(numeric), lines=lines)
+    unit = "row" if len(result.rows) == 1 else "rows"
+    lines = tuple(Line("", "", tuple(map(_text, row)), "info", unit, "") for row in result.rows)
+    columns = range(len(result.columns))
+    numeric = {result.columns[i] for i in columns if all(isinstance(row[i], int | float) for row in result.rows)}
+    return Sheet(title="", columns=result.columns, numbers=frozenset(numeric), lines=lines)
 
 
 def _levels(series: Series) -> Iterator[Line]:

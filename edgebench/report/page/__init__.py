@@ -32,7 +32,7 @@ def page(data: dict[str, Any], sections: str = "") -> str:
     from a record could do nothing even if it became markup.
     """
     library, script = vega_library(), _script()
-    return _template().substitute(
+    return Template(_asset("page.html")).substitute(
         policy=_policy(library, script),
         style=theme.css() + _asset("page.css"),
         data=_embedded(data),
@@ -70,10 +70,6 @@ def _charts() -> dict[str, Any]:
 def _script() -> str:
     """The page's scripts as one function, so that none of their names is global."""
     return '(() => {\n"use strict";\n' + "\n".join(_asset(f"{name}.js") for name in SCRIPTS) + "})();\n"
-
-
-def _template() -> Template:
-    return Template(_asset("page.html"))
 
 
 @cache

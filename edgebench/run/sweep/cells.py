@@ -17,7 +17,6 @@ Several [[sweep]] tables in one file are all run; `edgebench scale --sweep FILE`
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +24,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from edgebench import models
+from edgebench.ground import paths, toml
 from edgebench.ground.errors import EdgebenchError, UsageError, unknown
 from edgebench.ground.records import ExportSpec, ModelSpec, Record, Result
 from edgebench.ground.registry import DEFAULT_FORMAT
@@ -120,21 +120,13 @@ def read(path: Path) -> list[SweepCell]:
 
 
 def write(path: Path, cells: Iterable[SweepCell]) -> None:
-    """Writes a sweep file that `read` makes these cells of, under a temporary name that is then renamed.
-
-    Raises UsageError when it cannot be written.
-    """
-    try:
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text("\n".join(_table(cell) for cell in cells), "utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
+    """Writes a sweep file that `read` makes these cells of. Raises UsageError when it cannot be written."""
+    paths.write(path, toml.show({"sweep": [_table(cell) for cell in cells]}))
 
 
-def _table(cell: SweepCell) -> str:
+def _table(cell: SweepCell) -> dict[str, object]:
     model, export = cell.model, cell.export
-    values = {
+    return {
         "models": [model.name],
         "widths": [model.width],
         "depths": [model.depth],
@@ -147,8 +139,6 @@ def _table(cell: SweepCell) -> str:
         "quick": cell.quick,
         "files": cell.files,
     }
-    lines = (f"{name} = {json.dumps(value)}\n" for name, value in values.items())  # what is written is TOML too
-    return "[[sweep]]\n" + "".join(lines)
 
 
 def _axes(table: dict[str, object], path: Path) -> _Axes:

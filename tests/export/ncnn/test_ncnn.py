@@ -61,7 +61,7 @@ def test_a_limit_on_file_sizes_is_an_error_and_leaves_nothing(tmp_path):
 import resource
 from pathlib import Path
 from torch import nn
-from edgebench.formats import ncnn
+from edgebench.formats.ncnn import convert as ncnn
 from edgebench.formats.network import Network
 from edgebench.ground.records import ExportSpec, ModelSpec
 network = Network(ModelSpec(name="own", family="user", resolution=16), nn.Conv2d(3, 4000, 1).eval())

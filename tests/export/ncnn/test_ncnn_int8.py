@@ -11,12 +11,21 @@ pytest.importorskip("pnnx", reason="needs pnnx: pip install 'edgebench[ncnn]'")
 
 from edgebench.formats import pipeline
 from edgebench.formats.ncnn import convert as exporter
-from edgebench.formats.ncnn import weights
 from edgebench.formats.ncnn.activations import activations
+from edgebench.formats.ncnn.files import (
+    BIN,
+    FLOAT16,
+    INT8,
+    PARAM,
+    Block,
+    Layer,
+    parse,
+    read_weights,
+    sources,
+    write_weights,
+)
 from edgebench.formats.ncnn.int8 import SLOWER, layer_errors, save_folder
-from edgebench.formats.ncnn.param import BIN, PARAM, Layer, parse, sources
 from edgebench.formats.ncnn.static import quantize
-from edgebench.formats.ncnn.weights import FLOAT16, INT8, Block
 from edgebench.formats.quantize.ranges import observe, ranges
 from edgebench.ground.errors import ExportError, UsageError
 from edgebench.ground.records import ExportSpec, Quantization
@@ -41,7 +50,7 @@ def layers(source) -> list[Layer]:
 
 @pytest.fixture(scope="module")
 def arrays(source, layers):
-    return weights.read(layers, (source / BIN).read_bytes())
+    return read_weights(layers, (source / BIN).read_bytes())
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +73,7 @@ def error(folder, source, images) -> float:
 
 
 def test_a_bin_file_is_read_as_it_was_written(source, layers, arrays):
-    assert weights.write(layers, arrays) == (source / BIN).read_bytes()
+    assert write_weights(layers, arrays) == (source / BIN).read_bytes()
     assert arrays["convclip_0"][0].values.size == 16 * 3 * 9
 
 
@@ -160,20 +169,20 @@ def test_layers_are_measured_in_their_own_unit(source, layers, arrays, seen, ima
 def test_weights_that_are_unknown_or_cut_are_refused(layers, source):
     content = (source / BIN).read_bytes()
     with pytest.raises(ExportError, match="end early"):
-        weights.read(layers, content[:-5])
+        read_weights(layers, content[:-5])
     with pytest.raises(ExportError, match="stored in a way"):
-        weights.read(layers, b"\xff" * len(content))
+        read_weights(layers, b"\xff" * len(content))
     with pytest.raises(ExportError, match="4 bytes of ncnn's weights belong to no known layer"):
-        weights.read(layers, content + bytes(4))
+        read_weights(layers, content + bytes(4))
 
 
 @given(st.integers(1, 9), st.sampled_from(["<f4", "<f2", "i1"]))
 def test_arrays_are_padded_to_4_bytes(size, dtype):
     layer = Layer("InnerProduct", "fc", ("a",), ("b",), {"0": "1", "1": "1", "2": str(size)})
     blocks = [Block(np.arange(size).astype(dtype), True), Block(np.ones(1, "<f4"), False)]
-    content = weights.write([layer], {"fc": blocks})
+    content = write_weights([layer], {"fc": blocks})
     assert len(content) % 4 == 0
-    whole, bias = weights.read([layer], content)["fc"]
+    whole, bias = read_weights([layer], content)["fc"]
     assert whole.values.dtype == np.dtype(dtype) and whole.values.tolist() == list(range(size))
     assert bias.values.tolist() == [1]
 

@@ -4,8 +4,8 @@ import numpy as np
 import onnx
 import pytest
 
-from edgebench.formats.onnx.activations import activations
 from edgebench.formats.onnx.convert import convert
+from edgebench.formats.onnx.layers import activations
 from edgebench.formats.onnx.pattern import pool_by_name
 from edgebench.formats.quantize.ranges import observe, ranges
 from edgebench.ground.records import ExportSpec

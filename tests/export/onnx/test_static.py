@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 
 from edgebench.formats import pipeline
-from edgebench.formats.onnx.activations import activations
-from edgebench.formats.onnx.convert import convert, dynamic
-from edgebench.formats.onnx.layers import layer_errors
+from edgebench.formats.onnx.convert import convert
+from edgebench.formats.onnx.int8 import SLOWER
+from edgebench.formats.onnx.layers import activations, layer_errors
 from edgebench.formats.onnx.pattern import normalisations
 from edgebench.formats.onnx.static import quantize
 from edgebench.formats.onnx.variant import Variant
@@ -109,7 +109,7 @@ def test_dynamic_rounds_activations_at_run_time_and_says_that_it_is_slow(network
     wanted = network.calibrated(Quantization(scheme="dynamic", samples=8))
     conversion = convert(wanted, ExportSpec(format="onnx", precision="int8"), tmp_path / "net.onnx")
     assert conversion.operators["ConvInteger"] == 4 and conversion.operators["MatMulInteger"] == 1
-    assert conversion.warnings == (dynamic.SLOWER,)
+    assert conversion.warnings == (SLOWER,)
     assert error(onnx.load_model(tmp_path / "net.onnx"), model, images) < 0.03
 
 

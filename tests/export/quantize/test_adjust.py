@@ -6,8 +6,7 @@ import torch
 from torch import nn
 
 from edgebench import models
-from edgebench.formats.quantize.bias import correct, rounding_error
-from edgebench.formats.quantize.equalize import equalize, pairs
+from edgebench.formats.quantize.adjust import correct, equalize, pairs, rounding_error
 from edgebench.formats.quantize.replay import Replay, channel_means
 from edgebench.graph.capture import capture
 from edgebench.graph.operators import Conv, Dense

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgebench.formats.quantize.bias import rounding_error
+from edgebench.formats.quantize.adjust import rounding_error
 from edgebench.formats.quantize.sensitivity import output_errors
 from edgebench.graph.capture import capture
 

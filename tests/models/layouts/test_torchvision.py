@@ -16,8 +16,8 @@ from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ModelSpec
 from edgebench.models import layouts
 from edgebench.models.build import build, skeleton
+from edgebench.models.layouts.library import LAYOUTS
 from edgebench.models.layouts.reference import obtain
-from edgebench.models.layouts.torchvision import LAYOUTS
 
 State = dict[str, Tensor]
 Generated = Callable[[dict[str, list[int]]], State]

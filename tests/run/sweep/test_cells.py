@@ -103,7 +103,7 @@ def test_several_tables_and_what_is_written_is_read_back(tmp_path: Path) -> None
     write(tmp_path / "again.toml", cells)
     assert read(tmp_path / "again.toml") == cells
     with pytest.raises(UsageError, match="cannot write"):
-        write(tmp_path / "no" / "file.toml", cells)
+        write(tmp_path / "again.toml" / "file.toml", cells)
 
 
 def test_a_mistake_in_a_second_table_is_named(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""ncnn's .bin file: the layers' arrays one after the other, without names; the .param file says what comes when.
+"""ncnn's two files: .param with the layers as text, one a line, and .bin with their arrays one after the other.
 
-A layer's main weights begin with a tag that tells how they are stored; everything else is plain float32. Arrays are
-padded to 4 bytes. https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure, and `load_model` of each layer.
+The arrays have no names: the .param file says what comes when. A layer's main weights begin with a tag that tells how
+they are stored; everything else is plain float32. Arrays are padded to 4 bytes.
+https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure, and `load_model` of each layer.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.formats.ncnn.param import Layer
 from edgebench.ground.errors import ExportError
 
 FLOAT32, FLOAT16, INT8 = 0, 0x01306B47, 0x000D4B38  # tags
@@ -92,7 +92,7 @@ LAYOUTS: dict[str, Callable[[Layer], Sizes]] = {
 }
 
 
-def read(layers: list[Layer], content: bytes) -> dict[str, list[Block]]:
+def read_weights(layers: list[Layer], content: bytes) -> dict[str, list[Block]]:
     """Returns each layer's arrays by its name; layers without any are left out.
 
     Raises ExportError when the arrays do not fill the file: then it is cut, or a layer has weights unknown here.
@@ -124,6 +124,56 @@ def _block(content: bytes, position: int, size: int, tagged: bool) -> tuple[Bloc
     return Block(values, tagged), position + -(-values.nbytes // ALIGNMENT) * ALIGNMENT
 
 
-def write(layers: list[Layer], blocks: Mapping[str, list[Block]]) -> bytes:
+def write_weights(layers: list[Layer], blocks: Mapping[str, list[Block]]) -> bytes:
     """The .bin file of `layers`, in their order."""
     return b"".join(block.content for layer in layers for block in blocks.get(layer.name, []))
+
+
+PARAM, BIN = "model.param", "model.bin"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One line of a .param file: ncnn's name of the operator, the blobs it reads and writes, numbered options."""
+
+    kind: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    options: dict[str, str]
+
+
+def parse(text: str) -> list[Layer]:
+    """Reads a .param file: a magic number, the counts of layers and blobs, then a line a layer."""
+    return [_layer(line.split()) for line in text.splitlines()[2:] if line.strip()]
+
+
+def _layer(words: list[str]) -> Layer:
+    kind, name, reads, writes, *rest = words
+    first, end = int(reads), int(reads) + int(writes)
+    options = dict(option.split("=", 1) for option in rest[end:])
+    return Layer(kind, name, tuple(rest[:first]), tuple(rest[first:end]), options)
+
+
+def show(layers: list[Layer]) -> str:
+    """Writes a .param file as ncnn reads it."""
+    blobs = sum(len(layer.outputs) for layer in layers)
+    lines = [f"{layer.kind:<24} {layer.name:<24} {_blobs_and_options(layer)}" for layer in layers]
+    return "\n".join(["7767517", f"{len(layers)} {blobs}", *lines]) + "\n"
+
+
+def _blobs_and_options(layer: Layer) -> str:
+    options = (f"{key}={value}" for key, value in layer.options.items())
+    words = (len(layer.inputs), len(layer.outputs), *layer.inputs, *layer.outputs, *options)
+    return " ".join(map(str, words))
+
+
+def sources(layers: list[Layer]) -> dict[str, str]:
+    """Maps each blob to the one that holds its values: what a Split hands out is what it was given."""
+    found: dict[str, str] = {}
+    for layer in layers:
+        for blob in layer.inputs:
+            found.setdefault(blob, blob)
+        for blob in layer.outputs:
+            found[blob] = found[layer.inputs[0]] if layer.kind == "Split" else blob
+    return found

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebench.choose.frontier import frontier
+from edgebench.choose.selection import frontier
 
 triples = st.lists(st.tuples(*[st.integers(0, 6)] * 3), min_size=1, max_size=40)
 

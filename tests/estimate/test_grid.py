@@ -5,7 +5,7 @@ from statistics import median
 import pytest
 
 from edgebench import models
-from edgebench.estimate import counted_grid, fit, grid
+from edgebench.estimate import fit, grid
 from edgebench.estimate.counts import CORES
 from edgebench.estimate.estimator import estimate
 from edgebench.ground.records import ExportSpec
@@ -13,12 +13,12 @@ from edgebench.machines.profiles import load
 from edgebench.models.sketch import sketch
 from edgebench.places.emulator.counting import CLASSES, TOTAL
 
-FITTED = counted_grid.calibrations()
+FITTED = grid.calibrations()
 
 
 def test_every_runtime_was_counted_on_the_whole_grid() -> None:
     for runtime in ("ncnn", "litert", "onnxruntime"):
-        found = counted_grid.counted("cortex-a72", runtime, "fp32")
+        found = grid.counted("cortex-a72", runtime, "fp32")
         assert {spec.key for spec, _ in found} == {spec.key for spec in grid.specs()}
         for _, counts in found:
             assert sum(counts[name] for name in CLASSES) == counts[TOTAL]
@@ -31,7 +31,7 @@ def test_the_shipped_ones_are_what_the_counts_give() -> None:
         for each in made:
             shipped = profile.calibration(*each.cell)
             assert shipped is not None
-            assert fit.toml(shipped) == fit.toml(each)
+            assert fit.toml([shipped]) == fit.toml([each])
             assert each.note.startswith("not measured: counted instructions, with ncnn fp32's constants of ")
 
 
@@ -42,14 +42,14 @@ def test_nothing_published_is_replaced() -> None:
 
 def test_on_litert_such_times_are_near_the_estimates_of_published_rows() -> None:
     """The only cell of the Raspberry Pi 4 with both: a median of 7%, 4% of it to one side."""
-    errors = counted_grid.check("rpi4", "litert")
+    errors = grid.check("rpi4", "litert")
     assert len(errors) == len(grid.GRID)
     assert abs(median(errors)) < 0.06
     assert median(map(abs, errors)) < 0.09
 
 
 def test_on_an_in_order_core_they_are_not() -> None:
-    errors = counted_grid.check("rpi3bplus", "litert")
+    errors = grid.check("rpi3bplus", "litert")
     assert len(errors) == len(grid.GRID)
     assert median(errors) < -0.15
     assert not set(FITTED) & {"rpi3bplus", "rpizero2w"}
@@ -66,4 +66,4 @@ def test_an_estimate_from_counts_alone_says_so_and_is_wide() -> None:
 
 @pytest.mark.parametrize("name", ["lenet5", "googlenet"])
 def test_the_networks_of_the_grid_are_known(name: str) -> None:
-    assert any(spec.name == name for spec, _ in counted_grid.counted("cortex-a72", "onnxruntime", "fp32"))
+    assert any(spec.name == name for spec, _ in grid.counted("cortex-a72", "onnxruntime", "fp32"))

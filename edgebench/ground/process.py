@@ -1,4 +1,4 @@
-"""Python's cyclic garbage collector, paused while a library builds much that stays."""
+"""Settings of this process that last for a block: the garbage collector paused, torch on one thread."""
 
 from __future__ import annotations
 
@@ -21,3 +21,16 @@ def collection_paused() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keeps torch to one thread in its block: the same sums on every machine, and no waiting for a busy core."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

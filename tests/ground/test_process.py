@@ -1,8 +1,11 @@
+"""Settings of the process that last for a block."""
+
 import gc
 
 import pytest
+import torch
 
-from edgebench.ground.gc_pause import collection_paused
+from edgebench.ground.process import collection_paused, one_thread
 
 
 @pytest.fixture(autouse=True)
@@ -23,3 +26,11 @@ def test_a_collector_that_was_off_stays_off():
     with collection_paused():
         assert not gc.isenabled()
     assert not gc.isenabled()
+
+
+def test_one_thread_inside_and_as_before_outside_even_after_an_error():
+    before = torch.get_num_threads()
+    with pytest.raises(ValueError), one_thread():
+        assert torch.get_num_threads() == 1
+        raise ValueError
+    assert torch.get_num_threads() == before
