@@ -155,9 +155,13 @@ def _unexpected(error: Exception) -> int:
     path = cache_folder() / "faults" / f"{time.strftime('%Y-%m-%dT%H%M%S')}-{os.getpid()}.txt"
     where = f"edgebench {__version__}, Python {platform.python_version()}, {platform.platform()}"
     trace = "".join(traceback.format_exception(error))
-    write(path, f"{where}\n{sys.argv}\n\n{trace}")
+    try:
+        write(path, f"{where}\n{sys.argv}\n\n{trace}")
+        report = str(path)
+    except EdgebenchError:
+        report = "what --debug prints"
     text = (str(error).splitlines() or ["no message"])[0][:200]
-    sentence = f"this is a fault of edgebench ({type(error).__name__}: {text}): please report it with {path}"
+    sentence = f"this is a fault of edgebench ({type(error).__name__}: {text}): please report it with {report}"
     return _said(error, sentence, FAULT)
 
 

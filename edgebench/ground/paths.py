@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import platform
-import secrets
 import stat
 import time
 from collections.abc import Iterator
@@ -13,18 +12,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from platformdirs import user_cache_path, user_config_path
-
 from edgebench.ground.errors import UsageError
 
 
 def cache_folder() -> Path:
     """The user's cache folder for edgebench, where the platform keeps such: $XDG_CACHE_HOME or ~/.cache on Linux."""
+    from platformdirs import user_cache_path
+
     return user_cache_path("edgebench", appauthor=False)
 
 
 def configuration_folder() -> Path:
     """The user's configuration folder for edgebench: below $XDG_CONFIG_HOME or ~/.config on Linux."""
+    from platformdirs import user_config_path
+
     return user_config_path("edgebench", appauthor=False)
 
 
@@ -57,7 +58,7 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
             yield file
         return
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{secrets.token_hex(8)}.partial")
+    temporary = target.with_name(f".{os.urandom(8).hex()}.partial")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     with open(temporary, "wb", opener=lambda name, _: os.open(name, flags, 0o644)) as file:
         try:

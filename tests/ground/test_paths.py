@@ -1,7 +1,6 @@
 """Writing files: whole or not at all, through links, and never in place of what is no file."""
 
 import os
-import secrets
 import stat
 import subprocess
 import sys
@@ -106,9 +105,9 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_link_at_the_temporary_name_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secrets, "token_hex", lambda count: "guessed")
+    monkeypatch.setattr(os, "urandom", lambda count: b"guess")
     (tmp_path / "victim").write_text("safe")
-    (tmp_path / ".guessed.partial").symlink_to("victim")
+    (tmp_path / f".{b'guess'.hex()}.partial").symlink_to("victim")
     with pytest.raises(FileExistsError):
         write_atomically(tmp_path / "file", "x")
     assert (tmp_path / "victim").read_text() == "safe" and not (tmp_path / "file").exists()
