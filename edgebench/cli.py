@@ -76,7 +76,11 @@ class _Terminated(BaseException):
 def main() -> None:
     """Runs the command line and exits with the code that edgebench/ground/errors.py documents."""
     signal.signal(signal.SIGTERM, _terminated)
-    sys.exit(_run())
+    code = _run()
+    # An interrupt that went through code in a string, such as torch generates, leaves a mark on CPython, which then ends
+    # by the signal whatever the exit code; running a string takes it away.
+    exec("")
+    sys.exit(code)
 
 
 def _run() -> int:
