@@ -55,7 +55,7 @@ def load(folder: Path, reference: str, split: str) -> Dataset:
             f"{home} holds ImageNet's images without their labels: put one of {', '.join(LABEL_FILES)} there"
         )
     found = _labels(file)
-    index = _class_index(home, folder)
+    index = _class_index(_find(home, folder, INDEX_FILES))
     classes = tuple(index.values()) if index else _class_names(found)
     numbers = {name: number for number, name in enumerate(index or classes)}
     names = sorted(path.name for path in home.iterdir() if _is_image(path))
@@ -108,9 +108,8 @@ def _development_kit(file: Path) -> dict[str, str]:
     return {str(number): str(name) for number, name in pairs if number <= CLASSES}
 
 
-def _class_index(home: Path, folder: Path) -> dict[str, str]:
+def _class_index(file: Path | None) -> dict[str, str]:
     """Synset to words, by rank; nothing where there is no index."""
-    file = _find(home, folder, INDEX_FILES)
     lines = file.read_text().splitlines() if file else []
     found = {line[:9]: line[10:].strip() or line[:9] for line in lines if SYNSET.match(line)}
     return dict(sorted(found.items()))

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from edgebench.ground.errors import DeviceError, UsageError, unknown
 from edgebench.ground.records import Artifact, Measurement, OperatorProfile
 from edgebench.measure.operators_worker import Failure, Job
+from edgebench.places.local import last_words
 from edgebench.runtimes import checked, every, unavailable
 from edgebench.runtimes import runtime as entry
 
@@ -76,6 +77,4 @@ def _answer(done: subprocess.CompletedProcess[bytes], title: str) -> OperatorPro
             raise DeviceError(f"{title}: {msgspec.json.decode(done.stdout, type=Failure).error}")
         except msgspec.MsgspecError as error:
             raise DeviceError(f"{title} gave an answer that cannot be read: {error}") from error
-    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    last = f"; its last words: {lines[-1].strip()[:200]}" if lines else ""
-    raise DeviceError(f"{title} ended with exit code {done.returncode}{last}")
+    raise DeviceError(f"{title} ended with exit code {done.returncode}{last_words(done.stderr)}")

@@ -66,7 +66,15 @@ NORM = LocalResponseNorm(size=5, alpha=5 * 1e-4, beta=0.75, k=2.0)
 def plan(spec: ModelSpec) -> Sequence:
     """Returns the network at the spec's width (convolutions and hidden dense layers)."""
     groups = int(spec.options.get("groups", 1))
-    features = [layer for row in TABLES[spec.name] for layer in _stage(row, spec.width, groups)]
+    features: list[Layer] = []
+    for row in TABLES[spec.name]:
+        channels, split = round_channels(row.channels * spec.width), groups if row.split else 1
+        features.append(Conv(channels, row.kernel, row.stride, split, bias=True, padding=row.padding))
+        features.append(Activation("relu"))
+        if row.normalised:
+            features.append(NORM)
+        if row.pooled:
+            features.append(Pool("max", 3, 2))
     hidden = round_channels(DENSE * spec.width)
     return sequence(
         features=numbered(*features),
@@ -82,20 +90,6 @@ def plan(spec: ModelSpec) -> Sequence:
             Dense(spec.classes),
         ),
     )
-
-
-def _stage(row: Row, width: float, groups: int) -> list[Layer]:
-    channels = round_channels(row.channels * width)
-    split = groups if row.split else 1
-    layers: list[Layer] = [
-        Conv(channels, row.kernel, row.stride, split, bias=True, padding=row.padding),
-        Activation("relu"),
-    ]
-    if row.normalised:
-        layers.append(NORM)
-    if row.pooled:
-        layers.append(Pool("max", 3, 2))
-    return layers
 
 
 FAMILY = Family(

@@ -7,8 +7,6 @@ stem and the head at their size, and does not repeat the first and the last stag
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from edgebench.ground.records import ModelSpec
 from edgebench.models.family import Family, Member
 from edgebench.models.plan import (
@@ -18,7 +16,6 @@ from edgebench.models.plan import (
     Function,
     GlobalPool,
     Layer,
-    Parallel,
     Sequence,
     classifier,
     conv_norm,
@@ -43,6 +40,7 @@ SQUEEZE = 4  # the gate's bottleneck is a quarter of the block's input channels
 
 # width, depth, resolution, resize (torchvision's EfficientNet_B*_Weights.IMAGENET1K_V1)
 POINTS = {
+    "efficientnet": (1.0, 1.0, 224, 256),
     "efficientnet_b0": (1.0, 1.0, 224, 256),
     "efficientnet_b1": (1.0, 1.1, 240, 256),
     "efficientnet_b2": (1.1, 1.2, 260, 288),
@@ -54,6 +52,7 @@ POINTS = {
 }
 # width, depth, resolution; resized to 32 pixels more (CROP_PADDING in tensorflow/tpu efficientnet/preprocessing.py)
 LITE_POINTS = {
+    "efficientnet_lite": (1.0, 1.0, 224),
     "efficientnet_lite0": (1.0, 1.0, 224),
     "efficientnet_lite1": (1.0, 1.1, 240),
     "efficientnet_lite2": (1.1, 1.2, 260),
@@ -70,17 +69,11 @@ EPS = dict.fromkeys(("efficientnet_b5", "efficientnet_b6", "efficientnet_b7"), T
 
 
 def plan(spec: ModelSpec) -> Sequence:
-    """Returns EfficientNet at the spec's width (all channels) and depth (blocks of each stage)."""
-    return _network(spec, lite=False, eps=EPS.get(spec.name, 1e-5))
-
-
-def lite_plan(spec: ModelSpec) -> Sequence:
-    """Returns EfficientNet-Lite at the spec's width (channels of the blocks) and depth (blocks of inner stages)."""
-    return _network(spec, lite=True, eps=TENSORFLOW_EPS)
-
-
-def _network(spec: ModelSpec, *, lite: bool, eps: float) -> Sequence:
+    """Returns EfficientNet at the spec's width (all channels; of Lite those of the blocks) and depth (blocks of each
+    stage; of Lite the inner ones)."""
+    lite = spec.name in LITE_MEMBERS
     function: Function = "relu6" if lite else "silu"
+    eps = TENSORFLOW_EPS if lite else EPS.get(spec.name, 1e-5)
     ends = 1.0 if lite else spec.width
     channels = round_channels(STEM * ends)
     stages: list[Layer] = [conv_norm(channels, 3, 2, activation=function, eps=eps)]
@@ -107,45 +100,34 @@ def _block(channels: int, out: int, expansion: int, kernel: int, stride: int, fu
     layers: list[Layer] = [conv_norm(hidden, 1, activation=function, eps=eps)] if expansion > 1 else []
     layers.append(conv_norm(hidden, kernel, stride, hidden, activation=function, eps=eps))
     if function == "silu":
-        layers.append(_squeeze_excite(hidden, max(1, channels // SQUEEZE)))
+        squeeze_excite = sequence(
+            avgpool=GlobalPool(),
+            fc1=Conv(max(1, channels // SQUEEZE), 1, bias=True),
+            activation=Activation("silu"),
+            fc2=Conv(hidden, 1, bias=True),
+            scale_activation=Activation("sigmoid"),
+        )
+        layers.append(gate(squeeze_excite))
     layers.append(conv_norm(out, 1, activation=None, eps=eps))
     branch = sequence(block=numbered(*layers))
     return residual(branch) if stride == 1 and channels == out else branch
 
 
-def _squeeze_excite(channels: int, squeezed: int) -> Parallel:
-    return gate(
-        sequence(
-            avgpool=GlobalPool(),
-            fc1=Conv(squeezed, 1, bias=True),
-            activation=Activation("silu"),
-            fc2=Conv(channels, 1, bias=True),
-            scale_activation=Activation("sigmoid"),
-        )
+MEMBERS = {
+    name: Member(width=width, depth=depth, resolution=resolution, resize=resize, interpolation="bicubic")
+    for name, (width, depth, resolution, resize) in POINTS.items()
+}
+LITE_MEMBERS = {
+    name: Member(
+        width=width,
+        depth=depth,
+        resolution=resolution,
+        resize=resolution + 32,
+        interpolation="bicubic",
+        mean=(127 / 255,) * 3,  # (pixel - 127) / 128: tensorflow/tpu efficientnet/lite/README.md
+        std=(128 / 255,) * 3,
     )
-
-
-def _member(width: float, depth: float, resolution: int, resize: int) -> Member:
-    return Member(width=width, depth=depth, resolution=resolution, resize=resize, interpolation="bicubic")
-
-
-def _lite_member(width: float, depth: float, resolution: int) -> Member:
-    # (pixel - 127) / 128: tensorflow/tpu efficientnet/lite/README.md
-    published = _member(width, depth, resolution, resolution + 32)
-    return replace(published, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
-
-
-MEMBERS = {name: _member(*point) for name, point in POINTS.items()}
-LITE_MEMBERS = {name: _lite_member(*point) for name, point in LITE_POINTS.items()}
-FAMILY = Family(
-    name="efficientnet",
-    members={"efficientnet": MEMBERS["efficientnet_b0"], **MEMBERS},
-    plan=plan,
-    has_depth=True,
-)
-LITE = Family(
-    name="efficientnet_lite",
-    members={"efficientnet_lite": LITE_MEMBERS["efficientnet_lite0"], **LITE_MEMBERS},
-    plan=lite_plan,
-    has_depth=True,
-)
+    for name, (width, depth, resolution) in LITE_POINTS.items()
+}
+FAMILY = Family(name="efficientnet", members=MEMBERS, plan=plan, has_depth=True)
+LITE = Family(name="efficientnet_lite", members=LITE_MEMBERS, plan=plan, has_depth=True)

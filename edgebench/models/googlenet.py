@@ -47,7 +47,14 @@ EPS = 1e-3
 
 def plan(spec: ModelSpec) -> Sequence:
     """Returns the network at the spec's width (all channels)."""
-    layers = _stem(tuple(round_channels(base * spec.width) for base in STEM))
+    stem = [round_channels(base * spec.width) for base in STEM]
+    layers: dict[str, Layer] = {
+        "conv1": _conv(stem[0], 7, 2),
+        "maxpool1": Pool("max", 3, 2, ceil=True),
+        "conv2": _conv(stem[1], 1),
+        "conv3": _conv(stem[2], 3),
+        "maxpool2": Pool("max", 3, 2, ceil=True),
+    }
     for name, bases in BLOCKS:
         layers[name] = _inception(tuple(round_channels(base * spec.width) for base in bases))
         if name in POOLS:
@@ -56,16 +63,6 @@ def plan(spec: ModelSpec) -> Sequence:
         if name in SIDES and spec.options.get("aux"):
             layers[SIDES[name]] = _side(spec)
     return sequence(**layers, avgpool=GlobalPool(), flatten=Flatten(), dropout=Dropout(0.2), fc=Dense(spec.classes))
-
-
-def _stem(channels: tuple[int, ...]) -> dict[str, Layer]:
-    return {
-        "conv1": _conv(channels[0], 7, 2),
-        "maxpool1": Pool("max", 3, 2, ceil=True),
-        "conv2": _conv(channels[1], 1),
-        "conv3": _conv(channels[2], 3),
-        "maxpool2": Pool("max", 3, 2, ceil=True),
-    }
 
 
 def _conv(out: int, kernel: int, stride: int = 1) -> Sequence:

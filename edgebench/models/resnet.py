@@ -64,7 +64,10 @@ def plan(spec: ModelSpec) -> Sequence:
     variant = VARIANTS[spec.name]
     base = CIFAR_STEM if variant.cifar else STEM
     channels = round_channels(base * spec.width)
-    layers = _stem(channels, variant.cifar)
+    conv = Conv(channels, 3) if variant.cifar else Conv(channels, 7, 2)
+    layers: dict[str, Layer] = {"conv1": conv, "bn1": BatchNorm(), "relu": Activation("relu")}
+    if not variant.cifar:
+        layers["maxpool"] = Pool("max", 3, 2, padding=1)
     for stage, blocks in enumerate(variant.blocks):
         inner = round_channels(base * 2**stage * spec.width)
         strides = [2 if stage else 1] + [1] * (round_repeats(blocks, spec.depth) - 1)
@@ -74,14 +77,6 @@ def plan(spec: ModelSpec) -> Sequence:
             channels = inner * EXPANSION if variant.bottleneck else inner
         layers[f"layer{stage + 1}"] = numbered(*built)
     return sequence(**layers, avgpool=GlobalPool(), flatten=Flatten(), fc=Dense(spec.classes))
-
-
-def _stem(channels: int, cifar: bool) -> dict[str, Layer]:
-    conv = Conv(channels, 3) if cifar else Conv(channels, 7, 2)
-    layers: dict[str, Layer] = {"conv1": conv, "bn1": BatchNorm(), "relu": Activation("relu")}
-    if not cifar:
-        layers["maxpool"] = Pool("max", 3, 2, padding=1)
-    return layers
 
 
 def _block(channels: int, inner: int, stride: int, variant: Variant) -> Layer:
@@ -123,9 +118,6 @@ def _bottleneck(channels: int, stride: int) -> Sequence:
     )
 
 
-def _members() -> dict[str, Member]:
-    cifar = Member(resolution=32, classes=10, minimum=4, resize=32, mean=CIFAR_MEAN, std=CIFAR_STD)
-    return {name: cifar if variant.cifar else Member() for name, variant in VARIANTS.items()}
-
-
-FAMILY = Family(name="resnet", members=_members(), plan=plan, has_depth=True)
+CIFAR = Member(resolution=32, classes=10, minimum=4, resize=32, mean=CIFAR_MEAN, std=CIFAR_STD)
+MEMBERS = {name: CIFAR if variant.cifar else Member() for name, variant in VARIANTS.items()}
+FAMILY = Family(name="resnet", members=MEMBERS, plan=plan, has_depth=True)

@@ -35,7 +35,9 @@ def plan(spec: ModelSpec) -> Sequence:
     column, normalised = COLUMNS[spec.name]
     features: list[Layer] = []
     for base, count in zip(CHANNELS, CONVOLUTIONS[column], strict=True):
-        features += _stage(round_channels(base * spec.width), count, normalised)
+        conv = Conv(round_channels(base * spec.width), 3, bias=True)
+        norm = [BatchNorm()] if normalised else []
+        features += [*[conv, *norm, Activation("relu")] * count, Pool("max", 2, 2)]
     hidden = round_channels(DENSE * spec.width)
     return sequence(
         features=numbered(*features),
@@ -51,11 +53,6 @@ def plan(spec: ModelSpec) -> Sequence:
             Dense(spec.classes),
         ),
     )
-
-
-def _stage(channels: int, count: int, normalised: bool) -> list[Layer]:
-    norm = [BatchNorm()] if normalised else []
-    return [*[Conv(channels, 3, bias=True), *norm, Activation("relu")] * count, Pool("max", 2, 2)]
 
 
 FAMILY = Family(name="vgg", members={name: Member() for name in COLUMNS}, plan=plan)

@@ -55,7 +55,12 @@ def push(link: Link, tree: str, files: Mapping[str, Path], free: Callable[[], in
     if not send and not gone:
         return 0
     total = sum(files[name].lstat().st_size for name in send)
-    _check_room(link, total, free())
+    free_bytes, needed = free(), total + MARGIN_BYTES
+    if free_bytes is not None and free_bytes < needed:
+        raise NoRoom(
+            f"the disk of {link.name} has {show_bytes(free_bytes)} free, and {show_bytes(needed)} are needed:"
+            " make room there"
+        )
     kept = {name: value for name, value in there.items() if wanted.get(name) == value}
     _ok(link, ask(link, FORGET, tree, data=f"{show(kept)}\n{_lines((*gone, *send))}".encode()))
     done = 0
@@ -142,14 +147,6 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     return member
-
-
-def _check_room(link: Link, needed: int, free_bytes: int | None) -> None:
-    if free_bytes is not None and free_bytes < needed + MARGIN_BYTES:
-        raise NoRoom(
-            f"the disk of {link.name} has {show_bytes(free_bytes)} free, and {show_bytes(needed + MARGIN_BYTES)} are"
-            " needed: make room there"
-        )
 
 
 def _ok(link: Link, answer: Answer) -> None:

@@ -126,7 +126,9 @@ class _Task:
     def __init__(self, artifact: Artifact, device: str, runs: int, tell: Tell, warnings: list[str]) -> None:
         self.artifact = artifact
         self.device = device
-        self.runtime = _runtime(artifact)
+        self.runtime = runtime_of(artifact.export.format)
+        if not Path(artifact.path).exists():
+            raise UsageError(f"{artifact.path} is not there: export it again")
         self.runs = runs
         self.tell = tell
         self.warnings = warnings
@@ -142,7 +144,12 @@ class _Task:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             agreement.write_inputs(self.artifact, folder / "input.npy", SCENARIO.seed)
-            library = self._plugin(bundle) if counts else None
+            library = None
+            if counts:
+                try:
+                    library = counting.plugin(bundle)
+                except DeviceError as failure:  # everything but the counts works without it
+                    self.warnings.append(f"no instruction counts: {failure}")
             marks = folder / "counts.jsonl"
             target = make(counting.options(library, marks) if library else [])
             try:
@@ -152,14 +159,6 @@ class _Task:
             except DeviceError as failure:
                 error = str(failure)
         return self._record(target, error)
-
-    def _plugin(self, bundle: Bundle) -> Path | None:
-        """The counting plugin, or a warning: everything but the counts works without it."""
-        try:
-            return counting.plugin(bundle)
-        except DeviceError as error:
-            self.warnings.append(f"no instruction counts: {error}")
-            return None
 
     def _compute(self, target: LocalTarget, folder: Path) -> None:
         """Runs the file here, for the reference, and on the target. Raises DeviceError."""
@@ -213,11 +212,8 @@ class _Task:
     def _record(self, target: LocalTarget, error: str | None) -> Measurement:
         time = datetime.now(UTC).isoformat(timespec="microseconds")
         artifact, inferences = self.artifact, self.inferences
-        state = target.environment(SCENARIO.threads)
-        state |= {
-            "emulated_s": self.emulated_s,
-            "counted": [counts[counting.TOTAL] for counts in inferences],
-        }
+        counted = [counts[counting.TOTAL] for counts in inferences]
+        state = target.environment(SCENARIO.threads) | {"emulated_s": self.emulated_s, "counted": counted}
         return Measurement(
             id=identity(artifact.sha256, self.runtime, self.device, state["machine"], time),
             time=time,
@@ -258,12 +254,4 @@ def runtime_of(form: str) -> str:
     runtime, there = runtime_for(form), [each.name for each in bundled()]
     if runtime not in there:
         raise UsageError(f"{form} files cannot be emulated: the bundle has {', '.join(there)}")
-    return runtime
-
-
-def _runtime(artifact: Artifact) -> str:
-    """The runtime for the file. Raises UsageError where the bundle has none, and for a file that is not there."""
-    runtime = runtime_of(artifact.export.format)
-    if not Path(artifact.path).exists():
-        raise UsageError(f"{artifact.path} is not there: export it again")
     return runtime
