@@ -1,4 +1,4 @@
-"""The command line: one line per command here, one short function per command in edgebench/commands/.
+"""The command line: its commands are in edgebench/commands/, their options in edgebench/run/options.py.
 
 Exit codes: 0 fine, 1 regression or over budget, 2 usage or bad input, 3 inconclusive, 4 export or device failure,
 130 interrupted. An error is one sentence on standard error; `--debug` adds its traceback.
@@ -6,78 +6,64 @@ Exit codes: 0 fine, 1 regression or over budget, 2 usage or bad input, 3 inconcl
 
 import os
 import sys
-from typing import Annotated
+from importlib import import_module
+from typing import Final
 
-import typer
+import click
 
-from edgebench.commands import (
-    compare,
-    device,
-    devices,
-    doctor,
-    evaluate,
-    export,
-    inspect,
-    models,
-    profile,
-    report,
-    scale,
-    train,
-)
 from edgebench.ground.errors import EdgebenchError
 from edgebench.ground.version import __version__
 
-# Rich's help pages double the start-up time, so help stays plain text.
-app = typer.Typer(
-    name="edgebench",
-    help="Export PyTorch CNNs for edge devices, prove the files right, measure or estimate them, choose, and gate.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMMANDS: Final = {
+    "models": "networks",
+    "export": "networks",
+    "profile": "profile",
+    "evaluate": "profile",
+    "inspect": "networks",
+    "devices": "device",
+    "doctor": "device",
+    "train": "networks",
+    "augment": "networks",
+    "scale": "profile",
+    "sweep": "profile",
+    "compare": "compare",
+    "gate": "compare",
+    "ab": "compare",
+    "noise": "compare",
+    "history": "compare",
+    "query": "compare",
+    "report": "report",
+    "plot": "report",
+    "device": "device",
+}
+"""Every command, in the order of work, with its module in edgebench/commands/."""
 
 
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"edgebench {__version__}")
-        raise typer.Exit
+class _Commands(click.Group):
+    """The commands, each imported when it is called or listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"edgebench.commands.{COMMANDS[cmd_name]}")
+        found: click.Command = getattr(module, cmd_name)
+        return found
 
 
-@app.callback()
-def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-) -> None:
+@click.group(cls=_Commands, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="edgebench %(version)s", help="Print it.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def app(debug: bool) -> None:
+    """Export PyTorch CNNs for edge devices, prove the files right, measure or estimate them, choose, and gate."""
     if debug:
         os.environ["EDGEBENCH_DEBUG"] = "1"
 
 
-app.command("models")(models.models)
-app.command("export")(export.export)
-app.command("profile")(profile.profile)
-app.command("evaluate")(evaluate.evaluate)
-app.command("inspect")(inspect.inspect)
-app.command("devices")(devices.devices)
-app.command("doctor")(doctor.doctor)
-app.command("train")(train.train)
-app.command("augment")(train.augment)
-app.command("scale")(scale.scale)
-app.command("sweep")(scale.sweep)
-app.command("compare")(compare.compare)
-app.command("gate")(compare.gate)
-app.command("ab")(compare.ab)
-app.command("noise")(compare.noise)
-app.command("history")(compare.history)
-app.command("query")(compare.query)
-app.command("report")(report.report)
-app.command("plot")(report.plot)
-app.add_typer(device.app)
-
-
 def main() -> None:
-    """Runs the command line and exits with the code that edgebench/errors.py documents."""
+    """Runs the command line and exits with the code that edgebench/ground/errors.py documents."""
     try:
         app()
     except EdgebenchError as error:

@@ -146,7 +146,7 @@ def _write(descriptor: int, line: bytes) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"cannot write results to {path}: {_reason(error)}; name another folder with --results")
+    return UsageError(f"cannot write results to {path}: {_reason(error)}; name another folder with `results`")
 
 
 def _reason(error: OSError) -> str:

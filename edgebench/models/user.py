@@ -61,7 +61,7 @@ def resolve_user(
                 f"{argument} means nothing to '{name}': its factory alone decides; give it to that as an option"
             )
     if resolution is None or channels is None:
-        raise UsageError(f"'{name}' is your own network: say what it is fed, such as --input 3x224x224")
+        raise UsageError(f"'{name}' is your own network: say what it is fed, such as `input='3x224x224'`")
     sizes = {"resolution": resolution, "channels": channels, "height": height}
     for what, size in sizes.items():
         if size is not None and size < 1:

@@ -60,7 +60,7 @@ def load(network: nn.Module, path: Path, name: str, ignored: tuple[str, ...] = (
     problems = _problems(expected, given)
     if problems:
         other = layouts.hint(name, given, expected)
-        advice = f"; they have the names of {other}: give --weights {other}:{path}" if other and not library else ""
+        advice = f"; they have the names of {other}: give `weights='{other}:{path}'`" if other and not library else ""
         kind = f"{library} weights" if library else "weights"
         raise UsageError(f"the {kind} in {path} do not fit {name}: {'; '.join(problems)}{advice}")
     values = {key: value.to(expected[key].dtype) for key, value in given.items()}
@@ -118,7 +118,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 def _state_dict(path: Path, found: object) -> dict[str, Tensor]:
     if isinstance(found, Mapping) and found.keys() >= _OF_TRAINING:
         raise UsageError(
-            f"weights '{path}' are a training checkpoint, to go on with by --resume: give best.safetensors beside it,"
+            f"weights '{path}' are a training checkpoint, to go on with by `resume`: give best.safetensors beside it,"
             " the values that were kept, with their classes and preprocessing"
         )
     for wrapper in _WRAPPERS:

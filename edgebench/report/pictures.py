@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +24,6 @@ NAMED: Final = 5
 CHOOSE: Final = "choose with --model, --device, --fmt or --precision"
 SCALE: Final = 2.0  # pixels of a PNG a point: sharp in print and on dense screens
 
-_POINT: Final = re.compile(r"(?P<name>.+)-w[^-]+-d[^-]+-r\d+(-.*)?")
-_UNSAFE: Final = re.compile(r"[^\w-]")
 
 Series = list[tuple[Key, list[Point]]]
 
@@ -44,16 +41,11 @@ class Wanted:
         """Whether a series is wanted."""
         form, precision, *_ = key.cell.export.split("-")
         return (
-            self._is_model(key.cell.model)
+            self.model in (None, key.cell.model, key.name)
             and self.device in (None, key.cell.device)
             and self.format in (None, form)
             and self.precision in (None, precision)
         )
-
-    def _is_model(self, key: str) -> bool:
-        """Whether the wanted network is the one of a key, by the whole key or by its name, such as a user's factory."""
-        point = _POINT.fullmatch(key)
-        return self.model in (None, key) or (point is not None and point["name"] == _UNSAFE.sub("_", self.model or ""))
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ class _Training:
             except TrainingError as error:
                 raise TrainingError(f"{error}; {self._kept()}") from error
             except KeyboardInterrupt as interrupt:
-                advice = "; go on with --resume" if self.metrics.rows else ""
+                advice = "; go on with `resume`" if self.metrics.rows else ""
                 interrupt.args = (self._kept() + advice,)  # the one who interrupted wants to know what is left
                 raise
             if row.val_accuracy > self.best:  # of equals the first is kept
@@ -169,7 +169,7 @@ def _preprocessing(request: TrainingRequest) -> Preprocessing | None:
         return None
     found = preprocessing_of(request.spec, request.weights)
     if found is None and wanted == "published":
-        raise UsageError(f"--normalize published: nothing is published for your own network {request.spec.name}")
+        raise UsageError(f"`normalize='published'`: nothing is published for your own network {request.spec.name}")
     return found
 
 
@@ -178,7 +178,7 @@ def _check_folder(request: TrainingRequest) -> None:
     folder = request.folder
     try:
         if (folder / checkpoint.LAST).exists() and not request.resume:
-            raise UsageError(f"{folder} holds a run already: go on with --resume, or choose another folder with -o")
+            raise UsageError(f"{folder} holds a run already: go on with `resume`, or choose another `output`")
         nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     except OSError as error:
         raise _cannot_write(folder, (error.strerror or type(error).__name__).lower()) from error
@@ -189,4 +189,4 @@ def _check_folder(request: TrainingRequest) -> None:
 
 
 def _cannot_write(folder: Path, why: str) -> UsageError:
-    return UsageError(f"cannot write into {folder}: {why}; choose another with -o")
+    return UsageError(f"cannot write into {folder}: {why}; choose another with `output`")

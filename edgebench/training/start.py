@@ -44,7 +44,7 @@ def start(spec: ModelSpec, settings: Settings, weights: Path | None) -> Start:
     ignored = () if own else zoo.family_of(spec).training_only
     replaced = _load(network, weights, spec, ignored)
     if settings.init and not replaced:
-        raise UsageError(f"--init {settings.init} does nothing with --weights, which give every layer: leave one out")
+        raise UsageError(f"`init='{settings.init}'` does nothing with `weights`, which give every layer: leave one out")
     return Start(network, replaced)
 
 
@@ -106,7 +106,7 @@ def freeze(network: nn.Module, until: str) -> Frozen:
     names = [name for name, module in network.named_modules() if list(module.parameters(recurse=False))]
     frozen = names[:-1] if until == ALL_BUT_HEAD else names[: _end(network, names, until)]
     if len(frozen) == len(names):
-        raise UsageError(f"--freeze {until} leaves nothing to train: name an earlier module, or {ALL_BUT_HEAD}")
+        raise UsageError(f"`freeze='{until}'` leaves nothing to train: name an earlier module, or {ALL_BUT_HEAD}")
     modules = tuple(network.get_submodule(name) for name in frozen)
     parameters = [parameter for module in modules for parameter in module.parameters(recurse=False)]
     for parameter in parameters:
@@ -145,7 +145,7 @@ def frozen_at_random(until: str, *, from_weights: bool) -> str:
     """
     if not until or from_weights:
         return ""
-    return f"--freeze {until} without --weights keeps initial values as they are, which learn nothing: give --weights"
+    return f"`freeze='{until}'` without `weights` keeps initial values as they are, which learn nothing: give `weights`"
 
 
 def _end(network: nn.Module, names: list[str], until: str) -> int:

@@ -203,9 +203,9 @@ class Trainer:
                 self._stop(f"the values of {name} became infinite or nan in epoch {self.epoch}")
 
     def _stop(self, what: str) -> NoReturn:
-        clip = "a smaller --clip" if self.settings.clip else "--clip 5"
+        clip = "a smaller `clip`" if self.settings.clip else "`clip=5`"
         raise TrainingError(
-            f"{what}: training has stopped; try a lower --lr, a longer --warmup or {clip}, in another folder"
+            f"{what}: training has stopped; try a lower `lr`, a longer `warmup` or {clip}, in another folder"
         )
 
     def _mode(self, *, training: bool) -> None:

@@ -36,10 +36,10 @@ def obtain(reference: str | None, sha256: str | None = None, *, tell: Tell) -> P
     does not answer.
     """
     if sha256 is not None and not _SHA256.fullmatch(sha256):
-        raise UsageError(f"--sha256 {sha256} is no SHA-256: give 64 hexadecimal digits, as sha256sum prints them")
+        raise UsageError(f"`sha256='{sha256}'` is no SHA-256: give 64 hexadecimal digits, as sha256sum prints them")
     if reference is None:
         if sha256 is not None:
-            raise UsageError("--sha256 says what --weights must be: give --weights too, or leave it out")
+            raise UsageError("`sha256` says what `weights` must be: give `weights` too, or leave it out")
         return None
     library, place = _split(reference)
     file = _file(place, sha256.lower() if sha256 else None, tell)
@@ -110,7 +110,7 @@ def _download(url: str, sha256: str | None, tell: Tell) -> Path:
         raise UsageError(f"{url} does not end in {', '.join(SUFFIXES)}: weights have one of these endings")
     if sha256 is None:
         raise UsageError(
-            f"{url} needs --sha256: weights from the web are loaded only with the hash that they must have"
+            f"{url} needs `sha256`: weights from the web are loaded only with the hash that they must have"
         )
     target = _folder() / f"{sha256}{suffix}"
     if target.is_file():

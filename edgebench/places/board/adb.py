@@ -22,7 +22,7 @@ COMPLAINTS: Final[tuple[tuple[str, str, bool], ...]] = (
         "{name} has not allowed this computer yet: unlock it and accept what its screen asks",
         False,
     ),
-    ("more than one device", "several phones are connected: name one with --connect, as `adb devices` lists it", False),
+    ("more than one device", "several phones are connected: name one with `connect`, as `adb devices` lists it", False),
     ("no permissions", "this user may not use {name} over USB: see `adb devices` for its udev rule", False),
     (
         "no devices/emulators found|device '.*' not found|device not found",

@@ -82,14 +82,14 @@ def bundled(link: Link, board: Board, push: Callable[[str, dict[str, Path]], Non
     if bundle is None:
         raise DeviceError(
             f"there is no bundle to send to {link.name} yet: make it with edgebench device setup NAME,"
-            " or name a Python there that has the runtime with --python"
+            " or name a Python there that has the runtime with `python`"
         )
     push("bundle", tree_files(bundle.folder / "root"))
     found = bundle_interpreter(bundle, f"{board.home}/bundle")
     answer = ask(link, RUN, *found.command, "-c", QUESTION)
     if answer.status:
         reason = next((hint for word, hint in HINTS if word in answer.errors), answer.last_error)
-        raise DeviceError(f"the bundle does not start on {link.name}: {reason}; name a Python there with --python")
+        raise DeviceError(f"the bundle does not start on {link.name}: {reason}; name a Python there with `python`")
     _read(link, "the bundle's Python", answer)
     return found
 

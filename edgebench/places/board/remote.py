@@ -222,7 +222,7 @@ class RemoteTarget:
 
     def _missing(self, runtime: str, module: str) -> str:
         if not self._python.path:
-            return f"the bundle has no {module}, so {self.link.name} cannot run {runtime}: name a Python with --python"
+            return f"the bundle has no {module}, so {self.link.name} cannot run {runtime}: name a Python with `python`"
         package = entry(runtime).distribution if module == entry(runtime).package else module
         install = f"{self._python.path} -m pip install {package}, on the device"
         return f"runtime {runtime} needs the package {package} on {self.link.name}: {install}"

@@ -241,7 +241,7 @@ class _Task:
 def check(forms: Iterable[str], device: DeviceProfile, threads: int = 1) -> None:
     """Raises UsageError for what cannot be emulated on the device, or counted on this machine: before anything runs."""
     if threads != 1:
-        raise UsageError(f"the emulator runs one thread, not {threads}: leave --threads out, or connect a board")
+        raise UsageError(f"the emulator runs one thread, not {threads}: leave `threads` out, or connect a board")
     if device.name != "host":
         fakecpu.core_of(device)
     for form in forms:
@@ -251,7 +251,7 @@ def check(forms: Iterable[str], device: DeviceProfile, threads: int = 1) -> None
 
 def runtime_of(form: str) -> str:
     """The runtime that the bundle has for a format. Raises UsageError where it has none."""
-    runtime, there = runtime_for(form), [each.name for each in bundled()]
+    runtime, there = runtime_for(form), sorted(each.name for each in bundled())
     if runtime not in there:
         raise UsageError(f"{form} files cannot be emulated: the bundle has {', '.join(there)}")
     return runtime
