@@ -6,7 +6,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,7 +48,9 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
     its file; what is no regular file, such as a device or a pipe, is written to as it stands. A file that was there
     keeps its permissions. Raises OSError, also for a folder.
     """
-    mode = _mode(path)
+    mode = None
+    with suppress(FileNotFoundError):
+        mode = path.stat().st_mode  # of what it links to, too
     if mode is not None and not stat.S_ISREG(mode):
         with path.open("wb") as file:
             yield file
@@ -68,11 +70,3 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-
-
-def _mode(path: Path) -> int | None:
-    """What `path`, or what it links to, is; None where there is nothing."""
-    try:
-        return path.stat().st_mode
-    except FileNotFoundError:
-        return None

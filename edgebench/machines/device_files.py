@@ -12,8 +12,8 @@ from edgebench.ground.paths import configuration_folder
 def names() -> list[str]:
     """The names of all profiles, the host first; nothing is parsed."""
     own = (path.stem for folder in user_folders() for path in folder.glob("*.toml") if "." not in path.stem)
-    stems = sorted({*shipped_names(), *own})
-    return sorted(stems, key=lambda stem: stem != "host")
+    shipped = (entry.name[:-5] for entry in _shipped().iterdir() if entry.name.endswith(".toml"))
+    return sorted({*shipped, *own}, key=lambda stem: (stem != "host", stem))
 
 
 def find(name: str) -> tuple[bytes, str]:
@@ -37,11 +37,6 @@ def find_calibrations(name: str) -> tuple[bytes, str] | None:
 def calibrations_file(folder: Path, name: str) -> Path:
     """Where a user's own calibrations of a device lie, beside its .toml if that is the user's own too."""
     return folder / f"{name}.calibrations.toml"
-
-
-def shipped_names() -> list[str]:
-    """The names of the profiles that come with edgebench."""
-    return sorted(entry.name[:-5] for entry in _shipped().iterdir() if entry.name.endswith(".toml"))
 
 
 def user_folders() -> tuple[Path, Path]:

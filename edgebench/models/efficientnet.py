@@ -8,22 +8,8 @@ stem and the head at their size, and does not repeat the first and the last stag
 from __future__ import annotations
 
 from edgebench.ground.records import ModelSpec
+from edgebench.models import plan as net
 from edgebench.models.family import Family, Member
-from edgebench.models.plan import (
-    Activation,
-    Conv,
-    Flatten,
-    Function,
-    GlobalPool,
-    Layer,
-    Sequence,
-    classifier,
-    conv_norm,
-    gate,
-    numbered,
-    residual,
-    sequence,
-)
 from edgebench.models.scaling import round_channels, round_repeats
 
 STEM, HEAD = 32, 1280
@@ -68,49 +54,51 @@ TENSORFLOW_EPS = 1e-3
 EPS = dict.fromkeys(("efficientnet_b5", "efficientnet_b6", "efficientnet_b7"), TENSORFLOW_EPS)
 
 
-def plan(spec: ModelSpec) -> Sequence:
+def plan(spec: ModelSpec) -> net.Sequence:
     """Returns EfficientNet at the spec's width (all channels; of Lite those of the blocks) and depth (blocks of each
     stage; of Lite the inner ones)."""
     lite = spec.name in LITE_MEMBERS
-    function: Function = "relu6" if lite else "silu"
+    function: net.Function = "relu6" if lite else "silu"
     eps = TENSORFLOW_EPS if lite else EPS.get(spec.name, 1e-5)
     ends = 1.0 if lite else spec.width
     channels = round_channels(STEM * ends)
-    stages: list[Layer] = [conv_norm(channels, 3, 2, activation=function, eps=eps)]
+    stages: list[net.Layer] = [net.conv_norm(channels, 3, 2, activation=function, eps=eps)]
     for index, (expansion, kernel, stride, base, blocks) in enumerate(STAGES):
         out = round_channels(base * spec.width)
         fixed = lite and index in (0, len(STAGES) - 1)
         repeats = blocks if fixed else round_repeats(blocks, spec.depth)
         shapes = [(channels, stride)] + [(out, 1)] * (repeats - 1)
-        stages.append(numbered(*(_block(at, out, expansion, kernel, step, function, eps) for at, step in shapes)))
+        stages.append(net.numbered(*(_block(at, out, expansion, kernel, step, function, eps) for at, step in shapes)))
         channels = out
-    stages.append(conv_norm(round_channels(HEAD * ends), 1, activation=function, eps=eps))
+    stages.append(net.conv_norm(round_channels(HEAD * ends), 1, activation=function, eps=eps))
     dropout = DROPOUT.get(spec.name, DEFAULT_DROPOUT)
-    return sequence(
-        features=numbered(*stages),
-        avgpool=GlobalPool(),
-        flatten=Flatten(),
-        classifier=classifier(dropout, spec.classes),
+    return net.sequence(
+        features=net.numbered(*stages),
+        avgpool=net.GlobalPool(),
+        flatten=net.Flatten(),
+        classifier=net.classifier(dropout, spec.classes),
     )
 
 
-def _block(channels: int, out: int, expansion: int, kernel: int, stride: int, function: Function, eps: float) -> Layer:
+def _block(
+    channels: int, out: int, expansion: int, kernel: int, stride: int, function: net.Function, eps: float
+) -> net.Layer:
     """The mobile inverted bottleneck (MBConv); squeezed and excited where the function is SiLU, as in EfficientNet."""
     hidden = channels * expansion
-    layers: list[Layer] = [conv_norm(hidden, 1, activation=function, eps=eps)] if expansion > 1 else []
-    layers.append(conv_norm(hidden, kernel, stride, hidden, activation=function, eps=eps))
+    layers: list[net.Layer] = [net.conv_norm(hidden, 1, activation=function, eps=eps)] if expansion > 1 else []
+    layers.append(net.conv_norm(hidden, kernel, stride, hidden, activation=function, eps=eps))
     if function == "silu":
-        squeeze_excite = sequence(
-            avgpool=GlobalPool(),
-            fc1=Conv(max(1, channels // SQUEEZE), 1, bias=True),
-            activation=Activation("silu"),
-            fc2=Conv(hidden, 1, bias=True),
-            scale_activation=Activation("sigmoid"),
+        squeeze_excite = net.sequence(
+            avgpool=net.GlobalPool(),
+            fc1=net.Conv(max(1, channels // SQUEEZE), 1, bias=True),
+            activation=net.Activation("silu"),
+            fc2=net.Conv(hidden, 1, bias=True),
+            scale_activation=net.Activation("sigmoid"),
         )
-        layers.append(gate(squeeze_excite))
-    layers.append(conv_norm(out, 1, activation=None, eps=eps))
-    branch = sequence(block=numbered(*layers))
-    return residual(branch) if stride == 1 and channels == out else branch
+        layers.append(net.gate(squeeze_excite))
+    layers.append(net.conv_norm(out, 1, activation=None, eps=eps))
+    branch = net.sequence(block=net.numbered(*layers))
+    return net.residual(branch) if stride == 1 and channels == out else branch
 
 
 MEMBERS = {

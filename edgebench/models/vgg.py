@@ -6,21 +6,8 @@ State-dict keys are torchvision's vgg16, vgg19, vgg16_bn, vgg19_bn.
 from __future__ import annotations
 
 from edgebench.ground.records import ModelSpec
+from edgebench.models import plan as net
 from edgebench.models.family import Family, Member
-from edgebench.models.plan import (
-    Activation,
-    BatchNorm,
-    Conv,
-    Dense,
-    Dropout,
-    Flatten,
-    GridPool,
-    Layer,
-    Pool,
-    Sequence,
-    numbered,
-    sequence,
-)
 from edgebench.models.scaling import round_channels
 
 CHANNELS = (64, 128, 256, 512, 512)
@@ -30,27 +17,27 @@ DENSE = 4096
 GRID = 7
 
 
-def plan(spec: ModelSpec) -> Sequence:
+def plan(spec: ModelSpec) -> net.Sequence:
     """Returns the network at the spec's width (convolutions and hidden dense layers)."""
     column, normalised = COLUMNS[spec.name]
-    features: list[Layer] = []
+    features: list[net.Layer] = []
     for base, count in zip(CHANNELS, CONVOLUTIONS[column], strict=True):
-        conv = Conv(round_channels(base * spec.width), 3, bias=True)
-        norm = [BatchNorm()] if normalised else []
-        features += [*[conv, *norm, Activation("relu")] * count, Pool("max", 2, 2)]
+        conv = net.Conv(round_channels(base * spec.width), 3, bias=True)
+        norm = [net.BatchNorm()] if normalised else []
+        features += [*[conv, *norm, net.Activation("relu")] * count, net.Pool("max", 2, 2)]
     hidden = round_channels(DENSE * spec.width)
-    return sequence(
-        features=numbered(*features),
-        avgpool=GridPool(GRID),
-        flatten=Flatten(),
-        classifier=numbered(
-            Dense(hidden),
-            Activation("relu"),
-            Dropout(0.5),
-            Dense(hidden),
-            Activation("relu"),
-            Dropout(0.5),
-            Dense(spec.classes),
+    return net.sequence(
+        features=net.numbered(*features),
+        avgpool=net.GridPool(GRID),
+        flatten=net.Flatten(),
+        classifier=net.numbered(
+            net.Dense(hidden),
+            net.Activation("relu"),
+            net.Dropout(0.5),
+            net.Dense(hidden),
+            net.Activation("relu"),
+            net.Dropout(0.5),
+            net.Dense(spec.classes),
         ),
     )
 
