@@ -56,7 +56,8 @@ def load(folder: Path, reference: str, split: str) -> Dataset:
         )
     found = _labels(file)
     index = _class_index(_find(home, folder, INDEX_FILES))
-    classes = tuple(index.values()) if index else _class_names(found)
+    synsets = sorted({label for label in found.values() if SYNSET.fullmatch(label)})
+    classes = tuple(index.values() or synsets or map(str, range(CLASSES)))
     numbers = {name: number for number, name in enumerate(index or classes)}
     names = sorted(path.name for path in home.iterdir() if _is_image(path))
     labels = [_number(name, found, numbers, len(classes), file) for name in names]
@@ -113,12 +114,6 @@ def _class_index(file: Path | None) -> dict[str, str]:
     lines = file.read_text().splitlines() if file else []
     found = {line[:9]: line[10:].strip() or line[:9] for line in lines if SYNSET.match(line)}
     return dict(sorted(found.items()))
-
-
-def _class_names(labels: dict[str, str]) -> tuple[str, ...]:
-    """The synsets in use; or, where labels are numbers, all of ImageNet's."""
-    synsets = {label for label in labels.values() if SYNSET.fullmatch(label)}
-    return tuple(sorted(synsets)) if synsets else tuple(map(str, range(CLASSES)))
 
 
 def _number(name: str, labels: dict[str, str], numbers: dict[str, int], classes: int, file: Path) -> int:

@@ -31,7 +31,13 @@ def profile_operators(
     Raises UsageError for a runtime without a profiler, one that does not run the file, or a file that is not there;
     DeviceError when the engine fails, crashes, or takes longer than `timeout_s`.
     """
-    runtime = _check(artifact, runtime)
+    runtime = checked(runtime, artifact.export.format)
+    if not entry(runtime).operators:
+        raise unknown("runtime with an operator profiler", runtime, (each.name for each in every() if each.operators))
+    if reason := unavailable(runtime):
+        raise UsageError(reason)
+    if not Path(artifact.path).exists():
+        raise UsageError(f"{artifact.path} is not there: export it again")
     job = Job(runtime=runtime, artifact=os.path.abspath(artifact.path), threads=threads, runs=runs)
     title = f"profiling the operators of {Path(artifact.path).name} with {runtime}"
     try:
@@ -56,17 +62,6 @@ def with_operators(measurement: Measurement, artifact: Artifact) -> Measurement:
         warning = f"the operators were not timed: {error}"
         return replace(measurement, warnings=(*measurement.warnings, warning))
     return replace(measurement, operators=found)
-
-
-def _check(artifact: Artifact, runtime: str) -> str:
-    runtime = checked(runtime, artifact.export.format)
-    if not entry(runtime).operators:
-        raise unknown("runtime with an operator profiler", runtime, (each.name for each in every() if each.operators))
-    if reason := unavailable(runtime):
-        raise UsageError(reason)
-    if not Path(artifact.path).exists():
-        raise UsageError(f"{artifact.path} is not there: export it again")
-    return runtime
 
 
 def _answer(done: subprocess.CompletedProcess[bytes], title: str) -> OperatorProfile:

@@ -42,7 +42,13 @@ def measure(
     `error`, and what was measured until then; a clock that fell gives "invalid". Raises UsageError for a file that is
     not there, and for a runtime that does not run it or is not available here.
     """
-    runtime = _check(artifact, runtime, scenario)
+    try:
+        msgspec.convert(msgspec.to_builtins(scenario), Scenario)  # it may be none, such as one of 0 threads
+    except msgspec.ValidationError as error:
+        raise UsageError(f"the scenario cannot be measured: {error}") from error
+    runtime = checked(runtime, artifact.export.format)
+    if not Path(artifact.path).exists():
+        raise UsageError(f"{artifact.path} is not there: export it again")
     if target is None:
         if reason := unavailable(runtime):
             raise UsageError(reason)
@@ -50,9 +56,9 @@ def measure(
     before = target.environment(scenario.threads)
     found = _Found()
     job = Job(runtime=runtime, artifact=artifact.path, scenario=scenario)
-    error = _gather(found, target, job, before.get("temperature_c"), on_progress)
+    failure = _gather(found, target, job, before.get("temperature_c"), on_progress)
     after = target.environment(scenario.threads)
-    return _record(artifact, runtime, scenario, device, found, before, after, error)
+    return _record(artifact, runtime, scenario, device, found, before, after, failure)
 
 
 @dataclass
@@ -139,19 +145,6 @@ def _take(event: Event, found: _Found) -> None:
             found.readings.append({"frequency_hz": event.frequency_hz, "temperature_c": event.temperature_c})
             if event.timed_every > 1:
                 found.counts["timed_every"] = max(event.timed_every, found.counts.get("timed_every", 1))
-
-
-def _check(artifact: Artifact, runtime: str, scenario: Scenario) -> str:
-    """Returns the runtime's own name. Raises UsageError for one that does not run the file, for a file that is not
-    there, and for a scenario that is none, such as one of 0 threads."""
-    try:
-        msgspec.convert(msgspec.to_builtins(scenario), Scenario)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"the scenario cannot be measured: {error}") from error
-    runtime = checked(runtime, artifact.export.format)
-    if not Path(artifact.path).exists():
-        raise UsageError(f"{artifact.path} is not there: export it again")
-    return runtime
 
 
 def _record(

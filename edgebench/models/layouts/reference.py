@@ -41,22 +41,17 @@ def obtain(reference: str | None, sha256: str | None = None, *, tell: Tell) -> P
         if sha256 is not None:
             raise UsageError("`sha256` says what `weights` must be: give `weights` too, or leave it out")
         return None
-    library, place = _split(reference)
+    library, place = "", reference
+    if not Path(reference).exists() and (match := _PREFIX.fullmatch(reference)):
+        library, place = match.groups()
+        if library not in LIBRARIES:
+            raise unknown("library of weights", library, LIBRARIES)
     file = _file(place, sha256.lower() if sha256 else None, tell)
     if not library:
         return file
     if note := LIBRARIES[library].note:
         tell(note)
     return _marked(file, library)
-
-
-def _split(reference: str) -> tuple[str, str]:
-    match = _PREFIX.fullmatch(reference)
-    if match is None or Path(reference).exists():
-        return "", reference
-    if match[1] not in LIBRARIES:
-        raise unknown("library of weights", match[1], LIBRARIES)
-    return match[1], match[2]
 
 
 def _file(place: str, sha256: str | None, tell: Tell) -> Path:

@@ -159,13 +159,15 @@ class RemoteTarget:
     def _measured(self, job: Job, cell: str, artifact: str) -> _Outcome:
         """The outcome of one process; again when what looks after it was ended, too."""
         limit_s = _limit_s(job.scenario)
+        engine = {"engine": f"{self.board.home}/code/runtimes/{job.runtime}.py", "clock": entry(job.runtime).clock}
+        images = {"input": self._bring_images(job)} if isinstance(job, OutputsJob) else {}
         request = {
             "id": f"{cell}/{job.mode}-{job.process}",
             "python": self._python.command,
             "variables": worker_variables(job.scenario.threads, {}),
             "limit_s": limit_s,
             "fresh_s": FRESH_S,
-            "job": self._job(job, artifact),
+            "job": {**msgspec.to_builtins(job), **engine, "artifact": artifact, **images},
         }
         for _ in range(MOST_LOST):
             self._reconnecting(lambda: self._lock.renew(limit_s))
@@ -180,11 +182,6 @@ class RemoteTarget:
             f"{self.link.name} ended the worker of {job.runtime} and what looks after it, {MOST_LOST} times:"
             " does it restart, or does its memory run out?"
         )
-
-    def _job(self, job: Job, artifact: str) -> dict[str, Any]:
-        engine = {"engine": f"{self.board.home}/code/runtimes/{job.runtime}.py", "clock": entry(job.runtime).clock}
-        images = {"input": self._bring_images(job)} if isinstance(job, OutputsJob) else {}
-        return {**msgspec.to_builtins(job), **engine, "artifact": artifact, **images}
 
     def _ask(self, command: str, request: dict[str, Any], limit_s: float = ANSWER_S) -> dict[str, Any]:
         """What supervisor.py answers to one request. Raises DeviceError."""

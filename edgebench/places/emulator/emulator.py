@@ -140,7 +140,7 @@ class _Task:
 
     def run(self, bundle: Bundle, counts: bool, make: Callable[[list[str]], LocalTarget]) -> Measurement:
         """Runs both processes, here and emulated, and returns the record."""
-        error = None
+        error, runs = None, self.runs
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             agreement.write_inputs(self.artifact, folder / "input.npy", SCENARIO.seed)
@@ -155,7 +155,12 @@ class _Task:
             try:
                 self._compute(target, folder)
                 if library:
-                    self._keep_counts(marks)
+                    self.inferences = counting.read(marks, runs)
+                    spread = counting.spread(self.inferences)
+                    if spread > REPEATS_WITHIN and spread * self.inferences[0][counting.TOTAL] > PYTHONS_OWN:
+                        self.warnings.append(
+                            f"the counts of {runs} inferences differ by {spread:.2%}: does the file use threads?"
+                        )
             except DeviceError as failure:
                 error = str(failure)
         return self._record(target, error)
@@ -200,14 +205,6 @@ class _Task:
                         self.emulated_s = [ns / 1e9 for ns in event.ns]
                     case Peaks():
                         self.memory_bytes = event.peaks
-
-    def _keep_counts(self, marks: Path) -> None:
-        self.inferences = counting.read(marks, self.runs)
-        spread = counting.spread(self.inferences)
-        if spread > REPEATS_WITHIN and spread * self.inferences[0][counting.TOTAL] > PYTHONS_OWN:
-            self.warnings.append(
-                f"the counts of {self.runs} inferences differ by {spread:.2%}: does the file use threads?"
-            )
 
     def _record(self, target: LocalTarget, error: str | None) -> Measurement:
         time = datetime.now(UTC).isoformat(timespec="microseconds")
