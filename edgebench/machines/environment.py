@@ -13,7 +13,6 @@ import re
 import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +165,8 @@ def _sysctl() -> dict[str, Any]:
 
 def _versions(libraries: Iterable[str]) -> dict[str, str]:
     """Versions of those that are installed, from their metadata; none is imported."""
+    from importlib.metadata import PackageNotFoundError, version  # slow to import, and a listing needs it not
+
     found = {}
     for library in libraries:
         with suppress(PackageNotFoundError):

@@ -17,6 +17,7 @@ from typing import IO, Any
 import msgspec
 
 from edgebench.ground.errors import DeviceError
+from edgebench.ground.process import end_with_parent
 from edgebench.machines import environment
 from edgebench.places.target import Ended, Event, Job, Raised, decode
 from edgebench.runtimes import libraries
@@ -70,6 +71,7 @@ class LocalTarget:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=worker_variables(job.scenario.threads, os.environ if self._variables is None else self._variables),
+                preexec_fn=end_with_parent,
                 start_new_session=True,  # Ctrl-C reaches the parent only, which then ends the child
             )
             try:

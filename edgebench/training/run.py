@@ -12,6 +12,7 @@ import torch
 from edgebench import data as datasets
 from edgebench.data import Dataset
 from edgebench.ground.errors import TrainingError, UsageError
+from edgebench.ground.paths import alone
 from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import ModelSpec, Preprocessing
 from edgebench.models.layouts import preprocessing as preprocessing_of
@@ -93,11 +94,16 @@ class _Training:
 
     def run(self, on_progress: OnProgress) -> TrainingResult:
         """Every epoch that is missing."""
-        folder, epochs = self.request.folder, self.request.settings.epochs
+        folder = self.request.folder
         try:
             folder.mkdir(parents=True, exist_ok=True)  # only now: what was refused leaves nothing behind
         except OSError as error:
             raise _cannot_write(folder, (error.strerror or type(error).__name__).lower()) from error
+        with alone(folder / ".lock", f"a training into {folder}"):
+            return self._epochs(on_progress)
+
+    def _epochs(self, on_progress: OnProgress) -> TrainingResult:
+        folder, epochs = self.request.folder, self.request.settings.epochs
 
         def tell(step: str) -> None:
             done, best = self.trainer.epoch, f"best {max(self.best, 0.0):.1%}"
