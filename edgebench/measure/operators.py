@@ -51,7 +51,14 @@ def profile_operators(
         )
     except subprocess.TimeoutExpired as error:
         raise DeviceError(f"{title} took longer than {timeout_s:.0f} s, and was ended") from error
-    return _answer(done, title)
+    if done.stdout:
+        try:
+            if done.returncode == 0:
+                return msgspec.json.decode(done.stdout, type=OperatorProfile)
+            raise DeviceError(f"{title}: {msgspec.json.decode(done.stdout, type=Failure).error}")
+        except msgspec.MsgspecError as error:
+            raise DeviceError(f"{title} gave an answer that cannot be read: {error}") from error
+    raise DeviceError(f"{title} ended with exit code {done.returncode}{last_words(done.stderr)}")
 
 
 def with_operators(measurement: Measurement, artifact: Artifact) -> Measurement:
@@ -62,14 +69,3 @@ def with_operators(measurement: Measurement, artifact: Artifact) -> Measurement:
         warning = f"the operators were not timed: {error}"
         return replace(measurement, warnings=(*measurement.warnings, warning))
     return replace(measurement, operators=found)
-
-
-def _answer(done: subprocess.CompletedProcess[bytes], title: str) -> OperatorProfile:
-    if done.stdout:
-        try:
-            if done.returncode == 0:
-                return msgspec.json.decode(done.stdout, type=OperatorProfile)
-            raise DeviceError(f"{title}: {msgspec.json.decode(done.stdout, type=Failure).error}")
-        except msgspec.MsgspecError as error:
-            raise DeviceError(f"{title} gave an answer that cannot be read: {error}") from error
-    raise DeviceError(f"{title} ended with exit code {done.returncode}{last_words(done.stderr)}")

@@ -62,20 +62,12 @@ def plan(spec: ModelSpec) -> net.Sequence:
             features.append(NORM)
         if row.pooled:
             features.append(net.Pool("max", 3, 2))
-    hidden = round_channels(DENSE * spec.width)
+    hidden = [net.Dropout(0.5), net.Dense(round_channels(DENSE * spec.width)), net.Activation("relu")]
     return net.sequence(
         features=net.numbered(*features),
         avgpool=net.GridPool(GRID),
         flatten=net.Flatten(),
-        classifier=net.numbered(
-            net.Dropout(0.5),
-            net.Dense(hidden),
-            net.Activation("relu"),
-            net.Dropout(0.5),
-            net.Dense(hidden),
-            net.Activation("relu"),
-            net.Dense(spec.classes),
-        ),
+        classifier=net.numbered(*hidden, *hidden, net.Dense(spec.classes)),
     )
 
 

@@ -86,7 +86,9 @@ def make(spec: ModelSpec) -> nn.Module:
     from torch import nn
 
     where, attribute = _split(spec.name)
-    with _importable(Path(where).resolve().parent if where.endswith(".py") else Path.cwd()):
+    before = list(sys.path)
+    sys.path.insert(0, str(Path(where).resolve().parent if where.endswith(".py") else Path.cwd()))
+    try:
         if where.endswith(".py"):
             module = _import_file(Path(where))
         else:
@@ -95,6 +97,8 @@ def make(spec: ModelSpec) -> nn.Module:
         factory = _factory(module, where, attribute)
         with _reported(f"'{spec.name}' raised"):
             network = factory(**spec.options)
+    finally:
+        sys.path[:] = before
     if not isinstance(network, nn.Module):
         raise UsageError(f"'{spec.name}' returned {type(network).__name__}: it must return a torch.nn.Module")
     return network
@@ -147,14 +151,3 @@ def _import_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
-
-
-@contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    """Puts `folder` first on the import path for as long as a user's code is imported and called."""
-    before = list(sys.path)
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path[:] = before

@@ -25,20 +25,12 @@ def plan(spec: ModelSpec) -> net.Sequence:
         conv = net.Conv(round_channels(base * spec.width), 3, bias=True)
         norm = [net.BatchNorm()] if normalised else []
         features += [*[conv, *norm, net.Activation("relu")] * count, net.Pool("max", 2, 2)]
-    hidden = round_channels(DENSE * spec.width)
+    hidden = [net.Dense(round_channels(DENSE * spec.width)), net.Activation("relu"), net.Dropout(0.5)]
     return net.sequence(
         features=net.numbered(*features),
         avgpool=net.GridPool(GRID),
         flatten=net.Flatten(),
-        classifier=net.numbered(
-            net.Dense(hidden),
-            net.Activation("relu"),
-            net.Dropout(0.5),
-            net.Dense(hidden),
-            net.Activation("relu"),
-            net.Dropout(0.5),
-            net.Dense(spec.classes),
-        ),
+        classifier=net.numbered(*hidden, *hidden, net.Dense(spec.classes)),
     )
 
 

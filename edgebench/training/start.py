@@ -70,17 +70,13 @@ def _load(network: nn.Module, path: Path, spec: ModelSpec, ignored: tuple[str, .
         for key, value in given.items():
             if key not in head:
                 own[key].copy_(value)
-        _take_epsilon(network, path, spec)
+        # What is trained has our layout and epsilon: the difference to the library's goes into the variances.
+        library = library_of(path)
+        eps = layout(library, spec.name).eps if library else None
+        for module in network.modules():
+            if eps is not None and isinstance(module, nn.BatchNorm2d) and module.running_var is not None:
+                module.running_var += eps - module.eps
     return tuple(dict.fromkeys(key.rpartition(".")[0] for key in sorted(head)))
-
-
-def _take_epsilon(network: nn.Module, path: Path, spec: ModelSpec) -> None:
-    """Puts the difference to another library's epsilon into the variances: what is trained has our layout, and ours."""
-    library = library_of(path)
-    eps = layout(library, spec.name).eps if library else None
-    for module in network.modules():
-        if eps is not None and isinstance(module, nn.BatchNorm2d) and module.running_var is not None:
-            module.running_var += eps - module.eps
 
 
 FEW, SOME = 50, 1000
@@ -104,7 +100,14 @@ def freeze(network: nn.Module, until: str) -> Frozen:
     if not until:
         return Frozen()
     names = [name for name, module in network.named_modules() if list(module.parameters(recurse=False))]
-    frozen = names[:-1] if until == ALL_BUT_HEAD else names[: _end(network, names, until)]
+    last = len(names) - 1
+    if until != ALL_BUT_HEAD:
+        inside = [index for index, name in enumerate(names) if name == until or name.startswith(f"{until}.")]
+        if not inside:
+            stages = [name for name, _ in network.named_modules() if name and name.count(".") < 2]
+            raise unknown("module to freeze up to", until, [*stages, ALL_BUT_HEAD])
+        last = inside[-1] + 1
+    frozen = names[:last]
     if len(frozen) == len(names):
         raise UsageError(f"`freeze='{until}'` leaves nothing to train: name an earlier module, or {ALL_BUT_HEAD}")
     modules = tuple(network.get_submodule(name) for name in frozen)
@@ -146,12 +149,3 @@ def frozen_at_random(until: str, *, from_weights: bool) -> str:
     if not until or from_weights:
         return ""
     return f"`freeze='{until}'` without `weights` keeps initial values as they are, which learn nothing: give `weights`"
-
-
-def _end(network: nn.Module, names: list[str], until: str) -> int:
-    """How many of the named modules lie up to and with `until`."""
-    inside = [index for index, name in enumerate(names) if name == until or name.startswith(f"{until}.")]
-    if not inside:
-        stages = [name for name, _ in network.named_modules() if name and name.count(".") < 2]
-        raise unknown("module to freeze up to", until, [*stages, ALL_BUT_HEAD])
-    return inside[-1] + 1

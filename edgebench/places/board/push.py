@@ -67,7 +67,12 @@ def push(link: Link, tree: str, files: Mapping[str, Path], free: Callable[[], in
     for batch in batches(send, files):
         tell(f"sending {show_bytes(done)} of {show_bytes(total)} to {link.name}")
         kept |= {name: wanted[name] for name in batch}
-        _send(link, tree, batch, files, kept)
+        archive = _archive(batch, files, kept)
+        large = "large" if len(archive) > LARGE_BYTES else ""
+        answer = ask(link, RECEIVE, tree, large, data=archive, limit_s=BATCH_S)
+        if answer.status:  # what did not fit shall not fill the disk
+            ask(link, CLEAN, tree, data=_lines((*batch, ".manifest.new")).encode())
+        _ok(link, answer)
         done += sum(files[name].lstat().st_size for name in batch)
     return total
 
@@ -115,15 +120,6 @@ def tree_files(folder: Path, prefix: str = "") -> dict[str, Path]:
             path = Path(root) / name
             found[prefix + path.relative_to(folder).as_posix()] = path
     return found
-
-
-def _send(link: Link, tree: str, batch: Sequence[str], files: Mapping[str, Path], manifest: Manifest) -> None:
-    archive = _archive(batch, files, manifest)
-    large = "large" if len(archive) > LARGE_BYTES else ""
-    answer = ask(link, RECEIVE, tree, large, data=archive, limit_s=BATCH_S)
-    if answer.status:  # what did not fit shall not fill the disk
-        ask(link, CLEAN, tree, data=_lines((*batch, ".manifest.new")).encode())
-        _ok(link, answer)
 
 
 def _archive(batch: Sequence[str], files: Mapping[str, Path], manifest: Manifest) -> bytes:

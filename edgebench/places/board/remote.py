@@ -20,8 +20,7 @@ from edgebench.places.board.board import Board, probe
 from edgebench.places.board.interpreter import RUN, Interpreter, bundled, own
 from edgebench.places.board.lock import Lock
 from edgebench.places.board.push import NoRoom, fingerprint, push, tree_files
-from edgebench.places.board.reconnect import WAITS_S, Gone, Reconnection, gone_for_now
-from edgebench.places.board.shell import ANSWER_S, Answer, Link, ask
+from edgebench.places.board.shell import ANSWER_S, WAITS_S, Answer, Gone, Link, Reconnection, ask, gone_for_now
 from edgebench.places.local import DOING, WORKER, fate, last_words, worker_variables
 from edgebench.places.target import Ended, Event, Job, OutputsJob, Raised, decode
 from edgebench.runtimes import every, libraries
