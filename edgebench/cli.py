@@ -76,7 +76,11 @@ class _Terminated(BaseException):
 def main() -> None:
     """Runs the command line and exits with the code that edgebench/ground/errors.py documents."""
     signal.signal(signal.SIGTERM, _terminated)
-    sys.exit(_run())
+    code = _run()
+    # An interrupt that went through code in a string, such as torch generates, leaves a mark on CPython: it would end
+    # with the signal whatever the exit code. Running a string takes the mark away.
+    exec("")
+    sys.exit(code)
 
 
 def _run() -> int:

@@ -10,7 +10,6 @@ import hashlib
 import os
 import platform
 import re
-import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -181,6 +180,8 @@ def _commit() -> str | None:
 
 def _output(*command: str) -> str | None:
     """What a command prints, or None where it is missing, fails, or takes longer than five seconds."""
+    import subprocess
+
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True, errors="replace")
     except (OSError, subprocess.SubprocessError):
