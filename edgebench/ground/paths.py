@@ -52,7 +52,9 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
     its file; what is no regular file, such as a device or a pipe, is written to as it stands. A file that was there
     keeps its permissions. Raises OSError, also for a folder.
     """
-    mode = _mode(path)
+    mode = None
+    with suppress(FileNotFoundError):
+        mode = path.stat().st_mode  # of what it links to, too
     if mode is not None and not stat.S_ISREG(mode):
         with path.open("wb") as file:
             yield file
@@ -72,14 +74,6 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-
-
-def _mode(path: Path) -> int | None:
-    """What `path`, or what it links to, is; None where there is nothing."""
-    try:
-        return path.stat().st_mode
-    except FileNotFoundError:
-        return None
 
 
 @contextmanager
