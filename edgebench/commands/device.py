@@ -154,7 +154,7 @@ def list_devices(json: Json = False) -> None:
     if json:
         output.json(found)
     else:
-        output.table(devices.emulators(found))
+        output.blocks(devices.emulators(found))
 
 
 @app.command("show")

@@ -21,4 +21,4 @@ def devices(
     elif name:
         output.blocks(*shown.device(found[0]))
     else:
-        output.table(shown.devices(found))
+        output.blocks(shown.devices(found))

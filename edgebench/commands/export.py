@@ -83,7 +83,7 @@ def export(
     if json:
         show.json([rows.export(outcome) for outcome in done])
     else:
-        show.table(files.exported(done))
+        show.blocks(files.exported(done))
     for warning in files.export_warnings(done):
         show.note(warning)
     if weights is None and any(cell.model and cell.model.family != "user" for cell in cells):

@@ -20,4 +20,4 @@ def models(published: Published = False, json: Json = False) -> None:
     if json:
         output.json(read() if published else summaries())
     else:
-        output.table(tables.published(read()) if published else tables.models(summaries()))
+        output.blocks(tables.published(read()) if published else tables.models(summaries()))

@@ -97,7 +97,7 @@ def train(
     if json:
         show.json(trained.json(outcome))
     else:
-        show.table(trained.table(outcome))
+        show.blocks(trained.table(outcome))
         show.wrote(Path(outcome.weights))
     for remark in remarks:
         show.note(remark)

@@ -93,8 +93,15 @@ def load(path: Path, today: date) -> tuple[list[Budget], list[Waiver]]:
     if not budgets:
         raise UsageError(f"{path} holds no budget: write a [[budget]] with device, model and for example latency")
     waivers = [_waiver(each, where) for where, each in _tables(data, "waiver", path)]
+    bounded = {(each.device, each.model, metric) for each in budgets for metric in each.bands}
     for waiver in waivers:
-        _check_waiver(waiver, budgets, today, path)
+        name = f"the waiver in {path} for {waiver.metric} of {waiver.model} on {waiver.device}"
+        if waiver.until < today:
+            raise UsageError(f"{name} expired on {waiver.until}: keep the budget again, or renew it with a new reason")
+        if not waiver.reason.strip():
+            raise UsageError(f"{name} has no reason: say why the overrun is accepted")
+        if (waiver.device, waiver.model, waiver.metric) not in bounded:
+            raise UsageError(f"{name} belongs to no budget: its device, model and metric must be those of one")
     return budgets, waivers
 
 
@@ -124,17 +131,6 @@ def _waiver(data: dict[str, Any], where: str) -> Waiver:
         return msgspec.convert(data, Waiver)
     except msgspec.ValidationError as error:
         raise UsageError(f"{where}: {error}; `until` is a date such as 2027-01-31") from error
-
-
-def _check_waiver(waiver: Waiver, budgets: list[Budget], today: date, path: Path) -> None:
-    name = f"the waiver in {path} for {waiver.metric} of {waiver.model} on {waiver.device}"
-    if waiver.until < today:
-        raise UsageError(f"{name} expired on {waiver.until}: keep the budget again, or renew it with a new reason")
-    if not waiver.reason.strip():
-        raise UsageError(f"{name} has no reason: say why the overrun is accepted")
-    bounded = {(each.device, each.model, metric) for each in budgets for metric in each.bands}
-    if (waiver.device, waiver.model, waiver.metric) not in bounded:
-        raise UsageError(f"{name} belongs to no budget: its device, model and metric must be those of one")
 
 
 def _band(value: Any, metric: str, where: str) -> Band:

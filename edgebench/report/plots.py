@@ -64,10 +64,11 @@ def pareto(rows: Rows, *, y: str = "size", budgets: Rows = (), look: Look = "lig
             rank="datum.y" if more else "-datum.y",
         )
     )
+    log, share = alt.Scale(type="log", nice=False, padding=16), alt.Scale(zero=False, padding=16)
     encoded = points.encode(
-        x=alt.X("x:Q", title="latency, p50 (ms)", scale=alt.Scale(type="log", nice=False, padding=16),
+        x=alt.X("x:Q", title="latency, p50 (ms)", scale=log,
                 axis=alt.Axis(values=MS_TICKS, labelExpr=AS_IS, tickCount=60)),
-        y=alt.Y("y:Q", title=title, scale=_share_or_log(more)),
+        y=alt.Y("y:Q", title=title, scale=share if more else log),
     )  # fmt: skip
     best = _frontier(points)
     path = best.mark_line(interpolate="step-after", strokeWidth=1.5, color=theme.colour("muted", look))
@@ -76,7 +77,14 @@ def pareto(rows: Rows, *, y: str = "size", budgets: Rows = (), look: Look = "lig
     names = best.mark_text(
         align=alt.ExprRef(f"{first} ? 'left' : 'right'"), dx=alt.ExprRef(f"{first} ? 9 : -8"), dy=-9, fontSize=10
     ).encode(text="label:N")
-    layers = [path.encode(order="x:Q"), _bubbles(encoded, y, look), names, _budget_line(look)]
+    line: alt.Chart = (
+        alt.Chart(alt.NamedData("budgets"))
+        .transform_filter("isValid(datum.latency_s)")
+        .transform_calculate(x="datum.latency_s * 1000")
+        .mark_rule(strokeDash=[5, 4], strokeWidth=1.5, color=theme.colour("bad", look))
+        .encode(x="x:Q", tooltip=[alt.Tooltip("x:Q", title="latency budget, ms", format=".4~g")])
+    )
+    layers = [path.encode(order="x:Q"), _bubbles(encoded, y, look), names, line]
     return _layered(
         layers, {"rows": list(rows), "budgets": list(budgets)}, look, description=f"{title} against latency"
     )
@@ -96,10 +104,6 @@ def _bubbles(encoded: alt.Chart, y: str, look: Look) -> alt.Chart:
     return drawn
 
 
-def _share_or_log(more: bool) -> alt.Scale:
-    return alt.Scale(zero=False, padding=16) if more else alt.Scale(type="log", nice=False, padding=16)
-
-
 def _frontier(points: alt.Chart) -> alt.Chart:
     """The points with a better y than every faster one."""
     faster_first: list[alt.SortField | dict[str, str]] = [alt.SortField("x"), alt.SortField("rank", order="descending")]
@@ -110,17 +114,6 @@ def _frontier(points: alt.Chart) -> alt.Chart:
         .encode(x="x:Q", y="y:Q")
     )
     return found
-
-
-def _budget_line(look: Look) -> alt.Chart:
-    line: alt.Chart = (
-        alt.Chart(alt.NamedData("budgets"))
-        .transform_filter("isValid(datum.latency_s)")
-        .transform_calculate(x="datum.latency_s * 1000")
-        .mark_rule(strokeDash=[5, 4], strokeWidth=1.5, color=theme.colour("bad", look))
-        .encode(x="x:Q", tooltip=[alt.Tooltip("x:Q", title="latency budget, ms", format=".4~g")])
-    )
-    return line
 
 
 def latency(samples: Rows, starts: Rows = (), *, look: Look = "light") -> Chart:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from edgebench.ground.records import OperatorProfile, Parity, Result
+from edgebench.ground.records import Result
 from edgebench.ground.units import show_bytes, show_count, show_seconds
 from edgebench.report import accuracy, operators, output, rows
 from edgebench.report.overview import point
@@ -37,7 +37,11 @@ def show(results: Sequence[Result], device: DeviceProfile, *, json: bool = False
 
     Raises UsageError for a trace that cannot be written.
     """
-    profiles = _operators(results)
+    profiles = {
+        f"{result.model.key} {result.export.key} ({result.runtime})": result.operators
+        for result in results
+        if result.operators is not None
+    }
     if json:
         output.json([row(result) for result in results])
     else:
@@ -53,15 +57,6 @@ def row(result: Result) -> dict[str, Any]:
     """One row for `--json`; with operators where they were timed or counted."""
     flat = rows.profile(result)
     return flat if result.operators is None else {**flat, "operators": operators.rows(result.operators)}
-
-
-def _operators(results: Sequence[Result]) -> dict[str, OperatorProfile]:
-    """The operator profiles of those results that have one, by a title."""
-    return {
-        f"{result.model.key} {result.export.key} ({result.runtime})": result.operators
-        for result in results
-        if result.operators is not None
-    }
 
 
 def profile(results: Sequence[Result], device: DeviceProfile) -> list[RenderableType]:
@@ -159,7 +154,9 @@ def _cells(result: Result) -> Row:
         "size": show_bytes(result.size_bytes),
         "params": show_count(result.parameters),
         "MACs": show_count(result.macs),
-        "parity": _parity(result.parity),
+        "parity": (
+            "-" if result.parity is None else f"{result.parity.range_error:.0e}" if result.parity.max_abs_error else "0"
+        ),
     }
 
 
@@ -169,10 +166,6 @@ def _interval(low: float | None, high: float | None) -> str:
         return "-"
     (number, _, unit), end = show_seconds(low).partition(" "), show_seconds(high)
     return f"{number}-{end}" if end.endswith(f" {unit}") else f"{number} {unit}-{end}"
-
-
-def _parity(parity: Parity | None) -> str:
-    return "-" if parity is None else f"{parity.range_error:.0e}" if parity.max_abs_error else "0"
 
 
 def _warnings(results: Sequence[Result]) -> list[str]:
