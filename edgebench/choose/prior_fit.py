@@ -5,7 +5,7 @@ For maintainers, after data/accuracy.csv or data/int8.csv have changed. A test f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -137,10 +137,9 @@ def compute() -> Prior:
 
 
 def _left_out(
-    rows: Rows, labels: Iterable[object], predict: Callable[[Fit, Rows, Mask], Floats]
+    rows: Rows, marks: Sequence[object], predict: Callable[[Fit, Rows, Mask], Floats]
 ) -> tuple[list[LeftOut], float]:
-    """Errors when all rows of one label are left out in turn, and the 90% quantile of |error| in logit."""
-    marks = list(labels)
+    """Errors when all rows of one mark are left out in turn, and the 90% quantile of |error| in logit."""
     predicted = np.full(len(marks), np.nan)
     for label in dict.fromkeys(marks):
         left = np.array([mark == label for mark in marks])

@@ -92,7 +92,13 @@ def load(path: Path, today: date) -> tuple[list[Budget], list[Waiver]]:
     budgets = [_budget(each, where) for where, each in _tables(data, "budget", path)]
     if not budgets:
         raise UsageError(f"{path} holds no budget: write a [[budget]] with device, model and for example latency")
-    waivers = [_waiver(each, where) for where, each in _tables(data, "waiver", path)]
+    waivers = []
+    for where, each in _tables(data, "waiver", path):
+        toml.check_keys(each, Waiver.__struct_fields__, where)
+        try:
+            waivers.append(msgspec.convert(each, Waiver))
+        except msgspec.ValidationError as error:
+            raise UsageError(f"{where}: {error}; `until` is a date such as 2027-01-31") from error
     bounded = {(each.device, each.model, metric) for each in budgets for metric in each.bands}
     for waiver in waivers:
         name = f"the waiver in {path} for {waiver.metric} of {waiver.model} on {waiver.device}"
@@ -123,14 +129,6 @@ def _budget(data: dict[str, Any], where: str) -> Budget:
     if not bands:
         raise UsageError(f"{where} bounds nothing: give one of {', '.join(METRICS)}")
     return Budget(**msgspec.structs.asdict(selector), bands=bands)
-
-
-def _waiver(data: dict[str, Any], where: str) -> Waiver:
-    toml.check_keys(data, Waiver.__struct_fields__, where)
-    try:
-        return msgspec.convert(data, Waiver)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"{where}: {error}; `until` is a date such as 2027-01-31") from error
 
 
 def _band(value: Any, metric: str, where: str) -> Band:

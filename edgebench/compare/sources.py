@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 from edgebench.ground import store
@@ -25,7 +24,12 @@ def load(source: str, *, on_warning: Tell, leave_out: str = "") -> list[Result]:
     if not found:
         raise UsageError(f"{source} holds no results: `edgebench profile` writes them, as .jsonl files")
     for result in found:
-        for name, times in _times(result):
+        estimate = result.latency if result.scenario is None else None
+        timed: list[tuple[str, Sequence[float]]] = [("a latency", (estimate.value,))] if estimate else []
+        if result.scenario is not None:
+            timed = [*(("a latency", process) for process in result.samples_s), ("a load time", result.load_s)]
+            timed.append(("a first inference", result.first_s))
+        for name, times in timed:
             for seconds in times:
                 check_time(seconds, f"{source}: record {result.id} has {name}")
     return found
@@ -87,10 +91,3 @@ def check_time(seconds: float, what: str) -> float:
             " changed; measure again"
         )
     return seconds
-
-
-def _times(result: Result) -> Sequence[tuple[str, Sequence[float]]]:
-    if result.scenario is None:
-        return [("a latency", (result.latency.value,))] if result.latency else []
-    processes = [("a latency", process) for process in result.samples_s]
-    return [*processes, ("a load time", result.load_s), ("a first inference", result.first_s)]

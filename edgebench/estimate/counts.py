@@ -157,7 +157,10 @@ def fit(device: str, runtime: str = COUNTED, precision: Precision = "fp32") -> C
         # A term that one network decides errs by what that network is.
         if len(counted) >= (FEWEST if len(form) == 1 else 3 * len(form)):
             instructions = np.array([quantities(each, form) for each in counted.values()])
-            errors = [_left_out(instructions, cycles, index) for index in range(len(counted))]
+            errors = []  # ln(estimate / published) of each network, fitted on the others
+            for index, others in enumerate(~np.eye(len(cycles), dtype=bool)):
+                estimated = float(instructions[index] @ solve(instructions[others], cycles[others]))
+                errors.append(math.log(estimated / cycles[index]))
             constants = dict(zip(form, solve(instructions, cycles).tolist(), strict=True))
             from edgebench.estimate.crossvalidation import quantile  # which needs scipy, and estimating does not
 
@@ -200,13 +203,6 @@ def toml(fits: Iterable[CountedCalibration]) -> str:
         cycles = {name: float(f"{value:.4g}") for name, value in each.cycles.items()}
         tables.append(msgspec.structs.asdict(each) | rounded | {"cycles": cycles})
     return f"{head}\n\n{show({'calibrations': tables})}"
-
-
-def _left_out(instructions: Floats, cycles: Floats, index: int) -> float:
-    """ln(estimate / published) of one network, fitted on the others."""
-    others = np.arange(len(cycles)) != index
-    constants = solve(instructions[others], cycles[others])
-    return math.log(float(instructions[index] @ constants) / cycles[index])
 
 
 if __name__ == "__main__":

@@ -149,8 +149,25 @@ def caption(profile: OperatorProfile) -> list[str]:
 
 def table(profile: OperatorProfile, title: str, *, most: int = MOST_ROWS) -> list[RenderableType]:
     """The costliest `most` operators and what the table rests on; --json and the report have all of them."""
-    cells = _timed_cells(profile) if profile.is_timed else _counted_cells(profile)
-    columns = _TIMED if profile.is_timed else _COUNTED
+    if profile.is_timed:
+        columns: tuple[str, ...] = _TIMED
+        cells = _timed_cells(profile)
+    else:  # with the file's own names, those of unknown instructions last
+        ordered = sorted(profile.operators, key=lambda each: -_count(each, TOTAL))
+        total = sum(_count(each, TOTAL) for each in ordered)
+        columns, cells = (
+            _COUNTED,
+            [
+                (
+                    each.name,
+                    each.kind,
+                    show_count(_count(each, TOTAL)),
+                    f"{_count(each, TOTAL) / total:.1%}" if total else "-",
+                    *(show_count(_count(each, *names)) for names in CLASSES.values()),
+                )
+                for each in ordered
+            ],
+        )
     made = plain(Text(title), *columns, left=_WORDS)
     for row in cells[:most]:
         made.add_row(*map(Text, row))
@@ -179,22 +196,6 @@ def _timed_cells(profile: OperatorProfile) -> list[tuple[str, ...]]:
             f"{row.roof_share:.0%}" if row.roof_share is not None else "-",
         )
         for row in ranked(profile)
-    ]
-
-
-def _counted_cells(profile: OperatorProfile) -> list[tuple[str, ...]]:
-    """Operators with their own names, those of unknown instructions last."""
-    ordered = sorted(profile.operators, key=lambda each: -_count(each, TOTAL))
-    total = sum(_count(each, TOTAL) for each in ordered)
-    return [
-        (
-            each.name,
-            each.kind,
-            show_count(_count(each, TOTAL)),
-            f"{_count(each, TOTAL) / total:.1%}" if total else "-",
-            *(show_count(_count(each, *names)) for names in CLASSES.values()),
-        )
-        for each in ordered
     ]
 
 

@@ -256,12 +256,21 @@ def comparison(rows: Rows, *, look: Look = "light") -> Chart:
 
 def curves(runs: Mapping[str, Sequence[Epoch]], look: Look = "light") -> alt.HConcatChart:
     """Returns three charts side by side: loss, error, and the gradient norms, by epoch."""
-    rows = [
-        {"epoch": row.epoch, "panel": panel, "what": what, "run": name, "value": value}
-        for name, epochs in runs.items()
-        for row in epochs
-        for panel, what, value in _curve_points(row)
-    ]
+    rows = []
+    for name, epochs in runs.items():
+        for each in epochs:
+            values = {
+                (LOSS, "training"): each.train_loss,
+                (LOSS, "validation"): each.val_loss,
+                (ERROR, "training"): 100 * (1 - each.train_accuracy),
+                (ERROR, "validation"): 100 * (1 - each.val_accuracy),
+                (GRADIENTS, "all layers"): each.gradient_norm,
+                (GRADIENTS, "first layer"): next(iter(each.layer_gradients.values()), each.gradient_norm),
+            }
+            rows += [
+                {"epoch": each.epoch, "panel": panel, "what": what, "run": name, "value": value}
+                for (panel, what), value in values.items()
+            ]
     charts = [_panel(panel, log=panel != ERROR, many=len(runs) > 1) for panel in (LOSS, ERROR, GRADIENTS)]
     row: alt.HConcatChart = alt.hconcat(*charts, datasets={"rows": rows}, description="a training, epoch by epoch")
     row = row.resolve_scale(strokeDash="independent").configure(**theme.config(look))
@@ -285,18 +294,6 @@ def _panel(panel: str, *, log: bool, many: bool) -> alt.Chart:
         .properties(width=PANEL, height=PANEL)
     )
     return lines
-
-
-def _curve_points(row: Epoch) -> list[tuple[str, str, float]]:
-    first = next(iter(row.layer_gradients.values()), row.gradient_norm)
-    return [
-        (LOSS, "training", row.train_loss),
-        (LOSS, "validation", row.val_loss),
-        (ERROR, "training", 100 * (1 - row.train_accuracy)),
-        (ERROR, "validation", 100 * (1 - row.val_accuracy)),
-        (GRADIENTS, "all layers", row.gradient_norm),
-        (GRADIENTS, "first layer", first),
-    ]
 
 
 def _bars_high(chart: Chart, count: int, look: Look) -> Chart:

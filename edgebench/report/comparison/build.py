@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from edgebench.compare.ab import AbReport
 from edgebench.compare.gating import Gate, GateReport
@@ -200,14 +200,13 @@ def benchmark_action(report: ComparisonReport) -> str:
     """
     if not isinstance(report, ComparisonReport):
         raise UsageError("benchmark-action is a format of `edgebench compare` only; use json")
-    return output.document([_entry(row) for row in report.comparisons if row.new is not None])
-
-
-def _entry(row: Comparison) -> dict[str, Any]:
-    factor, unit = _UNITS[row.unit]
-    value = (row.new or 0.0) * factor
-    entry: dict[str, Any] = {"name": f"{row.cell.label}: {METRICS[row.metric].title}", "unit": unit, "value": value}
-    if row.low is not None and row.high is not None and row.ratio:
-        entry["range"] = f"± {value * (row.high - row.low) / 2 / row.ratio:.3g}"
-    entry["extra"] = f"{wording(row)}: {row.reason}"
-    return entry
+    entries = []
+    for row in report.comparisons:
+        if row.new is not None:
+            factor, unit = _UNITS[row.unit]
+            value = row.new * factor
+            entry = {"name": f"{row.cell.label}: {METRICS[row.metric].title}", "unit": unit, "value": value}
+            if row.low is not None and row.high is not None and row.ratio:
+                entry["range"] = f"± {value * (row.high - row.low) / 2 / row.ratio:.3g}"
+            entries.append({**entry, "extra": f"{wording(row)}: {row.reason}"})
+    return output.document(entries)
