@@ -7,10 +7,52 @@
     [evaluation] = edgebench.evaluate("mobilenetv2", "photos", weights=outcome.weights)
     choice = edgebench.scale("rpi4", "mobilenetv2", max_latency="50ms")
 
-The exporters' package, the top-level folder export/, is imported as edgebench.formats.
+Every command has its function, with the same options: see edgebench.api. The exporters' package, the top-level folder
+export/, is imported as edgebench.formats.
 """
 
-from edgebench.api import build, evaluate, export, profile, scale, train
+from typing import TYPE_CHECKING
+
 from edgebench.ground.version import __version__
 
-__all__ = ["__version__", "build", "evaluate", "export", "profile", "scale", "train"]
+if TYPE_CHECKING:
+    from edgebench.api import (
+        ab,
+        augment,
+        build,
+        device_add,
+        device_calibrate,
+        device_check,
+        device_list,
+        device_setup,
+        devices,
+        doctor,
+        evaluate,
+        export,
+        gate,
+        history,
+        inspect,
+        noise,
+        plot,
+        profile,
+        query,
+        scale,
+        sweep,
+        train,
+    )  # fmt: skip
+
+__all__ = [
+    "__version__", "ab", "augment", "build", "device_add", "device_calibrate", "device_check", "device_list",
+    "device_setup", "devices", "doctor", "evaluate", "export", "gate", "history", "inspect", "noise", "plot", "profile",
+    "query", "scale", "sweep", "train",
+]  # fmt: skip
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """A function of edgebench.api, imported when it is asked for: what runs on a board needs none of them."""
+        if name not in __all__:
+            raise AttributeError(f"module 'edgebench' has no attribute '{name}'")
+        from edgebench import api
+
+        return getattr(api, name)

@@ -1,82 +1,75 @@
-"""The Python face of the commands: the same work, records returned instead of tables printed."""
+"""The Python face of the commands: the same names and options, records returned instead of tables printed.
+
+What each function takes is its class in edgebench.run.options. What the command line prints as a warning is here a
+Python warning, an EdgebenchWarning. A function of `edgebench device NAME` is device_NAME.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench.ground.registry import DEFAULT_FORMAT
+from edgebench.ground.errors import UsageError, warn
+from edgebench.ground.options import keywords, listed, many, positive, whole_numbers
+from edgebench.ground.progress import told
+from edgebench.run import options
 
-# `import edgebench` runs this file, so what it needs is imported inside the functions.
+# `import edgebench.api` runs this file, so what a function needs is imported inside it.
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable
 
     from torch import nn
 
     from edgebench.choose import Choice
-    from edgebench.ground.progress import OnProgress
+    from edgebench.compare.ab import AbReport
+    from edgebench.compare.database import QueryResult
+    from edgebench.compare.gating import GateReport
+    from edgebench.compare.history import History
+    from edgebench.compare.records import ComparisonReport
+    from edgebench.compare.thresholds import Noise
+    from edgebench.data import Dataset
     from edgebench.ground.records import Artifact
+    from edgebench.machines.profiles import DeviceProfile
+    from edgebench.models.published import Published
+    from edgebench.models.summary import ModelSummary
+    from edgebench.places.emulator.readiness import Check, Readiness
     from edgebench.report.profiled import Results
+    from edgebench.run import check
+    from edgebench.run.calibrate import Calibrated
+    from edgebench.run.diagnosis import Diagnosis
     from edgebench.run.evaluator import Evaluation
+    from edgebench.run.inspecting import Inspection
     from edgebench.training.records import TrainingResult
 
 
-def build(
-    model: str,
-    *,
-    width: float | None = None,
-    depth: float | None = None,
-    resolution: int | None = None,
-    phi: float | None = None,
-    classes: int | None = None,
-    input: str | None = None,
-    options: Mapping[str, int | float | bool | str] | None = None,
-    weights: str | Path | None = None,
-    sha256: str | None = None,
-    seed: int = 0,
-) -> nn.Module:
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep did: the cells of its file, how many were missing and have been run, and where the records are."""
+
+    cells: int
+    run: int
+    results: str
+
+
+@keywords(options.Build)
+def build(asked: options.Build) -> nn.Module:
     """Builds a network in eval mode; it takes float32 (batch, channels, height, width) and returns (batch, classes).
 
     `model` is a name that `edgebench models` lists, or a user's "package.module:factory" or "file.py:factory" with
-    `input` such as "3x224x224". `options` are a network's own switches, such as groups=2 for alexnet, or the factory's
-    arguments. Raises UsageError for an unknown name, an impossible scaling point, or weights whose keys do not
-    fit. `weights` is a file, "torchvision:FILE", "timm:FILE", or "https://..." with its `sha256`.
+    `input` such as "3x224x224". `options` are a network's own switches, such as {"groups": 2} for alexnet, or the
+    factory's arguments. Raises UsageError for an unknown name, an impossible scaling point, or weights whose keys do
+    not fit.
     """
-    from edgebench.models.arguments import ModelArguments
     from edgebench.models.build import build as build_module
+    from edgebench.run.network import ModelArguments
 
-    file = weights_file(weights, sha256)
-    spec = ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file).resolve(model)
-    return build_module(spec, weights=file, seed=seed)
+    network = ModelArguments.of(asked)
+    return build_module(network.resolve(asked.model), weights=network.file, seed=asked.seed)
 
 
-def export(
-    model: str,
-    *,
-    format: str = DEFAULT_FORMAT,
-    precision: str = "fp32",
-    output: str | Path = "artifacts",
-    width: float | None = None,
-    depth: float | None = None,
-    resolution: int | None = None,
-    phi: float | None = None,
-    classes: int | None = None,
-    input: str | None = None,
-    options: Mapping[str, int | float | bool | str] | None = None,
-    weights: str | Path | None = None,
-    sha256: str | None = None,
-    converter: str = "default",
-    image_input: bool = False,
-    calibrate: str | Path = "",
-    samples: int = 64,
-    calibrator: str = "auto",
-    scheme: str = "static",
-    float_io: bool = True,
-    activations: str = "",
-    error_budget: float | None = None,
-    strict: bool = False,
-    force: bool = False,
-) -> Artifact:
+@keywords(options.Export)
+def export(asked: options.Export) -> Artifact:
     """Converts a network to one file in `output`, runs it, compares it with torch, and returns its manifest.
 
     With precision "int8", `calibrate` is a data set (a folder, "synthetic:NAME"), of which `samples` images decide the
@@ -86,234 +79,433 @@ def export(
     Raises UsageError for bad input and ExportError when the conversion or the comparison fails; then nothing is left
     behind in `output`.
     """
-    from pathlib import Path
+    from edgebench.run import exporting, plan
 
-    from edgebench.formats.pipeline import export_model
-    from edgebench.models.arguments import ModelArguments
-    from edgebench.run.plan import export_specs, quantization
-
-    file = weights_file(weights, sha256)
-    spec = ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file).resolve(model)
-    int8 = quantization(
-        str(calibrate),
-        samples,
-        calibrator,
-        scheme,
-        float_io=float_io,
-        activations=activations,
-        error_budget=error_budget,
-    )
-    [wanted] = export_specs([format], [precision], converter=converter, image_input=image_input, quantization=int8)
-    return export_model(spec, wanted, Path(output), weights=file, force=force, strict=strict)
+    cells, weights = plan.asked(asked, asked.model, converter=asked.converter, image_input=asked.image_input)
+    if len(cells) != 1:
+        raise UsageError(f"this is {len(cells)} files, and one is returned: name one network, format and precision")
+    [found] = exporting.prepare(cells, Path(asked.output), weights=weights, force=asked.force, strict=asked.strict)
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
-def profile(
-    model: str | Sequence[str] = (),
-    *,
-    device: str = "host",
-    format: str | Sequence[str] = (),
-    precision: str | Sequence[str] = "fp32",
-    threads: int = 1,
-    via: str | None = None,
-    connect: str | None = None,
-    python: str | None = None,
-    quick: bool = False,
-    processes: int | None = None,
-    width: float | None = None,
-    depth: float | None = None,
-    resolution: int | None = None,
-    phi: float | None = None,
-    classes: int | None = None,
-    input: str | None = None,
-    options: Mapping[str, int | float | bool | str] | None = None,
-    weights: str | Path | None = None,
-    sha256: str | None = None,
-    calibrate: str | Path = "",
-    samples: int = 64,
-    results: str | Path = "results",
-    data: str | Path | None = None,
-    limit: int | None = None,
-    resume: bool = False,
-    on_progress: OnProgress | None = None,
-) -> Results:
+@keywords(options.Profile)
+def profile(asked: options.Profile) -> Results:
     """Measures on this machine, or estimates for another device; one record a network, format and precision.
 
     Without a model it takes the focus set; without a format what `edgebench profile` takes. Every record is also
     appended to `results`/<device>/; the list of them shows as a table in a notebook and at a prompt. A cell that failed
     has status "failed" and says why in `error`. With `data`, images as `evaluate` takes them and `limit` of them at
-    most, every record has the file's accuracy. `resume` goes on with a run that was cut. `calibrate` and `samples` are
-    as in export. Raises UsageError for bad input.
+    most, every record has the file's accuracy. `trace` is a file for Perfetto. Raises UsageError for bad input.
     """
-    from pathlib import Path
-
     from edgebench import models
-    from edgebench.ground.progress import silent
     from edgebench.machines import profiles
-    from edgebench.models.arguments import ModelArguments
-    from edgebench.report.profiled import Results
-    from edgebench.run import engine, evaluating, mode, plan
+    from edgebench.report import operators
+    from edgebench.report.profiled import Results, operator_profiles
+    from edgebench.run import engine, mode, plan
 
-    target = profiles.load(device)
-    int8 = plan.quantization(str(calibrate), samples)
-    specs = plan.export_specs(_many(format) or plan.default_formats(target), _many(precision), quantization=int8)
-    file = weights_file(weights, sha256)
-    arguments = ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file)
-    done = engine.run(
-        plan.cells(_many(model) or models.FOCUS, arguments, specs),
+    if asked.limit is not None and asked.data is None:
+        raise UsageError(f"`limit={asked.limit}` limits the images of `data`: name those, or leave it out")
+    target = profiles.load(asked.device)
+    default = plan.default_formats(target, counts=asked.counts)
+    cells, weights = plan.asked(asked, many(asked.model) or models.FOCUS, default=default)
+    processes = None if asked.processes is None else positive(asked.processes, "processes")
+    method = mode.method(
         target,
-        engine.scenario(quick=quick, threads=threads, processes=processes),
-        Path(results),
-        method=mode.method(target, via, connect=connect, python=python),
-        weights=file,
-        resume=resume,
-        images=evaluating.dataset(str(data), limit=limit)[0] if data else None,
-        on_progress=on_progress or silent,
+        asked.via,
+        connect=asked.connect,
+        python=asked.python,
+        counts=asked.counts,
+        operators=asked.per_op or bool(asked.trace),
     )
+    if asked.trace and method.mode is not mode.Mode.MEASURE:
+        raise UsageError("`trace` is for times, and only operators on this machine are timed: leave it out")
+    images = _images(asked.data, None, asked.limit) if asked.data else None
+    done = engine.run(
+        cells,
+        target,
+        engine.scenario(quick=asked.quick, threads=positive(asked.threads, "threads"), processes=processes),
+        Path(asked.results),
+        method=method,
+        weights=weights,
+        resume=asked.resume,
+        images=images,
+        on_progress=asked.on_progress,
+    )
+    if asked.trace:
+        operators.write_trace(Path(asked.trace), operator_profiles(done))
     return Results(done)
 
 
-def evaluate(
-    model: str | Sequence[str],
-    data: str | Path,
-    *,
-    split: str | None = None,
-    limit: int | None = None,
-    format: str | Sequence[str] = DEFAULT_FORMAT,
-    precision: str | Sequence[str] = "fp32",
-    calibrate: str | Path = "",
-    samples: int = 64,
-    device: str = "host",
-    via: str | None = None,
-    connect: str | None = None,
-    python: str | None = None,
-    batch: int = 32,
-    threads: int = 1,
-    width: float | None = None,
-    depth: float | None = None,
-    resolution: int | None = None,
-    phi: float | None = None,
-    classes: int | None = None,
-    input: str | None = None,
-    options: Mapping[str, int | float | bool | str] | None = None,
-    weights: str | Path | None = None,
-    sha256: str | None = None,
-    on_progress: OnProgress | None = None,
-) -> list[Evaluation]:
+@keywords(options.Evaluate)
+def evaluate(asked: options.Evaluate) -> list[Evaluation]:
     """Runs exported files on labelled images and counts what they get right, beside PyTorch in fp32.
 
     `model` are networks, which are exported first, or files; `data` is a folder or "synthetic:NAME". A file that failed
     has status "failed" and says why in `error`. Raises UsageError for bad input, such as other classes than the data's.
     """
-    from edgebench.ground.progress import silent
     from edgebench.machines import profiles
-    from edgebench.models.arguments import ModelArguments
     from edgebench.run import evaluating, plan
 
-    target = profiles.load(device)
-    int8 = plan.quantization(str(calibrate), samples)
-    specs = plan.export_specs(_many(format), _many(precision), quantization=int8)
-    file = weights_file(weights, sha256)
-    arguments = ModelArguments(width, depth, resolution, phi, classes, input, options or {}, file)
-    images, _ = evaluating.dataset(str(data), split, limit)
+    of_export = ("format", "precision", *asked.values(of=options.Int8))
+    given = [f"`{name}`" for name in of_export if getattr(asked, name) != getattr(options.Evaluate, name)]
+    evaluating.check_ready(many(asked.model), given)
+    target = profiles.load(asked.device)
+    cells, weights = plan.asked(asked, asked.model, ready=plan.FORMATS)
+    method = evaluating.method(target, asked.via, connect=asked.connect, python=asked.python)
+    batch, threads = positive(asked.batch, "batch"), positive(asked.threads, "threads")
     return evaluating.run(
-        plan.cells(_many(model), arguments, specs, ready=plan.FORMATS),
-        images,
+        cells,
+        _images(asked.data, asked.split, asked.limit),
         target,
-        method=evaluating.method(target, via, connect=connect, python=python),
-        weights=file,
+        method=method,
+        weights=weights,
         batch=batch,
         threads=threads,
-        on_progress=on_progress or silent,
+        on_progress=asked.on_progress,
     )
 
 
-def scale(
-    device: str,
-    family: str = "all",
-    *,
-    max_latency: str | float | None = None,
-    max_memory: str | float | None = None,
-    max_size: str | float | None = None,
-    min_accuracy: str | float | None = None,
-    format: str | Sequence[str] | None = None,
-    precision: str | Sequence[str] = "fp32",
-    threads: int | Sequence[int] = 1,
-    data: str | None = None,
-    confirmed: bool = True,
-    output: str | Path | None = None,
-    results: str | Path = "results",
-) -> Choice:
+@keywords(options.Inspect)
+def inspect(asked: options.Inspect) -> Inspection:
+    """What is in a file: operators, sizes, precision, what int8 costs each layer, and what is not int8.
+
+    Raises UsageError for a file that is not there, damaged, or of an unknown kind; with `strict` ExportError for one
+    that is not int8 throughout.
+    """
+    from edgebench.run import inspecting
+
+    found = inspecting.inspect(Path(asked.file))
+    if asked.strict:
+        inspecting.check(found)
+    return found
+
+
+@keywords(options.Train)
+def train(asked: options.Train) -> TrainingResult:
+    """Trains a network on labelled images and returns what came of it; `weights` of that names the best weights' file.
+
+    The network gets as many classes as the data; `export` and `profile` find classes and preprocessing in the weights.
+    Raises UsageError for bad input, TrainingError when the loss or the disk fails.
+    """
+    from edgebench.run.network import ModelArguments
+    from edgebench.training.run import TrainingRequest, train
+    from edgebench.training.settings import Settings
+    from edgebench.training.settings import settings as checked
+    from edgebench.training.start import frozen_at_random
+
+    settings = checked({name: each for name, each in asked.values().items() if name in Settings.__struct_fields__})
+    network = ModelArguments.of(asked)
+    request = TrainingRequest(
+        network.resolve(asked.model),
+        str(asked.data),
+        settings,
+        Path(asked.output),
+        network.file,
+        asked.resume,
+        asked.on,
+    )
+    if warning := frozen_at_random(settings.freeze, from_weights=network.file is not None):
+        warn(warning)
+    return train(request, asked.on_progress)
+
+
+@keywords(options.Augment)
+def augment(asked: options.Augment) -> Path:
+    """Draws what each kind of augmentation does to some images, and returns the picture's path.
+
+    Raises UsageError for a data set that cannot be read, and a picture that cannot be written.
+    """
+    from edgebench.report import output, trained
+    from edgebench.training.augment import preview
+    from edgebench.training.settings import checked_seed, chosen
+
+    path = Path(asked.preview)
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"`preview` is {path}; the picture is a PNG, so give a name that ends in .png")
+    if not path.parent.is_dir():
+        raise UsageError(f"`preview` is {path}, and there is no folder {path.parent}: make it, or give another")
+    columns, resolution = positive(asked.columns, "columns"), positive(asked.resolution, "resolution")
+    kinds, seed = chosen(",".join(many(asked.kinds))), checked_seed(asked.seed)
+    rows = preview(str(asked.data), kinds, columns=columns, resolution=resolution, seed=seed)
+    output.write(path, trained.grid(rows))
+    return path
+
+
+@keywords(options.Scale)
+def scale(asked: options.Scale) -> Choice:
     """Chooses the most accurate network of a family that keeps the limits on a device.
 
     Limits are text with a unit ("50ms", "64MB") or numbers in base units; accuracy is top-1 in percent. `confirmed`
     exports, checks and measures or emulates the finalists; `data` trains a few of them to learn what to expect on it.
-    `edgebench.choose.scale` has further switches. Raises UsageError for bad input or a device without the calibration,
-    ExportError when no finalist could be exported, and errors.Regression, saying what would do, when nothing keeps the
-    limits.
+    Raises UsageError for bad input or a device without the calibration, ExportError when no finalist could be exported,
+    and errors.Regression, saying what would do, when nothing keeps the limits.
     """
-    from edgebench.choose import scale as choose
+    from edgebench.choose import scale
+    from edgebench.choose.scaling import PRECISIONS
+    from edgebench.run import plan
 
-    return choose(
-        device,
-        family,
-        max_latency=max_latency,
-        max_memory=max_memory,
-        max_size=max_size,
-        min_accuracy=min_accuracy,
-        format=format,
-        precision=precision,
-        threads=threads,
-        data=data,
-        confirmed=confirmed,
-        output=output,
-        results=results,
+    lists = {
+        "format": listed(asked.format, "format", plan.FORMATS) or None,
+        "precision": listed(asked.precision, "precision", PRECISIONS),
+        "threads": whole_numbers(asked.threads, "threads"),
+        "data": None if asked.data is None else str(asked.data),
+    }
+    return scale(**{**asked.values(), **lists})
+
+
+@keywords(options.Sweep)
+def sweep(asked: options.Sweep) -> Swept:
+    """Runs the missing cells of a sweep file; interrupted or killed, the same call goes on where it was."""
+    from edgebench.ground import store
+    from edgebench.ground.paths import alone, cache_folder
+    from edgebench.run import sweep
+    from edgebench.run.sweep.driver import Workers
+    from edgebench.run.sweep.local import LocalWorkers
+
+    cells = sweep.read(Path(asked.file))
+    artifacts, results = cache_folder() / "artifacts", Path(asked.results)
+    workers: Workers = LocalWorkers(positive(asked.jobs, "jobs"), artifacts)
+    if asked.ray is not None:
+        from edgebench.run.sweep.cluster import RayWorkers
+
+        workers = RayWorkers(asked.ray, artifacts)
+    store.check_writable(results)
+    with alone(results / f".{Path(asked.file).stem}.sweep.lock", f"a sweep of {asked.file} into {results}"):
+        run = sweep.run(cells, workers, results, retry_failed=asked.retry_failed, on_progress=asked.on_progress)
+    return Swept(len(cells), run, str(results))
+
+
+@keywords(options.Compare)
+def compare(asked: options.Compare) -> ComparisonReport:
+    """Compares two sets of results; `edgebench.compare.check` of what is returned raises for what is slower.
+
+    Measured sides need 7 processes or more each, better 10. Raises UsageError for sources that hold no results.
+    """
+    from edgebench.compare import Settings, compare, sources, thresholds
+    from edgebench.compare.metrics import CONDITIONS, METRICS
+
+    metrics, allowed = listed(asked.metric, "metric", METRICS), listed(asked.allow, "difference", CONDITIONS)
+    settings = Settings(thresholds.parse(asked.fail_on), metrics, allowed)
+    base, new, confirm = (str(each or "") for each in (asked.base, asked.new, asked.confirm))
+    warnings: list[str] = []
+    before = sources.load(base, on_warning=warnings.append)
+    after, again = (
+        sources.load(each, on_warning=warnings.append, leave_out=base) if each else [] for each in (new, confirm)
     )
+    return compare(before, after, settings, names=(base, new), confirm=again, warnings=warnings)
 
 
-def train(
-    model: str,
-    data: str | Path,
-    *,
-    output: str | Path = "trained",
-    width: float | None = None,
-    depth: float | None = None,
-    resolution: int | None = None,
-    phi: float | None = None,
-    input: str | None = None,
-    options: Mapping[str, int | float | bool | str] | None = None,
-    weights: str | Path | None = None,
-    sha256: str | None = None,
-    resume: bool = False,
-    on: str = "auto",
-    on_progress: OnProgress | None = None,
-    **settings: object,
-) -> TrainingResult:
-    """Trains a network on labelled images and returns what came of it; `weights` of that names the best weights' file.
+@keywords(options.Gate)
+def gate(asked: options.Gate) -> GateReport:
+    """Holds results against absolute budgets; `edgebench.compare.gating.check` raises for what is not kept."""
+    from datetime import UTC, datetime
 
-    `settings` are the fields of `edgebench.training.settings.Settings`: epochs, batch, lr, freeze, augment ("mirror,
-    crop") and so on. The network gets as many classes as the data; `export` and `profile` find classes and
-    preprocessing in the weights. Raises UsageError for bad input, TrainingError when the loss or the disk fails.
+    from edgebench.compare import gating, sources
+    from edgebench.compare.budgets import load
+
+    bounds, waivers = load(Path(asked.budgets), datetime.now(UTC).date())
+    found = sources.load(str(asked.results), on_warning=warn)
+    return gating.gate(found, bounds, waivers, names=(str(asked.budgets), str(asked.results)))
+
+
+@keywords(options.Ab)
+def ab(asked: options.Ab) -> AbReport:
+    """Runs two files in turn, in fresh processes, until the interval of their ratio decides or the time is up.
+
+    Raises UsageError for a file that cannot be run here, DeviceError when a process fails.
     """
-    from pathlib import Path
+    from msgspec.structs import replace
 
-    from edgebench.ground.progress import silent
-    from edgebench.models.arguments import ModelArguments
-    from edgebench.training.run import TrainingRequest, train
-    from edgebench.training.settings import settings as checked
+    from edgebench.compare import ab, processes, thresholds
+    from edgebench.places.local import LocalTarget
 
-    file = weights_file(weights, sha256)
-    spec = ModelArguments(width, depth, resolution, phi, None, input, options or {}, file).resolve(model)
-    request = TrainingRequest(spec, str(data), checked(settings), Path(output), file, resume, on)
-    return train(request, on_progress or silent)
-
-
-def weights_file(weights: str | Path | None, sha256: str | None) -> Path | None:
-    """Returns the weights file that is named: FILE, torchvision:FILE, timm:FILE, or an address with its hash."""
-    from edgebench.models.layouts.reference import obtain
-    from edgebench.report.output import warn
-
-    return obtain(None if weights is None else str(weights), sha256, tell=warn)
+    processes.check_here(asked.device)
+    base, new = Path(asked.base_file), Path(asked.new_file)
+    limits = ab.Limits(thresholds.parse(asked.fail_on).of(asked.device), asked.time_limit_s)
+    scenario = replace(ab.SCENARIO, threads=positive(asked.threads, "threads"))
+    runner = processes.run_on(LocalTarget(), processes.jobs(base, new, asked.runtime, scenario))
+    return ab.run_ab(runner, limits, names=(str(base), str(new)), on_progress=asked.on_progress)
 
 
-def _many(names: str | Sequence[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
+@keywords(options.Noise)
+def noise(asked: options.Noise) -> Noise:
+    """Learns from runs of one file against itself the slowdown that this machine can tell, and writes it to `output`.
+
+    Raises DeviceError when the runtime fails, Inconclusive when the machine throttled meanwhile.
+    """
+    from msgspec.structs import replace
+
+    from edgebench.compare import thresholds
+    from edgebench.compare.processes import check_here, open_artifact, runtime_for
+
+    check_here(asked.device)
+    thresholds.check_enough(asked.processes)
+    artifact = open_artifact(asked.model, asked.format)
+    scenario = replace(thresholds.SCENARIO, processes=asked.processes, threads=positive(asked.threads, "threads"))
+    tell = told(asked.on_progress, f"{artifact.model.name} {artifact.export.format}")
+    runtime = runtime_for(artifact, asked.runtime)
+    return thresholds.learn_noise(artifact, runtime, scenario, asked.path, tell=tell)
+
+
+@keywords(options.History)
+def history(asked: options.History) -> History:
+    """How latency went over time: levels, the points where it changed, and the first bad commit of each."""
+    from edgebench.compare import history, thresholds
+
+    limit = thresholds.parse(asked.fail_on)
+    threshold = limit.of(asked.device) if asked.device else limit.share
+    return history.history(Path(asked.results), asked.model, device=asked.device, threshold=threshold)
+
+
+@keywords(options.Query)
+def query(asked: options.Query) -> QueryResult:
+    """Asks all stored results in SQL: the table `results` has one row a record, in base units (seconds, bytes)."""
+    from edgebench.compare import database
+
+    return database.query(Path(asked.results), asked.sql)
+
+
+@keywords(options.Report)
+def report(asked: options.Report) -> Path:
+    """Writes stored results as one HTML page that opens offline, and returns its path."""
+    from edgebench.ground import units
+    from edgebench.report.page import write_report
+
+    write_report(
+        str(asked.results),
+        Path(asked.output),
+        base=None if asked.base is None else str(asked.base),
+        accuracies=_path(asked.accuracy),
+        choice=_path(asked.choice),
+        latency_budget_s=_read(asked.latency_budget, units.seconds),
+        memory_budget_bytes=_read(asked.memory_budget, units.size_bytes),
+        on_warning=warn,
+    )
+    return Path(asked.output)
+
+
+@keywords(options.Plot)
+def plot(asked: options.Plot) -> Path:
+    """Draws one of the report's plots as PNG or SVG, and returns its path."""
+    from edgebench.ground import units
+    from edgebench.report.pictures import Picture, Wanted, write_plot
+
+    picture = Picture(
+        kind=asked.kind,
+        wanted=Wanted(asked.model, asked.device, asked.format, asked.precision),
+        y=asked.y,
+        accuracies=_path(asked.accuracy),
+        latency_budget_s=_read(asked.latency_budget, units.seconds),
+        look=asked.look,  # type: ignore[arg-type]  # checked against the known looks when it is drawn
+    )
+    write_plot(str(asked.results), Path(asked.output), picture, on_warning=warn)
+    return Path(asked.output)
+
+
+@keywords(options.Models)
+def models(asked: options.Models) -> list[ModelSummary] | list[Published]:
+    """The networks and what they cost at their published points; or the accuracies that others have published."""
+    from edgebench.models.published import published
+    from edgebench.models.summary import summaries
+
+    return list(published()) if asked.published else summaries()
+
+
+@keywords(options.Devices)
+def devices(asked: options.Devices) -> list[DeviceProfile]:
+    """All devices, or the one of that name, with what is known of each."""
+    from edgebench.machines import profiles
+
+    return [profiles.load(each) for each in ([asked.name] if asked.name else profiles.names())]
+
+
+@keywords(options.Doctor)
+def doctor(asked: options.Doctor) -> Diagnosis:
+    """What is installed, what each command can do on this machine, and what disturbs timings."""
+    from edgebench.run import diagnosis
+
+    return diagnosis.examine()
+
+
+@keywords(options.DeviceSetup)
+def device_setup(asked: options.DeviceSetup) -> Readiness:
+    """Builds what emulates a device, once: half a minute and 200 MB, without root."""
+    from edgebench.machines import profiles
+    from edgebench.places.bundle import assemble
+    from edgebench.places.emulator import readiness
+
+    device = profiles.load(asked.name)
+    assemble.setup(device, asked.on_progress)
+    return readiness.readiness(device)
+
+
+@keywords(options.DeviceCheck)
+def device_check(asked: options.DeviceCheck) -> check.Answer | Check:
+    """Starts a device and imports every runtime: a connected one where it has an address, else its emulator."""
+    from edgebench.machines import profiles
+    from edgebench.places.emulator import readiness
+    from edgebench.run import check
+
+    device = profiles.load(asked.name)
+    if asked.via == "emulator" or not (asked.via or asked.connect or isinstance(device.reach, profiles.Reach)):
+        return readiness.check(device)
+    tell = told(asked.on_progress, device.name)
+    return check.check(device, asked.via, asked.connect, asked.python, tell=tell)
+
+
+@keywords(options.DeviceAdd)
+def device_add(asked: options.DeviceAdd) -> tuple[Path, DeviceProfile]:
+    """Adds a connected device, which says itself what it is; returns its file and its profile."""
+    from edgebench.run import add
+
+    way = add.way(asked.via, asked.connect, asked.python)
+    return add.add(asked.name, way, here=asked.here, force=asked.force)
+
+
+@keywords(options.DeviceCalibrate)
+def device_calibrate(asked: options.DeviceCalibrate) -> Calibrated:
+    """Fits the constants of a device's estimates anew, from small networks that are measured or emulated."""
+    from edgebench.machines import profiles
+    from edgebench.run import calibrate, mode, plan
+
+    device = profiles.load(asked.name)
+    emulated = asked.via is None and asked.connect is None and device.reach is None
+    via = "emulator" if emulated else asked.via
+    method = mode.method(device, via, connect=asked.connect, python=asked.python)
+    request = calibrate.Request(
+        listed(asked.format, "format", plan.FORMATS),
+        listed(asked.precision, "precision", plan.PRECISIONS),
+        whole_numbers(asked.threads, "threads"),
+        full=asked.full,
+        fresh=asked.fresh,
+    )
+    return calibrate.calibrate(device, method, request, here=asked.here, on_progress=asked.on_progress)
+
+
+@keywords(options.DeviceList)
+def device_list(asked: options.DeviceList) -> list[Readiness]:
+    """Every device and whether it can be emulated here; `devices` has what is known of them."""
+    from edgebench.machines import profiles
+    from edgebench.places.emulator import readiness
+
+    return [readiness.readiness(profiles.load(name)) for name in profiles.names() if name != "host"]
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def _read(given: str | float | None, unit: Callable[[str], float]) -> float | None:
+    return unit(given) if isinstance(given, str) else given
+
+
+def _images(data: str | Path, split: str | None, limit: int | None) -> Dataset:
+    """The images to judge files by; what is to be said of their choice is warned of."""
+    from edgebench.run import evaluating
+
+    images, notes = evaluating.dataset(str(data), split, limit)
+    for note in notes:
+        warn(note)
+    return images

@@ -26,7 +26,7 @@ def check_int8(artifact: Artifact, path: Path | None = None) -> None:
         return
     found = not_int8(inspect.read(path or Path(artifact.path)), artifact)
     if found:
-        raise ExportError(f"this int8 file is not int8 throughout (--strict): {'; '.join(found)}")
+        raise ExportError(f"this int8 file is not int8 throughout (`strict`): {'; '.join(found)}")
 
 
 def not_int8(found: Inspected, artifact: Artifact | None) -> list[str]:

@@ -86,7 +86,7 @@ def check_classes(found: Array, expected: Array) -> None:
     if agreed <= sum(np.mean(ours == one) * np.sum(theirs == one) for one in np.unique(theirs)):
         raise ExportError(
             f"the int8 file agrees with torch on the class of {agreed} of {len(theirs)} images, no more than by "
-            "chance: calibrate on images like those it will see, or set --error-budget"
+            "chance: calibrate on images like those it will see, or set `error_budget`"
         )
 
 

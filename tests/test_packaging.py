@@ -52,9 +52,9 @@ def test_the_wheel_runs_from_another_folder(built: tuple[Path, Path], tmp_path: 
     python = tmp_path / "venv" / "bin" / "python"
     install = [python, "-m", "pip", "install", "-q", "--no-deps", "--no-index", built[1]]
     subprocess.run(install, check=True, capture_output=True, timeout=120)
-    import typer
+    import click
 
-    environment = {**os.environ, "EDGEBENCH_SITE": str(Path(typer.__file__).parent.parent)}
+    environment = {**os.environ, "EDGEBENCH_SITE": str(Path(click.__file__).parent.parent)}
     script = (
         "import os, sys; import edgebench; assert 'venv' in edgebench.__file__, edgebench.__file__;"
         "sys.path.append(os.environ['EDGEBENCH_SITE']); sys.argv = ['edgebench', 'devices', 'rpi4', '--json'];"

@@ -144,7 +144,9 @@ def broken_by(point: Point, budget: Budget) -> list[str]:
         if over > 0:
             show = SHOW[name]
             word = "under" if name == "accuracy" else "over"
-            sentences.append(f"{name} {show(value)} is {show(over)} {word} {OPTION[name]} {show(limit)}")
+            sentences.append(
+                f"{name} {show(value)} is {show(over)} {word} --{OPTION[name].replace('_', '-')} {show(limit)}"
+            )
     return sentences
 
 

@@ -42,10 +42,10 @@ SHOW: Final[Mapping[str, Callable[[float], str]]] = {
     "accuracy": lambda value: f"{value:.1f}%",
 }
 OPTION: Final = {
-    "latency": "--max-latency",
-    "memory": "--max-memory",
-    "size": "--max-size",
-    "accuracy": "--min-accuracy",
+    "latency": "max_latency",
+    "memory": "max_memory",
+    "size": "max_size",
+    "accuracy": "min_accuracy",
 }
 
 
@@ -68,10 +68,10 @@ def parse(
         min_accuracy=_limit(min_accuracy, "accuracy"),
     )
     if not set(budget.limits()) - {"accuracy"}:
-        raise UsageError("no budget: give at least one of --max-latency 50ms, --max-memory 64MB, --max-size 10MB")
+        raise UsageError("no budget: give at least one of `max_latency='50ms'`, `max_memory='64MB'`, `max_size='10MB'`")
     if memory is not None and size is not None and size > memory:
         raise UsageError(
-            f"--max-size {units.show_bytes(size)} contradicts --max-memory {units.show_bytes(memory)}: a runtime "
+            f"`max_size='{units.show_bytes(size)}'` contradicts `max_memory='{units.show_bytes(memory)}'`: a runtime "
             "holds the whole file in memory; give a smaller size or more memory"
         )
     return budget
@@ -94,7 +94,7 @@ def infeasible(budget: Budget, quantities: Mapping[str, Floats]) -> Regression:
     ways = [way for name in limits if (way := _relaxed(budget, name, quantities))]
     help_ = f"it works with {' or '.join(ways) or _relaxed_together(limits, quantities)}"
     return Regression(
-        f"no network fits: the tightest limit is {OPTION[tightest]} {SHOW[tightest](limits[tightest])}, which "
+        f"no network fits: the tightest limit is `{OPTION[tightest]}` {SHOW[tightest](limits[tightest])}, which "
         f"{alone[tightest]} of {total} networks keep; {help_}"
     )
 
@@ -108,7 +108,7 @@ def _relaxed(budget: Budget, name: str, quantities: Mapping[str, Floats]) -> str
         return ""
     values = quantities[name][others]
     best = values.max() if name == "accuracy" else values.min()
-    return f"{OPTION[name]} {_rounded(name, float(best))}"
+    return f"`{OPTION[name]}` {_rounded(name, float(best))}"
 
 
 def _relaxed_together(limits: Mapping[str, float], quantities: Mapping[str, Floats]) -> str:
@@ -119,7 +119,7 @@ def _relaxed_together(limits: Mapping[str, float], quantities: Mapping[str, Floa
     nearest = int(np.lexsort(np.sort(excess, axis=0))[0])  # the last key, the largest factor, counts first
     kept = {name: _kept(name, quantities[name][[nearest]], limit)[0] for name, limit in limits.items()}
     broken = [name for name in limits if not kept[name]]
-    return " and ".join(f"{OPTION[name]} {_rounded(name, float(quantities[name][nearest]))}" for name in broken)
+    return " and ".join(f"`{OPTION[name]}` {_rounded(name, float(quantities[name][nearest]))}" for name in broken)
 
 
 def _rounded(name: str, value: float) -> str:
@@ -142,7 +142,7 @@ def _limit(given: Quantity, name: str) -> float | None:
     highest = 100.0 if name == "accuracy" else math.inf
     if not (0 < value < highest):
         shown = "a percentage between 0 and 100" if name == "accuracy" else "a value above zero"
-        raise UsageError(f"{OPTION[name]} {given} is no budget: give {shown}")
+        raise UsageError(f"`{OPTION[name]}` {given} is no budget: give {shown}")
     return value
 
 
@@ -153,8 +153,8 @@ def _parsed(given: str | float, name: str) -> float:
         try:
             return units.seconds(given) if name == "latency" else float(units.size_bytes(given))
         except UsageError as error:
-            raise UsageError(f"{OPTION[name]}: {error}") from error
+            raise UsageError(f"`{OPTION[name]}`: {error}") from error
     try:
         return float(given.rstrip("%"))
     except ValueError as error:
-        raise UsageError(f"--min-accuracy '{given}' is not a percentage: write for example 70") from error
+        raise UsageError(f"`min_accuracy` '{given}' is not a percentage: write for example 70") from error

@@ -53,7 +53,7 @@ class Request:
     epochs: int = EPOCHS
 
     def __post_init__(self) -> None:
-        for name, value in (("--proxies", self.proxies), ("--proxy-epochs", self.epochs)):
+        for name, value in (("`proxies`", self.proxies), ("`proxy_epochs`", self.epochs)):
             if value < 1:
                 raise UsageError(f"{name} is {value}; it must be 1 or more")
 

@@ -71,7 +71,7 @@ def scale(
     says what would), ExportError when no finalist could be exported.
     """
     if finalists < 1:
-        raise UsageError(f"--finalists is {finalists}; it must be 1 or more")
+        raise UsageError(f"`finalists` is {finalists}; it must be 1 or more")
     budget, profile = parse(max_latency, max_memory, max_size, min_accuracy), profiles.load(device)
     variants = _variants(format or plan.default_formats(profile)[0], precision, threads, exported=confirmed, data=data)
     on_progress(Step(0, 1, f"searching {family} for {profile.name}"))
@@ -112,7 +112,7 @@ def _search(
             runtime, precision = runtime_of(variant.export.format), variant.export.precision
             if footprint.memory_size(nothing, runtime, precision) is None:
                 raise UsageError(
-                    f"--max-memory: how much memory {runtime} takes in {precision} is not known; leave the limit out, "
+                    f"`max_memory`: how much memory {runtime} takes in {precision} is not known; leave the limit out, "
                     f"or {variant.export.format} in {precision}"
                 )
     chosen = bases(family)

@@ -1,93 +1,182 @@
-"""Options that several commands share, and their parsing."""
+"""Click's commands, made of functions that take a dataclass of options: see edgebench.ground.options.
 
-from collections.abc import Iterable
-from contextlib import suppress
+    @command
+    def profile(asked: options.Profile, *, json: Json = False) -> None: ...
+
+The first argument holds what Python's function of that name takes too. What follows is the command line's alone: how
+results are shown. Errors and warnings of the library name options as Python does; here they become flags.
+"""
+
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from inspect import Parameter, cleandoc, signature
 from pathlib import Path
-from typing import Annotated
+from types import UnionType
+from typing import Annotated, Any, Final, TextIO, TypeVar, get_args, get_origin
 
-import typer
+import click
 
-from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.errors import EdgebenchError, EdgebenchWarning, UsageError
+from edgebench.ground.options import Options, flag_of
+from edgebench.report import output
+from edgebench.run import options as every
 
-EXACT = 2**53  # JSON keeps whole numbers below it as they are
+Answer = TypeVar("Answer")
+Json = Annotated[bool, "Print one JSON document and nothing else."]
 
-Width = Annotated[float | None, typer.Option(help="Width multiplier: scales channels.")]
-Depth = Annotated[float | None, typer.Option(help="Depth multiplier: scales block repeats.")]
-Resolution = Annotated[int | None, typer.Option(help="Input height and width in pixels.")]
-Phi = Annotated[float | None, typer.Option(help="Compound coefficient: sets width, depth and resolution together.")]
-Classes = Annotated[int | None, typer.Option(help="Number of output classes.")]
-Input = Annotated[str | None, typer.Option("--input", help="Input of your own network, such as 3x224x224.")]
-Option = Annotated[
-    list[str] | None,
-    typer.Option(help="NAME=VALUE: a switch of a network (groups=2), or an argument of your factory. Repeatable."),
-]
-Weights = Annotated[
-    str | None,
-    typer.Option(
-        help="Weights: a .pth (tensors only) or .safetensors file, or https://... with --sha256; in another library's "
-        "names as torchvision:FILE, timm:FILE or timm-tf:FILE."
-    ),
-]
-Sha256 = Annotated[str | None, typer.Option("--sha256", help="SHA-256 that the weights must have.")]
-Calibrate = Annotated[
-    str,
-    typer.Option(help="int8: a data set to calibrate on: a folder or synthetic:NAME; without it, random images."),
-]
-Samples = Annotated[int, typer.Option(help="int8: images to calibrate on; a quarter is held out to judge by.")]
-Calibrator = Annotated[
-    str, typer.Option(help="int8: minmax, moving, percentile, entropy or mse; auto keeps the one with the least error.")
-]
-Scheme = Annotated[str, typer.Option(help="int8: static, dynamic (ranges at run time), or weights only.")]
-Int8Io = Annotated[bool, typer.Option("--int8-io", help="int8: take and give int8 tensors, not float32.")]
-ErrorBudget = Annotated[
-    float | None,
-    typer.Option(help="int8: relative error of the outputs above which the worst layers stay float, such as 0.05."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-Threads = Annotated[int, typer.Option(help="Threads of the runtime.")]
-Via = Annotated[str | None, typer.Option(help="How to get to the device: ssh, adb, emulator or local.")]
-Connect = Annotated[
-    str | None, typer.Option(help="Where it is: pi@host or pi@host:port for SSH, a serial number for adb.")
-]
-Python = Annotated[
-    str | None, typer.Option(help="A Python on the device that has the runtimes; without it, edgebench brings its own.")
-]
-Device = Annotated[str, typer.Option(help="Device profile; see `edgebench devices`.")]
+INTERRUPTED: Final = 130
+EXACT: Final = 2**53  # JSON keeps whole numbers below it as they are
+KINDS: Final = (str, Path, float, int, bool)  # an option is read as the first of these that its annotation has
+QUOTES: Final = "'\""
+NAMED: Final = re.compile(r"`([a-z0-9_]+)(?:=([^`]+))?`")
 
 
-def listed(text: str | None, kind: str, choices: Iterable[str]) -> tuple[str, ...]:
-    """Splits a comma-separated option; raises UsageError for an unknown or empty entry."""
-    if text is None:
-        return ()
-    known = tuple(choices)
-    values = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
-    for value in values:
-        if value not in known:
-            raise unknown(kind, value, known)
-    return values
+class Command(click.Command):
+    """A command whose errors and warnings name flags. It makes its parameters when they are asked for."""
+
+    def __init__(self, name: str, *, options: Sequence[Parameter], **how: Any) -> None:
+        self.options = options
+        self._params: list[click.Parameter] = []
+        super().__init__(name, **how)
+
+    @property
+    def params(self) -> list[click.Parameter]:
+        """What it takes."""
+        if not self._params:
+            self._params = [made for each in self.options if (made := _parameter(each)) is not None]
+            for each in self._params:
+                if isinstance(each, click.Argument | click.Option) and each.help:
+                    each.help = spoken(each.help, self._params)
+        return self._params
+
+    @params.setter
+    def params(self, params: list[click.Parameter]) -> None:
+        self._params = params
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command, and says what it warns of on standard error."""
+        try:
+            with _warnings_printed(self.params):
+                return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            raise click.exceptions.Exit(INTERRUPTED) from interrupt
+        except EdgebenchError as error:
+            error.args = (spoken(str(error), self.params),)
+            raise
 
 
-def weights_file(reference: str | None, sha256: str | None) -> Path | None:
-    """The file that --weights names, fetched where it is on the web; see models.layouts.reference.obtain."""
-    from edgebench.models.layouts.reference import obtain
-    from edgebench.report import output
+class Group(click.Group):
+    """Commands, listed as they were added: in the order of work."""
 
-    return obtain(reference, sha256, tell=output.warn)
-
-
-def whole_numbers(text: str, option: str) -> tuple[int, ...]:
-    """Splits comma-separated whole numbers above zero; raises UsageError for anything else."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdecimal() for part in parts):
-        raise UsageError(f"{option} is '{text}'; it must be whole numbers such as 1,4")
-    return tuple(dict.fromkeys(positive(int(part), option) for part in parts))
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return list(self.commands)
 
 
-def positive(value: int, option: str) -> int:
-    """Returns `value`, or raises UsageError when it is below one."""
-    if value < 1:
-        raise UsageError(f"{option} is {value}; it must be 1 or more")
-    return value
+def command(function: Callable[..., None]) -> Command:
+    """Makes a command of a function, named as it is; its documentation is the help."""
+    asked, *own = signature(function).parameters.values()
+    options = asked.annotation
+    taken: Mapping[str, Parameter] = options.__signature__.parameters
+
+    def called(**given: Any) -> None:
+        chosen = {name: value for name, value in given.items() if value is not None}
+        theirs = {name: chosen.pop(name) for name in taken if name in chosen}
+        function(options(**theirs), **chosen)
+
+    return Command(
+        function.__name__, callback=called, options=[*taken.values(), *own], help=cleandoc(function.__doc__ or "")
+    )
+
+
+def run(function: Callable[..., Answer], asked: Options) -> Answer:
+    """What a function of edgebench.api returns for these options, with its progress shown on standard error."""
+    with output.progress() as report:
+        return function(**{**asked.values(), "on_progress": report})
+
+
+def note(sentence: str) -> None:
+    """Prints a remark of the library to standard error, with the flags of the command that runs."""
+    output.note(spoken(sentence, click.get_current_context().command.params))
+
+
+def _parameter(option: Parameter) -> click.Parameter | None:
+    """What click calls an option of a signature; None for one that is Python's alone."""
+    flag = flag_of(option.annotation)
+    if flag is None:
+        return None
+    held = get_args(option.annotation)[0]
+    types = {get_origin(each) or each for each in (get_args(held) if isinstance(held, UnionType) else (held,))}
+    how: dict[str, Any] = {"type": next((each for each in KINDS if each in types), str)}
+    if Mapping in types:
+        how |= {"multiple": True, "callback": lambda _context, _option, pairs: switches(pairs)}
+    elif option.default is Parameter.empty:
+        how["required"] = True
+    elif option.default not in (None, "", ()):
+        how["default"] = ",".join(option.default) if isinstance(option.default, tuple) else option.default
+    if option.kind is not Parameter.KEYWORD_ONLY and not flag.flags:
+        count = -1 if Sequence in types else 1
+        return click.Argument([option.name], help=flag.help, nargs=count, **{"required": False, **how})
+    flags = flag.flags or (f"--{option.name.replace('_', '-')}",)
+    pair = "/" in flags[0]
+    if bool in types and not pair:
+        how |= {"is_flag": True, "flag_value": not option.default}
+    return click.Option([*flags, option.name], help=flag.help, show_default=pair or bool not in types, **how)
+
+
+def spoken(sentence: str, own: Iterable[click.Parameter]) -> str:
+    """A sentence of the library in the command line's words: `per_op` is --per-op, `precision="int8"` --precision int8.
+
+    The flags are those of the command; of what only other commands have, the name with dashes.
+    """
+    known = {each.name: each for each in own}
+
+    def flag(found: re.Match[str]) -> str:
+        name, value = found[1], found[2]
+        option = known.get(name) or _anywhere().get(name)
+        if option is None:
+            return found[0]
+        if isinstance(option, click.Argument):
+            return name
+        shown = (option.secondary_opts or option.opts if value == "False" else option.opts)[0]
+        return shown if value in (None, "True", "False") else f"{shown} {value.strip(QUOTES)}"
+
+    return NAMED.sub(flag, sentence)
+
+
+@cache
+def _anywhere() -> dict[str | None, click.Parameter]:
+    """The options of all commands by their names: a sentence may speak of what another command takes."""
+    groups = [each for each in vars(every).values() if isinstance(each, type) and issubclass(each, Options)]
+    made = [_parameter(option) for group in groups for option in group.__signature__.parameters.values()]
+    return {each.name: each for each in made if isinstance(each, click.Option)}
+
+
+@contextmanager
+def _warnings_printed(own: Sequence[click.Parameter]) -> Iterator[None]:
+    """Shows EdgebenchWarnings as sentences; others as Python does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", EdgebenchWarning)
+        others = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, EdgebenchWarning):
+                output.warn(spoken(str(message), own))
+            else:
+                others(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
 
 
 def switches(pairs: Iterable[str] | None) -> dict[str, int | float | bool | str]:

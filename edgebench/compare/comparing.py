@@ -38,7 +38,7 @@ class Settings:
                 raise unknown("metric", name, METRICS)
         for name in self.allowed:
             if name not in CONDITIONS:
-                raise unknown("condition for --allow", name, CONDITIONS)
+                raise unknown("condition for `allow`", name, CONDITIONS)
 
     def decides(self, metric: Metric) -> bool:
         """Whether a metric takes part in the exit code."""

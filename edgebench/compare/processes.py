@@ -45,7 +45,7 @@ def check_here(device: str) -> None:
     if device != "host":
         raise UsageError(
             f"nothing can be timed on {device} from here: install edgebench on the {device} itself and run this "
-            "there, where it is --device host"
+            "there, where it is `device='host'`"
         )
 
 

@@ -52,7 +52,7 @@ class Threshold:
         if self.device not in (None, device):
             raise UsageError(
                 f"the noise file was learned on {self.device} and says nothing of {device}: "
-                f"run `edgebench noise --device {device}`, or give --fail-on a percentage such as 5%"
+                f"run `edgebench noise --device {device}`, or give `fail_on` a percentage such as 5%"
             )
         return self.share
 

@@ -116,7 +116,7 @@ def missing(device: DeviceProfile, runtime: str, export: ExportSpec, threads: in
         return f"{sentence}{have}. {entry(runtime).elsewhere.partition(';')[0]}: choose {', '.join(others)} here"
     options = f"--fmt {export.format} --precision {export.precision} --threads {threads}"
     make = f"Make one with edgebench device calibrate {device.name} {options}"
-    other = "" if device.reach == "local" else ", or measure on the device itself with --device host"
+    other = "" if device.reach == "local" else ", or measure on the device itself with `device='host'`"
     return f"{sentence}{have}. {make}{other}"
 
 

@@ -134,5 +134,5 @@ def refusal(node: fx.Node, reason: str) -> ExportError:
     path, kind = location(node)
     where = f"module '{path}' ({kind})" if path else f"the network's own forward ({kind})" if kind else "the network"
     return ExportError(
-        f"aten.{aten_name(node)} in {where} {reason}; convert with --converter litert-torch, or export with --fmt onnx"
+        f"aten.{aten_name(node)} in {where} {reason}; take `converter='litert-torch'`, or export `format='onnx'`"
     )

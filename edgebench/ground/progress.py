@@ -26,3 +26,8 @@ def silent(step: Step) -> None:
 
 def quiet(doing: str) -> None:
     """The default callback for what is being done within a cell: shows nothing."""
+
+
+def told(on_progress: OnProgress, title: str) -> Tell:
+    """A callback that shows what is being done as the one cell `title`."""
+    return lambda doing: on_progress(Step(0, 1, title, doing))

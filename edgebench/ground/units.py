@@ -57,6 +57,11 @@ def show_bytes(value: float | None) -> str:
     return _decimal(value, (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)), "B")
 
 
+def show_memory(value: int | None) -> str:
+    """Prints a device's RAM, which is sold in powers of two."""
+    return "-" if value is None else f"{value / 2**30:.3g} GiB"
+
+
 def show_count(value: float | None) -> str:
     """Prints a count (parameters, MACs) as 3.50 M, 301 M, 4.09 G."""
     return _decimal(value, (("G", 1e9), ("M", 1e6), ("k", 1e3)), "")

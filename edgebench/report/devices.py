@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.table import Table
 from rich.text import Text
 
-from edgebench.ground.units import show_bytes, show_seconds
+from edgebench.ground.units import show_bytes, show_memory, show_seconds
 from edgebench.report.tables import concerned, plain
 
 if TYPE_CHECKING:
@@ -28,35 +28,12 @@ LEGEND: Final = (
 )
 
 
-def devices(profiles: Sequence[DeviceProfile]) -> Table:
-    """One row a device."""
-    from edgebench.run.capabilities import capabilities
-
-    columns = ("name", "device", "cores", "clock", "memory", "estimates for")
-    table = plain(None, *columns, left=("name", "device", "cores", "estimates for"))
-    for each in profiles:
-        estimated: dict[str, list[str]] = {}
-        for able in capabilities(each):
-            if able.estimated:
-                estimated.setdefault(f"{able.runtime} {able.precision}", []).append(str(able.threads))
-        table.add_row(
-            each.name,
-            each.title,
-            f"{each.cpu.cores}x {each.cpu.core}",
-            _clock(each) or "-",
-            _memory(each.memory_bytes),
-            ", ".join(f"{what} x{','.join(threads)}" for what, threads in estimated.items())
-            or ("measured here" if each.name == "host" else "nothing: no calibration"),
-        )
-    return table
-
-
 def device(profile: DeviceProfile) -> list[RenderableType]:
     """One device in full: facts, what can be measured or estimated, sources."""
     from edgebench.run.capabilities import capabilities
 
     cpu = f"{profile.cpu.cores}x {profile.cpu.core}, {_clock(profile) or 'unknown'}, {profile.cpu.isa}"
-    facts = _facts({"cpu": cpu, "memory": _memory(profile.memory_bytes)}, f"{profile.title} ({profile.name})")
+    facts = _facts({"cpu": cpu, "memory": show_memory(profile.memory_bytes)}, f"{profile.title} ({profile.name})")
     words = ("runtime", "precision", "measured", "estimated")
     able = plain("Runtimes", *words[:2], "threads", *words[2:], "median error", left=words)
     for each in capabilities(profile):
@@ -74,27 +51,8 @@ def device(profile: DeviceProfile) -> list[RenderableType]:
     return [facts, Text(), able, Text(), sources]
 
 
-def row(profile: DeviceProfile) -> dict[str, Any]:
-    """One device for `--json`: its facts, and for each runtime and precision whether it is measured or estimated."""
-    from edgebench.run.capabilities import capabilities
-
-    return {
-        "name": profile.name,
-        "title": profile.title,
-        "cpu": {name: getattr(profile.cpu, name) for name in ("core", "cores", "clock_hz", "isa")},
-        "memory_bytes": profile.memory_bytes,
-        "runtimes": capabilities(profile),
-        "sources": profile.sources,
-    }
-
-
 def _clock(profile: DeviceProfile) -> str:
     return f"{profile.cpu.clock_hz / 1e9:.2f} GHz" if profile.cpu.clock_hz else ""
-
-
-def _memory(value: int | None) -> str:
-    """A device's RAM, which is sold in powers of two."""
-    return "-" if value is None else f"{value / 2**30:.3g} GiB"
 
 
 def _facts(values: Mapping[str, str], title: str | None = None) -> Table:

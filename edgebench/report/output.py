@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any, TextIO
 
-import msgspec
-
 from edgebench.ground.paths import write as write
-from edgebench.ground.progress import OnProgress, Step, Tell
+from edgebench.ground.progress import OnProgress, Step
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +18,8 @@ if TYPE_CHECKING:
 
 def document(value: Any) -> str:
     """`value` as one indented JSON document; NaN and infinity cannot occur, msgspec writes them as null."""
+    import msgspec
+
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
 
 
@@ -43,11 +43,6 @@ def warn(sentence: str) -> None:
 def line(sentence: str) -> None:
     """Prints one line to standard output."""
     print(sentence)
-
-
-def told(report: OnProgress, title: str) -> Tell:
-    """A callback that shows sentences as the one step `title` on a progress line."""
-    return lambda detail: report(Step(0, 1, title, detail))
 
 
 def note(sentence: str) -> None:

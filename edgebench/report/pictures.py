@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +23,6 @@ NAMED: Final = 5
 CHOOSE: Final = "choose with --model, --device, --fmt or --precision"
 SCALE: Final = 2.0  # pixels of a PNG a point: sharp in print and on dense screens
 
-_POINT: Final = re.compile(r"(?P<name>.+)-w[^-]+-d[^-]+-r\d+(-.*)?")
-_UNSAFE: Final = re.compile(r"[^\w-]")
 
 Series = list[tuple[Key, list[Point]]]
 
@@ -42,12 +39,8 @@ class Wanted:
     def fits(self, key: Key) -> bool:
         """Whether a series is wanted."""
         form, precision, *_ = key.cell.export.split("-")
-        point = _POINT.fullmatch(key.cell.model)
         return (
-            (
-                self.model in (None, key.cell.model)
-                or (point is not None and point["name"] == _UNSAFE.sub("_", self.model or ""))
-            )
+            self.model in (None, key.cell.model, key.name)
             and self.device in (None, key.cell.device)
             and self.format in (None, form)
             and self.precision in (None, precision)

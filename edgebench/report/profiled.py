@@ -6,13 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
-from edgebench.ground.records import Result
+from edgebench.ground.records import OperatorProfile, Result
 from edgebench.ground.units import show_bytes, show_count, show_seconds
 from edgebench.report import accuracy, operators, output, rows
 from edgebench.report.overview import point
@@ -32,31 +31,29 @@ _ACCURACY = ("top-1", "vs torch")
 _FILE = ("size", "params", "MACs", "parity")
 
 
-def show(results: Sequence[Result], device: DeviceProfile, *, json: bool = False, trace: Path | None = None) -> None:
-    """Prints the results, with the operators of those that have them, and writes the trace where one is asked for.
-
-    Raises UsageError for a trace that cannot be written.
-    """
-    profiles = {
-        f"{result.model.key} {result.export.key} ({result.runtime})": result.operators
-        for result in results
-        if result.operators is not None
-    }
+def show(results: Sequence[Result], device: DeviceProfile, *, json: bool = False) -> None:
+    """Prints the results, with the operators of those that have them."""
     if json:
         output.json([row(result) for result in results])
     else:
         output.blocks(*profile(results, device))
-        for title, held in profiles.items():
+        for title, held in operator_profiles(results).items():
             output.blocks("", *operators.table(held, title))
-    if trace is not None:
-        operators.write_trace(trace, profiles)
-        output.note(f"wrote {trace}: open it at https://ui.perfetto.dev")
 
 
 def row(result: Result) -> dict[str, Any]:
     """One row for `--json`; with operators where they were timed or counted."""
     flat = rows.profile(result)
     return flat if result.operators is None else {**flat, "operators": operators.rows(result.operators)}
+
+
+def operator_profiles(results: Sequence[Result]) -> dict[str, OperatorProfile]:
+    """The operator profiles of those results that have one, by a title."""
+    return {
+        f"{result.model.key} {result.export.key} ({result.runtime})": result.operators
+        for result in results
+        if result.operators is not None
+    }
 
 
 def profile(results: Sequence[Result], device: DeviceProfile) -> list[RenderableType]:

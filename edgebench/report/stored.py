@@ -26,10 +26,11 @@ Content = Path | bytes
 
 
 class Key(NamedTuple):
-    """A series of comparable results: a cell, and how its numbers came about."""
+    """A series of comparable results: a cell, how its numbers came about, and the network's own name."""
 
     cell: Cell
     provenance: Provenance
+    name: str
 
     @property
     def label(self) -> str:
@@ -107,7 +108,8 @@ class Stored:
                 head.provenance)  # fmt: skip
         key = self._keys.get(text)
         if key is None:
-            key = self._keys[text] = Key(cell_of(self.read(point)), head.provenance)
+            record = self.read(point)
+            key = self._keys[text] = Key(cell_of(record), head.provenance, record.model.name)
         self.series.setdefault(key, []).append(point)
 
 

@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from edgebench.ground.units import show_bytes, show_count
-
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edgebench.estimate.summary import ModelSummary
     from edgebench.models.published import Published
     from edgebench.run.diagnosis import Diagnosis
 
@@ -34,23 +31,6 @@ def concerned(told: Iterable[tuple[str, Iterable[str]]]) -> dict[str, list[str]]
         for sentence in sentences:
             names.setdefault(sentence, []).append(name)
     return names
-
-
-def models(summaries: Sequence[ModelSummary]) -> Table:
-    """One row a network."""
-    columns = ("model", "family", "parameters", "MACs", "input", "classes", "activations")
-    table = plain(None, *columns, left=columns[:2])
-    for each in summaries:
-        table.add_row(
-            each.name,
-            each.family,
-            f"{each.parameters:,}",
-            show_count(each.macs),
-            f"{each.channels}x{each.resolution}x{each.resolution}",
-            str(each.classes),
-            show_bytes(each.activation_memory_bytes),
-        )
-    return table
 
 
 def published(results: Sequence[Published]) -> Table:

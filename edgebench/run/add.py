@@ -38,7 +38,7 @@ def add(name: str, way: Reach, *, here: bool = False, force: bool = False) -> tu
     """
     path = place(name, here=here)
     if path.exists() and not force:
-        raise UsageError(f"{path} is there already: write over it with --force, or choose another name")
+        raise UsageError(f"{path} is there already: write over it with `force`, or choose another name")
     connection = link(way)
     try:
         files = _files(connection)
@@ -57,7 +57,7 @@ def way(via: str | None, connect: str | None, python: str | None) -> Reach:
     if via not in (None, "ssh", "adb"):
         raise unknown("way to a new device", via, ("ssh", "adb"))
     if via != "adb" and not connect:
-        raise UsageError("an address is missing: add --connect pi@host, or --via adb for a phone")
+        raise UsageError("an address is missing: add `connect='pi@host'`, or `via='adb'` for a phone")
     return Reach(via="adb" if via == "adb" else "ssh", address=connect, python=python)
 
 

@@ -91,11 +91,11 @@ def calibrate(
 
 def _check(device: DeviceProfile, method: Method, request: Request) -> None:
     if method.mode is Mode.COUNT:
-        raise UsageError("counted instructions of this machine have no known time: leave --counts out, it is measured")
+        raise UsageError("counted instructions of this machine have no known time: leave `counts` out, it is measured")
     if method.mode is Mode.ESTIMATE:
-        raise UsageError("a calibration needs figures: --via emulator, or a board with --connect pi@host")
+        raise UsageError("a calibration needs figures: `via='emulator'`, or a board with `connect='pi@host'`")
     if method.mode is Mode.EMULATE and request.threads != (1,):
-        raise UsageError("the emulator counts on one thread: leave --threads out, or connect a board")
+        raise UsageError("the emulator counts on one thread: leave `threads` out, or connect a board")
     for threads in request.threads:
         if not 1 <= threads <= device.cpu.cores:
             raise UsageError(f"{threads} threads on {device.name}: give 1 to {device.cpu.cores}, its number of cores")

@@ -35,14 +35,14 @@ def dataset(reference: str, split: str | None = None, limit: int | None = None) 
     from edgebench.data import load, splits
 
     if limit is not None and limit < 1:
-        raise UsageError(f"--limit is {limit}; it must be 1 or more")
+        raise UsageError(f"`limit` is {limit}; it must be 1 or more")
     own = splits(reference)
     whole = load(reference, split=split or (own[0] if own == ("all",) else "val"))
     notes = []
     if split is None and own == ("all",):
         notes.append(
             f"{reference} has no folders train and val, so all its images count; were some of them trained on?"
-            " --split val takes the fifth that training holds out"
+            " `split='val'` takes the fifth that training holds out"
         )
     return whole.subset(limit) if limit else whole, [*notes, *_absent(whole)]
 
@@ -77,7 +77,7 @@ def method(
     Raises UsageError for a `via` that does not exist, does not fit, or runs nothing.
     """
     if via == "estimate":
-        raise UsageError("--via estimate runs nothing, so there is nothing to be right: use ssh, adb or emulator")
+        raise UsageError("`via='estimate'` runs nothing, so there is nothing to be right: use ssh, adb or emulator")
     chosen = mode.method(device, via, connect=connect, python=python)
     return Method(Mode.EMULATE) if chosen.mode is Mode.ESTIMATE else chosen
 

@@ -63,7 +63,7 @@ def check_classes(name: str, classes: int | None, images: Dataset) -> None:
     if classes != len(images.classes):
         raise UsageError(
             f"{name} has {classes} classes and {images.name} has {len(images.classes)}: give a network with as many"
-            " (--classes), or the data that it was trained on"
+            " (`classes`), or the data that it was trained on"
         )
 
 
@@ -91,7 +91,7 @@ class Place:
             return classifiers.of_file(artifact, self.batch, self.threads)
         if runtime(runtime_of(artifact.export.format)).system:
             form = artifact.export.format
-            raise DeviceError(f"{form} files do not run on {self.device.name}: evaluate them with --device host")
+            raise DeviceError(f"{form} files do not run on {self.device.name}: evaluate them with `device='host'`")
         return classifiers.of_target(artifact, self.target, f"on {self.where}", self.batch, self.threads)
 
     @property

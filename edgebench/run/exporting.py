@@ -83,7 +83,7 @@ def _check_weights(weights: Path, cells: Sequence[Cell]) -> None:
         raise UsageError(f"there is no weights file {weights}")
     names = list(dict.fromkeys(cell.model.name for cell in cells if cell.model))
     if len(names) != 1:
-        raise UsageError(f"--weights {weights} fits one network: name one, not {' and '.join(names) or 'only files'}")
+        raise UsageError(f"`weights='{weights}'` fits one network: name one, not {' and '.join(names) or 'only files'}")
 
 
 def check(outcomes: Sequence[Outcome]) -> None:

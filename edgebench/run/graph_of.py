@@ -25,7 +25,7 @@ def graph_of(artifact: Artifact, weights: Path | None = None) -> Graph:
         read = " and ".join(each.suffix for each in every() if each.graph)
         raise DeviceError(
             f"an estimate needs the network's graph, which edgebench reads from {read} files and not from "
-            f"{Path(artifact.path).name}: name the network instead, or measure the file with --device host"
+            f"{Path(artifact.path).name}: name the network instead, or measure the file with `device='host'`"
         )
     graph: Graph = form(artifact.export.format).load("graph")(Path(artifact.path))
     return graph

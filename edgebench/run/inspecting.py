@@ -91,9 +91,9 @@ def check(inspection: Inspection) -> None:
     """Raises ExportError, for `--strict`, when a file is not int8 throughout."""
     found = inspection.complaints if inspection.int8 else dynamic_range(inspection.operators)
     if found:
-        raise ExportError(f"{inspection.path} is not int8 throughout (--strict): {'; '.join(found)}")
+        raise ExportError(f"{inspection.path} is not int8 throughout (`strict`): {'; '.join(found)}")
     if not inspection.int8:
-        raise ExportError(f"{inspection.path} computes nothing in int8 (--strict)")
+        raise ExportError(f"{inspection.path} computes nothing in int8 (`strict`)")
 
 
 def _summed(operators: tuple[Operator, ...]) -> dict[str, int]:

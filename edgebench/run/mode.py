@@ -70,23 +70,23 @@ def method(
     for `operators` of a device that is neither this machine nor emulated.
     """
     if via is not None and via not in VIA:
-        raise unknown("way to a device (--via)", via, VIA)
+        raise unknown("way to a device (`via`)", via, VIA)
     here = device.name == "host"
     if operators and (counts or not (here or via == "emulator")):
         raise UsageError(
-            "--per-op times operators on this machine (--device host, without --counts), or counts their instructions"
-            " with --via emulator"
+            "`per_op` times operators on this machine (`device='host'`, without `counts`), or counts their instructions"
+            " with `via='emulator'`"
         )
     if counts:
         if not here or via is not None:
-            raise UsageError("--counts is for --device host alone; another device is counted by --via emulator")
+            raise UsageError("`counts` is for `device='host'` alone; another device is counted by `via='emulator'`")
         return Method(Mode.COUNT)
     if here:
         if via not in (None, "local") or connect:
-            raise UsageError("--device host is this machine: name another device with --device to reach one, or add it")
+            raise UsageError("`device='host'` is this machine: name another `device` to reach one, or add it")
         return Method(Mode.MEASURE, operators=operators)
     if via == "local":
-        raise UsageError(f"--via local measures this machine, which is --device host and not {device.name}")
+        raise UsageError(f"`via='local'` measures this machine, which is `device='host'` and not {device.name}")
     if via == "emulator":
         return Method(Mode.EMULATE, operators=operators)
     if via == "estimate" or (via is None and connect is None and device.reach is None):

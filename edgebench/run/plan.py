@@ -12,6 +12,7 @@ from msgspec import structs
 
 from edgebench.formats import format as formats
 from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.options import listed
 from edgebench.ground.records import (
     Calibrator,
     ExportSpec,
@@ -21,8 +22,9 @@ from edgebench.ground.records import (
 )
 from edgebench.ground.registry import DEFAULT_FORMAT
 from edgebench.ground.registry import FORMATS as FORMATS
-from edgebench.models.arguments import ModelArguments
 from edgebench.run.cell import Cell
+from edgebench.run.network import ModelArguments
+from edgebench.run.options import Files
 from edgebench.runtimes import runtime, runtime_of
 
 if TYPE_CHECKING:
@@ -79,14 +81,14 @@ def _demand(what: str, able: Sequence[str], forms: Sequence[str]) -> None:
 
 def _check_int8(wanted: Quantization, forms: Sequence[str], precisions: Sequence[str]) -> None:
     if wanted != Quantization() and "int8" not in precisions:
-        raise UsageError(f"calibration is for int8, not for {', '.join(precisions)}: add --precision int8")
+        raise UsageError(f"calibration is for int8, not for {', '.join(precisions)}: add `precision='int8'`")
     if wanted.activations:
         chosen = [each.name for each in formats.every() if each.activations]
         _demand(f"{wanted.activations} activations can be asked for in", chosen, forms)
     if wanted.calibration and wanted.scheme != "static":
         raise UsageError(
             f"the scheme {wanted.scheme} is not calibrated, so it has no use for the images of {wanted.calibration}: "
-            "leave --calibrate out, or choose --scheme static"
+            "leave `calibrate` out, or choose `scheme='static'`"
         )
 
 
@@ -181,7 +183,7 @@ def cells(
     unless told. UsageError also for arguments that no
     network is there to take.
     """
-    if replace(arguments, weights=None) != ModelArguments() and all(map(is_file, names)):
+    if arguments.replace(weights=None) != ModelArguments() and all(map(is_file, names)):
         raise UsageError(f"{names[0]} is a ready file: width, resolution, input and the like are for networks")
     found: list[Cell] = []
     for name in names:
@@ -191,6 +193,38 @@ def cells(
             spec = arguments.resolve(name)
             found.extend(Cell(model=spec, export=export) for export in specs)
     return found
+
+
+def asked(
+    files: Files,
+    names: str | Sequence[str],
+    *,
+    default: Sequence[str] = (),
+    ready: Collection[str] | None = None,
+    converter: str = "default",
+    image_input: bool = False,
+) -> tuple[list[Cell], Path | None]:
+    """The cells of what a command was asked for, and the file of its weights; raises as what it is made of.
+
+    `default` are the formats where none is named.
+    """
+    specs = export_specs(
+        listed(files.format, "format", FORMATS) or default,
+        listed(files.precision, "precision", PRECISIONS),
+        converter=converter,
+        image_input=image_input,
+        quantization=quantization(
+            str(files.calibrate),
+            files.samples,
+            files.calibrator,
+            files.scheme,
+            float_io=files.float_io,
+            activations=files.activations,
+            error_budget=files.error_budget,
+        ),
+    )
+    network = ModelArguments.of(files)
+    return cells((names,) if isinstance(names, str) else names, network, specs, ready=ready), network.file
 
 
 def _file_cell(path: Path, ready: Collection[str] | None) -> Cell:

@@ -46,7 +46,7 @@ def read(folder: Path, spec: ModelSpec, settings: Settings, data: str) -> State:
     """
     path = folder / LAST
     if not path.is_file():
-        raise UsageError(f"there is no checkpoint {path} to resume: leave --resume out to begin")
+        raise UsageError(f"there is no checkpoint {path} to resume: leave `resume` out to begin")
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
         told = msgspec.json.decode(found["model_spec"], type=ModelSpec)
@@ -55,9 +55,9 @@ def read(folder: Path, spec: ModelSpec, settings: Settings, data: str) -> State:
     except Exception as error:  # torch raises whatever its parser met; the file is a stranger's
         raise UsageError(f"{path} is damaged or no checkpoint of edgebench: begin again in another folder") from error
     if told != spec:
-        raise UsageError(f"{path} is a checkpoint of {told.key}, not of {spec.key}: choose another folder with -o")
+        raise UsageError(f"{path} is a checkpoint of {told.key}, not of {spec.key}: choose another `output`")
     if not same_data:
-        raise UsageError(f"{path} was trained on other images: give the same --data, or choose another folder with -o")
+        raise UsageError(f"{path} was trained on other images: give the same `data`, or choose another `output`")
     if changed := differences(settings, before):
         raise UsageError(f"{path} was begun with other settings: {', '.join(changed)}; a run resumes only with its own")
     return {name: value for name, value in found.items() if name not in _HEADER}
@@ -76,12 +76,8 @@ def replace(path: Path, content: bytes | memoryview) -> None:
     try:
         write_atomically(path, content)
     except OSError as error:
-        raise TrainingError(
-            f"cannot write {path}: {(error.strerror or type(error).__name__).lower()}; {_kept(path)}"
-        ) from error
-
-
-def _kept(path: Path) -> str:
-    if path.exists():
-        return "the one before is whole: make room, then go on with --resume"
-    return "make room, or choose another folder with -o"
+        advice = "make room, or choose another folder with `output`"
+        if path.exists():
+            advice = "the one before is whole: make room, then go on with `resume`"
+        why = (error.strerror or type(error).__name__).lower()
+        raise TrainingError(f"cannot write {path}: {why}; {advice}") from error

@@ -102,7 +102,7 @@ def settings(given: Mapping[str, object]) -> Settings:
             raise unknown("setting of a training", name, Settings.__struct_fields__)
     for name, choices in _CHOICES.items():
         if given.get(name, "") not in ("", *choices):
-            raise unknown(f"value of --{name}", str(given[name]), filter(None, choices))
+            raise unknown(f"value of `{name}`", str(given[name]), filter(None, choices))
     if isinstance(seed := given.get("seed"), int):
         checked_seed(seed)
     values = {
@@ -111,13 +111,17 @@ def settings(given: Mapping[str, object]) -> Settings:
     try:
         return msgspec.convert(values, Settings)
     except msgspec.ValidationError as error:
-        raise UsageError(f"training cannot be set up so: {_sentence(error)}") from error
+        # msgspec's "Expected `float` < 1 - at `$.ema`" as "`ema`: expected float < 1".
+        said, _, where = str(error).partition(" - at `$.")
+        option = where.rstrip("`").partition("[")[0]
+        sentence = f"`{option}`: {said[:1].lower()}{said[1:].replace('`', '')}"
+        raise UsageError(f"training cannot be set up so: {sentence}") from error
 
 
 def checked_seed(seed: int) -> int:
     """Returns the seed. Raises UsageError for one that torch or numpy cannot take."""
     if not 0 <= seed < SEEDS:
-        raise UsageError(f"--seed is {seed}; it must be 0 or more and below 2**63")
+        raise UsageError(f"`seed` is {seed}; it must be 0 or more and below 2**63")
     return seed
 
 
@@ -134,10 +138,3 @@ def _shown(value: object) -> str:
     if isinstance(value, tuple):
         value = ",".join(value)
     return "the default" if value is None else str(value) or "none"
-
-
-def _sentence(error: msgspec.ValidationError) -> str:
-    """msgspec's "Expected `float` < 1 - at `$.ema`" as "--ema: expected float < 1"."""
-    said, _, where = str(error).partition(" - at `$.")
-    option = where.rstrip("`").partition("[")[0].replace("_", "-")
-    return f"--{option}: {said[:1].lower()}{said[1:]}".replace("`", "")

@@ -25,20 +25,20 @@ def activations(model: ModelProto, images: Iterable[Array], names: Iterable[str]
 
     The network's input is among them.
     """
-    session, wanted = _tapped(model, set(names) if names is not None else None)
+    session, wanted = _with_outputs(model, set(names) if names is not None else None)
     entry = session.get_inputs()[0].name
     for image in images:
         found = dict(zip(wanted, session.run(wanted, {entry: image}), strict=True))
         yield {entry: image, **found}
 
 
-def _tapped(model: ModelProto, names: set[str] | None) -> tuple[Any, list[str]]:
+def _with_outputs(model: ModelProto, names: set[str] | None) -> tuple[Any, list[str]]:
     copied = ModelProto()
     copied.CopyFrom(model)
     present = {value.name for value in copied.graph.output}
     inner = [name for name in float_tensors(copied) if name not in present and (names is None or name in names)]
     copied.graph.output.extend(onnx.helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in inner)
-    session = onnxruntime.InferenceSession(copied.SerializeToString(), options(1), providers=PROVIDERS)
+    session = onnxruntime.InferenceSession(copied.SerializeToString(), options(1, exact=True), providers=PROVIDERS)
     return session, [*(value.name for value in model.graph.output), *inner]
 
 

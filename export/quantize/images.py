@@ -20,7 +20,7 @@ FEW = 8  # below this many images a range is an accident
 HELD_OUT_SHARE = 4  # one image in four judges and is not calibrated on
 GENERATED = (
     "calibrated on generated images: the speed of this int8 file is right, its accuracy means nothing; give images "
-    "with --calibrate"
+    "with `calibrate`"
 )
 
 

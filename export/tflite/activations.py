@@ -25,7 +25,7 @@ UNCHANGED: Final = (Input, Pad, Reshape, Subsample)  # operators that compute no
 Tensor = dict[str, Any]
 
 
-class Taps:
+class Recorder:
     """A file with one image as input, channels last. `stored` maps each tensor that is computed to its dtype."""
 
     def __init__(self, path: Path) -> None:
@@ -51,14 +51,14 @@ class Taps:
 
 def activations(path: Path, images: Sequence[Array]) -> Iterator[dict[str, Array]]:
     """Yields every tensor of every image under its name, one at a time: they may not fit memory together."""
-    taps = Taps(path)
+    recorder = Recorder(path)
     for image in images:
-        yield from ({name: values} for name, values in taps.run(image))
+        yield from ({name: values} for name, values in recorder.run(image))
 
 
 def layer_errors(graph: Graph, original: Path, quantized: Path, images: Sequence[Array]) -> tuple[LayerError, ...]:
     """The error of each operator's output in `quantized` against the float file `original`, in the graph's order."""
-    before, after = Taps(original), Taps(quantized)
+    before, after = Recorder(original), Recorder(quantized)
     errors = relative_errors(pair for image in images for pair in _pairs(before, after, image))
     return tuple(
         _layer(operator, errors[operator.name], after.stored[operator.name])
@@ -67,7 +67,7 @@ def layer_errors(graph: Graph, original: Path, quantized: Path, images: Sequence
     )
 
 
-def _pairs(before: Taps, after: Taps, image: Array) -> Iterator[tuple[dict[str, Array], dict[str, Array]]]:
+def _pairs(before: Recorder, after: Recorder, image: Array) -> Iterator[tuple[dict[str, Array], dict[str, Array]]]:
     for (name, expected), (_, found) in zip(before.run(image), after.run(image), strict=True):
         yield {name: found}, {name: expected}
 

@@ -107,7 +107,7 @@ def _elu(emission: Emission, operator: Activation) -> int:
     if operator.slope != 1:
         raise ExportError(
             f"ELU with alpha={operator.slope:g} in module '{operator.module}' does not exist in TFLite, which has "
-            "alpha=1; export with --fmt onnx"
+            "alpha=1; export with `format='onnx'`"
         )
     return _unary(Code.ELU)(emission, operator)
 

@@ -98,7 +98,7 @@ def write(model: schema.ModelT, tail: Tail, path: Path) -> None:
     tables = builder.Output()
     total = len(tables) + tail.size_bytes
     if total > LIMIT:
-        raise ExportError(f"the file would have {total} bytes, and TFLite files end at {LIMIT}: export with --fmt onnx")
+        raise ExportError(f"the file would have {total} bytes, and TFLite files end at {LIMIT}: export `format='onnx'`")
     with path.open("wb") as file:
         file.write(tables)
         tail.write(file)

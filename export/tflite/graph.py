@@ -117,7 +117,7 @@ class _Reader:
         if kind not in self._MAKE:
             raise DeviceError(
                 f"{self.path} has the operator {kind}, whose cost edgebench cannot estimate: measure the file instead "
-                "(--device host, or a board with --connect)"
+                "(`device='host'`, or a board with `connect`)"
             )
         return self._MAKE[kind](self, operator, common)
 

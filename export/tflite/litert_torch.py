@@ -25,7 +25,7 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     Raises UsageError for another precision, MissingPackage without litert-torch, and litert-torch's own errors.
     """
     if spec.precision != "fp32":
-        raise UsageError(f"converter {NAME} writes fp32, not {spec.precision}: leave --precision or --converter out")
+        raise UsageError(f"converter {NAME} writes fp32, not {spec.precision}: leave `precision` or `converter` out")
     package = _package()
     output = network.module(torch.zeros(network.spec.input_shape))
     images = [0] if output.ndim == 4 else None

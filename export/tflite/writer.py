@@ -51,5 +51,5 @@ def _emit(emission: Emission, operator: Operator) -> int:
         return emission.model.computed(INPUT, channels_last(operator.shape))
     emitter = EMITTERS.get(type(operator))
     if emitter is None:
-        raise ExportError(f"'{operator.name}': TFLite's writer has no {operator.kind}; use --converter litert-torch")
+        raise ExportError(f"'{operator.name}': TFLite's writer has no {operator.kind}; use `converter='litert-torch'`")
     return emitter(emission, operator)

@@ -58,8 +58,8 @@ def test_every_limit_counts() -> None:
 def test_an_infeasible_budget_says_the_tightest_limit_and_what_works() -> None:
     error = infeasible(Budget(max_latency_s=0.015, max_memory_bytes=60_000_000, min_accuracy=70), QUANTITIES)
     assert error.exit_code == 1
-    assert "--max-latency 15.0 ms, which 1 of 3" in str(error)
-    assert "--max-latency 40ms or --min-accuracy 60.0" in str(error)
+    assert "`max_latency` 15.0 ms, which 1 of 3" in str(error)
+    assert "`max_latency` 40ms or `min_accuracy` 60.0" in str(error)
 
 
 def test_what_is_said_to_work_works() -> None:
@@ -69,7 +69,7 @@ def test_what_is_said_to_work_works() -> None:
 
 def test_when_no_single_limit_helps_it_gives_those_that_do_together() -> None:
     error = infeasible(Budget(max_latency_s=0.005, max_memory_bytes=10_000_000), QUANTITIES)
-    found = re.search(r"it works with --max-latency ([\d.]+)ms and --max-memory ([\d.]+)MB", str(error))
+    found = re.search(r"it works with `max_latency` ([\d.]+)ms and `max_memory` ([\d.]+)MB", str(error))
     assert found is not None
     relaxed = Budget(max_latency_s=float(found[1]) / 1e3, max_memory_bytes=round(float(found[2]) * 1e6))
     assert feasible(relaxed, QUANTITIES).any()
@@ -78,4 +78,4 @@ def test_when_no_single_limit_helps_it_gives_those_that_do_together() -> None:
 def test_among_networks_that_break_the_worst_limit_alike_the_rest_decides() -> None:
     quantities = {"latency": np.array([0.012, 0.004]), "memory": np.array([9e6, 3e6]), "size": np.array([6e6, 6e6])}
     limits = {"latency": 0.001, "memory": 1e6, "size": 1e5}
-    assert budget._relaxed_together(limits, quantities) == "--max-latency 4ms and --max-memory 3MB and --max-size 6MB"
+    assert budget._relaxed_together(limits, quantities) == "`max_latency` 4ms and `max_memory` 3MB and `max_size` 6MB"

@@ -76,7 +76,7 @@ def test_proxies_keep_the_limits_but_a_least_accuracy(found: Pool) -> None:
         learned(found, Budget(max_latency_s=1e-6), Request("mine"), train)
 
 
-@pytest.mark.parametrize(("number", "epochs", "option"), [(0, 2, "--proxies"), (3, 0, "--proxy-epochs")])
+@pytest.mark.parametrize(("number", "epochs", "option"), [(0, 2, "`proxies`"), (3, 0, "`proxy_epochs`")])
 def test_counts_below_one_are_refused(number: int, epochs: int, option: str) -> None:
     with pytest.raises(UsageError, match=f"{option} is 0"):
         Request("mine", number, epochs)

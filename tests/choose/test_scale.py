@@ -120,7 +120,7 @@ def test_resnets_are_chosen_among_their_depths() -> None:
             "how much memory ncnn takes in int8 is not known",
         ),
         ({"format": "torch", "precision": "int8", "confirmed": True}, "cannot be written"),
-        ({"finalists": 0}, "--finalists is 0"),
+        ({"finalists": 0}, "`finalists` is 0"),
     ],
 )
 def test_bad_input_is_one_sentence(arguments: dict[str, object], message: str) -> None:

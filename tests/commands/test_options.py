@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebench.commands.options import listed, switches
+from edgebench.commands.options import switches
 from edgebench.ground.errors import UsageError
+from edgebench.ground.options import listed
 
 
 def test_a_switch_is_a_truth_a_number_or_text() -> None:

@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from click.testing import CliRunner
+from msgspec.structs import replace
 
-from edgebench.commands import report as commands
+from edgebench.cli import app
 from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ModelSpec
 
 sys.path.append(str(Path(__file__).parent.parent / "report"))
 
@@ -18,10 +19,6 @@ import example_records as made
 
 pytest.importorskip("altair", reason="needs altair: pip install 'edgebench[report]'")
 pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install 'edgebench[report]'")
-
-app = typer.Typer()
-app.command("report")(commands.report)
-app.command("plot")(commands.plot)
 
 
 @pytest.fixture
@@ -55,6 +52,17 @@ def test_report_takes_budgets_accuracies_and_a_baseline(store: Path) -> None:
 def test_plot_writes_a_picture(store: Path) -> None:
     assert run("plot", "results", "--kind", "latency", "--model", "mobilenetv2", "-o", "x.svg") == "wrote x.svg\n"
     assert "<svg" in Path("x.svg").read_text("utf-8")
+
+
+def test_plot_takes_a_networks_own_name_and_no_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    wide, plain = (replace(made.measurement(), model=ModelSpec(name=name, family="user")) for name in ("my-wide", "my"))
+    made.write(tmp_path / "results", [wide])
+    run("plot", "--kind", "latency", "--model", "my-wide", "-o", "x.svg")
+    with pytest.raises(UsageError, match="no stored result fits"):
+        run("plot", "--kind", "latency", "--model", "my", "-o", "x.svg")
+    made.write(tmp_path / "both", [wide, plain])
+    run("plot", "both", "--kind", "latency", "--model", "my", "-o", "x.svg")
 
 
 @pytest.mark.parametrize(

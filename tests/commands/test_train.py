@@ -4,21 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
+from click.testing import CliRunner, Result
 from PIL import Image
-from typer.testing import CliRunner, Result
 
 import edgebench
-from edgebench.commands.export import export
-from edgebench.commands.train import augment, train
+from edgebench.cli import app
 from edgebench.ground.errors import UsageError
 
 SET = "synthetic:textures?size=16&classes=3&images=32"
 SMALL = ["resnet20", "--width", "0.25", "--depth", "0.34", "--resolution", "16", "--data", SET, "--epochs", "1"]
-
-app = typer.Typer()
-for _name, _command in (("train", train), ("augment", augment), ("export", export)):
-    app.command(_name)(_command)
 
 
 def _run(*arguments: str) -> Result:

@@ -1,13 +1,13 @@
-"""The commands of edgebench/commands/compare.py, called as the command line calls them."""
+"""The commands of edgebench/commands/compare.py."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
+from edgebench.cli import app
 from edgebench.commands import compare as commands
 from edgebench.compare import ab, processes, thresholds
 from edgebench.compare.statistics import least_processes
@@ -21,26 +21,33 @@ Stored = Callable[..., Path]
 Captured = pytest.CaptureFixture[str]
 
 
+def call(name: str, *arguments: object, **options: object) -> None:
+    """Runs a command in this process; its errors are raised."""
+    flags = [(f"--{key.replace('_', '-')}", str(value)) for key, value in options.items()]
+    given = [part for flag, value in flags for part in ([flag] if value == "True" else [flag, value])]
+    getattr(commands, name).main([*map(str, arguments), *given], standalone_mode=False)
+
+
 def test_compare_prints_the_table_and_passes(measured: Measured, stored: Stored, capsys: Captured) -> None:
-    commands.compare(str(stored("base", measured())), str(stored("new", measured(seed=1))))
+    call("compare", str(stored("base", measured())), str(stored("new", measured(seed=1))))
     assert "4 same" in capsys.readouterr().out
 
 
 def test_compare_prints_before_it_fails(measured: Measured, stored: Stored, capsys: Captured) -> None:
     base, new = stored("base", measured()), stored("new", measured(seed=1, middle=0.0077))
     with pytest.raises(Regression):
-        commands.compare(str(base), str(new), format="json")
+        call("compare", str(base), str(new), format="json")
     assert json.loads(capsys.readouterr().out)["comparisons"][0]["verdict"] == "slower"
-    commands.compare(str(base), str(new), fail_on="20%")
-    commands.compare(str(base), str(new), metric="size, parity")
+    call("compare", str(base), str(new), fail_on="20%")
+    call("compare", str(base), str(new), metric="size, parity")
 
 
 def test_compare_explains_and_allows(measured: Measured, stored: Stored, capsys: Captured) -> None:
     base, new = stored("base", measured()), stored("new", measured(seed=1, artifact_sha256="b" * 64))
     with pytest.raises(Inconclusive):
-        commands.compare(str(base), str(new), why=True)
+        call("compare", str(base), str(new), why=True)
     assert "another model file was run" in capsys.readouterr().out
-    commands.compare(str(base), str(new), allow="artifact")
+    call("compare", str(base), str(new), allow="artifact")
 
 
 def test_compare_takes_a_confirming_run_and_tells_of_torn_lines(
@@ -49,7 +56,7 @@ def test_compare_takes_a_confirming_run_and_tells_of_torn_lines(
     base, new = stored("base", measured()), stored("new", measured(seed=1, middle=0.0077))
     with next(base.rglob("*.jsonl")).open("ab") as file:
         file.write(b'{"kind":"meas')
-    commands.compare(str(base), str(new), confirm=str(stored("again", measured(seed=2))))
+    call("compare", str(base), str(new), confirm=str(stored("again", measured(seed=2))))
     out = capsys.readouterr().out
     assert "did not repeat" not in out, "what passes needs no reason"
     assert "was cut off" in out
@@ -69,14 +76,14 @@ def test_compare_takes_a_confirming_run_and_tells_of_torn_lines(
 def test_compare_refuses(options: dict[str, object], sentence: str, measured: Measured, stored: Stored) -> None:
     folder = str(stored("base", measured()))
     with pytest.raises(UsageError, match=sentence):
-        commands.compare(folder, folder, **options)  # type: ignore[arg-type]
+        call("compare", folder, folder, **options)
 
 
 def test_a_baseline_inside_the_results_is_not_taken_for_new(measured: Measured, stored: Stored) -> None:
     results = stored("results", measured("mobilenetv2", seed=1))
     baseline = stored("results/baseline", measured("mobilenetv1"), measured("mobilenetv2"))
     with pytest.raises(Regression, match=r"mobilenetv1.* missing"):
-        commands.compare(str(baseline), str(results))
+        call("compare", str(baseline), str(results))
 
 
 def test_profile_can_run_the_processes_that_a_verdict_needs() -> None:
@@ -87,9 +94,6 @@ def test_profile_can_run_the_processes_that_a_verdict_needs() -> None:
 
 
 def test_the_command_line_reads_every_option(measured: Measured, stored: Stored) -> None:
-    app = typer.Typer()
-    for name in ("compare", "gate", "ab", "noise", "history", "query"):
-        app.command(name)(getattr(commands, name))
     runner, base = CliRunner(), str(stored("base", measured()))
     options = ["--fail-on", "5%", "--metric", "latency", "--allow", "artifact", "--confirm", base, "--why"]
     done = runner.invoke(app, ["compare", base, base, *options, "--format", "markdown"], catch_exceptions=False)
@@ -104,11 +108,11 @@ def test_gate_reads_budgets(measured: Measured, stored: Stored, tmp_path: Path, 
     budgets = tmp_path / "budgets.toml"
     budgets.write_text('[[budget]]\ndevice = "host"\nmodel = "mobilenetv2"\nlatency = "8ms"\n')
     results = str(stored("results", measured()))
-    commands.gate(results, budgets=budgets)
+    call("gate", results, budgets=budgets)
     assert "1 within" in capsys.readouterr().out
     budgets.write_text(budgets.read_text().replace("8ms", "6ms"))
     with pytest.raises(Regression, match="over the budget"):
-        commands.gate(results, budgets=budgets, format="github")
+        call("gate", results, budgets=budgets, format="github")
     assert "::error title=edgebench%3A over::" in capsys.readouterr().out
 
 
@@ -142,7 +146,7 @@ def test_ab_runs_processes_and_fails_on_a_slowdown(fake_files: Callable[..., Pat
     base = fake_files("base", latency_s=[0.01], process_noise=0.005)
     new = fake_files("new", latency_s=[0.012], process_noise=0.005, seed=1)
     with pytest.raises(Regression, match="more than 5% above the baseline"):
-        commands.ab(base, new, runtime="fake", format="json")
+        call("ab", base, new, runtime="fake", format="json")
     told = capsys.readouterr()
     assert json.loads(told.out)["verdict"] == "slower"
     assert "pair 1: new/base 1.19" in told.err and "no interval yet" in told.err
@@ -151,12 +155,12 @@ def test_ab_runs_processes_and_fails_on_a_slowdown(fake_files: Callable[..., Pat
 def test_ab_ends_at_its_time_limit(fake_files: Callable[..., Path], capsys: Captured) -> None:
     base = fake_files("base", latency_s=[0.01])
     with pytest.raises(Inconclusive, match="1 of at least 12 pairs, 11 more are needed: give it more time"):
-        commands.ab(base, base, runtime="fake", time_limit="1ms")
+        call("ab", base, base, runtime="fake", time_limit="1ms")
     assert "0.010 to 100.000" not in capsys.readouterr().out
     with pytest.raises(UsageError, match="nothing can be timed on rpi4 from here"):
-        commands.ab(base, base, runtime="fake", device="rpi4")
+        call("ab", base, base, runtime="fake", device="rpi4")
     with pytest.raises(UsageError, match="'180' is not a duration"):
-        commands.ab(base, base, runtime="fake", time_limit="180")
+        call("ab", base, base, runtime="fake", time_limit="180")
 
 
 def test_noise_writes_what_fail_on_reads(
@@ -168,18 +172,18 @@ def test_noise_writes_what_fail_on_reads(
 ) -> None:
     monkeypatch.setattr("edgebench.measure.measure", lambda *arguments, **options: measured(processes=40))
     path = tmp_path / "noise.toml"
-    commands.noise(str(fake_files("file")), runtime="fake", processes=40, output=path)
+    call("noise", str(fake_files("file")), runtime="fake", processes=40, output=path)
     assert f"use it as --fail-on {path}" in capsys.readouterr().out
     assert thresholds.parse(str(path)).of("host") >= thresholds.LEAST
     with pytest.raises(UsageError, match="39 processes are too few"):
-        commands.noise(processes=39)
+        call("noise", processes=39)
 
 
 def test_history_and_query(measured: Measured, stored: Stored, capsys: Captured) -> None:
     folder = stored("results", measured(), measured(seed=1))
-    commands.history("mobilenetv2", device="host", results=folder)
+    call("history", "mobilenetv2", device="host", results=folder)
     assert "Latency over time" in capsys.readouterr().out
-    commands.query("SELECT count(*) AS results FROM results", results=folder, format="json")
+    call("query", "SELECT count(*) AS results FROM results", results=folder, format="json")
     assert json.loads(capsys.readouterr().out) == [{"results": 2}]
     with pytest.raises(UsageError, match="unknown format 'junit'"):
-        commands.history(results=folder, format="junit")
+        call("history", results=folder, format="junit")

@@ -138,7 +138,7 @@ def test_nothing_to_read_is_said(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for attempt in (lambda folder: store.append(folder, ESTIMATE), store.check_writable):
-        with pytest.raises(UsageError, match=r"cannot write results to .*; name another folder with --results"):
+        with pytest.raises(UsageError, match=r"cannot write results to .*; name another folder with `results`"):
             attempt(tmp_path / "file" / "rpi4")
 
 

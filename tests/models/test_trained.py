@@ -10,9 +10,9 @@ from edgebench import models
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ModelSpec, Preprocessing
 from edgebench.models import layouts, trained
-from edgebench.models.arguments import ModelArguments
 from edgebench.models.build import build
 from edgebench.models.trained import Trained, metadata, read
+from edgebench.run.network import ModelArguments
 
 PREPARED = Preprocessing(resize=40, crop=32, interpolation="bilinear", mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
 SPEC = models.resolve("mobilenetv2", width=0.35, resolution=32, classes=3)

@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from msgspec.structs import replace
 from rich.console import Console
-from typer.testing import CliRunner
 
 from edgebench.choose import Choice, scale
 from edgebench.cli import app

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from edgebench.cli import app
 from edgebench.estimate.validation import Validation, validation

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import example_records as made
 import pytest
+from click.testing import CliRunner
 from msgspec.structs import replace
-from typer.testing import CliRunner
 
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import QUICK, Estimate, ExportSpec, Interval, Measurement, ModelSpec, Scenario
 from edgebench.machines import profiles
-from edgebench.report import profiled, rows
+from edgebench.report import operators, profiled, rows
 from edgebench.report.profiled import Results
 from edgebench.run import mode
 
@@ -40,17 +40,16 @@ def test_the_trace_has_a_track_a_result_and_standard_output_stays_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = [made.measurement(form=form, operators=made.operator_profile()) for form in ("tflite", "onnx")]
-    profiled.show(results, HOST, json=True, trace=tmp_path / "out.json")
-    captured = capsys.readouterr()
-    json.loads(captured.out)
-    assert "ui.perfetto.dev" in captured.err
+    profiled.show(results, HOST, json=True)
+    json.loads(capsys.readouterr().out)
+    operators.write_trace(tmp_path / "out.json", profiled.operator_profiles(results))
     events = json.loads((tmp_path / "out.json").read_text())["traceEvents"]
     assert {event["pid"] for event in events} == {1, 2}
 
 
 @pytest.mark.parametrize(("device", "counts"), [("rpi4", False), ("host", True)])
 def test_operators_are_timed_on_this_machine_only(device: str, counts: bool) -> None:
-    with pytest.raises(UsageError, match="--per-op times operators on this machine"):
+    with pytest.raises(UsageError, match="`per_op` times operators on this machine"):
         mode.method(profiles.load(device), counts=counts, operators=True)
     assert mode.method(HOST, operators=True).operators
     assert mode.method(profiles.load("rpi4"), "emulator", operators=True).operators
@@ -66,6 +65,7 @@ def test_profile_per_op_from_the_command_line_to_the_store(tmp_path: Path, monke
     arguments = ["profile", "lenet5", "--fmt", "tflite", "--quick", "--trace", "trace.json", "--json"]
     done = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert done.exit_code == 0
+    assert "ui.perfetto.dev" in done.stderr
     [row] = json.loads(done.stdout)
     assert sum(each["macs"] or 0 for each in row["operators"]["operators"]) == row["macs"] == 416_520
     [stored] = store.read("results")

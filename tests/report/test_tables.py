@@ -8,7 +8,7 @@ from rich.console import RenderableType
 
 from edgebench.ground.records import QUICK, Estimate, ExportSpec, Interval, Measurement, ModelSpec, Parity, Result
 from edgebench.machines import profiles
-from edgebench.report import devices, profiled, rows
+from edgebench.report import devices, listing, profiled, rows
 from edgebench.report.output import wide_console
 
 MODEL = ModelSpec(name="mobilenetv2", family="mobilenetv2", width=0.5, resolution=192)
@@ -120,7 +120,7 @@ def test_device_tables_render_for_every_device() -> None:
     for name in profiles.names():
         profile = profiles.load(name)
         assert profile.title in shown(*devices.device(profile))
-    assert "rpi4" in shown(devices.devices([profiles.load("rpi4")]))
+    assert "rpi4" in listing.devices([profiles.load("rpi4")])
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_an_added_device_is_found_by_its_name(shell_link: Link, folders: Path, m
     assert found.cpu.cores >= 1
     assert found.reach == Reach(via="ssh", address="pi@x:2222", python="/opt/py 3/bin/python")
     assert {source.field for source in found.sources} >= {"cpu.core", "memory"}
-    with pytest.raises(UsageError, match="is there already: write over it with --force"):
+    with pytest.raises(UsageError, match="is there already: write over it with `force`"):
         add("mypi", Reach(via="ssh", address="pi@y"))
     add("mypi", Reach(via="ssh", address="pi@y"), force=True)
     assert profiles.load("mypi").reach == Reach(via="ssh", address="pi@y")
@@ -105,7 +105,7 @@ def test_what_cannot_name_a_device_is_refused(name: str, folders: Path) -> None:
 
 
 @pytest.mark.parametrize(("via", "connect", "sentence"), [
-    (None, None, "an address is missing: add --connect pi@host, or --via adb"),
+    (None, None, "an address is missing: add `connect='pi@host'`, or `via='adb'`"),
     ("emulator", "pi@x", "unknown way to a new device 'emulator'"),
 ])  # fmt: skip
 def test_a_new_device_needs_a_way(via: str | None, connect: str | None, sentence: str) -> None:

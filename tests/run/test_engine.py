@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from msgspec.structs import replace
-from typer.testing import CliRunner
 
 import edgebench
 from edgebench.choose.confirm import confirm
@@ -46,10 +46,10 @@ def test_method(device: profiles.DeviceProfile, asked: dict[str, object], kind: 
     ("device", "asked", "expected"),
     [
         (RPI4, {"via": "telnet"}, "emulator"),
-        (RPI4, {"via": "local"}, "--device host"),
-        (RPI4, {"counts": True}, "--via emulator"),
-        (HOST, {"via": "emulator"}, "another device"),
-        (HOST, {"connect": "pi@board"}, "another device"),
+        (RPI4, {"via": "local"}, "`device=.host.`"),
+        (RPI4, {"counts": True}, "`via=.emulator.`"),
+        (HOST, {"via": "emulator"}, "another `device`"),
+        (HOST, {"connect": "pi@board"}, "another `device`"),
     ],
 )
 def test_a_method_that_does_not_fit_is_refused(

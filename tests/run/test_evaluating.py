@@ -8,19 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
-from typer.testing import CliRunner
 
 import edgebench
 from edgebench.cli import app
 from edgebench.ground import store
-from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.errors import DeviceError, EdgebenchWarning, UsageError
 from edgebench.ground.records import Artifact
 from edgebench.machines import profiles
-from edgebench.models.arguments import ModelArguments
 from edgebench.report import rows
 from edgebench.run import classifiers, evaluating, plan
 from edgebench.run.evaluator import Evaluation
+from edgebench.run.network import ModelArguments
 
 SHAPES = "synthetic:shapes?size=32&images=30"
 
@@ -130,7 +130,7 @@ def test_images_of_which_none_can_be_read_are_refused(tmp_path: Path) -> None:
     for number in range(10):
         (tmp_path / f"class{number}").mkdir()
         (tmp_path / f"class{number}/x.png").write_bytes(b"no")
-    with pytest.raises(UsageError, match="none of the 10 images"):
+    with pytest.warns(EdgebenchWarning, match="no folders"), pytest.raises(UsageError, match="none of the 10 images"):
         evaluate(str(tmp_path))
 
 
@@ -164,7 +164,7 @@ def test_a_file_that_fails_says_so_and_fails_the_command_at_its_end(artifact: Ar
 
 def test_which_images_are_taken(tmp_path: Path) -> None:
     assert len(evaluating.dataset(SHAPES, limit=7)[0]) == 7
-    with pytest.raises(UsageError, match="--limit is 0"):
+    with pytest.raises(UsageError, match="`limit` is 0"):
         evaluating.dataset(SHAPES, limit=0)
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
@@ -172,7 +172,7 @@ def test_which_images_are_taken(tmp_path: Path) -> None:
             Image.new("RGB", (4, 4)).save(tmp_path / name / f"{number}.png")
     whole, notes = evaluating.dataset(str(tmp_path))
     assert (len(whole), whole.split) == (10, "all")
-    assert "--split val" in notes[0]
+    assert "`split='val'`" in notes[0]
     held, notes = evaluating.dataset(str(tmp_path), "val")
     assert (len(held), notes) == (2, [])
 
@@ -181,7 +181,7 @@ def test_where_files_run() -> None:
     assert evaluating.method(profiles.load("host")).mode == "measure"
     assert evaluating.method(profiles.load("rpi4")).mode == "emulate"
     assert evaluating.method(profiles.load("rpi4"), connect="pi@board").mode == "reach"
-    with pytest.raises(UsageError, match="estimate runs nothing"):
+    with pytest.raises(UsageError, match="`via='estimate'` runs nothing"):
         evaluating.method(profiles.load("rpi4"), "estimate")
 
 

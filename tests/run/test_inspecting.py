@@ -4,8 +4,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
-from typer.testing import CliRunner
 
 from edgebench.cli import app
 from edgebench.formats import manifest

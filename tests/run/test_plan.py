@@ -6,8 +6,8 @@ import pytest
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec, Quantization
 from edgebench.machines import profiles
-from edgebench.models.arguments import ModelArguments
 from edgebench.run import plan
+from edgebench.run.network import ModelArguments
 
 
 def test_specs_are_every_combination_in_order() -> None:
@@ -82,7 +82,7 @@ def test_the_default_format_is_one_that_the_device_is_calibrated_for() -> None:
 
 
 def test_input_sets_channels_height_and_width() -> None:
-    spec = ModelArguments(input_text="1x32x32").resolve("lenet5")
+    spec = ModelArguments(input="1x32x32").resolve("lenet5")
     assert spec.input_shape == (1, 1, 32, 32)
 
 
@@ -101,7 +101,7 @@ def test_int8_without_options_is_calibrated_on_generated_images() -> None:
 
 
 def test_calibration_without_int8_is_refused() -> None:
-    with pytest.raises(UsageError, match="calibration is for int8, not for fp32, fp16: add --precision int8"):
+    with pytest.raises(UsageError, match="calibration is for int8, not for fp32, fp16: add `precision='int8'`"):
         plan.export_specs(["tflite"], ["fp32", "fp16"], quantization=plan.quantization("photos"))
 
 

@@ -104,7 +104,7 @@ def test_side_branches_may_be_missing_or_too_many(tmp_path: Path) -> None:
 
 def test_an_initialisation_is_that_of_a_new_head_or_refused(tmp_path: Path) -> None:
     _saved(tmp_path / "same.pth", classes=4)
-    with pytest.raises(UsageError, match="--init he does nothing with --weights"):
+    with pytest.raises(UsageError, match="`init='he'` does nothing with `weights`"):
         start(SPEC, Settings(init="he"), tmp_path / "same.pth")
     state = _saved(tmp_path / "other.pth", classes=9)
     begun = start(SPEC, Settings(init="he"), tmp_path / "other.pth")

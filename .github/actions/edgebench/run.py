@@ -18,11 +18,11 @@ from tempfile import mkdtemp
 
 import pull_request
 
-from edgebench.commands.options import listed
 from edgebench.compare import ComparisonReport, Settings, check, compare, gating, sources, thresholds
 from edgebench.compare.budgets import load as load_budgets
 from edgebench.compare.metrics import CONDITIONS, METRICS
 from edgebench.ground.errors import EdgebenchError, Inconclusive
+from edgebench.ground.options import listed
 from edgebench.report.comparison import render
 from edgebench.report.comparison.build import sheet
 

@@ -51,11 +51,11 @@ class Board:
         if self.machine.startswith("arm"):
             raise DeviceError(
                 f"{self.name} runs a 32-bit system ({self.machine}), and the runtimes need a 64-bit one:"
-                " install a 64-bit system, or name a Python there that has the runtime with --python"
+                " install a 64-bit system, or name a Python there that has the runtime with `python`"
             )
         raise DeviceError(
             f"{self.name} is {self.machine}, and the bundle is for 64-bit Arm: name a Python there that has the"
-            " runtime with --python"
+            " runtime with `python`"
         )
 
     def require_memory(self, network_bytes: int, network: str) -> None:

@@ -11,9 +11,8 @@ from edgebench.ground.progress import Tell, quiet
 from edgebench.machines.profiles import DeviceProfile, Reach
 from edgebench.places.board.adb import AdbLink
 from edgebench.places.board.interpreter import Interpreter
-from edgebench.places.board.reconnect import WAITS_S
 from edgebench.places.board.remote import RemoteTarget
-from edgebench.places.board.shell import Link
+from edgebench.places.board.shell import WAITS_S, Link
 from edgebench.places.board.ssh import SshLink
 from edgebench.places.local import LocalTarget
 from edgebench.places.target import Target
@@ -54,11 +53,11 @@ def way(device: DeviceProfile, via: str | None, connect: str | None, python: str
     known = own if isinstance(own, Reach) else Reach(via="ssh" if connect else None)
     chosen = via or known.via or ("ssh" if known.address else None)
     if chosen is None:
-        raise UsageError(f"{device.name} has no address: say --via ssh --connect pi@host, or write [reach] in its file")
+        raise UsageError(f"{device.name} has no address: give `connect='pi@host'`, or write [reach] in its file")
     same = chosen == (known.via or "ssh")
     address = connect or (known.address if same else None)
     if chosen == "ssh" and not address:
-        raise UsageError(f"an SSH address is missing: add --connect pi@{device.name}.local, or [reach] in its file")
+        raise UsageError(f"an SSH address is missing: add `connect='pi@{device.name}.local'`, or [reach] in its file")
     return Reach(via=chosen, address=address, python=python or (known.python if same else None))  # type: ignore[arg-type]
 
 

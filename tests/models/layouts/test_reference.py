@@ -15,8 +15,7 @@ from edgebench.ground.errors import UsageError
 from edgebench.ground.paths import cache_folder
 from edgebench.models import layouts
 from edgebench.models.build import build
-from edgebench.models.layouts import reference
-from edgebench.models.layouts.adapting import library_of
+from edgebench.models.layouts import library_of, reference
 from edgebench.models.layouts.reference import obtain
 
 SPEC = models.resolve("resnet18", width=0.125, resolution=32)
@@ -120,7 +119,7 @@ def test_a_full_disk_is_one_sentence(site: str, weights: Path, monkeypatch: pyte
     def full(*_: object) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(reference, "_copy", full)
+    monkeypatch.setattr(reference, "_fetch", full)
     with pytest.raises(UsageError, match="no space left on device; set XDG_CACHE_HOME"):
         obtain(f"{site}/w.pth", _hash(weights), tell=_silent)
 
@@ -128,13 +127,13 @@ def test_a_full_disk_is_one_sentence(site: str, weights: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("reference", "sha256", "message"),
     [
-        ("https://example.org/w.pth", None, "needs --sha256"),
+        ("https://example.org/w.pth", None, "needs `sha256`"),
         ("https://example.org/w.zip", "0" * 64, "does not end in .pth"),
         ("http://127.0.0.1:9/w.pth", "0" * 64, "does not answer"),
         ("timn:w.pth", None, "unknown library of weights 'timn'; did you mean timm"),
         ("timm:gone.pth", None, "there is no weights file gone.pth"),
         ("gone.pth", None, "there is no weights file gone.pth"),
-        (None, "0" * 64, "give --weights too"),
+        (None, "0" * 64, "give `weights` too"),
         ("w.pth", "beef", "64 hexadecimal digits"),
     ],
 )
@@ -165,5 +164,5 @@ def test_unmarked_files_of_timm_are_recognised(tmp_path: Path) -> None:
     spec = models.resolve("mobilenetv1", width=0.25)
     names = {"conv_stem.weight": torch.zeros(8, 3, 3, 3), "classifier.bias": torch.zeros(1000)}
     torch.save(names, tmp_path / "w.pth")
-    with pytest.raises(UsageError, match=r"names of timm: give --weights timm:"):
+    with pytest.raises(UsageError, match=r"names of timm: give `weights='timm:"):
         build(spec, weights=tmp_path / "w.pth")

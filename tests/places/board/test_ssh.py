@@ -98,20 +98,20 @@ def test_a_greeting_of_the_shell_is_skipped(server: Server) -> None:
 def test_a_device_is_added_and_checked_by_its_address(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from typer.testing import CliRunner
+    from click.testing import CliRunner
 
-    from edgebench.commands.device import app
+    from edgebench.commands.device import device
 
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    added = CliRunner().invoke(app, ["add", "myboard", "--connect", server.address, "--python", sys.executable])
+    added = CliRunner().invoke(device, ["add", "myboard", "--connect", server.address, "--python", sys.executable])
     assert (added.exit_code, added.exception) == (0, None)
     assert profiles.load("myboard").cpu.cores >= 1
-    checked = CliRunner().invoke(app, ["check", "myboard", "--json"])
+    checked = CliRunner().invoke(device, ["check", "myboard", "--json"])
     assert (checked.exit_code, checked.exception) == (0, None)
     found = json.loads(checked.stdout)
     assert (found["name"], found["via"]) == ("myboard", "ssh")
     assert {engine["runtime"]: bool(engine["version"]) for engine in found["engines"]}["onnxruntime"]
-    assert "onnxruntime" in CliRunner().invoke(app, ["check", "myboard"]).stdout
+    assert "onnxruntime" in CliRunner().invoke(device, ["check", "myboard"]).stdout
 
 
 @pytest.mark.parametrize("address", ["", "-oProxyCommand=x", "pi@", "pi@host:", "pi@host:99999", "a b", "pi@ho;st"])

@@ -151,7 +151,7 @@ def test_what_goes_wrong_is_the_answer(board: Path) -> None:
 
 
 def test_the_state_is_the_machine_s_with_its_boot(board: Path) -> None:
-    found = answer(start(board, "state", {"threads": 2}))
+    found = answer(start(board, "state", {"threads": 2, "libraries": ["numpy"]}))
     assert (found["threads"], found["boot"]) == (2, supervisor.boot())
 
 

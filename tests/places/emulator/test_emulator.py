@@ -209,7 +209,7 @@ def test_a_file_that_no_runtime_reads_fails_in_a_sentence(bundle: Bundle, tmp_pa
 
 def test_what_cannot_be_emulated_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "x.pt2").touch()
-    with pytest.raises(UsageError, match="torch files cannot be emulated: the bundle has litert, onnxruntime"):
+    with pytest.raises(UsageError, match="torch files cannot be emulated: the bundle has litert, ncnn, onnxruntime"):
         emulate(artifact(tmp_path / "x.pt2", export=ExportSpec(format="torch")), RPI4)
     with pytest.raises(UsageError, match="is not there: export it again"):
         emulate(artifact(tmp_path / "none.onnx"), RPI4)
@@ -223,7 +223,7 @@ def test_what_cannot_be_emulated_is_refused(bundle: Bundle, tmp_path: Path) -> N
 def compare(tmp_path: Path, ours: object, theirs: object, precision: str = "fp32") -> object:
     np.save(tmp_path / "a.npy", ours)
     np.save(tmp_path / "b.npy", theirs)
-    return agreement.compare(tmp_path / "a.npy", tmp_path / "b.npy", precision, "test")  # type: ignore[arg-type]
+    return agreement.compare(tmp_path / "a.npy", tmp_path / "b.npy", precision, "test", "litert")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What each network of the zoo costs at its published point, from counts that are shipped with the package.
 
 Computing them takes a quarter of a second and numpy; listing networks should take neither. `python -m
-edgebench.estimate.summary` writes data/zoo.json anew after a family has changed; a test compares it with the real
+edgebench.models.summary` writes zoo.json anew after a family has changed; a test compares it with the real
 networks.
 """
 
@@ -16,7 +16,7 @@ from edgebench.ground.paths import write_atomically
 from edgebench.ground.records import Record
 from edgebench.models import zoo
 
-_COUNTS = "data/zoo.json"
+_COUNTS = "zoo.json"
 
 
 class ModelSummary(Record, frozen=True, kw_only=True):

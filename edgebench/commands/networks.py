@@ -1,0 +1,95 @@
+"""`edgebench models`, `export`, `inspect`, `train` and `augment`."""
+
+from pathlib import Path
+from typing import Any
+
+from edgebench import api
+from edgebench.commands.options import Json, command, note, run
+from edgebench.ground.errors import warn
+from edgebench.report import output
+from edgebench.run import options
+
+
+@command
+def models(asked: options.Models, *, json: Json = False) -> None:
+    """List the networks and what they cost."""
+    found: Any = api.models(published=asked.published)
+    if json:
+        output.json(found)
+    elif asked.published:
+        from edgebench.report import tables
+
+        output.blocks(tables.published(found))
+    else:
+        from edgebench.report import listing
+
+        output.line(listing.models(found))
+
+
+@command
+def export(asked: options.Export, *, json: Json = False) -> None:
+    """Convert networks to checked files.
+
+    Every file is run and compared with PyTorch before it is put in place; a second call finds it cached.
+    """
+    from edgebench.report import files, rows
+    from edgebench.run import exporting, plan
+
+    cells, weights = plan.asked(asked, asked.model, converter=asked.converter, image_input=asked.image_input)
+    with output.progress() as report:
+        done = exporting.run(
+            cells, Path(asked.output), weights=weights, force=asked.force, strict=asked.strict, on_progress=report
+        )
+    if json:
+        output.json([rows.export(outcome) for outcome in done])
+    else:
+        output.blocks(files.exported(done))
+    for warning in files.export_warnings(done):
+        note(warning)
+    if weights is None and any(cell.model and cell.model.family != "user" for cell in cells):
+        output.note("without --weights the files hold random values: right for timing, useless for predictions")
+    exporting.check(done)
+
+
+@command
+def inspect(asked: options.Inspect, *, json: Json = False) -> None:
+    """Show what is in a file: operators, sizes, precision, what int8 costs each layer, and what is not int8."""
+    from edgebench.report import files
+    from edgebench.run import inspecting
+
+    found = api.inspect(asked.file)
+    if json:
+        output.json(found)
+    else:
+        output.blocks(*files.inspected(found))
+    if asked.strict:
+        inspecting.check(found)
+
+
+@command
+def train(asked: options.Train, *, json: Json = False) -> None:
+    """Train a network on your images, from scratch or from weights.
+
+    The folder gets best.safetensors, which export and evaluate take with `weights`, checkpoints, metrics and curves.
+    """
+    from edgebench.report import trained
+
+    try:
+        outcome = run(api.train, asked)
+    except KeyboardInterrupt as interrupt:
+        warn(f"interrupted; {interrupt or 'no epoch was begun'}")
+        raise
+    remarks = [*trained.warnings(outcome), *trained.curves_beside(outcome)]
+    if json:
+        output.json(trained.json(outcome))
+    else:
+        output.blocks(trained.table(outcome))
+        output.wrote(Path(outcome.weights))
+    for remark in remarks:
+        note(remark)
+
+
+@command
+def augment(asked: options.Augment) -> None:
+    """Show what each kind of augmentation does to your images."""
+    output.wrote(api.augment(**asked.values()))

@@ -1,0 +1,147 @@
+"""Options, said once for the command line and for Python.
+
+What a command takes is a class of options, which inherits the groups of options that several commands take. A field is
+an option: its annotation is the type and the help, its default the default.
+
+    threads: Annotated[int, "Threads of the runtime."] = 1
+    format: Annotated[str, Flag("Formats, comma-separated.", "--fmt")] = "tflite"
+
+`keywords` makes the function that Python calls of one that takes such a class: a type checker derives the keywords from
+the class, and so does help(). `commands.options` makes click's parameters of the same fields. So an option is added by
+its field, and used where its value is needed. A field without help is Python's alone (`on_progress`), a field before
+`_: KW_ONLY` is positional in both.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import KW_ONLY
+from functools import wraps
+from inspect import Parameter, Signature
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    NoReturn,
+    ParamSpec,
+    Self,
+    TypeVar,
+    dataclass_transform,
+    get_args,
+    get_origin,
+)
+
+from edgebench.ground.errors import UsageError, unknown
+
+P = ParamSpec("P")
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+
+
+@dataclass_transform(frozen_default=True)
+class Options:
+    """A frozen dataclass to a reader and a type checker; it compiles nothing, as all are made when a command starts."""
+
+    __signature__: ClassVar[Signature] = Signature()
+
+    def __init_subclass__(cls, *, kw_only: bool = False) -> None:
+        """Adds the fields of the class to those that it inherits."""
+        found = {
+            name: each
+            for base in cls.__mro__[:0:-1]
+            for name, each in getattr(base, "__signature__", Signature()).parameters.items()
+        }
+        kind = Parameter.KEYWORD_ONLY if kw_only else Parameter.POSITIONAL_OR_KEYWORD
+        for name, annotation in inspect.get_annotations(cls).items():
+            if annotation is KW_ONLY:
+                kind = Parameter.KEYWORD_ONLY
+                continue
+            found[name] = Parameter(name, kind, default=getattr(cls, name, Parameter.empty), annotation=annotation)
+        cls.__signature__ = Signature(
+            sorted(found.values(), key=lambda each: (each.kind, flag_of(each.annotation) is None))
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        bound = self.__signature__.bind(*args, **kwargs)
+        bound.apply_defaults()
+        vars(self).update(bound.arguments)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is frozen: make another with replace({name}=...)")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+    def replace(self, **changes: Any) -> Self:
+        """The same with other values of some fields."""
+        return type(self)(**{**vars(self), **changes})
+
+    def values(self, of: "type[Options] | None" = None) -> dict[str, Any]:
+        """The values of the fields by their names; `of` a group, those that it has too."""
+        return {name: value for name, value in vars(self).items() if of is None or name in of.__signature__.parameters}
+
+
+class Flag:
+    """How the command line takes a field: its help, and the flags where they are not just its name with dashes."""
+
+    def __init__(self, help: str, *flags: str) -> None:
+        self.help, self.flags = help, flags
+
+
+def flag_of(annotation: Any) -> Flag | None:
+    """The flag of an annotated field; None for one that is Python's alone."""
+    marks = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    return next((Flag(mark) if isinstance(mark, str) else mark for mark in marks), None)
+
+
+def keywords(options: Callable[P, Asked]) -> Callable[[Callable[[Asked], Answer]], Callable[P, Answer]]:
+    """Makes a function of the class `options` one of its fields, with a signature and a documentation to match."""
+
+    def decorate(function: Callable[[Asked], Answer]) -> Callable[P, Answer]:
+        @wraps(function)
+        def called(*args: P.args, **kwargs: P.kwargs) -> Answer:
+            return function(options(*args, **kwargs))
+
+        signature = inspect.signature(options)
+        found = [(each, flag_of(each.annotation)) for each in signature.parameters.values()]
+        bare = [each.replace(annotation=get_args(each.annotation)[0]) if flag else each for each, flag in found]
+        told = [f"    {each.name}: {flag.help}" for each, flag in found if flag]
+        answer = function.__annotations__.get("return")
+        called.__signature__ = signature.replace(parameters=bare, return_annotation=answer)  # type: ignore[attr-defined]
+        called.__doc__ = "\n".join([inspect.cleandoc(function.__doc__ or ""), "", *told])
+        return called
+
+    return decorate
+
+
+def many(value: str | Sequence[str]) -> tuple[str, ...]:
+    """One name, or several."""
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def listed(value: str | Sequence[str] | None, kind: str, choices: Iterable[str]) -> tuple[str, ...]:
+    """Several names, or a text of them with commas, each once; raises UsageError for an unknown or empty one."""
+    known = tuple(choices)
+    parts = value.split(",") if isinstance(value, str) else value or ()
+    found = tuple(dict.fromkeys(part.strip().lower() for part in parts))
+    for each in found:
+        if each not in known:
+            raise unknown(kind, each, known)
+    return found
+
+
+def whole_numbers(value: int | str | Sequence[int], option: str) -> tuple[int, ...]:
+    """One whole number, several, or a text of them with commas; raises UsageError for anything below one."""
+    parts = str(value).split(",") if isinstance(value, int | str) else [str(each) for each in value]
+    if not all(part.strip().isascii() and part.strip().isdecimal() for part in parts):
+        raise UsageError(f"`{option}` is '{value}'; it must be whole numbers such as 1,4")
+    return tuple(dict.fromkeys(positive(int(part), option) for part in parts))
+
+
+def positive(value: int, option: str) -> int:
+    """Returns `value`, or raises UsageError when it is below one."""
+    if value < 1:
+        raise UsageError(f"`{option}` is {value}; it must be 1 or more")
+    return value

@@ -1,0 +1,95 @@
+"""What there is, networks and devices, as plain text or rows: printed in a moment, without Rich or numpy."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Container, Sequence
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any, Final
+
+from edgebench.ground.units import show_bytes, show_count, show_memory
+
+if TYPE_CHECKING:
+    from edgebench.machines.profiles import DeviceProfile
+    from edgebench.models.summary import ModelSummary
+
+WIDE: Final = 200  # columns of a pipe or file, as for Rich's tables
+NARROW: Final = 20  # columns that the last one has at least
+NUMBERS: Final = ("parameters", "MACs", "input", "classes", "activations", "clock", "memory")
+
+
+def models(found: Sequence[ModelSummary]) -> str:
+    """One line a network."""
+    rows = [
+        (
+            each.name,
+            each.family,
+            f"{each.parameters:,}",
+            show_count(each.macs),
+            f"{each.channels}x{each.resolution}x{each.resolution}",
+            str(each.classes),
+            show_bytes(each.activation_memory_bytes),
+        )
+        for each in found
+    ]
+    return aligned(("model", "family", "parameters", "MACs", "input", "classes", "activations"), rows, NUMBERS)
+
+
+def devices(found: Sequence[DeviceProfile]) -> str:
+    """One line a device."""
+    from edgebench.run.capabilities import capabilities
+
+    rows = []
+    for each in found:
+        estimated: dict[str, list[str]] = {}
+        for able in capabilities(each):
+            if able.estimated:
+                estimated.setdefault(f"{able.runtime} {able.precision}", []).append(str(able.threads))
+        row = (
+            each.name,
+            each.title,
+            f"{each.cpu.cores}x {each.cpu.core}",
+            f"{each.cpu.clock_hz / 1e9:.2f} GHz" if each.cpu.clock_hz else "-",
+            show_memory(each.memory_bytes),
+            ", ".join(f"{what} x{','.join(threads)}" for what, threads in estimated.items())
+            or ("measured here" if each.name == "host" else "nothing: no calibration"),
+        )
+        rows.append(row)
+    return aligned(("name", "device", "cores", "clock", "memory", "estimates for"), rows, NUMBERS)
+
+
+def device(profile: DeviceProfile) -> dict[str, Any]:
+    """One device for `--json`: its facts, and for each runtime and precision whether it is measured or estimated."""
+    from edgebench.run.capabilities import capabilities
+
+    return {
+        "name": profile.name,
+        "title": profile.title,
+        "cpu": {name: getattr(profile.cpu, name) for name in ("core", "cores", "clock_hz", "isa")},
+        "memory_bytes": profile.memory_bytes,
+        "runtimes": capabilities(profile),
+        "sources": profile.sources,
+    }
+
+
+def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Container[str] = ()) -> str:
+    """Columns two spaces apart, `numbers` to the right; what is longer than the line goes on under the last column."""
+    table = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    indent = sum(widths[:-1]) + 2 * (len(widths) - 1)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+    lines = []
+    for row in table:
+        cells = [
+            cell.rjust(width) if name in numbers else cell.ljust(width)
+            for name, cell, width in zip(head, row, widths, strict=True)
+        ]
+        lines += wrap(
+            "  ".join(cells),
+            max(width, indent + NARROW),
+            subsequent_indent=" " * indent,
+            replace_whitespace=False,
+            break_on_hyphens=False,
+        )
+    return "\n".join(lines)

@@ -1,0 +1,397 @@
+"""What each command takes, on the command line and in Python alike: one class a command, of groups that they share.
+
+How a field becomes an option is said in edgebench.ground.options. Defaults are written here and nowhere else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY
+from pathlib import Path
+from typing import Annotated
+
+from edgebench.ground import units
+from edgebench.ground.options import Flag, Options
+from edgebench.ground.progress import OnProgress, silent
+from edgebench.ground.registry import DEFAULT_FORMAT, FORMATS
+from edgebench.run.network import ModelArguments, Network
+
+Names = str | Sequence[str]
+File = str | Path
+Device = Annotated[str, "Device profile; see `edgebench devices`."]
+Here = Annotated[str, "This machine only: host."]
+Formats = Annotated[Names, Flag(f"Formats, comma-separated: {', '.join(FORMATS)}.", "--fmt")]
+DeviceFormats = Annotated[Names, Flag("Formats, comma-separated; default: the device's first.", "--fmt")]
+Precisions = Annotated[Names, "Precisions, comma-separated: fp32, fp16, int8."]
+Threads = Annotated[int, "Threads of the runtime."]
+Limit = Annotated[int | None, "Images of `data` at most, every class in its share."]
+Results = Annotated[File, "Folder that every record is appended to."]
+Stored = Annotated[File, "File, folder, or git revision of one: main:results/baseline."]
+Name = Annotated[str, "A device profile, or the path of one; see `edgebench device list`."]
+FailOn = Annotated[str | None, "Slowdown that counts: a percentage, or a file of `edgebench noise`. Default 5%."]
+Runtime = Annotated[str | None, "Runtime; default: the one of the file's format."]
+Augmentations = Annotated[Names, "Comma-separated: mirror, rotate, shear, warp, crop, jitter, pca; or none, or all."]
+LatencyBudget = Annotated[str | float | None, "Line at a latency, such as 50ms."]
+Accuracies = Annotated[
+    File | None, "CSV file with the columns model, top1 (%), and optionally width, depth, resolution."
+]
+OursHere = Annotated[bool, "Write to ./devices, not to your configuration folder."]
+
+
+class Told(Options, kw_only=True):
+    """Who hears how far a run is."""
+
+    on_progress: OnProgress = silent
+
+
+class Int8(Options, kw_only=True):
+    """How int8 files are made; see records.Quantization."""
+
+    calibrate: Annotated[
+        File, "int8: a data set to calibrate on: a folder or synthetic:NAME; without it, random images."
+    ] = ""
+    samples: Annotated[int, "int8: images to calibrate on; a quarter is held out to judge by."] = 64
+    calibrator: Annotated[
+        str, "int8: minmax, moving, percentile, entropy or mse; auto keeps the one with the least error."
+    ] = "auto"
+    scheme: Annotated[str, "int8: static, dynamic (ranges at run time), or weights only."] = "static"
+    float_io: Annotated[bool, Flag("int8: take and give int8 tensors, not float32.", "--int8-io")] = True
+    activations: Annotated[str, "int8, ONNX: uint8 or int8; default: what is fast here."] = ""
+    error_budget: Annotated[
+        float | None, "int8: relative error of the outputs above which the worst layers stay float, such as 0.05."
+    ] = None
+
+
+class Connection(Options, kw_only=True):
+    """How to get to a device."""
+
+    via: Annotated[str | None, "How to get to it: ssh, adb, emulator or local; default: as its profile says."] = None
+    connect: Annotated[str | None, "Where it is: pi@host or pi@host:port for SSH, a serial number for adb."] = None
+    python: Annotated[str | None, "A Python there that has the runtimes; without it, edgebench brings its own."] = None
+
+
+class Files(ModelArguments, Int8, kw_only=True):
+    """The files of networks: every format in every precision."""
+
+    format: Formats = DEFAULT_FORMAT
+    precision: Precisions = "fp32"
+
+
+class Build(ModelArguments):
+    """A torch module."""
+
+    model: str
+    _: KW_ONLY
+    seed: int = 0
+
+
+class Export(Files, Told):
+    """`edgebench export`."""
+
+    model: Annotated[Names, "Networks: names, package.module:factory or file.py:factory."]
+    _: KW_ONLY
+    output: Annotated[File, Flag("Folder for the files.", "--output", "-o")] = "artifacts"
+    converter: Annotated[str, "TFLite converter: default (ours) or litert-torch."] = "default"
+    image_input: Annotated[bool, "CoreML: take an image, not a tensor."] = False
+    strict: Annotated[bool, "int8: fail where a layer stays float."] = False
+    force: Annotated[bool, "Convert even when a cached file is valid."] = False
+
+
+class Profile(Files, Connection, Told):
+    """`edgebench profile`."""
+
+    model: Annotated[Names, "Networks, or .onnx and .tflite files."] = ()
+    _: KW_ONLY
+    device: Device = "host"
+    format: DeviceFormats = ()
+    via: Annotated[str | None, "ssh, adb, emulator, estimate or local; default: as the device's profile says."] = None
+    threads: Threads = 1
+    counts: Annotated[bool, "Host: count executed instructions instead of time."] = False
+    quick: Annotated[bool, "3 processes of 1 s each; no p95, no p99."] = False
+    processes: Annotated[int | None, "Fresh processes; default 5, `quick` 3. A comparison needs 7, better 10."] = None
+    data: Annotated[File | None, "Labelled images, a folder or synthetic:NAME: also each file's accuracy."] = None
+    limit: Limit = None
+    per_op: Annotated[bool, "Also time every operator (host), or count its instructions (emulator)."] = False
+    trace: Annotated[File | None, "Host: write the operators' times for Perfetto: out.json. Implies `per_op`."] = None
+    results: Results = "results"
+    resume: Annotated[bool, "Go on with the newest run, up to a day old: run only what it lacks or failed."] = False
+
+
+class Evaluate(Files, Connection, Told):
+    """`edgebench evaluate`."""
+
+    model: Annotated[Names, "Networks, or files: .tflite, .onnx, .mlpackage, .ncnn, .pt2."]
+    data: Annotated[File, Flag("Labelled images: a folder, or synthetic:NAME.", "--data")]
+    _: KW_ONLY
+    split: Annotated[
+        str | None, "train, val or test; all only where there are no splits. Without it val, or what there is."
+    ] = None
+    limit: Limit = None
+    batch: Annotated[int, "Images at a time, where the file's batch is dynamic."] = 32
+    threads: Threads = 1
+    device: Device = "host"
+
+
+class Train(Network, Told):
+    """`edgebench train`; most of it is in edgebench.training.settings.Settings, whose names these are."""
+
+    model: Annotated[str, "Network: a name, package.module:factory or file.py:factory."]
+    data: Annotated[File, Flag("Data set: a folder of classes, or synthetic:NAME.", "--data")]
+    _: KW_ONLY
+    epochs: Annotated[int, "How often every image is seen."] = 30
+    batch: Annotated[int, "Images a step."] = 64
+    lr: Annotated[float | None, "Highest learning rate; without it 0.002 for adamw, 0.05 for sgd."] = None
+    optimizer: Annotated[str, "adamw or sgd."] = "adamw"
+    schedule: Annotated[str, "Learning rate after the warm-up: cosine or constant."] = "cosine"
+    warmup: Annotated[float, "Epochs in which the learning rate grows."] = 1.0
+    weight_decay: Annotated[float | None, "Without it 0.05 for adamw, 0.0001 for sgd."] = None
+    label_smoothing: Annotated[float, "Share of the label given to all classes."] = 0.1
+    ema: Annotated[float, "Decay of the averaged weights, which are kept; 0 for none."] = 0.99
+    clip: Annotated[float, "Largest norm of a gradient; 0 for any."] = 5.0
+    init: Annotated[str, "he or xavier, with `weights` for a new head; else as export."] = ""
+    freeze: Annotated[str, "Train only what follows this module (features.14), or all-but-head."] = ""
+    augment: Augmentations = ("mirror", "crop")
+    normalize: Annotated[str, "Mean and deviation: data, published, or auto: the weights', else the data's."] = "auto"
+    validate: Annotated[int, "Validation images after each epoch, at most."] = 2000
+    quantization_aware: Annotated[bool, "Round as int8 does, so that int8 loses less."] = False
+    side_weight: Annotated[float, "Weight of the loss of each side branch."] = 0.3
+    mixed_precision: Annotated[
+        bool, Flag("Compute in half precision where the hardware does.", "--mixed-precision/--no-mixed-precision")
+    ] = True
+    seed: Annotated[int, "Of weights, order and augmentation."] = 0
+    threads: Annotated[int, "CPU threads; 0 for torch's own choice."] = 0
+    on: Annotated[str, "Where: cpu, cuda, mps, or auto."] = "auto"
+    output: Annotated[File, Flag("Folder of the run.", "--output", "-o")] = "trained"
+    resume: Annotated[bool, "Go on with the run in the folder, to the same result."] = False
+
+
+class Augment(Options):
+    """`edgebench augment`."""
+
+    data: Annotated[File, Flag("Data set: a folder of classes, or synthetic:NAME.", "--data")]
+    _: KW_ONLY
+    preview: Annotated[File, "Picture to write: a row a kind."] = "augmented.png"
+    kinds: Augmentations = "all"
+    resolution: Annotated[int, "Height and width of an image in pixels."] = 128
+    columns: Annotated[int, "Images a row."] = 8
+    seed: Annotated[int, "Of the choice of images, and of what is done to them."] = 0
+
+
+class Scale(Told):
+    """`edgebench scale`."""
+
+    device: Annotated[str, Flag("Device profile; see `edgebench devices`.", "--device")]
+    family: Annotated[
+        str, Flag("efficientnet, efficientnet_lite, mobilenetv1, mobilenetv2, resnet or all.", "--family")
+    ] = "all"
+    _: KW_ONLY
+    max_latency: Annotated[str | float | None, "Longest inference, such as 50ms."] = None
+    max_memory: Annotated[str | float | None, "Most peak memory, such as 64MB."] = None
+    max_size: Annotated[str | float | None, "Largest file, such as 10MB."] = None
+    min_accuracy: Annotated[str | float | None, "Least expected top-1 in percent, such as 70."] = None
+    format: Annotated[
+        Names | None, Flag("Formats to choose from, comma-separated; default: the device's first.", "--fmt")
+    ] = None
+    precision: Annotated[Names, "Precisions to choose from, comma-separated."] = "fp32"
+    threads: Annotated[int | str | Sequence[int], "Thread counts to choose from, comma-separated."] = 1
+    recipe: Annotated[str | None, "Training whose published accuracies to expect."] = None
+    extrapolate: Annotated[bool, "Let in networks beyond all published accuracies."] = False
+    confirmed: Annotated[bool, Flag("Export, check and emulate or measure the best few.", "--confirm/--no-confirm")] = (
+        True
+    )
+    emulation: Annotated[
+        bool, Flag("Emulate finalists where the emulator is set up.", "--emulation/--no-emulation")
+    ] = True
+    finalists: Annotated[int, "How many are confirmed first; up to 5 more follow where they promise more."] = 4
+    data: Annotated[File | None, "Train proxies on this data set, to expect accuracies on it."] = None
+    proxies: Annotated[int, "`data`: how many networks to train."] = 6
+    proxy_epochs: Annotated[int, "`data`: epochs at first; better halves get twice as many."] = 2
+    sweep: Annotated[File | None, "Write the finalists as a sweep file, to confirm them by edgebench sweep."] = None
+    output: Annotated[File | None, Flag("Folder for files, frontier and choice.json.", "--output", "-o")] = None
+    results: Annotated[File, "Folder that measurements are appended to."] = "results"
+
+
+class Sweep(Told):
+    """`edgebench sweep`."""
+
+    file: Annotated[File, "Sweep file: [sweep] with models, devices and further axes."]
+    _: KW_ONLY
+    jobs: Annotated[int, "Processes on this machine."] = 2
+    ray: Annotated[str | None, "Run on a Ray cluster: auto, or its address."] = None
+    results: Results = "results"
+    retry_failed: Annotated[bool, "Run failed cells again."] = False
+
+
+class Compare(Options):
+    """`edgebench compare`."""
+
+    base: Stored
+    new: Stored
+    _: KW_ONLY
+    fail_on: FailOn = None
+    metric: Annotated[Names | None, "What decides: latency,first,load,memory,size,parity,error,instructions."] = None
+    allow: Annotated[Names | None, "Differences that are meant: artifact, 'runtime version', threads, machine ..."] = (
+        None
+    )
+    confirm: Annotated[File | None, "A second run of NEW, which has to repeat a slowdown."] = None
+
+
+class Gate(Options):
+    """`edgebench gate`."""
+
+    results: Stored = "results"
+    _: KW_ONLY
+    budgets: Annotated[File, "Budgets, a TOML file."] = "budgets.toml"
+
+
+class Ab(Told):
+    """`edgebench ab`."""
+
+    base_file: Annotated[File, "The .onnx or .tflite file to compare with."]
+    new_file: Annotated[File, "The .onnx or .tflite file that may be slower."]
+    _: KW_ONLY
+    device: Here = "host"
+    runtime: Runtime = None
+    threads: Threads = 1
+    fail_on: FailOn = None
+    time_limit: Annotated[str | float, "Most time to spend, such as 3min."] = "3min"
+
+    @property
+    def time_limit_s(self) -> float:
+        """The limit in seconds. Raises UsageError for a text that is no duration."""
+        return units.seconds(self.time_limit) if isinstance(self.time_limit, str) else self.time_limit
+
+
+class Noise(Told):
+    """`edgebench noise`."""
+
+    model: Annotated[str, "A network, or a .onnx or .tflite file."] = "mobilenetv2"
+    _: KW_ONLY
+    device: Here = "host"
+    format: Annotated[str, Flag(f"Format of a network: {', '.join(FORMATS)}.", "--fmt")] = DEFAULT_FORMAT
+    runtime: Runtime = None
+    threads: Threads = 1
+    processes: Annotated[int, "Fresh processes to run, 40 or more."] = 60
+    output: Annotated[File | None, Flag("Default: noise-DEVICE.toml.", "--output", "-o")] = None
+
+    @property
+    def path(self) -> Path:
+        """The file to write."""
+        return Path(self.output or f"noise-{self.device}.toml")
+
+
+class History(Options):
+    """`edgebench history`."""
+
+    model: Annotated[str | None, "A network; without it, all."] = None
+    _: KW_ONLY
+    device: Annotated[str | None, "Device profile; without it, all."] = None
+    results: Annotated[File, "Folder or file of stored results."] = "results"
+    fail_on: FailOn = None
+
+
+class Query(Options):
+    """`edgebench query`."""
+
+    sql: Annotated[str, "For example: SELECT model, min(latency_s) FROM results GROUP BY model"]
+    _: KW_ONLY
+    results: Annotated[File, "Folder or file of stored results."] = "results"
+
+
+class Report(Options):
+    """`edgebench report`."""
+
+    results: Stored = "results"
+    _: KW_ONLY
+    output: Annotated[File, Flag("The page to write.", "--output", "-o")] = "report.html"
+    base: Annotated[File | None, "Compare with these results: a file, folder, or revision."] = None
+    accuracy: Accuracies = None
+    choice: Annotated[File | None, "Folder that edgebench scale -o wrote: show its choice."] = None
+    latency_budget: LatencyBudget = None
+    memory_budget: Annotated[str | float | None, "Mark what needs more memory, such as 64MB."] = None
+
+
+class Plot(Options):
+    """`edgebench plot`."""
+
+    results: Stored = "results"
+    _: KW_ONLY
+    kind: Annotated[str, "pareto, latency, spread, operators or history."] = "pareto"
+    output: Annotated[File, Flag("The picture to write, .png or .svg.", "--output", "-o")] = "plot.png"
+    model: Annotated[str | None, "Only this network."] = None
+    device: Annotated[str | None, "Only this device."] = None
+    format: Annotated[str | None, Flag("Only this format.", "--fmt")] = None
+    precision: Annotated[str | None, "Only this precision."] = None
+    y: Annotated[str | None, "Against latency: accuracy, size, memory, macs or parameters."] = None
+    accuracy: Accuracies = None
+    latency_budget: LatencyBudget = None
+    look: Annotated[str, "light or dark."] = "light"
+
+
+class Inspect(Options):
+    """`edgebench inspect`."""
+
+    file: Annotated[File, "A .tflite or .onnx file, an .mlpackage or .ncnn folder."]
+    _: KW_ONLY
+    strict: Annotated[bool, "Fail (exit 4) where int8 is not int8."] = False
+
+
+class Models(Options):
+    """`edgebench models`."""
+
+    _: KW_ONLY
+    published: Annotated[bool, "ImageNet accuracies that others have published, by recipe, with sources."] = False
+
+
+class Devices(Options):
+    """`edgebench devices`."""
+
+    name: Annotated[str | None, "Show one device in full."] = None
+
+
+class Doctor(Options):
+    """`edgebench doctor` takes nothing."""
+
+
+class DeviceSetup(Told):
+    """`edgebench device setup`."""
+
+    name: Name
+
+
+class DeviceCheck(Connection, Told):
+    """`edgebench device check`."""
+
+    name: Name
+
+
+class DeviceAdd(Connection):
+    """`edgebench device add`."""
+
+    name: Annotated[str, "The new device's name."]
+    _: KW_ONLY
+    here: OursHere = False
+    force: Annotated[bool, "Write over a file of yours with that name."] = False
+
+
+class DeviceCalibrate(Connection, Told):
+    """`edgebench device calibrate`."""
+
+    name: Name
+    _: KW_ONLY
+    format: Annotated[Names, Flag("Formats to calibrate, comma-separated.", "--fmt")] = DEFAULT_FORMAT
+    precision: Precisions = "fp32"
+    threads: Annotated[int | str | Sequence[int], "Numbers of threads, comma-separated; one under the emulator."] = 1
+    full: Annotated[bool, "Time each network as long as profile does: 5 x 10 s."] = False
+    fresh: Annotated[bool, "Run every network again; without it a run of the last day goes on."] = False
+    here: OursHere = False
+
+
+class DeviceList(Options):
+    """`edgebench device list` takes nothing."""
+
+
+class DeviceShow(Options):
+    """`edgebench device show`."""
+
+    name: Name
+    _: KW_ONLY
+    validation: Annotated[bool, "How far its estimates are off, on networks that the fits did not see."] = False
