@@ -96,7 +96,10 @@ def _rejected(
     basis = {False: describe.point(itself[0]) if itself else picked, True: picked}
     groups = [describe.pool.published(), selection.near_misses, selection.ties]
     return [
-        Rejected(point=point, reasons=reasons_against(point, basis[point.path is not None], search.budget))
+        Rejected(
+            point=point,
+            reasons=tuple(broken_by(point, search.budget)) or (compared(point, basis[point.path is not None]),),
+        )
         for point in map(known, without_repeats(groups, itself))
         if point.key not in already
     ]
@@ -145,11 +148,6 @@ def broken_by(point: Point, budget: Budget) -> list[str]:
                 f"{name} {show(value)} is {show(over)} {word} --{OPTION[name].replace('_', '-')} {show(limit)}"
             )
     return sentences
-
-
-def reasons_against(point: Point, picked: Point, budget: Budget) -> tuple[str, ...]:
-    """Limits that it breaks; else how it compares with the picked point."""
-    return tuple(broken_by(point, budget)) or (compared(point, picked),)
 
 
 def compared(point: Point, picked: Point) -> str:

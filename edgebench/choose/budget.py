@@ -35,16 +35,11 @@ class Budget(Record, frozen=True, kw_only=True):
         return {name: value for name, value in values.items() if value is not None}
 
 
-def show_percent(value: float) -> str:
-    """Prints a top-1 accuracy."""
-    return f"{value:.1f}%"
-
-
 SHOW: Final[Mapping[str, Callable[[float], str]]] = {
     "latency": units.show_seconds,
     "memory": units.show_bytes,
     "size": units.show_bytes,
-    "accuracy": show_percent,
+    "accuracy": lambda value: f"{value:.1f}%",
 }
 OPTION: Final = {
     "latency": "max_latency",

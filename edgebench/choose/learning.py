@@ -69,8 +69,13 @@ def learn(data: str, trainings: Sequence[Training]) -> Learned:
     rungs = sorted({each.rung for each in trainings})
     member = np.array([[float(each.rung == rung) for rung in rungs] for each in trainings])
     expected = logit(np.array([each.expected for each in trainings]))
-    reached = logit(np.array([_inside(each) for each in trainings]))
-    weight = np.array([_weight(each) for each in trainings])
+    images = np.array([each.images for each in trainings], dtype=float)
+    edge = 50.0 / images  # an accuracy is kept half an image from 0 and from 100%
+    inside = np.clip([each.accuracy for each in trainings], edge, 100.0 - edge)
+    reached = logit(inside)
+    # One over the standard error in logit: the images' chance, and what the prior itself is off by.
+    chance = 1 / (images * inside / 100 * (1 - inside / 100))
+    weight = (chance + (load().within / _QUANTILE) ** 2) ** -0.5
     design = np.column_stack([member, expected]) * weight[:, None]
     belief = np.append(np.zeros(len(rungs)), 1 / _SLOPE_SPREAD)
     solved = np.linalg.lstsq(np.vstack([design, belief]), np.append(reached * weight, 1 / _SLOPE_SPREAD), rcond=None)[0]
@@ -85,16 +90,3 @@ def learn(data: str, trainings: Sequence[Training]) -> Learned:
         slope=max(0.0, float(solved[-1])),
         spread=max(load().within, _QUANTILE * typical),
     )
-
-
-def _inside(training: Training) -> float:
-    """The accuracy, kept half an image from 0 and from 100%."""
-    edge = 50.0 / training.images
-    return min(max(training.accuracy, edge), 100.0 - edge)
-
-
-def _weight(training: Training) -> float:
-    """One over the standard error in logit: the images' chance, and what the prior itself is off by."""
-    share = _inside(training) / 100
-    chance = 1 / (training.images * share * (1 - share))
-    return float((chance + (load().within / _QUANTILE) ** 2) ** -0.5)

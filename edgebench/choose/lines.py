@@ -73,7 +73,15 @@ def compare(base: Base, factor: float, cost: Cost = macs) -> dict[str, Scaled]:
     """
     if not (math.isfinite(factor) and factor > 0 and factor != 1):
         raise UsageError(f"a cost factor of {factor:g} scales nothing: give for example 4, or 0.25")
-    lines = [*ALONE.values(), PAPER, *_searched()]
+    shares = [(depth, width) for depth in range(_PARTS + 1) for width in range(_PARTS + 1 - depth)]
+    lines = [
+        *ALONE.values(),
+        PAPER,
+        *[
+            Line(2 ** (depth / _PARTS), 2 ** (width / _PARTS / 2), 2 ** ((_PARTS - depth - width) / _PARTS / 2))
+            for depth, width in shares
+        ],
+    ]
     met = _meet(base, lines, factor, cost)
     named = {name: met[index] for index, name in enumerate((*ALONE, "compound")) if index in met}
     if met:
@@ -97,22 +105,19 @@ def at_the_picks_cost(choice: Choice) -> dict[str, Scaled]:
     return {} if start == end else compare(base, end / start, cost)
 
 
-def _searched() -> list[Line]:
-    """Lines whose axes share each doubling of the cost in tenths."""
-    shares = [(depth, width) for depth in range(_PARTS + 1) for width in range(_PARTS + 1 - depth)]
-    return [
-        Line(2 ** (depth / _PARTS), 2 ** (width / _PARTS / 2), 2 ** ((_PARTS - depth - width) / _PARTS / 2))
-        for depth, width in shares
-    ]
-
-
 def _meet(base: Base, lines: Sequence[Line], factor: float, cost: Cost) -> dict[int, Scaled]:
     """For each line, by its position, the point that uses most of the cost."""
     resolution = resolve(base.name).resolution
     end = _REACH * math.log2(factor)
     phis = np.linspace(0.0, end, round(abs(end) / _STEP) + 1).tolist()
-    met = [(_place(line, phi, resolution), index, phi) for index, line in enumerate(lines) for phi in phis]
-    wanted = [each for each in met if _known(base, each[0])]
+    wanted = []
+    for index, line in enumerate(lines):
+        for phi in phis:
+            width, depth, size = line.point(phi, resolution)
+            point = round(width, 2), depth, size  # finer widths are the same network, or nearly
+            real = {"width": base.real_width(point[0]), "depth": base.real_depth(depth), "resolution": size}
+            if all(low <= real[axis] <= high for axis, (low, high) in load().ranges.items()):  # published rows reach it
+                wanted.append((point, index, phi))
     widths = Axis([1.0], sorted({point[0] for point, _, _ in wanted}), network_at(base))
     depths = Axis([1.0], [point[1] for point, _, _ in wanted], base.repeats)
     pixels = Axis([resolution], [point[2] for point, _, _ in wanted], lambda value: value)
@@ -121,30 +126,10 @@ def _meet(base: Base, lines: Sequence[Line], factor: float, cost: Cost) -> dict[
     points = Points(*np.array([(0, 0, 0), *places]).T)
     costs = cost(Table(grid), points)
     relative = costs[1:] / costs[0]
-    expected = accuracy(base.kin, *_real(grid, points)).top1[1:]
+    expected = accuracy(base.kin, *grid.real(points)).top1[1:]
     best: dict[int, Scaled] = {}
     for number, (point, index, phi) in enumerate(wanted):
         cheap = relative[number] <= factor * _SLACK
         if cheap and (index not in best or relative[number] > best[index].cost):
             best[index] = Scaled(lines[index], phi, *point, float(relative[number]), float(expected[number]))
     return best
-
-
-def _place(line: Line, phi: float, resolution: int) -> tuple[float, float, int]:
-    """The line's point with its width in hundredths: finer ones are the same network, or nearly."""
-    width, depth, pixels = line.point(phi, resolution)
-    return round(width, 2), depth, pixels
-
-
-def _known(base: Base, point: tuple[float, float, int]) -> bool:
-    """Whether published accuracies reach as far."""
-    width, depth, pixels = point
-    real = {"width": base.real_width(width), "depth": base.real_depth(depth), "resolution": pixels}
-    return all(low <= real[axis] <= high for axis, (low, high) in load().ranges.items())
-
-
-def _real(grid: Grid, points: Points) -> tuple[Floats, Floats, Floats]:
-    widths = np.array([grid.base.real_width(width) for width in grid.widths])
-    depths = np.array([grid.base.real_depth(depth) for depth in grid.depths])
-    pixels = np.array(grid.resolutions, dtype=float)
-    return widths[points.width], depths[points.depth], pixels[points.resolution]

@@ -6,7 +6,7 @@ The few that are shown become Points: the one-network estimate, with its interva
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from edgebench.choose.prior import CONFIDENCE, Floats, Mask, accuracy
 from edgebench.choose.records import Point
 from edgebench.choose.scalable import Base
-from edgebench.choose.space import Extent, Line, Space, space
+from edgebench.choose.space import Extent, Space, space
 from edgebench.choose.table import Points, Table
 from edgebench.estimate import footprint
 from edgebench.estimate.estimator import calibration_for, estimate, missing
@@ -106,7 +106,6 @@ def pool(
     device: DeviceProfile,
     *,
     extent: Extent,
-    lines: Sequence[Line] = (Line(),),
     recipe: str | None = None,
     extrapolate: bool = False,
 ) -> Pool:
@@ -115,17 +114,18 @@ def pool(
     Raises UsageError when the device has no calibration for a variant, naming those it has.
     """
     calibrations = [calibrated(device, variant) for variant in variants]
-    spaces = tuple(space(base, extent=extent, lines=lines) for base in bases)
+    spaces = tuple(space(base, extent=extent) for base in bases)
     parts = []
     for index, its_space in enumerate(spaces):
         table = Table(its_space.grid)
         every = np.arange(len(its_space))
         for number, (variant, calibration) in enumerate(zip(variants, calibrations, strict=True)):
             marks = (np.full(len(every), index), np.full(len(every), number), every)
-            parts.append(
-                _where(_columns(marks, table, its_space.points, variant, calibration, device, recipe), extrapolate)
-            )
-    return Pool(spaces, tuple(variants), _joined(parts))
+            part = vars(_columns(marks, table, its_space.points, variant, calibration, device, recipe))
+            kept = extrapolate | ~part["outside"]
+            parts.append({name: column[kept] for name, column in part.items()})
+    columns = {each.name: np.concatenate([part[each.name] for part in parts]) for each in fields(Columns)}
+    return Pool(spaces, tuple(variants), Columns(**columns))
 
 
 def calibrated(device: DeviceProfile, variant: Variant) -> Calibration:
@@ -155,10 +155,7 @@ def _columns(
     held = footprint.Held(counts.weights, counts.dense_weights, counts.winograd_weights, arena, size)
     known = footprint.memory_size(held, calibration.runtime, precision)
     memory = np.zeros(len(points)) if known is None else np.rint(known)  # zero: it is not known for the runtime
-    widths = np.array([grid.base.real_width(width) for width in grid.widths])[points.width]
-    depths = np.array([grid.base.real_depth(depth) for depth in grid.depths])[points.depth]
-    pixels = np.array(grid.resolutions, dtype=float)[points.resolution]
-    expected = accuracy(grid.base.kin, widths, depths, pixels, precision=precision, recipe=recipe)
+    expected = accuracy(grid.base.kin, *grid.real(points), precision=precision, recipe=recipe)
     return Columns(
         *marks,
         accuracy=expected.top1,
@@ -170,17 +167,6 @@ def _columns(
         size=size,
         macs=counts.macs.astype(float),
     )
-
-
-def _where(columns: Columns, extrapolate: bool) -> Columns:
-    if extrapolate:
-        return columns
-    return Columns(*(getattr(columns, each.name)[~columns.outside] for each in fields(Columns)))
-
-
-def _joined(parts: Iterable[Columns]) -> Columns:
-    parts = list(parts)
-    return Columns(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Columns)))
 
 
 class Describer:

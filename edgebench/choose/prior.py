@@ -136,7 +136,11 @@ def accuracy(
     level = offset + latent(prior.saturations, width, depth, resolution)
     own = _inside(prior.own[kin], width, depth, resolution)
     half = np.where(own, prior.within, prior.transfer)
-    drop, slack = _int8(prior, kin) if precision == "int8" else (0.0, 0.0)
+    drop, slack = 0.0, 0.0
+    if precision == "int8":
+        if kin not in prior.int8:
+            raise UsageError(f"no published int8 result of {kin} tells what it loses: choose fp32 or fp16")
+        drop, slack = prior.int8[kin].points, prior.int8[kin].half_range
     return Accuracy(
         top1=percent(level) - drop,
         low=percent(level - half) - drop - slack,
@@ -163,9 +167,3 @@ def _inside(ranges: Mapping[str, tuple[float, float]], width: Floats, depth: Flo
         low, high = ranges[axis]
         inside &= (value >= low * (1 - 1e-6)) & (value <= high * (1 + 1e-6))
     return inside
-
-
-def _int8(prior: Prior, kin: str) -> tuple[float, float]:
-    if kin not in prior.int8:
-        raise UsageError(f"no published int8 result of {kin} tells what it loses: choose fp32 or fp16")
-    return prior.int8[kin].points, prior.int8[kin].half_range

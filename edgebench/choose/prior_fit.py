@@ -5,7 +5,7 @@ For maintainers, after data/accuracy.csv or data/int8.csv have changed. A test f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -70,7 +70,9 @@ def read() -> Rows:
     return Rows(
         kin=tuple(row.kin for row in table),
         recipe=tuple(row.recipe for row in table),
-        width=np.array([_width(row) for row in table]),
+        width=np.array(
+            [row.width if row.rounding == "none" else _base(row.kin).real_width(row.width) for row in table]
+        ),
         depth=np.array([_depth(row) for row in table]),
         resolution=np.array([float(row.resolution) for row in table]),
         top1=np.array([row.top1 for row in table]),
@@ -106,27 +108,38 @@ def compute() -> Prior:
     """Fits everything that data/prior.json holds."""
     rows = read()
     whole = fit(rows)
+    offsets: dict[str, dict[str, float]] = {}
+    for (kin, recipe), value in whole.offsets.items():
+        offsets.setdefault(kin, {})[recipe] = value
     by_point, within = _left_out(rows, rows.point, _own_offset)
     by_design, transfer = _left_out(rows, [_RELATED.get(kin, kin) for kin in rows.kin], _anchored)
+    lost: dict[str, list[float]] = {}
+    for row in published.quantized():
+        lost.setdefault(row.kin, []).append(row.float_top1 - row.int8_top1)
     return Prior(
         saturations=whole.saturations,
-        offsets=_nested(whole.offsets),
+        offsets=offsets,
         ranges=_ranges(rows, np.ones(len(rows.kin), dtype=bool)),
         own={kin: _ranges(rows, np.array([each == kin for each in rows.kin])) for kin in sorted(set(rows.kin))},
         within=within,
         transfer=max(within, transfer),
-        int8=_drops(),
+        int8={
+            kin: Drop(
+                points=round(median(each), 3),
+                half_range=round((max(each) - min(each)) / 2, 3) if len(each) > 1 else _LONE_PAIR,
+                rows=len(each),
+            )
+            for kin, each in sorted(lost.items())
+        },
         left_out_point=by_point,
         left_out_design=by_design,
     )
 
 
-Predict = Callable[[Fit, Rows, Mask], Floats]
-
-
-def _left_out(rows: Rows, labels: Iterable[object], predict: Predict) -> tuple[list[LeftOut], float]:
-    """Errors when all rows of one label are left out in turn, and the 90% quantile of |error| in logit."""
-    marks = list(labels)
+def _left_out(
+    rows: Rows, marks: Sequence[object], predict: Callable[[Fit, Rows, Mask], Floats]
+) -> tuple[list[LeftOut], float]:
+    """Errors when all rows of one mark are left out in turn, and the 90% quantile of |error| in logit."""
     predicted = np.full(len(marks), np.nan)
     for label in dict.fromkeys(marks):
         left = np.array([mark == label for mark in marks])
@@ -174,31 +187,6 @@ def _saturations(constants: Floats) -> dict[str, Saturation]:
 def _ranges(rows: Rows, kept: Mask) -> dict[str, tuple[float, float]]:
     values = {"width": rows.width[kept], "depth": rows.depth[kept], "resolution": rows.resolution[kept]}
     return {axis: (float(value.min()), float(value.max())) for axis, value in values.items()}
-
-
-def _nested(offsets: Mapping[tuple[str, str], float]) -> dict[str, dict[str, float]]:
-    nested: dict[str, dict[str, float]] = {}
-    for (kin, recipe), value in offsets.items():
-        nested.setdefault(kin, {})[recipe] = value
-    return nested
-
-
-def _drops() -> dict[str, Drop]:
-    lost: dict[str, list[float]] = {}
-    for row in published.quantized():
-        lost.setdefault(row.kin, []).append(row.float_top1 - row.int8_top1)
-    return {
-        kin: Drop(
-            points=round(median(each), 3),
-            half_range=round((max(each) - min(each)) / 2, 3) if len(each) > 1 else _LONE_PAIR,
-            rows=len(each),
-        )
-        for kin, each in sorted(lost.items())
-    }
-
-
-def _width(row: Fitted) -> float:
-    return row.width if row.rounding == "none" else _base(row.kin).real_width(row.width)
 
 
 def _depth(row: Fitted) -> float:

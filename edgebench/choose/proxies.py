@@ -168,12 +168,15 @@ def sample(
     """
     if not fits.any():
         raise UsageError("no network keeps the limits: nothing to measure")
-    optuna = _optuna()
-    study = _study(optuna, seed)
+    optuna, study = _study(seed)
     ladders = _ladders(space, fits)
-    widths, depths = (_ordered([key[axis] for key in ladders], axis, space) for axis in (0, 1))
+    # Grid indices in the order of their values, so that neighbours are alike.
+    widths = sorted({width for width, _ in ladders}, key=space.grid.widths.__getitem__)
+    depths = sorted({depth for _, depth in ladders}, key=space.grid.depths.__getitem__)
     for index in first:
-        study.enqueue_trial(_parameters(space, index, ladders, widths, depths))
+        place = int(space.points.width[index]), int(space.points.depth[index])
+        below = min(ladders[place].index(index), _BELOW)
+        study.enqueue_trial({"w": widths.index(place[0]), "d": depths.index(place[1]), "below": below})
     measured: dict[int, float] = {}
     for _ in range(trials * _PROPOSALS):
         if len(measured) == min(trials, int(fits.sum())):
@@ -192,45 +195,23 @@ def sample(
     return measured
 
 
-Ladders = dict[tuple[int, int], list[int]]
-
-
-def _ladders(space: Space, fits: Mask) -> Ladders:
+def _ladders(space: Space, fits: Mask) -> dict[tuple[int, int], list[int]]:
     """For each (width, depth) of the grid the positions that fit, the highest resolution first."""
     points, pixels = space.points, np.array(space.grid.resolutions)
     among = np.flatnonzero(fits)
-    ladders: Ladders = {}
+    ladders: dict[tuple[int, int], list[int]] = {}
     for index in among[np.argsort(-pixels[points.resolution[among]], kind="stable")].tolist():
         ladders.setdefault((int(points.width[index]), int(points.depth[index])), []).append(index)
     return ladders
 
 
-def _ordered(indices: Sequence[int], axis: int, space: Space) -> list[int]:
-    """Different grid indices in the order of their values, so that neighbours are alike."""
-    values = (space.grid.widths, space.grid.depths)[axis]
-    return sorted(set(indices), key=lambda index: values[index])
-
-
-def _parameters(
-    space: Space, index: int, ladders: Ladders, widths: Sequence[int], depths: Sequence[int]
-) -> dict[str, int]:
-    width, depth = int(space.points.width[index]), int(space.points.depth[index])
-    below = min(ladders[width, depth].index(index), _BELOW)
-    return {"w": widths.index(width), "d": depths.index(depth), "below": below}
-
-
-def _optuna() -> ModuleType:
+def _study(seed: int) -> tuple[ModuleType, Study]:
     try:
         optuna = importlib.import_module("optuna")
     except ModuleNotFoundError as error:
         raise MissingPackage("optuna", "search", "searching with measured accuracies") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna
-
-
-def _study(optuna: ModuleType, seed: int) -> Study:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=8)
-    study: Study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
-    return study
+    return optuna, optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)

@@ -20,7 +20,6 @@ import numpy as np
 from edgebench.choose.budget import Budget, feasible
 from edgebench.choose.confirm import Confirmation
 from edgebench.choose.pool import Columns, Pool
-from edgebench.choose.prior import Floats
 from edgebench.choose.records import Point
 from edgebench.choose.selection import Selection
 
@@ -60,10 +59,9 @@ def corrected(columns: Columns, describe: Callable[[int], Point], tried: Mapping
     for variant in {int(columns.variant[index]) for index in known}:
         mine = columns.variant == variant
         points = {index: point for index, point in known.items() if mine[index]}
-        latency[mine] *= _factor([p.latency_s.value / describe(i).latency_s.value for i, p in points.items()])
-        memory[mine] *= _factor(
-            [p.peak_memory_bytes / m for i, p in points.items() if p.peak_memory_bytes and (m := float(memory[i]))]
-        )
+        latency[mine] *= median([p.latency_s.value / describe(i).latency_s.value for i, p in points.items()])
+        known_memory = [(p.peak_memory_bytes, float(memory[i])) for i, p in points.items() if p.peak_memory_bytes]
+        memory[mine] *= median([actual / told for actual, told in known_memory if told] or [1.0])
     for index, point in known.items():
         latency[index], size[index] = point.latency_s.value, point.size_bytes
         memory[index] = point.peak_memory_bytes or memory[index]
@@ -76,7 +74,13 @@ def _next(columns: Columns, budget: Budget, tried: Mapping[int, Confirmation], s
     """The candidate that promises most, or none."""
     limit = budget.max_latency_s
     kept = feasible(msgspec.structs.replace(budget, max_latency_s=None), columns.quantities()).astype(float)
-    chance = kept if limit is None else kept * _chance(columns.latency, limit, spread)
+    chance = kept
+    if limit is not None and spread == 0:
+        chance = kept * (columns.latency <= limit)
+    elif limit is not None:  # the logarithm of a latency is off by `spread`, a standard deviation
+        from scipy.special import ndtr
+
+        chance = kept * ndtr(np.log(limit / columns.latency) / spread)
     confirmed = [index for index, each in tried.items() if each.error is None]
     fits = feasible(budget, columns.quantities())
     best = max((float(columns.accuracy[index]) for index in confirmed if fits[index]), default=0.0)
@@ -86,23 +90,8 @@ def _next(columns: Columns, budget: Budget, tried: Mapping[int, Confirmation], s
     return [most] if promise[most] >= _GAIN else []
 
 
-def _chance(latency: Floats, limit: float, spread: float) -> Floats:
-    """The chance of each latency to keep the limit, when its logarithm is off by `spread` (a standard deviation)."""
-    if spread == 0:
-        return (latency <= limit).astype(float)
-    from scipy.special import ndtr
-
-    chance: Floats = ndtr(np.log(limit / latency) / spread)
-    return chance
-
-
 def _spread(describe: Callable[[int], Point], tried: Mapping[int, Confirmation]) -> float:
     """How much confirmed networks differ in what their estimates were off by; zero where no latency was confirmed."""
     points = {i: each.point for i, each in tried.items() if each.error is None and each.point.provenance != "estimated"}
     off = [math.log(point.latency_s.value / describe(index).latency_s.value) for index, point in points.items()]
     return max(_LEAST_SPREAD, stdev(off) if len(off) > 1 else 0.0) if off else 0.0
-
-
-def _factor(ratios: Sequence[float]) -> float:
-    """The middle of the ratios; 1 where there is none."""
-    return median(ratios) if ratios else 1.0

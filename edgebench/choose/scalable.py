@@ -123,12 +123,10 @@ BASES: Final[Mapping[str, Base]] = {
     )
 }
 
+_RESNETS: Final = tuple(name for name in BASES if name.startswith("resnet"))
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
-    "efficientnet": ("efficientnet",),
-    "efficientnet_lite": ("efficientnet_lite",),
-    "mobilenetv1": ("mobilenetv1",),
-    "mobilenetv2": ("mobilenetv2",),
-    "resnet": tuple(name for name in BASES if name.startswith("resnet")),
+    **{name: (name,) for name in sorted(BASES) if name not in _RESNETS},
+    "resnet": _RESNETS,
 }
 """What `--family` takes, and the bases that it searches."""
 

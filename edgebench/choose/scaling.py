@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -73,34 +73,27 @@ def scale(
     if finalists < 1:
         raise UsageError(f"`finalists` is {finalists}; it must be 1 or more")
     budget, profile = parse(max_latency, max_memory, max_size, min_accuracy), profiles.load(device)
-    variants = _variants(format or default_format(profile), precision, threads, exported=confirmed, data=data)
+    variants = _variants(format or plan.default_formats(profile)[0], precision, threads, exported=confirmed, data=data)
     on_progress(Step(0, 1, f"searching {family} for {profile.name}"))
     search = _search(profile, family, budget, variants, recipe, extrapolate, finalists)
     if data is not None:
         search = _taught(search, Request(data, proxies, proxy_epochs), on_progress)
-    means = _Means(Path(output) if output else None, Path(results), quick, emulation, on_progress)
     if confirmed and sweep is None:
-        return _confirmed(search, means)
+        confirming = partial(
+            confirm,
+            device=profile,
+            folder=Path(output) if output else cache_folder() / "artifacts",
+            results=Path(results),
+            scenario=engine.scenario(quick=quick),
+            emulation=emulation,
+            on_progress=on_progress,
+        )
+        settled = settle(search.pool, budget, search.selection, search.describe.point, confirming)
+        return answer(replace(search, pool=settled.pool), *_kept(settled.tried, budget))
     points = [search.describe.point(index) for index in search.selection.finalists]
     if sweep is not None:
         write_sweep(Path(sweep), points, profile, quick=quick, emulation=emulation)
     return answer(search, points, [])
-
-
-def default_format(device: DeviceProfile) -> str:
-    """The format to choose for when none is named: the first that the device is calibrated for, on the host tflite."""
-    return plan.default_formats(device)[0]
-
-
-@dataclass(frozen=True)
-class _Means:
-    """How finalists are confirmed, and where what that gives is kept."""
-
-    output: Path | None
-    results: Path
-    quick: bool
-    emulation: bool
-    on_progress: OnProgress
 
 
 def _search(
@@ -114,7 +107,14 @@ def _search(
 ) -> Search:
     """Costs and expected accuracies of every candidate."""
     if budget.max_memory_bytes is not None:
-        _check_memory_is_known(variants)
+        nothing = footprint.Held(0, 0, 0, 0, 0)
+        for variant in variants:
+            runtime, precision = runtime_of(variant.export.format), variant.export.precision
+            if footprint.memory_size(nothing, runtime, precision) is None:
+                raise UsageError(
+                    f"`max_memory`: how much memory {runtime} takes in {precision} is not known; leave the limit out, "
+                    f"or {variant.export.format} in {precision}"
+                )
     chosen = bases(family)
     began = time.perf_counter()
     extent = BEYOND_PRIOR if extrapolate else WITHIN_PRIOR
@@ -139,22 +139,6 @@ def _taught(search: Search, request: Request, on_progress: OnProgress) -> Search
     low, high = percent(logit(value) - learning.spread), percent(logit(value) + learning.spread)
     columns = replace(columns, accuracy=value, accuracy_low=low, accuracy_high=high)
     return replace(search, pool=replace(search.pool, columns=columns), learned=learning)
-
-
-def _confirmed(search: Search, means: _Means) -> Choice:
-    """The choice on what files give that were made, checked, and run where the device allows."""
-    confirming = partial(
-        confirm,
-        device=search.device,
-        folder=means.output or cache_folder() / "artifacts",
-        results=means.results,
-        scenario=engine.scenario(quick=means.quick),
-        emulation=means.emulation,
-        on_progress=means.on_progress,
-    )
-    settled = settle(search.pool, search.budget, search.selection, search.describe.point, confirming)
-    kept, lost = _kept(settled.tried, search.budget)
-    return answer(replace(search, pool=settled.pool), kept, lost)
 
 
 def _variants(
@@ -182,17 +166,6 @@ def _variants(
     return [Variant(export, count) for export in exports for count in counts]
 
 
-def _check_memory_is_known(variants: Sequence[Variant]) -> None:
-    nothing = footprint.Held(0, 0, 0, 0, 0)
-    for variant in variants:
-        runtime, precision = runtime_of(variant.export.format), variant.export.precision
-        if footprint.memory_size(nothing, runtime, precision) is None:
-            raise UsageError(
-                f"`max_memory`: how much memory {runtime} takes in {precision} is not known; leave the limit out, or "
-                f"{variant.export.format} in {precision}"
-            )
-
-
 def _many(names: str | Sequence[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
@@ -200,12 +173,12 @@ def _many(names: str | Sequence[str]) -> tuple[str, ...]:
 def _kept(tried: Sequence[Confirmation], budget: Budget) -> tuple[list[Point], list[Rejected]]:
     """Finalists that have a file and keep the limits with their confirmed values, and those that do not."""
     kept, lost = [], []
-    for point, error in ((each.point, each.error) for each in tried):
-        broken = [f"not exported: {error}"] if error else broken_by(point, budget)
+    for each in tried:
+        broken = [f"not exported: {each.error}"] if each.error else broken_by(each.point, budget)
         if broken:
-            lost.append(Rejected(point=point, reasons=tuple(f"as a file: {each}" for each in broken)))
+            lost.append(Rejected(point=each.point, reasons=tuple(f"as a file: {reason}" for reason in broken)))
         else:
-            kept.append(point)
+            kept.append(each.point)
     if not kept:
         why = "; ".join(f"{each.point.model.key}: {each.reasons[0]}" for each in lost)
         if all(each.error for each in tried):

@@ -45,10 +45,14 @@ def select(pool: Pool, budget: Budget, finalists: int = FINALISTS) -> Selection:
         raise infeasible(budget, columns.quantities())
     best = _best_first(columns, np.flatnonzero(fits))
     picked = int(best[0])
+    better = columns.accuracy >= columns.accuracy[picked] + TIE
+    # The fastest of these that keep the other limits is the upgrade, where there are any.
+    kept = better & feasible(replace(budget, max_latency_s=None), columns.quantities())
+    among = np.flatnonzero(kept if kept.any() else better)
     return Selection(
         finalists=_spread(columns, best, finalists),
         ties=_ties(columns, np.flatnonzero(fits), picked),
-        upgrade=_upgrade(columns, budget, picked),
+        upgrade=int(among[np.argmin(columns.latency[among])]) if len(among) else None,
         frontier=_shown_frontier(columns, budget, picked),
         near_misses=_near_misses(columns, budget, fits, picked),
     )
@@ -80,14 +84,6 @@ def _ties(columns: Columns, fits: Indices, picked: int) -> list[int]:
     return [index for index in dict.fromkeys((fastest, smallest)) if index != picked]
 
 
-def _upgrade(columns: Columns, budget: Budget, picked: int) -> int | None:
-    """The fastest network that is better by a tie; among those that keep the other limits, where there are any."""
-    better = columns.accuracy >= columns.accuracy[picked] + TIE
-    kept = better & feasible(replace(budget, max_latency_s=None), columns.quantities())
-    among = np.flatnonzero(kept if kept.any() else better)
-    return int(among[np.argmin(columns.latency[among])]) if len(among) else None
-
-
 def _shown_frontier(columns: Columns, budget: Budget, picked: int) -> list[int]:
     """Accuracy against latency, and accuracy against memory, thinned; the picked point is on it."""
     reach = columns.latency <= _BEYOND * columns.latency[picked]
@@ -106,10 +102,11 @@ def _thinned(ordered: Indices) -> list[int]:
 
 def _near_misses(columns: Columns, budget: Budget, fits: Mask, picked: int) -> list[int]:
     """Better networks that break a limit by a little, and the next best that break none."""
+    limits = {name: limit * _NEAR for name, limit in budget.limits().items()}
     loose = Budget(
-        max_latency_s=_times(budget.max_latency_s),
-        max_memory_bytes=_rounded(_times(budget.max_memory_bytes)),
-        max_size_bytes=_rounded(_times(budget.max_size_bytes)),
+        max_latency_s=limits.get("latency"),
+        max_memory_bytes=round(limits["memory"]) if "memory" in limits else None,
+        max_size_bytes=round(limits["size"]) if "size" in limits else None,
         min_accuracy=None if budget.min_accuracy is None else budget.min_accuracy - _NEAR_ACCURACY,
     )
     almost = np.flatnonzero(feasible(loose, columns.quantities()) & ~fits)
@@ -117,14 +114,6 @@ def _near_misses(columns: Columns, budget: Budget, fits: Mask, picked: int) -> l
     nearest = _spread(columns, _best_first(columns, better), _NEAR_MISSES)
     others = np.setdiff1d(np.flatnonzero(fits), [picked])
     return [*nearest, *_spread(columns, _best_first(columns, others), _NEAR_MISSES)]
-
-
-def _times(limit: float | None) -> float | None:
-    return None if limit is None else limit * _NEAR
-
-
-def _rounded(limit: float | None) -> int | None:
-    return None if limit is None else round(limit)
 
 
 def without_repeats(groups: Sequence[Sequence[int]], known: Sequence[int]) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -88,13 +88,24 @@ def space(base: Base, *, extent: Extent = WITHIN_PRIOR, lines: Sequence[Line] = 
     if base.deepens:
         for line in lines:
             for phi in PHIS:
-                wanted.setdefault(f"phi {phi:+g} of {_title(line)}", line.point(phi, default.resolution))
-    allowed = {name: point for name, point in wanted.items() if name in named or _within(point, extent)}
+                title = f"phi {phi:+g} of {line.alpha:.3g}/{line.beta:.3g}/{line.gamma:.3g}"
+                wanted.setdefault(title, line.point(phi, default.resolution))
+    limits: Sequence[tuple[float, float]] = (extent.width, extent.depth, extent.resolution)
+    allowed = {
+        name: point
+        for name, point in wanted.items()
+        if name in named or all(low <= value <= high for value, (low, high) in zip(point, limits, strict=True))
+    }
     # Published values come first, so that a network that they share with others goes by them.
     first = list(zip(*named.values(), strict=True))
-    widths = Axis(first[0], _grid(*extent.width, _WIDTH_STEP), network_at(base))
+    low, high = extent.width
+    steps = range(round((high - low) / _WIDTH_STEP) + 1)
+    widths = Axis(first[0], [round(low + _WIDTH_STEP * step, 6) for step in steps], network_at(base))
     depths = Axis(first[1], _breakpoints(base, extent), base.repeats)
-    resolutions = Axis(first[2], _resolutions(base, extent), lambda pixels: pixels)
+    # From the network's smallest resolution on: fewer pixels would waste a stride.
+    minimum = family_of(default).members[base.name].minimum
+    sizes = range(extent.resolution[0], extent.resolution[1] + 1, _RESOLUTION_STEP)
+    resolutions = Axis(first[2], [pixels for pixels in sizes if pixels >= minimum], lambda pixels: pixels)
     placed = [(widths.place(w), depths.place(d), resolutions.place(r)) for w, d, r in allowed.values()]
     grid = Grid(base, tuple(widths.values), tuple(depths.values), tuple(map(int, resolutions.values)))
     free = np.array([each.ravel() for each in np.meshgrid(widths.free, depths.free, resolutions.free, indexing="ij")])
@@ -153,23 +164,3 @@ def _breakpoints(base: Base, extent: Extent) -> list[float]:
     scaled = {count for stage, count in enumerate(base.blocks) if stage not in base.fixed}
     depths = {step / count for count in scaled for step in range(1, math.floor(high * count) + 1)}
     return sorted({1.0, *(round(depth, 6) for depth in depths if low <= depth <= high)})
-
-
-def _resolutions(base: Base, extent: Extent) -> list[float]:
-    """Multiples of 16 from the network's smallest resolution on: fewer pixels would waste a stride."""
-    minimum = family_of(resolve(base.name)).members[base.name].minimum
-    low, high = extent.resolution
-    return [pixels for pixels in range(low, high + 1, _RESOLUTION_STEP) if pixels >= minimum]
-
-
-def _grid(low: float, high: float, step: float) -> list[float]:
-    return [round(low + step * index, 6) for index in range(round((high - low) / step) + 1)]
-
-
-def _within(point: tuple[float, float, int], extent: Extent) -> bool:
-    limits: Iterable[tuple[float, float]] = (extent.width, extent.depth, extent.resolution)
-    return all(low <= value <= high for value, (low, high) in zip(point, limits, strict=True))
-
-
-def _title(line: Line) -> str:
-    return f"{line.alpha:.3g}/{line.beta:.3g}/{line.gamma:.3g}"

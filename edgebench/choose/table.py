@@ -52,6 +52,13 @@ class Grid:
         """Blocks of each stage, one entry a depth."""
         return tuple(self.base.repeats(depth) for depth in self.depths)
 
+    def real(self, points: Points) -> tuple[Floats, Floats, Floats]:
+        """The real widths and depths of some points, as the accuracy prior takes them, and their resolutions."""
+        widths = np.array([self.base.real_width(width) for width in self.widths])
+        depths = np.array([self.base.real_depth(depth) for depth in self.depths])
+        pixels = np.array(self.resolutions, dtype=float)
+        return widths[points.width], depths[points.depth], pixels[points.resolution]
+
     def draw(self, width: float, depth: float, resolution: int) -> Graph:
         """The graph of one point."""
         return sketch(resolve(self.base.name, width=width, depth=depth, resolution=resolution))
@@ -212,16 +219,11 @@ class _Slab:
             alike = [index for index, each in enumerate(shapes) if each == shape]
             here = np.flatnonzero(np.isin(points.depth, alike))
             pairs, inverse = _pairs(self._row[points.width[here]], points.resolution[here])
-            arenas[here] = self._arenas(pairs, self.grid.depths[alike[0]], element_bytes)[inverse]
+            columns, first, last = self._buffers(self.grid.depths[alike[0]])
+            elements = self._elements[0][pairs[:, 0]][:, columns] * self._elements[1][pairs[:, 1]][:, columns]
+            sizes = aligned(np.rint(elements).astype(np.int64) * element_bytes)
+            arenas[here] = (place(sizes, first, last) + sizes).max(axis=1)[inverse]
         return arenas
-
-    def _arenas(self, pairs: Indices, depth: float, element_bytes: int) -> Ints:
-        """Arenas at one depth for (row, resolution) pairs."""
-        columns, first, last = self._buffers(depth)
-        elements = self._elements[0][pairs[:, 0]][:, columns] * self._elements[1][pairs[:, 1]][:, columns]
-        sizes = aligned(np.rint(elements).astype(np.int64) * element_bytes)
-        peaks: Ints = (place(sizes, first, last) + sizes).max(axis=1)
-        return peaks
 
     def _buffers(self, depth: float) -> tuple[Indices, Ints, Ints]:
         """The buffers at a depth: the template's operator that sets each one's size, and its first and last use."""

@@ -110,7 +110,7 @@ def list_devices(asked: options.DeviceList, *, json: Json = False) -> None:
     if json:
         output.json(found)
     else:
-        output.table(devices.emulators(found))
+        output.blocks(devices.emulators(found))
 
 
 @command

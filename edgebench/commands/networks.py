@@ -19,7 +19,7 @@ def models(asked: options.Models, *, json: Json = False) -> None:
     elif asked.published:
         from edgebench.report import tables
 
-        output.table(tables.published(found))
+        output.blocks(tables.published(found))
     else:
         from edgebench.report import listing
 
@@ -43,7 +43,7 @@ def export(asked: options.Export, *, json: Json = False) -> None:
     if json:
         output.json([rows.export(outcome) for outcome in done])
     else:
-        output.table(files.exported(done))
+        output.blocks(files.exported(done))
     for warning in files.export_warnings(done):
         note(warning)
     if weights is None and any(cell.model and cell.model.family != "user" for cell in cells):
@@ -83,7 +83,7 @@ def train(asked: options.Train, *, json: Json = False) -> None:
     if json:
         output.json(trained.json(outcome))
     else:
-        output.table(trained.table(outcome))
+        output.blocks(trained.table(outcome))
         output.wrote(Path(outcome.weights))
     for remark in remarks:
         note(remark)

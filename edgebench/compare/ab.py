@@ -76,9 +76,10 @@ def run_ab(
     samples: dict[Side, list[Sequence[float]]] = {"base": [], "new": []}
     path: list[Interval] = []
     while True:
-        for side in _shuffled(order):
+        for side in ("base", "new") if order.random() < 0.5 else ("new", "base"):
             samples[side].append(tuple(run_process(side)))
-        path.append(_ratio(samples, limits.alpha))
+        base, new = (process_values(samples[side]).tolist() for side in ("base", "new"))
+        path.append(sequential.interval(base, new, limits.alpha))
         pairs, elapsed = len(path), clock() - begin
         on_progress(_step(pairs, elapsed, path[-1], limits))
         verdict, reason = decide(path[-1], pairs, limits)
@@ -119,17 +120,8 @@ def check(report: AbReport) -> None:
     conclude("comparisons", 1, failing, sentence if report.verdict == "inconclusive" else [])
 
 
-def _shuffled(order: random.Random) -> tuple[Side, Side]:
-    return ("base", "new") if order.random() < 0.5 else ("new", "base")
-
-
 def _step(pairs: int, elapsed_s: float, ratio: Interval, limits: Limits) -> Step:
     """How far a run is: in seconds of those it may take, with the ratio so far."""
     known = f"{ratio.low:.3f} to {ratio.high:.3f}" if sequential.is_bounded(ratio, pairs) else "no interval yet"
     title = f"pair {pairs}: new/base {ratio.value:.3f} ({known})"
     return Step(min(int(elapsed_s), int(limits.time_s)), int(limits.time_s), title, "seconds at most")
-
-
-def _ratio(samples: dict[Side, list[Sequence[float]]], alpha: float) -> Interval:
-    base, new = (process_values(samples[side]).tolist() for side in ("base", "new"))
-    return sequential.interval(base, new, alpha)

@@ -92,9 +92,22 @@ def load(path: Path, today: date) -> tuple[list[Budget], list[Waiver]]:
     budgets = [_budget(each, where) for where, each in _tables(data, "budget", path)]
     if not budgets:
         raise UsageError(f"{path} holds no budget: write a [[budget]] with device, model and for example latency")
-    waivers = [_waiver(each, where) for where, each in _tables(data, "waiver", path)]
+    waivers = []
+    for where, each in _tables(data, "waiver", path):
+        toml.check_keys(each, Waiver.__struct_fields__, where)
+        try:
+            waivers.append(msgspec.convert(each, Waiver))
+        except msgspec.ValidationError as error:
+            raise UsageError(f"{where}: {error}; `until` is a date such as 2027-01-31") from error
+    bounded = {(each.device, each.model, metric) for each in budgets for metric in each.bands}
     for waiver in waivers:
-        _check_waiver(waiver, budgets, today, path)
+        name = f"the waiver in {path} for {waiver.metric} of {waiver.model} on {waiver.device}"
+        if waiver.until < today:
+            raise UsageError(f"{name} expired on {waiver.until}: keep the budget again, or renew it with a new reason")
+        if not waiver.reason.strip():
+            raise UsageError(f"{name} has no reason: say why the overrun is accepted")
+        if (waiver.device, waiver.model, waiver.metric) not in bounded:
+            raise UsageError(f"{name} belongs to no budget: its device, model and metric must be those of one")
     return budgets, waivers
 
 
@@ -116,25 +129,6 @@ def _budget(data: dict[str, Any], where: str) -> Budget:
     if not bands:
         raise UsageError(f"{where} bounds nothing: give one of {', '.join(METRICS)}")
     return Budget(**msgspec.structs.asdict(selector), bands=bands)
-
-
-def _waiver(data: dict[str, Any], where: str) -> Waiver:
-    toml.check_keys(data, Waiver.__struct_fields__, where)
-    try:
-        return msgspec.convert(data, Waiver)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"{where}: {error}; `until` is a date such as 2027-01-31") from error
-
-
-def _check_waiver(waiver: Waiver, budgets: list[Budget], today: date, path: Path) -> None:
-    name = f"the waiver in {path} for {waiver.metric} of {waiver.model} on {waiver.device}"
-    if waiver.until < today:
-        raise UsageError(f"{name} expired on {waiver.until}: keep the budget again, or renew it with a new reason")
-    if not waiver.reason.strip():
-        raise UsageError(f"{name} has no reason: say why the overrun is accepted")
-    bounded = {(each.device, each.model, metric) for each in budgets for metric in each.bands}
-    if (waiver.device, waiver.model, waiver.metric) not in bounded:
-        raise UsageError(f"{name} belongs to no budget: its device, model and metric must be those of one")
 
 
 def _band(value: Any, metric: str, where: str) -> Band:

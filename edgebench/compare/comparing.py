@@ -68,8 +68,20 @@ def compare(
         base_name=names[0],
         new_name=names[1],
         comparisons=rows,
-        geometric_means=tuple(_geometric_means(rows)),
-        notes=(*warnings, *_older(base, new, names), *_elsewhere(new, settings.threshold)),
+        geometric_means=tuple(
+            GeometricMean(metric=name, ratio=geometric_mean(ratios), cells=len(ratios))
+            for name in METRICS
+            if (ratios := [row.ratio for row in rows if row.metric == name and row.ratio])
+        ),
+        notes=(
+            *warnings,
+            *(
+                f"{name} holds {count} older result{'s' * (count > 1)} of the same cells; the newest were compared"
+                for side, name in zip((base, new), names, strict=True)
+                if (count := len(side) - len(newest(side)))
+            ),
+            *_elsewhere(new, settings.threshold),
+        ),
     )
 
 
@@ -130,7 +142,7 @@ def _row(
 
 
 def _unjudged(
-    pair: Pair, metric: Metric, verdict: Literal["new", "inconclusive"], reason: str, new: Reading | None = None
+    pair: Pair, metric: Metric, verdict: Literal["new", "inconclusive"], reason: str, new: Reading | None
 ) -> Comparison:
     return Comparison(
         cell=pair.cell,
@@ -150,16 +162,13 @@ def _settled(cells: Sequence[Pair], rows: tuple[Comparison, ...], settings: Sett
     if not settings.metrics or any(row.decides and row.verdict != "new" for row in rows):
         return rows
     told = {row.cell for row in rows if not row.metric}
-    lacking = [METRICS[name] for name in settings.metrics]
-    undecided = (_lacks(pair, metric) for pair in cells if pair.cell not in told for metric in lacking)
+    undecided = []
+    for pair in cells:
+        for metric in [] if pair.cell in told else [METRICS[name] for name in settings.metrics]:
+            new = metric.read(pair.new) if pair.new else None
+            side = "the baseline has no" if new else "no result on either side has"
+            undecided.append(_unjudged(pair, metric, "inconclusive", f"{side} {metric.title}: {metric.source}", new))
     return (*(row for row in rows if not (row.metric and row.decides)), *undecided)
-
-
-def _lacks(pair: Pair, metric: Metric) -> Comparison:
-    """The row of a cell whose baseline has no such metric, while no other cell has it on both sides."""
-    new = metric.read(pair.new) if pair.new else None
-    side = "the baseline has no" if new else "no result on either side has"
-    return _unjudged(pair, metric, "inconclusive", f"{side} {metric.title}: {metric.source}", new)
 
 
 def _judge(
@@ -219,20 +228,6 @@ def _confirmed(row: Comparison, again: Sequence[Comparison]) -> Comparison:
     if second.verdict == "slower":
         return replace(row, reason=f"{row.reason}; a second run confirms it ({second.ratio:.3f})")
     return replace(second, reason=f"{second.reason}; a first run said slower ({row.ratio:.3f}), which did not repeat")
-
-
-def _geometric_means(rows: Sequence[Comparison]) -> Iterator[GeometricMean]:
-    for name in METRICS:
-        ratios = [row.ratio for row in rows if row.metric == name and row.ratio]
-        if ratios:
-            yield GeometricMean(metric=name, ratio=geometric_mean(ratios), cells=len(ratios))
-
-
-def _older(base: Sequence[Result], new: Sequence[Result], names: tuple[str, str]) -> Iterator[str]:
-    for side, name in ((base, names[0]), (new, names[1])):
-        count = len(side) - len(newest(side))
-        if count:
-            yield f"{name} holds {count} older result{'s' * (count > 1)} of the same cells; the newest were compared"
 
 
 def _elsewhere(new: Sequence[Result], threshold: Threshold) -> Iterator[str]:

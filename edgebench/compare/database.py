@@ -124,7 +124,13 @@ def connect(files: Sequence[Path], latency: Latency) -> duckdb.DuckDBPyConnectio
         raise MissingPackage("duckdb", "history", "reading the history") from error
     connection = duckdb.connect(config={"memory_limit": MEMORY})
     connection.execute("SET enable_progress_bar = false")
-    connection.execute(_view(files, latency))
+    typed = {**_FIELDS, "latency_s": _LATENCY_TYPES[latency]}
+    fields = ", ".join(f'"{name}": {_text(kind)}' for name, kind in typed.items())
+    columns = ",\n".join(f'{expression} AS "{name}"' for name, expression in {**_COLUMNS, **_latency(latency)}.items())
+    connection.execute(
+        f"CREATE VIEW results AS SELECT\n{columns}\nFROM read_json({_list(files)}, filename=true, "
+        f"format='newline_delimited', ignore_errors=true, columns={{{fields}}})"
+    )
     connection.execute(f"SET allowed_paths = {_list(files)}")
     connection.execute("SET enable_external_access = false")
     return connection
@@ -159,16 +165,6 @@ def run(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[An
         raise UsageError(
             f"the query failed: {reason}. The table is `results`: {', '.join([*_COLUMNS, *_latency('either')])}"
         ) from error
-
-
-def _view(files: Sequence[Path], latency: Latency) -> str:
-    typed = {**_FIELDS, "latency_s": _LATENCY_TYPES[latency]}
-    fields = ", ".join(f'"{name}": {_text(kind)}' for name, kind in typed.items())
-    columns = ",\n".join(f'{expression} AS "{name}"' for name, expression in {**_COLUMNS, **_latency(latency)}.items())
-    return (
-        f"CREATE VIEW results AS SELECT\n{columns}\nFROM read_json({_list(files)}, filename=true, "
-        f"format='newline_delimited', ignore_errors=true, columns={{{fields}}})"
-    )
 
 
 def _list(files: Sequence[Path]) -> str:

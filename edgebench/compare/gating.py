@@ -88,23 +88,25 @@ def check(report: GateReport) -> None:
 def _gates(budget: Budget, cells: Mapping[Cell, Result], waivers: Sequence[Waiver]) -> Iterator[Gate]:
     """The rows of one budget: each of its metrics against each matching result that has it, else one of missing."""
     matching = {cell: result for cell, result in cells.items() if _matches(budget, cell, result)}
+    # Of several waivers of one metric the first counts.
+    waived = {(each.device, each.model, each.metric): each for each in reversed(waivers)}
     for metric, band in budget.bands.items():
         rows = [_row(budget, metric, band, cell, result) for cell, result in matching.items()]
         missing = [*rows, _verdict_only(budget, metric, band, "missing", "there is no result for it")][:1]
-        waiver = next((each for each in waivers if _waives(each, budget, metric)), None)
-        yield from (_waived(row, waiver) for row in [row for row in rows if row.verdict != "missing"] or missing)
+        waiver = waived.get((budget.device, budget.model, metric))
+        for row in [row for row in rows if row.verdict != "missing"] or missing:
+            if waiver is None or row.verdict not in ("over", "below", "missing", "failed"):
+                yield row
+            else:
+                reason = f"{row.verdict} ({row.reason}), waived until {waiver.until}: {waiver.reason}"
+                yield msgspec.structs.replace(row, verdict="waived", reason=reason)
 
 
 def _matches(budget: Budget, cell: Cell, result: Result) -> bool:
+    wanted = (budget.device, budget.format, budget.precision, budget.runtime, budget.threads)
+    held = (result.device, result.export.format, result.export.precision, result.runtime, cell.threads)
     return budget.model in (result.model.name, result.model.key) and all(
-        wanted in (None, found)
-        for wanted, found in (
-            (budget.device, result.device),
-            (budget.format, result.export.format),
-            (budget.precision, result.export.precision),
-            (budget.runtime, result.runtime),
-            (budget.threads, cell.threads),
-        )
+        asked in (None, has) for asked, has in zip(wanted, held, strict=True)
     )
 
 
@@ -115,8 +117,10 @@ def _row(budget: Budget, metric: str, band: Band, cell: Cell, result: Result) ->
         return _verdict_only(budget, metric, band, "inconclusive", f"the run is invalid: {result.error}", cell)
     interval = _value(result, metric) if result.status == "ok" else None
     if interval is None:
-        why = result.error or _lacks(result, metric)
-        return _verdict_only(budget, metric, band, "missing", why, cell)
+        lacking = f"the result has no {METRICS[metric].title}"
+        if metric == "latency" and result.provenance == "emulated":
+            lacking = "emulated latencies are not gated: use instructions, or an estimate"
+        return _verdict_only(budget, metric, band, "missing", result.error or lacking, cell)
     verdict, reason = _judge(interval, band, result.provenance)
     judged = _verdict_only(budget, metric, band, verdict, reason, cell)
     judged = msgspec.structs.replace(judged, value=interval.value, provenance=result.provenance)
@@ -124,12 +128,6 @@ def _row(budget: Budget, metric: str, band: Band, cell: Cell, result: Result) ->
         return judged
     low, high, confidence = interval.low, interval.high, interval.confidence
     return msgspec.structs.replace(judged, low=low, high=high, confidence=confidence)
-
-
-def _lacks(result: Result, metric: str) -> str:
-    if metric == "latency" and result.provenance == "emulated":
-        return "emulated latencies are not gated: use instructions, or an estimate"
-    return f"the result has no {METRICS[metric].title}"
 
 
 def _verdict_only(
@@ -161,41 +159,26 @@ def _judge(interval: Interval, band: Band, provenance: Provenance) -> tuple[Gate
     return "inconclusive", f"the interval holds a bound of the budget: {advice}"
 
 
-def _value(result: Result, metric: str) -> Interval | None:
-    """The headline value with its interval; exact values have none, so both bounds are the value."""
-    if metric in ("latency", "first", "load"):
-        return _time(result, metric)
-    reading = METRICS[metric].read(result)
-    return _exact(reading.value) if reading else None
-
-
 def _exact(value: float) -> Interval:
     return Interval(value=value, low=value, high=value, confidence=1)
 
 
-def _time(result: Result, metric: str) -> Interval | None:
-    """The median over processes, as `edgebench profile` prints it; without samples, the estimate.
+def _value(result: Result, metric: str) -> Interval | None:
+    """The headline value with its interval; exact values have none, so both bounds are the value.
 
-    A lone process that was timed bounds nothing, and a busy machine's times bound the latency from above only. An
-    emulated time is a count times a constant, and exact.
+    A time is the median over processes, as `edgebench profile` prints it; without samples, the estimate. A lone process
+    that was timed bounds nothing, and a busy machine's times bound the latency from above only. An emulated time is a
+    count times a constant, and exact.
     """
+    if metric not in ("latency", "first", "load"):
+        reading = METRICS[metric].read(result)
+        return _exact(reading.value) if reading else None
     if metric == "latency" and not result.samples_s:
         return result.latency
     samples_s = result.samples_s if metric == "latency" else tuple((time,) for time in getattr(result, f"{metric}_s"))
     interval = headline(samples_s)
-    if interval is None:
-        return None
+    if interval is None or (not interval.is_bounded and result.provenance == "measured"):
+        return interval
     if not interval.is_bounded:
-        return interval if result.provenance == "measured" else _exact(interval.value)
+        return _exact(interval.value)
     return msgspec.structs.replace(interval, low=interval.low * math.exp(-disturbance(samples_s)))
-
-
-def _waives(waiver: Waiver, budget: Budget, metric: str) -> bool:
-    return (waiver.device, waiver.model, waiver.metric) == (budget.device, budget.model, metric)
-
-
-def _waived(row: Gate, waiver: Waiver | None) -> Gate:
-    if waiver is None or row.verdict not in ("over", "below", "missing", "failed"):
-        return row
-    reason = f"{row.verdict} ({row.reason}), waived until {waiver.until}: {waiver.reason}"
-    return msgspec.structs.replace(row, verdict="waived", reason=reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -24,16 +24,8 @@ LEAST_RESULTS: Final = 3
 MOST_POINTS: Final = 5000
 
 _SERIES: Final = (
-    "model",
-    "width",
-    "depth",
-    "resolution",
-    "format",
-    "precision",
-    "device",
-    "runtime",
-    "threads",
-    "provenance",
+    *("model", "width", "depth", "resolution", "format", "precision"),
+    *("device", "runtime", "threads", "provenance"),
 )
 _POINT: Final = ("time", "processes", "commit", "runtime_version", "machine", "artifact_sha256", "id")
 _COLUMNS: Final = (*_SERIES, *_POINT, "latency_p10_s", "status", "schema", "kind", "file")
@@ -94,9 +86,14 @@ def history(folder: Path, model: str | None, *, device: str | None = None, thres
     """
     rows = _rows(folder, {"model": model, "device": device})
     known = [row for row in rows if row["schema"] is not None]
-    _check_schema(known)
+    newest = max((row["schema"] for row in known), default=0)
+    if newest > SCHEMA:
+        raise UsageError(
+            f"the results hold records of schema {newest} and this edgebench reads up to {SCHEMA}: "
+            "pip install --upgrade edgebench"
+        )
     once = {row["id"]: row for row in known}.values()  # a baseline holds copies of results
-    good = [row for row in once if row["status"] == "ok" and _positive(row["latency_p10_s"]) and row["time"]]
+    good = [row for row in once if row["status"] == "ok" and 0 < (row["latency_p10_s"] or 0) < math.inf and row["time"]]
     if not good:
         raise _nothing(folder, model, device)
     grouped: dict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)
@@ -162,8 +159,7 @@ def _rows(folder: Path, wanted: Mapping[str, str | None]) -> list[dict[str, Any]
     The files are read for measurements first, and those that hold estimates once more for these.
     """
     asked = {column: value for column, value in wanted.items() if value is not None}
-    matching = " AND ".join(f"{column} = ?" for column in asked) or "TRUE"
-    values = tuple(asked.values())
+    matching, values = " AND ".join(f"{column} = ?" for column in asked) or "TRUE", tuple(asked.values())
     rows = _select(database.files_of(folder), "samples", f'({matching}) OR "schema" IS NULL', values)
     estimated = sorted({Path(row["file"]) for row in rows if row["kind"] == "estimate"})
     if not estimated:
@@ -186,9 +182,12 @@ def _series(rows: Sequence[Mapping[str, Any]], threshold: float) -> Series:
     starts = change_points(np.array([point.latency_s for point in points]), threshold)
     edges = [0, *starts, len(points)]
     levels = [points[begin:end] for begin, end in pairwise(edges)]
+    row = rows[0]
+    threads = f"{row['threads']} thread" + ("s" if row["threads"] != 1 else "")
+    cell = f"{row['model']} w{row['width']:g} d{row['depth']:g} r{row['resolution']} {row['format']} {row['precision']}"
     return Series(
-        name=_name(rows[0]),
-        provenance=rows[0]["provenance"],
+        name=f"{cell} on {row['device']} ({row['runtime']}, {threads})",
+        provenance=row["provenance"],
         points=points,
         changes=tuple(_change(before, after) for before, after in pairwise(levels)),
     )
@@ -212,25 +211,6 @@ def _change(before: Sequence[Point], after: Sequence[Point]) -> Change:
         results_after=len(after),
         also_changed=tuple(changed),
     )
-
-
-def _name(row: Mapping[str, Any]) -> str:
-    threads = f"{row['threads']} thread" + ("s" if row["threads"] != 1 else "")
-    point = f"w{row['width']:g} d{row['depth']:g} r{row['resolution']}"
-    return f"{row['model']} {point} {row['format']} {row['precision']} on {row['device']} ({row['runtime']}, {threads})"
-
-
-def _positive(value: float | None) -> bool:
-    return value is not None and math.isfinite(value) and value > 0
-
-
-def _check_schema(rows: Iterable[Mapping[str, Any]]) -> None:
-    newest = max((row["schema"] for row in rows), default=0)
-    if newest > SCHEMA:
-        raise UsageError(
-            f"the results hold records of schema {newest} and this edgebench reads up to {SCHEMA}: "
-            "pip install --upgrade edgebench"
-        )
 
 
 def _nothing(folder: Path, model: str | None, device: str | None) -> UsageError:

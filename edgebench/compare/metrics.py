@@ -15,15 +15,8 @@ from edgebench.ground.records import Result
 # What must be equal on both sides before a metric may be judged. A file's size and its outputs do not depend on where
 # it ran; its instruction count depends on the device's CPU only, and changes of runtime or file are what it explains.
 CONDITIONS: Final = (
-    "provenance",
-    "device",
-    "machine",
-    "runtime",
-    "runtime version",
-    "threads",
-    "artifact",
-    "calibration",
-    "dataset",
+    *("provenance", "device", "machine", "runtime", "runtime version"),
+    *("threads", "artifact", "calibration", "dataset"),
 )
 EVERYTHING: Final = frozenset(CONDITIONS) - {"dataset"}
 NOTHING: Final[frozenset[str]] = frozenset()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from msgspec.structs import asdict
+
 from edgebench.compare.metrics import CONDITIONS
 from edgebench.compare.records import Cell, Difference
 from edgebench.ground.errors import UsageError
@@ -78,9 +80,9 @@ def _moved(here: Sequence[Cell], there: Sequence[Cell]) -> dict[Cell, Cell]:
     """Unmatched cells of one file whose counterpart is unambiguous."""
     found = {}
     for cell in here:
-        alike = [[other for other in side if _file(other) == _file(cell)] for side in (here, there)]
-        if len(alike[0]) == len(alike[1]) == 1:
-            found[cell] = alike[1][0]
+        alike, others = ([each for each in side if _file(each) == _file(cell)] for side in (here, there))
+        if len(alike) == len(others) == 1:
+            found[cell] = others[0]
     return found
 
 
@@ -89,20 +91,20 @@ def _file(cell: Cell) -> tuple[str, str]:
 
 
 def _check_shared(here: Iterable[Cell], there: Iterable[Cell], names: tuple[str, str]) -> None:
-    if {_file(cell) for cell in here} & {_file(cell) for cell in there}:
+    files = [sorted({_file(cell) for cell in side}) for side in (here, there)]
+    if set(files[0]) & set(files[1]):
         return
-    listed = [_some(sorted({" ".join(_file(cell)) for cell in side})) for side in (here, there)]
+    listed = [
+        ", ".join(map(" ".join, side[:_NAMED])) + (f" and {len(side) - _NAMED} more" if len(side) > _NAMED else "")
+        for side in files
+    ]
     raise UsageError(
         f"{names[0]} and {names[1]} have no file in common: the first holds {listed[0]}, the second {listed[1]}; "
         "profile the same models, formats and precisions, or name another baseline"
     )
 
 
-def _some(names: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
+_NAMED: Final = 5  # files of a side that a message names
 UNTOLD: Final = "not told"
 
 # Readings that never repeat exactly: the change that is worth telling, in the reading's unit.
@@ -145,10 +147,21 @@ EXPLANATIONS: Final = {
 
 def differences(base: Result, new: Result) -> tuple[Difference, ...]:
     """All differences between two results, the decisive ones first."""
-    found = [
-        Difference(name=name, base=_show(here), new=_show(there), decisive=name in CONDITIONS)
-        for name, here, there in (*_conditions(base, new), *_environment(base, new), *_scenario(base, new))
+    sides: list[tuple[str, object, object]] = [
+        (name, here, there)
+        for name in CONDITIONS
+        if (here := _condition(base, name)) != (there := _condition(new, name))
     ]
+    if base.scenario is not None and new.scenario is not None:
+        here, there = dict(_flat(base.environment)), dict(_flat(new.environment))
+        sides += [
+            (name, here.get(name), there.get(name))
+            for name in dict.fromkeys((*here, *there))
+            if not name.startswith(_TOLD) and _tells(name, here.get(name), there.get(name))
+        ]
+        methods = zip(asdict(base.scenario).items(), asdict(new.scenario).values(), strict=True)
+        sides += [(f"scenario {name}", a, b) for (name, a), b in methods if a != b and name != "threads"]
+    found = [Difference(name=n, base=_show(a), new=_show(b), decisive=n in CONDITIONS) for n, a, b in sides]
     return tuple(sorted(found, key=lambda difference: not difference.decisive))
 
 
@@ -157,15 +170,8 @@ def explain(difference: Difference) -> str:
     return next((text for name, text in EXPLANATIONS.items() if difference.name.startswith(name)), "")
 
 
-def _conditions(base: Result, new: Result) -> Iterator[tuple[str, object, object]]:
-    """Pairs of values for each condition whose values differ. Two unknown values do not differ."""
-    for name in CONDITIONS:
-        here, there = _condition(base, name), _condition(new, name)
-        if here != there:
-            yield name, here, there
-
-
 def _condition(result: Result, name: str) -> object:
+    """The value of a condition; two unknown ones do not differ."""
     if name == "artifact":
         return result.artifact_sha256[:12] if result.artifact_sha256 else None
     if name == "dataset":
@@ -173,34 +179,11 @@ def _condition(result: Result, name: str) -> object:
     if name == "calibration":
         return None if result.scenario else result.calibrated_on
     if name == "machine":
-        return _machine(result)
+        if result.provenance != "measured":  # emulated and estimated results do not depend on it
+            return None
+        identity, cpu = result.environment.get("machine"), result.environment.get("cpu")
+        return " ".join(str(part) for part in (identity, f"({cpu})" if cpu else None) if part) or None
     return getattr(result, name.replace(" ", "_"))
-
-
-def _machine(result: Result) -> str | None:
-    """The machine's identity with its CPU, for a measured result; emulated and estimated ones do not depend on it."""
-    if result.provenance != "measured":
-        return None
-    identity, cpu = result.environment.get("machine"), result.environment.get("cpu")
-    return " ".join(str(part) for part in (identity, f"({cpu})" if cpu else None) if part) or None
-
-
-def _environment(base: Result, new: Result) -> Iterator[tuple[str, object, object]]:
-    if base.scenario is None or new.scenario is None:
-        return
-    here, there = dict(_flat(base.environment)), dict(_flat(new.environment))
-    for name in dict.fromkeys((*here, *there)):
-        if not name.startswith(_TOLD) and _tells(name, here.get(name), there.get(name)):
-            yield name, here.get(name), there.get(name)
-
-
-def _scenario(base: Result, new: Result) -> Iterator[tuple[str, object, object]]:
-    if base.scenario is None or new.scenario is None:
-        return
-    for name in base.scenario.__struct_fields__:
-        here, there = getattr(base.scenario, name), getattr(new.scenario, name)
-        if here != there and name != "threads":
-            yield f"scenario {name}", here, there
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -46,8 +46,10 @@ def interval(base: Sequence[float], new: Sequence[float], alpha: float = ALPHA) 
     The sides are positive and equally long; the interval is (0.01, 100) while there are too few pairs for any.
     """
     x = np.log(np.asarray(new, dtype=np.float64)) - np.log(np.asarray(base, dtype=np.float64))
+    # The median of all pairwise means (Hodges and Lehmann 1963) is the estimate that belongs to a symmetric shift.
+    means = (x[:, None] + x[None, :]) / 2
     return Interval(
-        value=math.exp(_pseudo_median(x)),
+        value=math.exp(float(np.median(means[np.triu_indices(len(x))]))),
         low=math.exp(_lower_bound(x, alpha / 2)),
         high=math.exp(-_lower_bound(-x, alpha / 2)),
         confidence=1 - alpha,
@@ -84,9 +86,3 @@ def _lower_bound(x: Array, alpha: float) -> float:
         rejected = len(x) > 0 and float(evidence(x - middle).max()) >= -math.log(alpha)
         low, high = (middle, high) if rejected else (low, middle)
     return low
-
-
-def _pseudo_median(x: Array) -> float:
-    """Median of all pairwise means (Hodges and Lehmann 1963): the estimate that belongs to a symmetric shift."""
-    means = (x[:, None] + x[None, :]) / 2
-    return float(np.median(means[np.triu_indices(len(x))]))

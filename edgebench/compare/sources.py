@@ -25,7 +25,14 @@ def load(source: str, *, on_warning: Tell, leave_out: str = "") -> list[Result]:
     if not found:
         raise UsageError(f"{source} holds no results: `edgebench profile` writes them, as .jsonl files")
     for result in found:
-        _check_times(result, source)
+        estimate = result.latency if result.scenario is None else None
+        timed: list[tuple[str, Sequence[float]]] = [("a latency", (estimate.value,))] if estimate else []
+        if result.scenario is not None:
+            timed = [*(("a latency", process) for process in result.samples_s), ("a load time", result.load_s)]
+            timed.append(("a first inference", result.first_s))
+        for name, times in timed:
+            for seconds in times:
+                check_time(seconds, f"{source}: record {result.id} has {name}")
     return found
 
 
@@ -46,16 +53,8 @@ def _from_git(source: str, on_warning: Tell) -> list[Result]:
     commit = _git(
         "rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}",
         refusal=f"there is no git revision '{revision}' here: see `git branch --all` (a shallow clone may lack it)",
-    )  # fmt: skip
-    found: list[Result] = []
-    for name in _tracked(commit.decode().strip(), path, source):
-        content = _git("cat-file", "blob", f"{commit.decode().strip()}:{name}", refusal=f"git cannot read {name}")
-        found.extend(store.parse(content, f"{revision}:{name}", on_warning))
-    return found
-
-
-def _tracked(commit: str, path: str, source: str) -> list[str]:
-    """The .jsonl files under `path`, which counts from the top of the repository, as in git's own revision:path."""
+    ).decode().strip()  # fmt: skip
+    # The path counts from the top of the repository, as in git's own revision:path.
     listing = _git(
         "ls-tree", "-r", "-z", "--full-tree", "--name-only", commit, "--", path.rstrip("/") or ".",
         refusal=f"git cannot list {source}",
@@ -63,7 +62,15 @@ def _tracked(commit: str, path: str, source: str) -> list[str]:
     names = [name for name in listing.decode().split("\0") if name.endswith(".jsonl")]
     if not names:
         raise UsageError(f"{source}: git has no .jsonl file of that name; the path counts from the repository's top")
-    return sorted(names)
+    return [
+        result
+        for name in sorted(names)
+        for result in store.parse(
+            _git("cat-file", "blob", f"{commit}:{name}", refusal=f"git cannot read {name}"),
+            f"{revision}:{name}",
+            on_warning,
+        )
+    ]
 
 
 def _git(*arguments: str, refusal: str) -> bytes:
@@ -77,12 +84,6 @@ def _git(*arguments: str, refusal: str) -> bytes:
     return done.stdout
 
 
-def _check_times(result: Result, source: str) -> None:
-    for name, times in _times(result):
-        for seconds in times:
-            check_time(seconds, f"{source}: record {result.id} has {name}")
-
-
 def check_time(seconds: float, what: str) -> float:
     """Returns a time above zero. Raises UsageError, naming what has it, for another number."""
     if not (math.isfinite(seconds) and seconds > 0):
@@ -91,13 +92,3 @@ def check_time(seconds: float, what: str) -> float:
             " changed; measure again"
         )
     return seconds
-
-
-def _times(result: Result) -> Sequence[tuple[str, Sequence[float]]]:
-    if result.scenario is None:
-        return [("a latency", (result.latency.value,))] if result.latency else []
-    return [
-        *(("a latency", process) for process in result.samples_s),
-        ("a load time", result.load_s),
-        ("a first inference", result.first_s),
-    ]

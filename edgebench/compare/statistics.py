@@ -62,8 +62,6 @@ class Effect:
     high: float
     p: float
     noise: float
-    base_processes: int
-    new_processes: int
 
 
 def process_values(samples: Sequence[Sequence[float]], quantile: float = QUANTILE) -> Array:
@@ -88,14 +86,14 @@ def effect(base: Array, new: Array) -> Effect:
     base_log, new_log = np.log(base), np.log(new)
     differences = np.sort(np.subtract.outer(new_log, base_log).ravel())
     low, high = _interval(differences, len(base), len(new))
+    below = int(np.count_nonzero(differences <= 0))  # a tie counts for the null hypothesis
+    above = int(np.count_nonzero(differences >= 0))
     return Effect(
         ratio=math.exp(float(np.median(differences))),
         low=low,
         high=high,
-        p=_p_value(differences, len(base), len(new)),
+        p=min(1.0, 2 * float(_null_cdf(len(base), len(new))[min(below, above)])),
         noise=_noise(base_log, new_log),
-        base_processes=len(base),
-        new_processes=len(new),
     )
 
 
@@ -124,13 +122,6 @@ def _interval(differences: Array, base: int, new: int) -> tuple[float, float]:
     return math.exp(differences[rank - 1]), math.exp(differences[-rank])
 
 
-def _p_value(differences: Array, base: int, new: int) -> float:
-    """Two-sided; a tie counts for the null hypothesis."""
-    below = int(np.count_nonzero(differences <= 0))
-    above = int(np.count_nonzero(differences >= 0))
-    return min(1.0, 2 * float(_null_cdf(base, new)[min(below, above)]))
-
-
 @lru_cache(maxsize=64)
 def _null_cdf(base: int, new: int) -> Array:
     """P(U <= u) for u = 0..base*new when both sides are of one distribution.
@@ -138,24 +129,12 @@ def _null_cdf(base: int, new: int) -> Array:
     Mann and Whitney 1947: the largest of all values belongs to `new` (and exceeds all of `base`) or to `base`.
     """
     size = base * new + 1
-    row = [_unit(size) for _ in range(base + 1)]
+    row = [np.eye(1, size)[0] for _ in range(base + 1)]
     for i in range(1, new + 1):
-        row[0] = _unit(size)
         for j in range(1, base + 1):
-            row[j] = _shifted(row[j], j) * (i / (i + j)) + row[j - 1] * (j / (i + j))
+            shifted = np.pad(row[j], (j, 0))[:size]
+            row[j] = shifted * (i / (i + j)) + row[j - 1] * (j / (i + j))
     return np.cumsum(row[base])
-
-
-def _unit(size: int) -> Array:
-    first = np.zeros(size)
-    first[0] = 1.0
-    return first
-
-
-def _shifted(counts: Array, by: int) -> Array:
-    moved = np.zeros_like(counts)
-    moved[by:] = counts[: len(counts) - by]
-    return moved
 
 
 def _noise(base_log: Array, new_log: Array) -> float:

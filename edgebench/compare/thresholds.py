@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from edgebench.compare.statistics import Array, effect, process_values
+from edgebench.compare.statistics import effect, process_values
 from edgebench.compare.verdicts import percent
 from edgebench.ground import toml
 from edgebench.ground.errors import DeviceError, Inconclusive, UsageError
@@ -71,18 +71,13 @@ def parse(text: str | None) -> Threshold:
         return Threshold(DEFAULT)
     if not text.endswith(".toml"):
         return Threshold(parse_percent(text))
-    noise = read_noise(Path(text))
-    return Threshold(parse_percent(noise.threshold), noise.device, noise.machine)
-
-
-def read_noise(path: Path) -> Noise:
-    """Reads a noise file; UsageError when it is missing or is not one."""
-    data = toml.read(path, "noise file")
-    toml.check_keys(data, Noise.__struct_fields__, str(path))
+    data = toml.read(Path(text), "noise file")
+    toml.check_keys(data, Noise.__struct_fields__, text)
     try:
-        return msgspec.convert(data, Noise)
+        noise = msgspec.convert(data, Noise)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{path} is not a noise file: {error}") from error
+        raise UsageError(f"{text} is not a noise file: {error}") from error
+    return Threshold(parse_percent(noise.threshold), noise.device, noise.machine)
 
 
 # Processes a side of the comparisons that the threshold is for: what the methodology asks of a gate.
@@ -135,7 +130,11 @@ def learn(measured: Measurement, side: int = SIDE) -> Noise:
     """
     values = process_values(measured.samples_s)
     check_enough(len(values), side)
-    ratios = [effect(values[i : i + side], values[j : j + side]).ratio for i, j in _stretches(len(values), side)]
+    ratios = [
+        effect(values[i : i + side], values[j : j + side]).ratio
+        for i, j in combinations(range(len(values) - side + 1), 2)
+        if j - i >= side
+    ]
     worst = max(max(ratio, 1 / ratio) for ratio in ratios) - 1
     return Noise(
         device=measured.device,
@@ -144,7 +143,7 @@ def learn(measured: Measurement, side: int = SIDE) -> Noise:
         model=f"{measured.model.key} {measured.export.key}",
         processes=len(values),
         compared=len(ratios),
-        between_processes=percent(_spread(values)),
+        between_processes=percent(float(np.std(np.log(values), ddof=1))),
         learned=measured.time[:10],
     )
 
@@ -169,24 +168,14 @@ def write(noise: Noise, measured: Measurement, path: Path) -> None:
         "# The smallest slowdown that a comparison on this device can honestly report: no two stretches of",
         f"# {SIDE} successive processes of one file differed by more. Learned by `edgebench noise`; use it as",
         f"# `edgebench compare BASE NEW --fail-on {path.name}`. Learn it again when the machine or its use changes.",
-        *(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in _fields(noise)),
+        *(
+            f"{name} = {json.dumps(value, ensure_ascii=False)}"
+            for name, value in msgspec.structs.asdict(noise).items()
+            if value is not None
+        ),
     ]
     samples = path.with_suffix(".jsonl")
     with staging(path.parent) as folder:
         (folder / samples.name).write_bytes(msgspec.json.encode(measured) + b"\n")
         (folder / path.name).write_text("\n".join(lines) + "\n", encoding="utf-8")
         publish(folder, path.parent, [samples.name, path.name])
-
-
-def _fields(noise: Noise) -> list[tuple[str, str | int]]:
-    return [(name, value) for name in noise.__struct_fields__ if (value := getattr(noise, name)) is not None]
-
-
-def _stretches(count: int, side: int) -> list[tuple[int, int]]:
-    """Starts of all pairs of stretches that do not overlap."""
-    return [(i, j) for i, j in combinations(range(count - side + 1), 2) if j - i >= side]
-
-
-def _spread(values: Array) -> float:
-    """Standard deviation of ln(value) between processes."""
-    return float(np.std(np.log(values), ddof=1))

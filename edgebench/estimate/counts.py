@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -154,30 +154,30 @@ def fit(device: str, runtime: str = COUNTED, precision: Precision = "fp32") -> C
     cycles = np.array([published[name] for name in counted]) * clock
     fits = []
     for form in FORMS:
-        if len(counted) >= _least(form):
+        # A term that one network decides errs by what that network is.
+        if len(counted) >= (FEWEST if len(form) == 1 else 3 * len(form)):
             instructions = np.array([quantities(each, form) for each in counted.values()])
-            errors = [_left_out(instructions, cycles, index) for index in range(len(counted))]
+            errors = []  # ln(estimate / published) of each network, fitted on the others
+            for index, others in enumerate(~np.eye(len(cycles), dtype=bool)):
+                estimated = float(instructions[index] @ solve(instructions[others], cycles[others]))
+                errors.append(math.log(estimated / cycles[index]))
             constants = dict(zip(form, solve(instructions, cycles).tolist(), strict=True))
-            fits.append(_calibration(device, runtime, precision, constants, errors))
+            from edgebench.estimate.crossvalidation import quantile  # which needs scipy, and estimating does not
+
+            off = [abs(math.expm1(error)) for error in errors]
+            fits.append(
+                CountedCalibration(
+                    device=device,
+                    runtime=runtime,
+                    precision=precision,
+                    cycles=constants,
+                    spread=quantile(errors),
+                    networks=len(errors),
+                    median=median(off),
+                    worst=max(off),
+                )
+            )
     return min(fits, key=lambda each: each.median, default=None)
-
-
-def _calibration(
-    device: str, runtime: str, precision: Precision, constants: dict[str, float], errors: Sequence[float]
-) -> CountedCalibration:
-    from edgebench.estimate.crossvalidation import quantile  # which needs scipy, and estimating does not
-
-    off = [abs(math.expm1(error)) for error in errors]
-    return CountedCalibration(
-        device=device,
-        runtime=runtime,
-        precision=precision,
-        cycles=constants,
-        spread=quantile(errors),
-        networks=len(errors),
-        median=median(off),
-        worst=max(off),
-    )
 
 
 def solve(instructions: Floats, cycles: Floats) -> Floats:
@@ -203,18 +203,6 @@ def toml(fits: Iterable[CountedCalibration]) -> str:
         cycles = {name: float(f"{value:.4g}") for name, value in each.cycles.items()}
         tables.append(msgspec.structs.asdict(each) | rounded | {"cycles": cycles})
     return f"{head}\n\n{show({'calibrations': tables})}"
-
-
-def _left_out(instructions: Floats, cycles: Floats, index: int) -> float:
-    """ln(estimate / published) of one network, fitted on the others."""
-    others = np.arange(len(cycles)) != index
-    constants = solve(instructions[others], cycles[others])
-    return math.log(float(instructions[index] @ constants) / cycles[index])
-
-
-def _least(form: Sequence[str]) -> int:
-    """The fewest networks to fit a form on: a term that one network decides errs by what that network is."""
-    return FEWEST if len(form) == 1 else 3 * len(form)
 
 
 if __name__ == "__main__":

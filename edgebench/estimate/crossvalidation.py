@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Final
+from typing import Final, Literal
 
 from scipy.stats import kendalltau
 
 from edgebench.estimate import regression
 from edgebench.estimate.form import CALIBRATION_ONLY, TERMS, Floats, shares
-from edgebench.estimate.reference import Cell, Key, Observation
+from edgebench.estimate.reference import Cell, Key
 from edgebench.machines.profiles import Calibration, LeaveOneOut
 from edgebench.runtimes import runtime as entry
 
@@ -24,12 +24,15 @@ _VISIBLE: Final = 0.01  # smaller shares of the time are left out of a calibrati
 Errors = Mapping[Key, Mapping[str, float]]  # cell -> network -> ln(estimate / published)
 
 
-def leave_out(pool: Sequence[Cell], group: Callable[[Observation], str]) -> Errors:
-    """Fits `pool` without each group in turn, in all cells at once, and returns the errors on what was left out."""
+def leave_out(pool: Sequence[Cell], by: Literal["network", "family"]) -> Errors:
+    """Fits `pool` without each network or family in turn, in all cells at once; the errors on what was left out.
+
+    A family is the variants of one design, such as the six EfficientDet-lite networks.
+    """
     members: dict[str, set[str]] = defaultdict(set)
     for cell in pool:
         for each in cell.observations:
-            members[group(each)].add(each.network)
+            members[getattr(each, by)].add(each.network)
     errors: dict[Key, dict[str, float]] = {cell.key: {} for cell in pool}
     for _, networks in sorted(members.items()):
         for cell, constants in zip(pool, regression.fit(pool, networks), strict=True):
@@ -37,16 +40,6 @@ def leave_out(pool: Sequence[Cell], group: Callable[[Observation], str]) -> Erro
                 if each.network in networks:
                     errors[cell.key][each.network] = math.log(regression.seconds(each, constants) / each.latency_s)
     return errors
-
-
-def by_network(observation: Observation) -> str:
-    """Groups nothing: every network is left out alone."""
-    return observation.network
-
-
-def by_family(observation: Observation) -> str:
-    """Groups the variants of one design, such as the six EfficientDet-lite networks."""
-    return observation.family
 
 
 def families(cell: Cell) -> int:
@@ -112,36 +105,27 @@ def calibration(
     `shared` are such errors from elsewhere, for a cell with too few families.
     """
     _, runtime, precision, threads = cell.key
+    # Some kernels are of a few runtimes only, and some terms of no network of ours.
+    unneeded = {*CALIBRATION_ONLY}
+    for kernel in {"winograd", "normalize"} - set(entry(runtime).kernels):
+        unneeded |= {kernel, f"{kernel}_io"}
+    named = dict(zip(TERMS, constants.tolist(), strict=True))
+    seen = dict.fromkeys(TERMS, 0.0)
+    for each in cell.observations:
+        for term, share in shares(each.per_unit, each.machine, named).items():
+            seen[term] = max(seen[term], share)
     macs = [each.macs for each in cell.observations]
     return Calibration(
         runtime=runtime,
         precision=precision,  # type: ignore[arg-type]  # the rows' precisions are checked when the TOML is read
         threads=threads,
-        constants={term: float(value) for term, value in zip(TERMS, constants, strict=True) if _kept(term, runtime)},
+        constants={term: value for term, value in named.items() if term not in unneeded},
         spread=spread(cell, own, unseen[cell.key], shared),
         macs=(float(min(macs)), float(max(macs))),
         rows=sum(len(each.rows) for each in cell.observations),
         networks=len(cell.observations),
-        seen=_seen(cell, constants),
+        seen={term: most for term, most in seen.items() if most >= _VISIBLE and term not in CALIBRATION_ONLY},
         error=summary(cell, own, unseen[cell.key], shared),
         sources=tuple(sorted({row.source for each in cell.observations for row in each.rows})),
         note=note,
     )
-
-
-def _kept(term: str, runtime: str) -> bool:
-    """Whether a network of ours can need `term`: some kernels are of a few runtimes only."""
-    kernel = term.removesuffix("_io")
-    return term not in CALIBRATION_ONLY and (
-        kernel not in ("winograd", "normalize") or kernel in entry(runtime).kernels
-    )
-
-
-def _seen(cell: Cell, constants: Floats) -> dict[str, float]:
-    """The largest share of the time that each term takes in one of the cell's networks."""
-    largest: dict[str, float] = dict.fromkeys(TERMS, 0.0)
-    named = dict(zip(TERMS, constants.tolist(), strict=True))
-    for each in cell.observations:
-        for term, share in shares(each.per_unit, each.machine, named).items():
-            largest[term] = max(largest[term], share)
-    return {term: share for term, share in largest.items() if share >= _VISIBLE and term not in CALIBRATION_ONLY}

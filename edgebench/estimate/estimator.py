@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from edgebench.estimate import footprint
-from edgebench.estimate.form import Features, Machine, features, latency_s, machine_of, shares
+from edgebench.estimate.form import features, latency_s, machine_of, shares
 from edgebench.estimate.work import Work, works
 from edgebench.graph.cost import count
 from edgebench.graph.operators import Graph
@@ -87,38 +87,23 @@ def latency_interval(
     machine = machine_of(device)
     value = latency_s(kernels, calibration.precision, machine, calibration.constants)
     spread, warnings = calibration.spread, []
-    beyond = _octaves_beyond(sum(work.macs for work in kernels), calibration.macs)
+    macs, (low, high) = max(1, sum(work.macs for work in kernels)), calibration.macs
+    beyond = max(math.log2(macs / high), math.log2(low / macs))  # doublings outside the fitted range
     if beyond > math.log2(_BEYOND):
         spread *= 1 + beyond / 2
-        low, high = (f"{macs / 1e6:,.0f} M" for macs in calibration.macs)
-        warnings.append(f"outside the {low} to {high} MACs of the networks it is calibrated on: the interval is wider")
-    unseen = _unseen(features(kernels, calibration.precision, machine.cache_bytes), machine, calibration)
-    if unseen:
+        fitted = f"{low / 1e6:,.0f} M to {high / 1e6:,.0f} M"
+        warnings.append(f"outside the {fitted} MACs of the networks it is calibrated on: the interval is wider")
+    per_unit = features(kernels, calibration.precision, machine.cache_bytes).seconds(machine)
+    share = shares(per_unit, machine, calibration.constants)
+    excess = {term: part - calibration.seen.get(term, 0.0) for term, part in share.items()}
+    if sum(part for part in excess.values() if part > 0) >= _UNSEEN:
         spread *= 1.5
-        warnings.append(
-            f"more of the time is in {unseen} than in any network it is calibrated on: the interval is wider"
-        )
+        what = _WORDS[max(excess, key=lambda term: excess[term])]
+        warnings.append(f"more of the time is in {what} than in any network it is calibrated on: the interval is wider")
     if calibration.note:
         warnings.append(calibration.note)
-    interval = Interval(
-        value=value, low=value * math.exp(-spread), high=value * math.exp(spread), confidence=CONFIDENCE
-    )
-    return interval, tuple(warnings)
-
-
-def _octaves_beyond(macs: int, fitted: tuple[float, float]) -> float:
-    """How many doublings `macs` lies outside the fitted range; zero inside."""
-    low, high = fitted
-    return max(0.0, math.log2(max(macs, 1) / high), math.log2(low / max(macs, 1)))
-
-
-def _unseen(quantities: Features, machine: Machine, calibration: Calibration) -> str:
-    """The term, in words, that takes most more of the time than in any fitted network, when such terms weigh much."""
-    share = shares(quantities.seconds(machine), machine, calibration.constants)
-    excess = {term: value - calibration.seen.get(term, 0.0) for term, value in share.items()}
-    if sum(value for value in excess.values() if value > 0) < _UNSEEN:
-        return ""
-    return _WORDS[max(excess, key=lambda term: excess[term])]
+    low, high = value * math.exp(-spread), value * math.exp(spread)
+    return Interval(value=value, low=low, high=high, confidence=CONFIDENCE), tuple(warnings)
 
 
 def missing(device: DeviceProfile, runtime: str, export: ExportSpec, threads: int) -> str:

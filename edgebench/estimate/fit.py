@@ -7,6 +7,7 @@ holds the shipped ones to that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +17,6 @@ from edgebench.estimate import grid, regression
 from edgebench.estimate.crossvalidation import (
     DESIGNS,
     Errors,
-    by_family,
-    by_network,
     calibration,
     families,
     leave_out,
@@ -40,14 +39,15 @@ def calibrations() -> dict[str, list[Calibration]]:
     groups = [[cell for cell in pool if len(cell.observations) >= FEWEST] for pool in pools(cells())]
     unseen: dict[Key, Mapping[str, float]] = {}
     for pool in groups:
-        unseen.update(leave_out(pool, by_family))
+        unseen.update(leave_out(pool, "family"))
     for pool in groups:
-        own = leave_out(pool, by_network)
+        own = leave_out(pool, "network")
         for cell, constants in zip(pool, regression.fit(pool), strict=True):
             shared = _shared(cell, [each for other in groups for each in other], unseen)
             made = calibration(cell, constants, own[cell.key], unseen, shared, _note(cell))
             fitted.setdefault(cell.key[0], []).append(made)
-    return {device: sorted(made, key=_order) for device, made in sorted(fitted.items())}
+    in_order = attrgetter("runtime", "precision", "threads")
+    return {device: sorted(made, key=in_order) for device, made in sorted(fitted.items())}
 
 
 def write(folder: Path, fitted: Mapping[str, Sequence[Calibration]]) -> None:
@@ -91,10 +91,6 @@ def _note(cell: Cell) -> str:
         designs = " and ".join(sorted({each.family for each in cell.observations}))
         notes.append(f"rows of {designs} only: the interval is that of left-out designs elsewhere on this runtime")
     return "; ".join(notes)
-
-
-def _order(calibration: Calibration) -> tuple[str, str, int]:
-    return (calibration.runtime, calibration.precision, calibration.threads)
 
 
 def main() -> None:

@@ -170,11 +170,17 @@ def _units(kernels: Kernels, element: float, cache_bytes: float) -> Iterator[tup
     for kind in dict.fromkeys(kernels.kinds.tolist()):
         here = kernels.kinds == kind
         alike = kernels.where(here)
-        yield here, _compute(kind, alike) | _traffic(kind, alike, element, cache_bytes)
+        moved, io = {"traffic": alike.weights * element}, alike.reads + alike.writes
+        if kind == "dense":
+            moved = {"dense_traffic": moved["traffic"]}
+        elif kind in CALIBRATION_ONLY:
+            moved = {}
+        else:
+            moved["traffic"] += np.maximum(0.0, io * element - cache_bytes)
+        yield here, _compute(kind, alike, io) | moved
 
 
-def _compute(kind: Kind, alike: Kernels) -> dict[str, Floats]:
-    io = alike.reads + alike.writes
+def _compute(kind: Kind, alike: Kernels, io: Floats) -> dict[str, Floats]:
     match kind:
         case "gemm":
             return {"gemm": alike.macs, "gemm_io": io, "columns": alike.columns}
@@ -187,12 +193,3 @@ def _compute(kind: Kind, alike: Kernels) -> dict[str, Floats]:
         case "detection":
             return {"detection": alike.reads}
     return {}
-
-
-def _traffic(kind: Kind, alike: Kernels, element: float, cache_bytes: float) -> dict[str, Floats]:
-    if kind == "dense":
-        return {"dense_traffic": alike.weights * element}
-    if kind in CALIBRATION_ONLY:
-        return {}
-    spilled = np.maximum(0.0, (alike.reads + alike.writes) * element - cache_bytes)
-    return {"traffic": alike.weights * element + spilled}

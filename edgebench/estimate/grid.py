@@ -25,7 +25,7 @@ from edgebench.estimate.reference import published, text
 from edgebench.estimate.work import works
 from edgebench.ground.records import ModelSpec, Precision
 from edgebench.ground.tables import read_csv
-from edgebench.machines.profiles import Calibration, DeviceProfile, load
+from edgebench.machines.profiles import Calibration, load
 from edgebench.models.sketch import sketch
 
 Counted = list[tuple[ModelSpec, dict[str, int]]]
@@ -73,8 +73,13 @@ def calibrations() -> dict[str, list[Calibration]]:
     fitted: dict[str, list[Calibration]] = {}
     for device, runtime, precision in sorted(_cells()):
         profile = load(device)
-        if not _is_published(profile, runtime, precision):
-            fitted.setdefault(device, []).append(_fit(profile, runtime, precision))
+        if not any(row.cell == (profile.name, runtime, precision, 1) for row in published()):
+            figures, basis = user_calibration.counted(
+                profile, runtime, precision, counted(counts.CORES[profile.name], runtime, precision)
+            )
+            fitted.setdefault(device, []).append(
+                user_calibration.calibrate(profile, runtime, precision, 1, figures, basis)
+            )
     return fitted
 
 
@@ -103,13 +108,6 @@ def counted(core: str, runtime: str, precision: Precision) -> Counted:
     ]
 
 
-def _fit(profile: DeviceProfile, runtime: str, precision: Precision) -> Calibration:
-    figures, basis = user_calibration.counted(
-        profile, runtime, precision, counted(counts.CORES[profile.name], runtime, precision)
-    )
-    return user_calibration.calibrate(profile, runtime, precision, 1, figures, basis)
-
-
 def _cells() -> Iterator[tuple[str, str, Precision]]:
     """Every device, runtime and precision with counts of its core, and constants that make them times."""
     known = {(row.core, row.runtime, row.precision) for row in _rows()}
@@ -117,10 +115,6 @@ def _cells() -> Iterator[tuple[str, str, Precision]]:
         for core, runtime, precision in known:
             if core == counts.CORES[device] and counts.nearest(load(device), runtime, precision):
                 yield device, runtime, precision
-
-
-def _is_published(profile: DeviceProfile, runtime: str, precision: Precision) -> bool:
-    return any(row.cell == (profile.name, runtime, precision, 1) for row in published())
 
 
 def _rows() -> list[CountedRow]:

@@ -8,16 +8,15 @@ What is fitted is a Cell: all figures of one device, runtime, precision and thre
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from statistics import median
 
 import msgspec
-import numpy as np
 
-from edgebench.estimate.form import Features, Floats, Machine, features, machine_of
+from edgebench.estimate.form import Features, Machine, features, machine_of
 from edgebench.estimate.work import Work, convolution, normalization
 from edgebench.graph.operators import Conv
 from edgebench.ground import units
@@ -73,18 +72,25 @@ class ReferenceNetwork:
 
 def published() -> list[Row]:
     """Reads the published latencies that constants are fitted on, in the file's order."""
-    return _rows("published.csv")
+    return list(read_csv(text("published.csv"), Row))
 
 
 def unseen() -> list[Row]:
     """Reads the published latencies that are kept from every fit, in the file's order."""
-    return _rows("unseen.csv")
+    return list(read_csv(text("unseen.csv"), Row))
 
 
 @cache
 def networks() -> dict[str, ReferenceNetwork]:
     """Reads the reference networks by name."""
-    return {network.name: network for network in _parse(text("networks.txt"))}
+    found = {}
+    for block in text("networks.txt").split("\nnetwork ")[1:]:
+        head, *body = block.strip().splitlines()
+        name, family = head.partition(" | ")[0].split()
+        words = [line.split() for line in body]
+        lines = tuple((int(count), kind, tuple(map(int, numbers))) for count, kind, *numbers in words)
+        found[name] = ReferenceNetwork(name, family, head.partition(" | ")[2], lines)
+    return found
 
 
 @dataclass(frozen=True)
@@ -112,11 +118,6 @@ class Cell:
         """Cells whose kernels are alike share a pool: runtime, precision, instruction set, one thread or several."""
         device, runtime, precision, threads = self.key
         return (runtime, precision, _profile(device).cpu.isa[:3], threads > 1 and entry(runtime).threads_apart)
-
-    @property
-    def log_latency(self) -> Floats:
-        """Natural logarithm of every latency in seconds."""
-        return np.log([observation.latency_s for observation in self.observations])
 
     def without(self, left_out: Collection[str]) -> Cell:
         """The cell without the networks named in `left_out`."""
@@ -147,10 +148,6 @@ def text(name: str) -> str:
     return (resources.files("edgebench.estimate") / "data" / name).read_text("utf-8")
 
 
-def _rows(name: str) -> list[Row]:
-    return list(read_csv(text(name), Row))
-
-
 @cache
 def _profile(device: str) -> DeviceProfile:
     return load(device)
@@ -170,18 +167,6 @@ def _observation(key: Key, name: str, rows: list[Row]) -> Observation:
         macs=sum(work.macs for work in works),
         rows=tuple(rows),
     )
-
-
-def _parse(listed: str) -> Iterator[ReferenceNetwork]:
-    for block in listed.split("\nnetwork ")[1:]:
-        head, *body = block.strip().splitlines()
-        name, family = head.partition(" | ")[0].split()
-        yield ReferenceNetwork(name, family, head.partition(" | ")[2], tuple(_line(line) for line in body))
-
-
-def _line(line: str) -> tuple[int, str, tuple[int, ...]]:
-    count, kind, *numbers = line.split()
-    return int(count), kind, tuple(int(number) for number in numbers)
 
 
 def _works(kind: str, numbers: tuple[int, ...], runtime: str) -> list[Work]:

@@ -101,16 +101,12 @@ class _Problem:
             for observation in cell.observations:
                 estimate, by_term = _predict(observation, constants)
                 misfits.append(np.log(estimate / observation.latency_s) / NOISE)
-                slopes.append(self._slope(index, by_term / estimate / NOISE))
+                slope, relative = np.zeros(self.size), by_term / estimate / NOISE
+                own = self.terms + len(self.cells) + index * self.terms
+                slope[: self.terms] = slope[own : own + self.terms] = relative
+                slope[self.terms + index] = relative.sum()
+                slopes.append(slope)
         return np.array(misfits), np.array(slopes).reshape(-1, self.size)
-
-    def _slope(self, cell: int, by_term: Floats) -> Floats:
-        slope = np.zeros(self.size)
-        slope[: self.terms] = by_term
-        slope[self.terms + cell] = by_term.sum()
-        own = self.terms + len(self.cells) + cell * self.terms
-        slope[own : own + self.terms] = by_term
-        return slope
 
 
 def _predict(observation: Observation, constants: Floats) -> tuple[float, Floats]:

@@ -14,7 +14,6 @@ from typing import Final
 from msgspec.structs import replace
 
 from edgebench.estimate import counts, crossvalidation, regression
-from edgebench.estimate.crossvalidation import by_family, by_network
 from edgebench.estimate.form import features, machine_of
 from edgebench.estimate.reference import Cell, Observation, Row
 from edgebench.estimate.work import works
@@ -58,12 +57,18 @@ def calibrate(
         raise UsageError(f"{len(figures)} networks ran, and a calibration needs {FEWEST}: see what failed, and repeat")
     observations = [_observation(device, runtime, precision, threads, each, basis.source) for each in figures]
     cell = Cell((device.name, runtime, precision, threads), tuple(observations))
-    own = crossvalidation.leave_out([cell], by_network)[cell.key]
-    unseen = crossvalidation.leave_out([cell], by_family)
+    own = crossvalidation.leave_out([cell], "network")[cell.key]
+    unseen = crossvalidation.leave_out([cell], "family")
     shared = list(unseen[cell.key].values())
     [constants] = regression.fit([cell])
     fitted = crossvalidation.calibration(cell, constants, own, unseen, shared, basis.note)
-    return _with_basis(fitted, basis)
+    # The figures' own error and that of the fit are independent, so they add as squares.
+    error = replace(
+        fitted.error,
+        median=math.hypot(fitted.error.median, basis.median),
+        new_design=math.hypot(fitted.error.new_design, basis.median),
+    )
+    return replace(fitted, spread=math.hypot(fitted.spread, basis.spread), error=error)
 
 
 def measured(results: Sequence[Measurement]) -> tuple[list[Figure], Basis]:
@@ -123,13 +128,3 @@ def _observation(
             ),
         ),
     )
-
-
-def _with_basis(fitted: Calibration, basis: Basis) -> Calibration:
-    """Adds the figures' own error to that of the fit: the two are independent, so they add as squares."""
-    error = replace(
-        fitted.error,
-        median=math.hypot(fitted.error.median, basis.median),
-        new_design=math.hypot(fitted.error.new_design, basis.median),
-    )
-    return replace(fitted, spread=math.hypot(fitted.spread, basis.spread), error=error)

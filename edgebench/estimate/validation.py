@@ -46,7 +46,6 @@ def table(device: str | None = None) -> list[Line]:
 
 def line(device: str, calibration: Calibration) -> Line:
     """One calibration of `device` in one line."""
-    error = calibration.error
     return Line(
         device=device,
         runtime=calibration.runtime,
@@ -54,13 +53,9 @@ def line(device: str, calibration: Calibration) -> Line:
         threads=calibration.threads,
         rows=calibration.rows,
         networks=calibration.networks,
-        median=error.median,
-        worst=error.worst,
-        coverage=error.coverage,
         interval=math.exp(calibration.spread),
-        kendall_tau=error.kendall_tau,
-        new_design=error.new_design,
         note=calibration.note,
+        **msgspec.structs.asdict(calibration.error),
     )
 
 
@@ -100,8 +95,29 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 def unseen(device: str | None = None) -> list[Check]:
     """Returns a check for each row kept from the fits, of `device` or of all, that there is a calibration for."""
-    checks = [_check(row) for row in reference.unseen() if device in (None, row.device)]
-    return [check for check in checks if check is not None]
+    checks = []
+    for row in reference.unseen():
+        profile = load(row.device)
+        calibration = calibration_for(profile, row.runtime, row.precision, row.threads)
+        if device not in (None, row.device) or calibration is None:
+            continue
+        kernels = reference.networks()[row.network].works(row.runtime)
+        interval, _ = latency_interval(kernels, profile, calibration)
+        checks.append(
+            Check(
+                device=row.device,
+                runtime=row.runtime,
+                precision=row.precision,
+                threads=row.threads,
+                network=row.network,
+                published_s=row.latency_s,
+                estimate_s=interval.value,
+                low_s=interval.low,
+                high_s=interval.high,
+                source=row.source,
+            )
+        )
+    return checks
 
 
 def tally(checks: Sequence[Check]) -> Tally:
@@ -132,25 +148,4 @@ def validation(device: str) -> Validation:
         counted=tuple(each for each in calibrations().values() if each.device == device),
         unseen=tuple(checks),
         tally=tally(checks) if checks else None,
-    )
-
-
-def _check(row: reference.Row) -> Check | None:
-    profile = load(row.device)
-    calibration = calibration_for(profile, row.runtime, row.precision, row.threads)
-    if calibration is None:
-        return None
-    kernels = reference.networks()[row.network].works(row.runtime)
-    interval, _ = latency_interval(kernels, profile, calibration)
-    return Check(
-        device=row.device,
-        runtime=row.runtime,
-        precision=row.precision,
-        threads=row.threads,
-        network=row.network,
-        published_s=row.latency_s,
-        estimate_s=interval.value,
-        low_s=interval.low,
-        high_s=interval.high,
-        source=row.source,
     )

@@ -71,7 +71,10 @@ def named_works(graph: Graph, runtime: str, only: Container[str] | None = None) 
 
 def convolution(conv: Conv, reads: int, runtime: str) -> Work:
     """The work of one convolution that reads `reads` input elements."""
-    kind: Kind = "depthwise" if conv.depthwise else "winograd" if _winograd(conv, runtime) else "gemm"
+    fits = conv.kernel == (3, 3) and conv.stride == (1, 1) and conv.dilation == (1, 1) and conv.groups == 1
+    wide = min(conv.in_channels, conv.shape[1]) >= _WINOGRAD_CHANNELS
+    winograd = fits and wide and "winograd" in entry(runtime).kernels
+    kind: Kind = "depthwise" if conv.depthwise else "winograd" if winograd else "gemm"
     columns = 0 if conv.kernel == (1, 1) else macs(conv) // conv.shape[1]
     return Work(kind, reads, conv.elements, macs(conv), weights(conv), columns if kind == "gemm" else 0)
 
@@ -111,9 +114,3 @@ def _activation(function: str, elements: int, runtime: str) -> Iterator[Work]:
     yield Work("exponential" if function in _EXPONENTIAL else "elementwise", elements, elements)
     if function == "silu" and "silu" not in entry(runtime).kernels:  # written as a sigmoid and a product
         yield Work("elementwise", 2 * elements, elements)
-
-
-def _winograd(conv: Conv, runtime: str) -> bool:
-    fits = conv.kernel == (3, 3) and conv.stride == (1, 1) and conv.dilation == (1, 1) and conv.groups == 1
-    wide = min(conv.in_channels, conv.shape[1]) >= _WINOGRAD_CHANNELS
-    return fits and wide and "winograd" in entry(runtime).kernels

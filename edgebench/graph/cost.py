@@ -22,10 +22,6 @@ class OperatorCost:
     input_elements: int
     output_elements: int
 
-    def weight_bytes(self, element_bytes: float = 4) -> int:
-        """Bytes of the weights at `element_bytes` each."""
-        return math.ceil(self.weights * element_bytes)
-
     def traffic_bytes(self, element_bytes: float = 4) -> int:
         """Bytes read and written when nothing stays in a cache: inputs, weights and output once each."""
         return math.ceil((self.input_elements + self.weights + self.output_elements) * element_bytes)
@@ -50,7 +46,19 @@ class Cost:
 
 def count(graph: Graph) -> Cost:
     """Counts every operator of `graph`; weights need not be known, only shapes."""
-    return Cost(tuple(_operator(graph, operator) for operator in graph.operators[1:]))
+    return Cost(
+        tuple(
+            OperatorCost(
+                name=operator.name,
+                kind=operator.kind,
+                macs=macs(operator),
+                weights=weights(operator),
+                input_elements=sum(producer.elements for producer in graph.producers(operator)),
+                output_elements=operator.elements,
+            )
+            for operator in graph.operators[1:]
+        )
+    )
 
 
 def macs(operator: Operator) -> int:
@@ -74,14 +82,3 @@ def weights(operator: Operator) -> int:
     if isinstance(operator, Add | Mul) and operator.constant is not None:
         return operator.constant.size
     return 0
-
-
-def _operator(graph: Graph, operator: Operator) -> OperatorCost:
-    return OperatorCost(
-        name=operator.name,
-        kind=operator.kind,
-        macs=macs(operator),
-        weights=weights(operator),
-        input_elements=sum(producer.elements for producer in graph.producers(operator)),
-        output_elements=operator.elements,
-    )

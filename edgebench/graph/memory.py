@@ -39,10 +39,6 @@ class Buffer:
     last: int
     offset: int = 0
 
-    def overlaps(self, other: Buffer) -> bool:
-        """Whether both are live at some operator."""
-        return self.first <= other.last and other.first <= self.last
-
 
 @dataclass(frozen=True)
 class MemoryPlan:
@@ -54,12 +50,6 @@ class MemoryPlan:
     def peak_bytes(self) -> int:
         """Size of the arena."""
         return max((buffer.offset + buffer.size_bytes for buffer in self.buffers), default=0)
-
-    @property
-    def live_bytes(self) -> int:
-        """Largest sum of simultaneously live buffers: no plan can be smaller."""
-        starts = {buffer.first for buffer in self.buffers}
-        return max((sum(b.size_bytes for b in self.buffers if b.first <= step <= b.last) for step in starts), default=0)
 
     @property
     def offsets(self) -> dict[str, int]:
@@ -80,7 +70,11 @@ def plan_arena(graph: Graph, element_bytes: int = 4) -> MemoryPlan:
 
 def lifetimes(graph: Graph, element_bytes: int = 4) -> list[Buffer]:
     """Returns the unplaced buffers of `graph` by their first use, tensors that share storage merged into one."""
-    last_use = _last_uses(graph)
+    # The input and the output are read after the last step, by the caller.
+    last_use = {operator.name: step for step, operator in enumerate(graph.operators)}
+    for step, operator in enumerate(graph.operators):
+        last_use.update(dict.fromkeys(operator.inputs, step))
+    last_use |= dict.fromkeys((graph.input.name, graph.output), len(graph.operators))
     buffers: dict[str, Buffer] = {}
     for step, operator in enumerate(graph.operators):
         last = last_use[operator.name]
@@ -92,15 +86,6 @@ def lifetimes(graph: Graph, element_bytes: int = 4) -> list[Buffer]:
         merged = replace(shared, tensors=(*shared.tensors, operator.name), last=max(shared.last, last))
         buffers.update(dict.fromkeys(merged.tensors, merged))
     return list({buffer.tensors: buffer for buffer in buffers.values()}.values())
-
-
-def _last_uses(graph: Graph) -> dict[str, int]:
-    """The last step that reads each tensor; the input and the output are read after the last step, by the caller."""
-    last = {operator.name: step for step, operator in enumerate(graph.operators)}
-    for step, operator in enumerate(graph.operators):
-        last.update(dict.fromkeys(operator.inputs, step))
-    end = len(graph.operators)
-    return last | {graph.input.name: end, graph.output: end}
 
 
 def _shares_with(graph: Graph, operator: Operator, step: int, buffers: dict[str, Buffer]) -> Buffer | None:
@@ -128,7 +113,12 @@ def place(sizes: Ints, first: Ints, last: Ints) -> Ints:
     """
     overlap = (first[:, None] <= last[None, :]) & (first[None, :] <= last[:, None])
     np.fill_diagonal(overlap, False)
-    tables = _tables([np.flatnonzero(row) for row in overlap])
+    neighbours = [np.flatnonzero(row) for row in overlap]
+    is_many = np.array([len(each) > _MANY for each in neighbours])
+    row = np.where(is_many, np.cumsum(is_many), np.cumsum(~is_many)) - 1
+    few = [each for each, many in zip(neighbours, is_many, strict=True) if not many]
+    many = [each for each, many in zip(neighbours, is_many, strict=True) if many]
+    tables = _Tables(_padded(few, len(neighbours)), _padded(many, len(neighbours)), row, is_many)
     chunks = [_placed(sizes[at : at + _CHUNK], tables) for at in range(0, len(sizes), _CHUNK)]
     return np.concatenate(chunks) if chunks else np.zeros_like(sizes)
 
@@ -141,14 +131,6 @@ class _Tables:
     many: Indices
     row: Indices
     is_many: npt.NDArray[np.bool_]
-
-
-def _tables(neighbours: list[Indices]) -> _Tables:
-    is_many = np.array([len(each) > _MANY for each in neighbours])
-    row = np.where(is_many, np.cumsum(is_many), np.cumsum(~is_many)) - 1
-    few = [each for each, many in zip(neighbours, is_many, strict=True) if not many]
-    many = [each for each, many in zip(neighbours, is_many, strict=True) if many]
-    return _Tables(_padded(few, len(neighbours)), _padded(many, len(neighbours)), row, is_many)
 
 
 def _padded(rows: list[Indices], dummy: int) -> Indices:

@@ -59,7 +59,8 @@ def row(result: Evaluation) -> dict[str, Any]:
 def table(results: Sequence[Evaluation]) -> Table:
     """One row a file."""
     columns = ("model", "format", "prec", "device", "top-1", "top-5", "vs torch", "agrees", "images", "images/s")
-    made = plain(_title(results), *columns, left=columns[:4])
+    known = {result.accuracy.dataset for result in results if result.accuracy}
+    made = plain(f"accuracy on {', '.join(sorted(known))}" if known else None, *columns, left=columns[:4])
     for result in results:
         identity = (result.model.key, result.export.format, result.export.precision, result.device)
         made.add_row(*identity, *(_cells(result.accuracy) if result.accuracy else ["FAILED", *"-----"]))
@@ -96,11 +97,6 @@ def points(judged: Accuracy | None) -> str:
     if judged is None or judged.reference_correct is None or not judged.images:
         return "-"
     return f"{(judged.correct - judged.reference_correct) / judged.images * 100:+.1f}"
-
-
-def _title(results: Sequence[Evaluation]) -> str | None:
-    known = {result.accuracy.dataset for result in results if result.accuracy}
-    return f"accuracy on {', '.join(sorted(known))}" if known else None
 
 
 def _cells(judged: Accuracy) -> list[str]:

@@ -13,7 +13,6 @@ from rich.text import Text
 
 from edgebench.choose.answer import compared
 from edgebench.choose.budget import SHOW
-from edgebench.choose.learning import Learned
 from edgebench.choose.lines import ALONE, Scaled
 from edgebench.choose.records import Choice, Point
 from edgebench.ground.errors import MissingPackage, UsageError
@@ -32,41 +31,43 @@ TEXT = ("", "network", "known as", "file", "why")
 
 _COLOURS: Final = {"frontier": "#33659f", "published": "#8a6d1d", "tie": "#2f7d5b", "pick": "#c03d3e"}
 _LABEL_SHARE: Final = 0.35  # of the plot's width, what the name of a network takes
-_LIMIT: Final = "#c03d3e"
 
 
 def summary(choice: Choice) -> list[RenderableType]:
     """The pick with its ties and the next better one, the room that is left, and what to know."""
     table = plain(f"{choice.family} on {choice.device}: best of {choice.candidates:,} networks", *COLUMNS, left=TEXT)
-    table.add_row(*row("pick", choice.picked), style="bold")
-    for tie in choice.ties:
-        table.add_row(*row("tie", tie))
-    if choice.upgrade is not None:
-        table.add_row(*row("next", choice.upgrade), style="dim")
+    for mark, point in _picks(choice):
+        table.add_row(*row(mark, point), style={"pick": "bold", "next": "dim"}.get(mark))
     return [table, *(Text(remark) for remark in remarks(choice))]
 
 
 def remarks(choice: Choice) -> list[str]:
     """What is to be said of the pick beside its numbers: room, ties, the next better one, the file, warnings."""
-    said = [_room(choice), _intervals(choice)]
+    rooms = [
+        f"{each.name} {SHOW[each.name](each.value)} of {SHOW[each.name](each.limit)} ({each.left:.0%} left)"
+        for each in choice.headroom
+    ]
+    shown = [point for _, point in _picks(choice)]
+    latency = dict.fromkeys(f"{each.provenance} latency {each.latency_s.confidence:.0%}" for each in shown)
+    said = [
+        f"room: {', '.join(rooms)}",
+        f"intervals: top-1 {choice.picked.accuracy.confidence:.0%}, {', '.join(latency)}",
+    ]
     said += [f"tie: {tie.model.key} is {compared(tie, choice.picked)}" for tie in choice.ties]
     if choice.upgrade is not None:
         said.append(f"next: {choice.upgrade.model.key} is {compared(choice.upgrade, choice.picked)}")
     if choice.picked.path:
         said.append(f"file: {choice.picked.path} (run and compared with PyTorch)")
     if choice.learned is not None:
-        said.append(_learned(choice.learned))
+        learned = choice.learned
+        best = max(learned.trainings, key=lambda each: (each.rung, each.accuracy))
+        networks = len({each.model.key for each in learned.trainings})
+        said.append(
+            f"learned on {learned.data} from {len(learned.trainings)} trainings of {networks} networks: offset "
+            f"{learned.offset:+.2f} and slope {learned.slope:.2f} in logit, +-{learned.spread:.2f}; the best, "
+            f"{best.model.key}, reached {best.accuracy:.1f}% in {best.epochs} epochs"
+        )
     return [*said, *(f"! {note}" for note in dict.fromkeys((*choice.picked.warnings, *choice.warnings)))]
-
-
-def _learned(learned: Learned) -> str:
-    best = max(learned.trainings, key=lambda each: (each.rung, each.accuracy))
-    networks = len({each.model.key for each in learned.trainings})
-    return (
-        f"learned on {learned.data} from {len(learned.trainings)} trainings of {networks} networks: offset "
-        f"{learned.offset:+.2f} and slope {learned.slope:.2f} in logit, +-{learned.spread:.2f}; the best, "
-        f"{best.model.key}, reached {best.accuracy:.1f}% in {best.epochs} epochs"
-    )
 
 
 def explanation(choice: Choice) -> list[RenderableType]:
@@ -78,13 +79,8 @@ def explanation(choice: Choice) -> list[RenderableType]:
     for point in choice.frontier:
         frontier.add_row(*row("", point)[1:], style="bold" if point.model == choice.picked.model else "")
     recipes = ", ".join(f"{kin}: {recipe}" for kin, recipe in choice.recipes.items())
-    return [
-        Text(),
-        lost,
-        Text(),
-        frontier,
-        Text(f"trainings that accuracies are expected from: {recipes}", style="dim"),
-    ]
+    closing = Text(f"trainings that accuracies are expected from: {recipes}", style="dim")
+    return [Text(), lost, Text(), frontier, closing]
 
 
 def scaling(ways: Mapping[str, Scaled]) -> list[RenderableType]:
@@ -99,21 +95,6 @@ def scaling(ways: Mapping[str, Scaled]) -> list[RenderableType]:
         title = f"{name} alone" if name in ALONE else name
         table.add_row(title, *factors, point, f"x{each.cost:.2f}", f"{each.accuracy:.1f}%")
     return [Text(), table]
-
-
-def _room(choice: Choice) -> str:
-    parts = [
-        f"{each.name} {SHOW[each.name](each.value)} of {SHOW[each.name](each.limit)} ({each.left:.0%} left)"
-        for each in choice.headroom
-    ]
-    return f"room: {', '.join(parts)}"
-
-
-def _intervals(choice: Choice) -> str:
-    """Which confidence the ranges in the table have."""
-    points = (choice.picked, *choice.ties, *([choice.upgrade] if choice.upgrade else []))
-    latency = dict.fromkeys(f"{each.provenance} latency {each.latency_s.confidence:.0%}" for each in points)
-    return f"intervals: top-1 {choice.picked.accuracy.confidence:.0%}, {', '.join(latency)}"
 
 
 def row(mark: str, point: Point) -> Sequence[str]:
@@ -177,8 +158,8 @@ def section(choice: Choice) -> str:
     parts = [
         f"<h2 id='choice-title'>Choice: {escape(choice.family)} on {escape(choice.device)}</h2>",
         f"<p class='lead'>The best of {choice.candidates:,} networks within the limits.</p>",
-        _html_table(COLUMNS, _picks(choice)),
-        _html_list(remarks(choice)),
+        _html_table(COLUMNS, [row(mark, point) for mark, point in _picks(choice)]),
+        "<ul>" + "".join(f"<li>{escape(text.removeprefix('! '))}</li>" for text in remarks(choice)) + "</ul>",
         f"<div class='chart'>{_picture(choice, '.svg').decode()}</div>",
         "<h3>Why the others lost</h3>",
         _html_table((*COLUMNS[1:], "why"), why),
@@ -188,10 +169,9 @@ def section(choice: Choice) -> str:
     return f"<section id='choice' aria-labelledby='choice-title'>\n{''.join(parts)}\n</section>"
 
 
-def _picks(choice: Choice) -> list[Sequence[str]]:
-    marked: list[tuple[str, Point]] = [("pick", choice.picked), *(("tie", tie) for tie in choice.ties)]
-    marked += [("next", choice.upgrade)] if choice.upgrade else []
-    return [row(mark, point) for mark, point in marked]
+def _picks(choice: Choice) -> list[tuple[str, Point]]:
+    upgrade = [("next", choice.upgrade)] if choice.upgrade else []
+    return [("pick", choice.picked), *(("tie", tie) for tie in choice.ties), *upgrade]
 
 
 def _html_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -205,10 +185,6 @@ def _html_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         for values in rows
     )
     return f"<div class='scroll'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-
-
-def _html_list(texts: Iterable[str]) -> str:
-    return "<ul>" + "".join(f"<li>{escape(text.removeprefix('! '))}</li>" for text in texts) + "</ul>"
 
 
 def chart(choice: Choice) -> alt.LayerChart:
@@ -228,38 +204,31 @@ def chart(choice: Choice) -> alt.LayerChart:
     line = base.transform_filter("datum.on_frontier").mark_line(interpolate="step-after", opacity=0.5)
     dots = base.encode(size=alt.Size("memory:Q", title=["peak memory", "(MB)"]), color=colour)
     named = base.transform_filter("datum.label != ''").encode(text="label:N")
+    limits = choice.budget.limits()
+    times = [math.log(row["latency"]) for row in rows]
+    [pick] = [math.log(row["latency"]) for row in rows if row["group"] == "pick"]
+    # The pick's label stands left of it, or right of it where it would reach over the axis.
+    near = pick == min(times) or pick - min(times) < _LABEL_SHARE * (max(times) - min(times))
+    beside: dict[str, Any] = {"align": "left", "dx": 10} if near else {"align": "right", "dx": -10}
     layers: list[Any] = [
-        *_limits(alt, choice),
+        *(
+            alt.Chart(alt.InlineData(values=[{name: limits[name] * unit}]))
+            .mark_rule(strokeDash=[4, 3], color=_COLOURS["pick"])
+            .encode(**{axis: f"{name}:Q"})
+            for name, axis, unit in (("latency", "x", 1e3), ("accuracy", "y", 1))
+            if name in limits
+        ),
         line.encode(order="latency:Q"),
         dots.transform_filter("datum.group == 'frontier'").mark_circle(opacity=0.4),
         dots.transform_filter("datum.group != 'frontier'").mark_circle(opacity=1),
         named.transform_filter("datum.group != 'pick'").mark_text(align="left", dx=10, dy=10),
-        named.transform_filter("datum.group == 'pick'").mark_text(**_beside(rows), dy=-10, fontWeight="bold"),
+        named.transform_filter("datum.group == 'pick'").mark_text(**beside, dy=-10, fontWeight="bold"),
     ]
     title = f"{choice.family} on {choice.device}"
     made: alt.LayerChart = alt.LayerChart(layer=layers, width=640, height=400, title=title).configure(
         **theme.config("light")
     )
     return made
-
-
-def _beside(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The pick's label stands left of it, or right of it where it would reach over the axis."""
-    times = [math.log(row["latency"]) for row in rows]
-    [pick] = [math.log(row["latency"]) for row in rows if row["group"] == "pick"]
-    near = pick - min(times) < _LABEL_SHARE * (max(times) - min(times))
-    return {"align": "left", "dx": 10} if near or pick == min(times) else {"align": "right", "dx": -10}
-
-
-def _limits(alt: Any, choice: Choice) -> list[alt.Chart]:
-    rules = []
-    if choice.budget.max_latency_s is not None:
-        data = alt.Data(values=[{"latency": choice.budget.max_latency_s * 1e3}])
-        rules.append(alt.Chart(data).mark_rule(strokeDash=[4, 3], color=_LIMIT).encode(x="latency:Q"))
-    if choice.budget.min_accuracy is not None:
-        data = alt.Data(values=[{"accuracy": choice.budget.min_accuracy}])
-        rules.append(alt.Chart(data).mark_rule(strokeDash=[4, 3], color=_LIMIT).encode(y="accuracy:Q"))
-    return rules
 
 
 def _rows(choice: Choice) -> list[dict[str, Any]]:

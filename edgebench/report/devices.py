@@ -14,7 +14,6 @@ from edgebench.report.tables import concerned, plain
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edgebench.estimate.counts import CountedCalibration
     from edgebench.estimate.validation import Check as Unseen
     from edgebench.estimate.validation import Line, Validation
     from edgebench.machines.profiles import DeviceProfile
@@ -140,7 +139,13 @@ def validation(found: Validation) -> list[RenderableType]:
         return [Text(f"{found.device} has no calibration, so nothing was validated.")]
     blocks = _calibrations(found.calibrations)
     if found.counted:
-        blocks += [Text(), _counted(found.counted)]
+        columns = ("runtime", "prec", "networks", "median", "worst", "cycles")
+        table = plain("From counted instructions, 1 thread", *columns, left=columns[:2])
+        for each in found.counted:
+            cycles = ", ".join(f"{name} {value:.3g}" for name, value in each.cycles.items())
+            figures = (str(each.networks), f"{each.median:.1%}", f"{each.worst:.0%}", cycles)
+            table.add_row(each.runtime, each.precision, *figures)
+        blocks += [Text(), table]
     if found.unseen and found.tally:
         tally = found.tally
         closing = (
@@ -185,16 +190,6 @@ def _calibrations(lines: Sequence[Line]) -> list[RenderableType]:
         )
     cells = [(f"{line.runtime} {line.precision} x{line.threads}", [line.note] if line.note else []) for line in lines]
     return [table, *(Text(f"{', '.join(names)}: {note}", style="dim") for note, names in concerned(cells).items())]
-
-
-def _counted(calibrations: Sequence[CountedCalibration]) -> Table:
-    columns = ("runtime", "prec", "networks", "median", "worst", "cycles")
-    table = plain("From counted instructions, 1 thread", *columns, left=columns[:2])
-    for each in calibrations:
-        cycles = ", ".join(f"{name} {value:.3g}" for name, value in each.cycles.items())
-        figures = (str(each.networks), f"{each.median:.1%}", f"{each.worst:.0%}", cycles)
-        table.add_row(each.runtime, each.precision, *figures)
-    return table
 
 
 def _unseen(checks: Sequence[Unseen]) -> Table:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from edgebench.ground.records import Artifact, QuantizationReport, TensorSpec
+    from edgebench.ground.records import QuantizationReport, TensorSpec
     from edgebench.run.exporting import Outcome
     from edgebench.run.inspecting import Inspection
 
@@ -31,7 +31,11 @@ WORDS = ("model", "format", "precision", "int8", "file")
 
 def exported(outcomes: Sequence[Outcome]) -> Table:
     """One row an export; a failed one carries its sentence in the last column."""
-    columns = [name for name in COLUMNS if name != "int8" or any(_report(outcome) for outcome in outcomes)]
+    columns = [
+        name
+        for name in COLUMNS
+        if name != "int8" or any(outcome.artifact.quantization if outcome.artifact else None for outcome in outcomes)
+    ]
     made = plain(None, *columns, left=WORDS)
     for outcome in outcomes:
         cells = _export_cells(outcome)
@@ -73,12 +77,10 @@ def _export_cells(outcome: Outcome) -> dict[str, str | Text]:
         "precision": cell.export.precision,
         "file": Text(f"FAILED: {outcome.error}"),
     }
-    return known if artifact is None else known | _artifact_cells(artifact)
-
-
-def _artifact_cells(artifact: Artifact) -> dict[str, str | Text]:
+    if artifact is None:
+        return known
     parity = artifact.parity
-    return {
+    return known | {
         "size": show_bytes(artifact.size_bytes),
         "seconds": "cached" if artifact.cached else f"{artifact.convert_s or 0:.1f}",
         "max error / range": f"{parity.range_error:.1e}" if parity else "-",
@@ -88,24 +90,11 @@ def _artifact_cells(artifact: Artifact) -> dict[str, str | Text]:
     }
 
 
-def _report(outcome: Outcome) -> QuantizationReport | None:
-    return outcome.artifact.quantization if outcome.artifact else None
-
-
 MOST_LAYERS = 10
 
 
 def inspected(file: Inspection) -> list[RenderableType]:
     """What the file is, its operators by kind, the layers that lose most, and what keeps it from being int8."""
-    parts: list[RenderableType] = [Text(_summary(file)), Text(), _operators(file)]
-    if file.quantization is not None and file.quantization.layers:
-        title = f"layers that lose most, of {len(file.worst)}; all are in --json"
-        parts += [Text(), Text(title, style="italic"), _layers(file)]  # a table's own title wraps to its width
-    sentences = [*_remarks(file), *file.notes]
-    return [*parts, Text(), Text("\n".join(sentences))] if sentences else parts
-
-
-def _summary(file: Inspection) -> str:
     ends = f"{', '.join(map(_tensor, file.inputs))} -> {', '.join(map(_tensor, file.outputs))}"
     weights = ", ".join(f"{show_bytes(size)} {dtype}" for dtype, size in file.weights.items())
     lines = [
@@ -116,7 +105,18 @@ def _summary(file: Inspection) -> str:
     report = file.quantization
     if report is not None:
         lines.append(_rounding(report))
-    return "\n".join(lines)
+    parts: list[RenderableType] = [Text("\n".join(lines)), Text(), _operators(file)]
+    if file.quantization is not None and file.quantization.layers:
+        title = f"layers that lose most, of {len(file.worst)}; all are in --json"
+        table = plain(
+            None, "layer", "kind", "computes in", "relative error", "why", left=("layer", "computes in", "why")
+        )
+        for layer in file.worst[:MOST_LAYERS]:
+            cells = (layer.name, layer.kind, layer.stored, f"{layer.relative_l2_error:.2g}", layer.why)
+            table.add_row(*(Text(cell) for cell in cells))
+        parts += [Text(), Text(title, style="italic"), table]  # a table's own title wraps to its width
+    sentences = [*_remarks(file), *file.notes]
+    return [*parts, Text(), Text("\n".join(sentences))] if sentences else parts
 
 
 def _rounding(report: QuantizationReport) -> str:
@@ -147,25 +147,16 @@ def _operators(file: Inspection) -> Table:
     return table
 
 
-def _layers(file: Inspection) -> Table:
-    table = plain(None, "layer", "kind", "computes in", "relative error", "why", left=("layer", "computes in", "why"))
-    for layer in file.worst[:MOST_LAYERS]:
-        cells = (layer.name, layer.kind, layer.stored, f"{layer.relative_l2_error:.2g}", layer.why)
-        table.add_row(*(Text(cell) for cell in cells))
-    return table
-
-
-def _delegation(share: float, delegates: int) -> str:
-    if not delegates:
-        return "no operator runs in a delegate"
-    return f"{share:.0%} of the operators run in {delegates} delegate{'s' if delegates > 1 else ''}"
-
-
 def _remarks(file: Inspection) -> list[str]:
     """Sentences on the path that the file takes through its engine."""
     lines = []
     if file.delegated_share is not None:
-        lines.append(_delegation(file.delegated_share, file.delegates or 0))
+        count = file.delegates or 0
+        lines.append(
+            f"{file.delegated_share:.0%} of the operators run in {count} delegate{'s' * (count > 1)}"
+            if count
+            else "no operator runs in a delegate"
+        )
     if file.conversions:
         lines.append(f"conversions between types: {named(file.conversions)}")
     if file.runs:

@@ -105,7 +105,13 @@ def _costliest_first(costs: list[tuple[Cost, OperatorTime]]) -> Iterator[tuple[O
 def _timed_row(
     operator: OperatorTime, time_s: float, share: float, cumulative: float, profile: OperatorProfile
 ) -> OperatorRow:
-    least_s = roofline_s(operator, profile)
+    """Its roof is the larger of computing at the full rate and moving all bytes once: the least time it allows.
+
+    Williams, Waterman and Patterson, Roofline (2009), read as time instead of rate.
+    """
+    macs, traffic, least_s = operator.macs, operator.traffic_bytes, None
+    if macs is not None and traffic is not None and profile.roof_flop_per_s and profile.roof_bytes_per_s:
+        least_s = max(OPERATIONS_PER_MAC * macs / profile.roof_flop_per_s, traffic / profile.roof_bytes_per_s)
     return OperatorRow(
         name=operator.name,
         kind=operator.kind,
@@ -113,25 +119,11 @@ def _timed_row(
         time_s=time_s,
         share=share,
         cumulative_share=cumulative,
-        macs=operator.macs,
-        traffic_bytes=operator.traffic_bytes,
-        flop_per_s=OPERATIONS_PER_MAC * operator.macs / time_s if operator.macs and time_s else None,
+        macs=macs,
+        traffic_bytes=traffic,
+        flop_per_s=OPERATIONS_PER_MAC * macs / time_s if macs and time_s else None,
         roof_share=least_s / time_s if least_s is not None and time_s else None,
     )
-
-
-def roofline_s(operator: OperatorTime, profile: OperatorProfile) -> float | None:
-    """The least time the roofline allows: the larger of computing at the full rate and moving all bytes once.
-
-    Williams, Waterman and Patterson, Roofline (2009), read as time instead of rate. None where a cost or a limit is
-    not known.
-    """
-    if operator.macs is None or not profile.roof_flop_per_s:
-        return None
-    if operator.traffic_bytes is None or not profile.roof_bytes_per_s:
-        return None
-    computing = OPERATIONS_PER_MAC * operator.macs / profile.roof_flop_per_s
-    return max(computing, operator.traffic_bytes / profile.roof_bytes_per_s)
 
 
 def caption(profile: OperatorProfile) -> list[str]:
@@ -157,8 +149,25 @@ def caption(profile: OperatorProfile) -> list[str]:
 
 def table(profile: OperatorProfile, title: str, *, most: int = MOST_ROWS) -> list[RenderableType]:
     """The costliest `most` operators and what the table rests on; --json and the report have all of them."""
-    cells = _timed_cells(profile) if profile.is_timed else _counted_cells(profile)
-    columns = _TIMED if profile.is_timed else _COUNTED
+    if profile.is_timed:
+        columns: tuple[str, ...] = _TIMED
+        cells = _timed_cells(profile)
+    else:  # with the file's own names, those of unknown instructions last
+        ordered = sorted(profile.operators, key=lambda each: -_count(each, TOTAL))
+        total = sum(_count(each, TOTAL) for each in ordered)
+        columns, cells = (
+            _COUNTED,
+            [
+                (
+                    each.name,
+                    each.kind,
+                    show_count(_count(each, TOTAL)),
+                    f"{_count(each, TOTAL) / total:.1%}" if total else "-",
+                    *(show_count(_count(each, *names)) for names in CLASSES.values()),
+                )
+                for each in ordered
+            ],
+        )
     made = plain(Text(title), *columns, left=_WORDS)
     for row in cells[:most]:
         made.add_row(*map(Text, row))
@@ -187,22 +196,6 @@ def _timed_cells(profile: OperatorProfile) -> list[tuple[str, ...]]:
             f"{row.roof_share:.0%}" if row.roof_share is not None else "-",
         )
         for row in ranked(profile)
-    ]
-
-
-def _counted_cells(profile: OperatorProfile) -> list[tuple[str, ...]]:
-    """Operators with their own names, those of unknown instructions last."""
-    ordered = sorted(profile.operators, key=lambda each: -_count(each, TOTAL))
-    total = sum(_count(each, TOTAL) for each in ordered)
-    return [
-        (
-            each.name,
-            each.kind,
-            show_count(_count(each, TOTAL)),
-            f"{_count(each, TOTAL) / total:.1%}" if total else "-",
-            *(show_count(_count(each, *names)) for names in CLASSES.values()),
-        )
-        for each in ordered
     ]
 
 
@@ -244,18 +237,16 @@ def _track(title: str, profile: OperatorProfile, track: int) -> Iterator[dict[st
         yield {"name": what, "ph": "M", **place, "args": {"name": name}}
     begins = accumulate(profile.profiled_s, initial=0.0)
     for run, (begin_s, length_s) in enumerate(zip(begins, profile.profiled_s, strict=False)):
-        yield _event(f"inference {run + 1}", "inference", begin_s, length_s) | place
+        yield _event(f"inference {run + 1}", "inference", begin_s, length_s, {}) | place
         end_s = 0.0
         for operator in profile.operators:
             start_s = operator.start_s[run] if operator.start_s else end_s
             end_s = start_s + operator.time_s[run]
-            cost = {"MACs": operator.macs, "bytes": operator.traffic_bytes}
-            arguments = {"kind": operator.kind, "ran on": operator.unit, **cost}
+            costs = {"MACs": operator.macs, "bytes": operator.traffic_bytes}
+            arguments = {"kind": operator.kind, "ran on": operator.unit, **costs}
             yield _event(operator.name, operator.kind, begin_s + start_s, operator.time_s[run], arguments) | place
 
 
-def _event(
-    name: str, category: str, start_s: float, length_s: float, arguments: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def _event(name: str, category: str, start_s: float, length_s: float, arguments: dict[str, Any]) -> dict[str, Any]:
     times = {"ts": round(start_s * MICROSECONDS, 3), "dur": round(length_s * MICROSECONDS, 3)}
-    return {"name": name, "cat": category, "ph": "X", **times, "args": dict(arguments or {})}
+    return {"name": name, "cat": category, "ph": "X", **times, "args": arguments}

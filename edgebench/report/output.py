@@ -28,11 +28,6 @@ def json(value: Any) -> None:
     sys.stdout.write(document(value))
 
 
-def table(block: RenderableType) -> None:
-    """Prints one table."""
-    blocks(block)
-
-
 def blocks(*parts: RenderableType) -> None:
     """Prints renderables one under the other. A pipe or file gets wide lines, so that no column is cut."""
     console = wide_console(sys.stdout)

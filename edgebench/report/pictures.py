@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from edgebench.ground.errors import MissingPackage, UsageError, unknown
-from edgebench.ground.records import Result
 from edgebench.report import accuracy, operators, output, overview, plot_rows, stored
 from edgebench.report.stored import Key, Point, Stored
 from edgebench.report.theme import Look
@@ -98,22 +97,15 @@ def _pareto(store: Stored, series: Series, picture: Picture) -> Chart:
     if y not in plots.TRADES:
         raise unknown("quantity against latency", y, plots.TRADES)
     table = [overview.row(result, 1, known) for result in good]
-    rows = _placed(overview.points(table, [result.model.family for result in good]), y)
-    budgets = [{"latency_s": picture.latency_budget_s}] if picture.latency_budget_s else []
-    return plots.pareto(rows, y=y, budgets=budgets, look=picture.look)
-
-
-def _placed(rows: list[dict[str, Any]], y: str) -> list[dict[str, Any]]:
-    """The rows that have a place in the plot. Raises UsageError, with what is missing, when none has."""
-    from edgebench.report import plots
-
+    rows = overview.points(table, [result.model.family for result in good])
     field = plots.TRADES[y][0]
     placed = [row for row in rows if row["p50_s"] is not None and row[field] is not None]
     if not placed:
         missing = {name: sum(row[key] is None for row in rows) for name, key in (("latency", "p50_s"), (y, field))}
         lacking = [f"{count} of {len(rows)} results have no {name}" for name, count in missing.items() if count]
         raise UsageError(f"no result has both latency and {y} ({', '.join(lacking) or 'none succeeded'})")
-    return placed
+    budgets = [{"latency_s": picture.latency_budget_s}] if picture.latency_budget_s else []
+    return plots.pareto(placed, y=y, budgets=budgets, look=picture.look)
 
 
 def _history(series: Series, look: Look) -> Chart:
@@ -137,8 +129,13 @@ def _history(series: Series, look: Look) -> Chart:
 
 def _of_one(store: Stored, series: Series, picture: Picture) -> Chart:
     """A plot of one cell. Raises UsageError when several fit, or none has what the plot shows."""
+    from edgebench.report import plots
+
     able = [
-        (key, result) for key, points in series for result in [store.read(points[-1])] if _has(picture.kind, result)
+        (key, result)
+        for key, points in series
+        for result in [store.read(points[-1])]
+        if (result.operators and operators.shown(result.operators) if picture.kind == "operators" else result.samples_s)
     ]
     if not able:
         what = "operators; `edgebench profile --per-op` stores them" if picture.kind == "operators" else "samples"
@@ -148,26 +145,14 @@ def _of_one(store: Stored, series: Series, picture: Picture) -> Chart:
             f"{len(able)} cells fit, and this plot shows one: {CHOOSE} among {_named([key for key, _ in able])}"
         )
     [(key, result)] = able
-    chart = _cell_chart(picture, result)
+    held, samples_s, look = result.operators, result.samples_s, picture.look
+    if picture.kind == "operators" and held is not None:
+        chart = plots.operators(operators.shown(held), counted=not held.is_timed, look=look)
+    elif picture.kind == "spread":
+        chart = plots.spread(plot_rows.quantiles(samples_s), look=look)
+    else:
+        chart = plots.latency(plot_rows.in_order(samples_s), plot_rows.starts(samples_s), look=look)
     return chart.properties(title=key.label)
-
-
-def _has(kind: str, result: Result) -> bool:
-    if kind == "operators":
-        return result.operators is not None and bool(operators.shown(result.operators))
-    return bool(result.samples_s)
-
-
-def _cell_chart(picture: Picture, result: Result) -> Chart:
-    from edgebench.report import plots
-
-    if picture.kind == "operators" and result.operators is not None:
-        held = result.operators
-        return plots.operators(operators.shown(held), counted=not held.is_timed, look=picture.look)
-    samples_s = result.samples_s
-    if picture.kind == "spread":
-        return plots.spread(plot_rows.quantiles(samples_s), look=picture.look)
-    return plots.latency(plot_rows.in_order(samples_s), plot_rows.starts(samples_s), look=picture.look)
 
 
 def drawn(chart: Chart | ChartRow, suffix: str) -> bytes:

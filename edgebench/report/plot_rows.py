@@ -81,8 +81,8 @@ def processes(result: Result) -> list[dict[str, Any]]:
     return [
         {
             "process": number + 1,
-            "load_s": _at(result.load_s, number),
-            "first_s": _at(result.first_s, number),
+            "load_s": next(iter(result.load_s[number:]), None),
+            "first_s": next(iter(result.first_s[number:]), None),
             "runs": len(samples),
             "fastest_s": min(samples),
             "median_s": median(samples),
@@ -113,10 +113,6 @@ def notes(samples_s: Processes, most: int = MOST_POINTS) -> list[str]:
     return left_out
 
 
-def _at(values: Sequence[float], number: int) -> float | None:
-    return values[number] if number < len(values) else None
-
-
 def _pair(readings: Sequence[Any], process: int, name: str) -> list[float | None]:
     """The reading after warm-up and the one after the last run of a process."""
     both = readings[2 * process : 2 * process + 2]
@@ -144,7 +140,11 @@ def levels(name: str, stored: Sequence[Point]) -> tuple[list[dict[str, Any]], st
     """
     good = usable(stored)
     try:
-        starts = _changes([point.latency_s or 0.0 for point in good])
+        import numpy as np
+
+        from edgebench.compare.history import change_points
+
+        starts = change_points(np.array([point.latency_s or 0.0 for point in good]), THRESHOLD)
     except MissingPackage as error:
         return [], f"changes are not marked: {error}"
     parts = [good[begin:end] for begin, end in pairwise([0, *starts, len(good)])]
@@ -161,11 +161,3 @@ def levels(name: str, stored: Sequence[Point]) -> tuple[list[dict[str, Any]], st
 def usable(stored: Sequence[Point]) -> list[Point]:
     """The points with a latency that counts."""
     return [point for point in stored if point.status == "ok" and point.latency_s is not None]
-
-
-def _changes(latency_s: Sequence[float]) -> list[int]:
-    import numpy as np
-
-    from edgebench.compare.history import change_points
-
-    return change_points(np.array(latency_s), THRESHOLD)

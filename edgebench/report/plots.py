@@ -64,10 +64,11 @@ def pareto(rows: Rows, *, y: str = "size", budgets: Rows = (), look: Look = "lig
             rank="datum.y" if more else "-datum.y",
         )
     )
+    log, share = alt.Scale(type="log", nice=False, padding=16), alt.Scale(zero=False, padding=16)
     encoded = points.encode(
-        x=alt.X("x:Q", title="latency, p50 (ms)", scale=alt.Scale(type="log", nice=False, padding=16),
+        x=alt.X("x:Q", title="latency, p50 (ms)", scale=log,
                 axis=alt.Axis(values=MS_TICKS, labelExpr=AS_IS, tickCount=60)),
-        y=alt.Y("y:Q", title=title, scale=_share_or_log(more)),
+        y=alt.Y("y:Q", title=title, scale=share if more else log),
     )  # fmt: skip
     best = _frontier(points)
     path = best.mark_line(interpolate="step-after", strokeWidth=1.5, color=theme.colour("muted", look))
@@ -76,7 +77,14 @@ def pareto(rows: Rows, *, y: str = "size", budgets: Rows = (), look: Look = "lig
     names = best.mark_text(
         align=alt.ExprRef(f"{first} ? 'left' : 'right'"), dx=alt.ExprRef(f"{first} ? 9 : -8"), dy=-9, fontSize=10
     ).encode(text="label:N")
-    layers = [path.encode(order="x:Q"), _bubbles(encoded, y, look), names, _budget_line(look)]
+    line: alt.Chart = (
+        alt.Chart(alt.NamedData("budgets"))
+        .transform_filter("isValid(datum.latency_s)")
+        .transform_calculate(x="datum.latency_s * 1000")
+        .mark_rule(strokeDash=[5, 4], strokeWidth=1.5, color=theme.colour("bad", look))
+        .encode(x="x:Q", tooltip=[alt.Tooltip("x:Q", title="latency budget, ms", format=".4~g")])
+    )
+    layers = [path.encode(order="x:Q"), _bubbles(encoded, y, look), names, line]
     return _layered(
         layers, {"rows": list(rows), "budgets": list(budgets)}, look, description=f"{title} against latency"
     )
@@ -96,10 +104,6 @@ def _bubbles(encoded: alt.Chart, y: str, look: Look) -> alt.Chart:
     return drawn
 
 
-def _share_or_log(more: bool) -> alt.Scale:
-    return alt.Scale(zero=False, padding=16) if more else alt.Scale(type="log", nice=False, padding=16)
-
-
 def _frontier(points: alt.Chart) -> alt.Chart:
     """The points with a better y than every faster one."""
     faster_first: list[alt.SortField | dict[str, str]] = [alt.SortField("x"), alt.SortField("rank", order="descending")]
@@ -110,17 +114,6 @@ def _frontier(points: alt.Chart) -> alt.Chart:
         .encode(x="x:Q", y="y:Q")
     )
     return found
-
-
-def _budget_line(look: Look) -> alt.Chart:
-    line: alt.Chart = (
-        alt.Chart(alt.NamedData("budgets"))
-        .transform_filter("isValid(datum.latency_s)")
-        .transform_calculate(x="datum.latency_s * 1000")
-        .mark_rule(strokeDash=[5, 4], strokeWidth=1.5, color=theme.colour("bad", look))
-        .encode(x="x:Q", tooltip=[alt.Tooltip("x:Q", title="latency budget, ms", format=".4~g")])
-    )
-    return line
 
 
 def latency(samples: Rows, starts: Rows = (), *, look: Look = "light") -> Chart:
@@ -263,12 +256,21 @@ def comparison(rows: Rows, *, look: Look = "light") -> Chart:
 
 def curves(runs: Mapping[str, Sequence[Epoch]], look: Look = "light") -> alt.HConcatChart:
     """Returns three charts side by side: loss, error, and the gradient norms, by epoch."""
-    rows = [
-        {"epoch": row.epoch, "panel": panel, "what": what, "run": name, "value": value}
-        for name, epochs in runs.items()
-        for row in epochs
-        for panel, what, value in _curve_points(row)
-    ]
+    rows = []
+    for name, epochs in runs.items():
+        for each in epochs:
+            values = {
+                (LOSS, "training"): each.train_loss,
+                (LOSS, "validation"): each.val_loss,
+                (ERROR, "training"): 100 * (1 - each.train_accuracy),
+                (ERROR, "validation"): 100 * (1 - each.val_accuracy),
+                (GRADIENTS, "all layers"): each.gradient_norm,
+                (GRADIENTS, "first layer"): next(iter(each.layer_gradients.values()), each.gradient_norm),
+            }
+            rows += [
+                {"epoch": each.epoch, "panel": panel, "what": what, "run": name, "value": value}
+                for (panel, what), value in values.items()
+            ]
     charts = [_panel(panel, log=panel != ERROR, many=len(runs) > 1) for panel in (LOSS, ERROR, GRADIENTS)]
     row: alt.HConcatChart = alt.hconcat(*charts, datasets={"rows": rows}, description="a training, epoch by epoch")
     row = row.resolve_scale(strokeDash="independent").configure(**theme.config(look))
@@ -292,18 +294,6 @@ def _panel(panel: str, *, log: bool, many: bool) -> alt.Chart:
         .properties(width=PANEL, height=PANEL)
     )
     return lines
-
-
-def _curve_points(row: Epoch) -> list[tuple[str, str, float]]:
-    first = next(iter(row.layer_gradients.values()), row.gradient_norm)
-    return [
-        (LOSS, "training", row.train_loss),
-        (LOSS, "validation", row.val_loss),
-        (ERROR, "training", 100 * (1 - row.train_accuracy)),
-        (ERROR, "validation", 100 * (1 - row.val_accuracy)),
-        (GRADIENTS, "all layers", row.gradient_norm),
-        (GRADIENTS, "first layer", first),
-    ]
 
 
 def _bars_high(chart: Chart, count: int, look: Look) -> Chart:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from edgebench.ground.records import OperatorProfile, Parity, Result
+from edgebench.ground.records import OperatorProfile, Result
 from edgebench.ground.units import show_bytes, show_count, show_seconds
 from edgebench.report import accuracy, operators, output, rows
 from edgebench.report.overview import point
@@ -151,7 +151,9 @@ def _cells(result: Result) -> Row:
         "size": show_bytes(result.size_bytes),
         "params": show_count(result.parameters),
         "MACs": show_count(result.macs),
-        "parity": _parity(result.parity),
+        "parity": (
+            "-" if result.parity is None else f"{result.parity.range_error:.0e}" if result.parity.max_abs_error else "0"
+        ),
     }
 
 
@@ -161,10 +163,6 @@ def _interval(low: float | None, high: float | None) -> str:
         return "-"
     (number, _, unit), end = show_seconds(low).partition(" "), show_seconds(high)
     return f"{number}-{end}" if end.endswith(f" {unit}") else f"{number} {unit}-{end}"
-
-
-def _parity(parity: Parity | None) -> str:
-    return "-" if parity is None else f"{parity.range_error:.0e}" if parity.max_abs_error else "0"
 
 
 def _warnings(results: Sequence[Result]) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgebench.ground.records import Accuracy, ModelSpec, Parity, QuantizationReport, Result
+from edgebench.ground.records import Accuracy, ModelSpec, QuantizationReport, Result
 
 if TYPE_CHECKING:
     from edgebench.run.exporting import Outcome
 
 _PERCENTILES = ("p90", "p95", "p99")
+_PARITY = ("max_abs_error", "range_error", "relative_l2_error", "passed", "evaluated_by")
 
 
 def profile(result: Result) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def profile(result: Result) -> dict[str, Any]:
         "size_bytes": result.size_bytes,
         "parameters": result.parameters,
         "macs": result.macs,
-        "parity": _parity(result.parity),
+        "parity": {name: getattr(result.parity, name) for name in _PARITY} if result.parity else None,
         "accuracy": accuracy(result.accuracy),
         "warnings": list(result.warnings),
         "status": result.status,
@@ -128,13 +129,6 @@ def _share(count: int | None, images: int) -> dict[str, float] | None:
 def point(spec: ModelSpec) -> dict[str, Any]:
     """The network and its scaling point."""
     return {"model": spec.name, "width": spec.width, "depth": spec.depth, "resolution": spec.resolution}
-
-
-def _parity(parity: Parity | None) -> dict[str, Any] | None:
-    if parity is None:
-        return None
-    names = ("max_abs_error", "range_error", "relative_l2_error", "passed", "evaluated_by")
-    return {name: getattr(parity, name) for name in names}
 
 
 def _middle(values: tuple[float, ...]) -> float | None:

@@ -76,20 +76,25 @@ class Stored:
             with content.open("rb") as file:
                 file.seek(point.offset)
                 line = file.read(point.length)
-        for record in store.parse(line, name, _refuse):
+        told: list[str] = []
+        for record in store.parse(line, name, told.append):
             return record
-        raise UsageError(f"{name} changed while it was read: run the command again")
+        raise UsageError(f"{told[0] if told else f'{name} changed while it was read'}: run the command again")
 
     def _index(self, number: int, name: str, content: Content, on_warning: OnWarning) -> None:
         offset, torn = 0, False
         for line in _lines(content):
             try:
-                head = _decode(line)
+                head = _decoder.decode(line)
+                readable = head.schema <= SCHEMA
             except (msgspec.MsgspecError, UnicodeDecodeError):
+                readable = False
+            if not readable:
                 torn = torn or bool(line.strip())
             else:
-                self._add(head, Point(_epoch(head), _level(head, name), head.status, head.environment.commit or "",
-                                      number, offset, len(line)))  # fmt: skip
+                time_s, commit = moment(head.time, "a record").timestamp(), head.environment.commit or ""
+                point = Point(time_s, _level(head, name), head.status, commit, number, offset, len(line))
+                self._add(head, point)
             offset += len(line)
         if torn:  # the store knows how to say what is wrong, and whether it may be skipped
             data = content if isinstance(content, bytes) else content.read_bytes()
@@ -174,18 +179,6 @@ def _lines(content: Content) -> Iterator[bytes]:
         yield from file
 
 
-def _decode(line: bytes) -> _Head:
-    head = _decoder.decode(line)
-    if head.schema > SCHEMA:
-        raise msgspec.ValidationError("a newer schema")
-    return head
-
-
-def _epoch(head: _Head) -> float:
-    """Seconds since 1970; a time without a zone is UTC."""
-    return moment(head.time, "a record").timestamp()
-
-
 def _level(head: _Head, name: str) -> float | None:
     """The median of the processes' 10th percentiles, or the estimate. Raises UsageError for one not above zero."""
     if head.latency_s is None:
@@ -211,7 +204,3 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     if below == last:
         return ordered[last]
     return ordered[below] + (ordered[below + 1] - ordered[below]) * (place - below)
-
-
-def _refuse(sentence: str) -> None:
-    raise UsageError(f"{sentence}: run the command again")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from edgebench.ground.errors import MissingPackage
 from edgebench.report import output
-from edgebench.report.theme import Look
 from edgebench.training.records import Epoch, TrainingResult
 from edgebench.training.settings import KINDS
 
@@ -63,7 +62,7 @@ def curves_beside(trained: TrainingResult) -> list[str]:
     return []
 
 
-def write_curves(path: Path, runs: Mapping[str, Sequence[Epoch]], look: Look = "light") -> None:
+def write_curves(path: Path, runs: Mapping[str, Sequence[Epoch]]) -> None:
     """Draws loss, error and gradients of one or several runs, by name, as a PNG.
 
     Raises MissingPackage without the extra `report`, UsageError where the file cannot be written.
@@ -71,7 +70,7 @@ def write_curves(path: Path, runs: Mapping[str, Sequence[Epoch]], look: Look = "
     from edgebench.report.pictures import drawn
     from edgebench.report.plots import curves
 
-    output.write(path, drawn(curves(runs, look), ".png"))
+    output.write(path, drawn(curves(runs), ".png"))
 
 
 def grid(rows: Mapping[str, Pixels]) -> bytes:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgebench.estimate import fit, grid, regression
-from edgebench.estimate.crossvalidation import by_network, leave_out
+from edgebench.estimate.crossvalidation import leave_out
 from edgebench.estimate.form import TERMS
 from edgebench.estimate.reference import cells, pools
 from edgebench.machines.profiles import Calibration, LeaveOneOut, load, parse
@@ -39,7 +39,7 @@ def test_every_shipped_calibration_has_rows() -> None:
 
 def test_shipped_errors_are_those_of_left_out_networks() -> None:
     pool = next(pool for pool in POOLS if pool[0].pool == ("litert", "fp32", "arm", False))
-    errors = leave_out(pool, by_network)[("rpi4", "litert", "fp32", 1)]
+    errors = leave_out(pool, "network")[("rpi4", "litert", "fp32", 1)]
     shipped = load("rpi4").calibration("litert", "fp32", 1)
     assert shipped is not None
     off = np.abs(np.expm1(list(errors.values())))

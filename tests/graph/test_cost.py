@@ -43,8 +43,6 @@ def test_totals_are_sums_and_only_products_with_weights_are_macs() -> None:
 def test_bytes_follow_the_element_size() -> None:
     dense = Dense(name="f", inputs=("x",), shape=(1, 10), in_features=192)
     (cost,) = count(_chain(dense)).operators
-    assert cost.weight_bytes() == 4 * 1930
-    assert cost.weight_bytes(0.5) == 965
     assert cost.traffic_bytes(1) == 192 + 1930 + 10
 
 

@@ -124,7 +124,7 @@ def test_text_from_a_record_never_becomes_markup(choice: Choice) -> None:
 def test_the_report_shows_the_choice_of_a_folder(choice: Choice, tmp_path: Path) -> None:
     shown.save(choice, tmp_path / "chosen")
     assert shown.read(tmp_path / "chosen") == shown.read(tmp_path / "chosen" / "choice.json") == choice
-    from edgebench.estimate import estimate
+    from edgebench.estimate.estimator import estimate
     from edgebench.machines.profiles import load
     from edgebench.models.sketch import sketch
 

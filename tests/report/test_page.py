@@ -153,7 +153,7 @@ def test_the_vega_library_is_bundled_once(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     first = library.vega_library()
-    monkeypatch.setattr(library, "_bundle", lambda: pytest.fail("bundled again"))
+    monkeypatch.setattr("vl_convert.javascript_bundle", lambda _: pytest.fail("bundled again"))
     assert library.vega_library() == first
     assert "</script" not in first
 

@@ -21,7 +21,7 @@ FORMATS: Final = Registry(
     {
         "table": f"{_HERE}.sheet:plain",
         "markdown": f"{_HERE}.sheet:markdown",
-        "json": f"{_HERE}.build:json",
+        "json": "edgebench.report.output:document",
         "junit": f"{_HERE}.sheet:junit",
         "github": f"{_HERE}.sheet:github",
         "benchmark-action": f"{_HERE}.build:benchmark_action",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from edgebench.compare.ab import AbReport
 from edgebench.compare.gating import Gate, GateReport
 from edgebench.compare.metrics import METRICS
 from edgebench.compare.pairing import explain
-from edgebench.compare.records import Comparison, ComparisonReport, Difference
+from edgebench.compare.records import Comparison, ComparisonReport
 from edgebench.compare.sequential import is_bounded
 from edgebench.compare.statistics import QUANTILE
 from edgebench.compare.verdicts import percent
@@ -38,19 +39,21 @@ def comparison(report: ComparisonReport) -> Sheet:
         columns=("model", "file", "where", "metric", "base", "new", "new/base", "95% interval", "verdict"),
         numbers=frozenset({"base", "new", "new/base", "95% interval"}),
         lines=tuple(_comparison_line(row) for row in report.comparisons),
-        notes=(*_statistic(report), *_means(report), *_machine_notes(report), *report.notes),
+        notes=(*_notes(report), *report.notes),
         grouped=3,
     )
 
 
 def gates(report: GateReport) -> Sheet:
     """One line a budget, metric and result."""
+    held = {(row.provenance, row.confidence) for row in report.gates if row.confidence and row.low != row.high}
+    shares = ", ".join(f"{percent(share)} {how}" for how, share in sorted(held))
     return Sheet(
         title=f"{report.results_name} against {report.budgets_name}",
         columns=("budget", "metric", "provenance", "value", "interval", "allowed", "verdict"),
         numbers=frozenset({"value", "interval", "allowed"}),
         lines=tuple(_gate_line(row) for row in report.gates),
-        notes=tuple(_confidences(report)),
+        notes=(f"Intervals: {shares}",) if held else (),
     )
 
 
@@ -85,25 +88,20 @@ def ab(report: AbReport) -> Sheet:
 
 def differences(report: ComparisonReport) -> Sheet:
     """Every difference between the two sides, once, with what it does to a timing."""
-    seen: dict[Difference, int] = {}
     cells = {row.cell: row.differences for row in report.comparisons if row.differences}
-    for found in cells.values():
-        for difference in found:
-            seen[difference] = seen.get(difference, 0) + 1
+    seen = Counter(difference for found in cells.values() for difference in found)
+    lines = []
+    for each, count in seen.items():
+        weight = "decisive" if each.decisive else "minor"
+        texts = (each.name, each.base, each.new, str(count), weight, explain(each))
+        lines.append(Line(each.name, "", texts, "undecided" if each.decisive else "info", weight, ""))
     return Sheet(
         title=f"What differs between {report.base_name} and {report.new_name}",
         columns=("what", "base", "new", "cells", "weight", "what it does"),
         numbers=frozenset({"cells"}),
-        lines=tuple(_difference_line(each, count) for each, count in seen.items()),
+        lines=tuple(lines),
         notes=() if seen else ("Nothing that the results tell of their environments differs.",),
     )
-
-
-def _difference_line(difference: Difference, cells: int) -> Line:
-    weight = "decisive" if difference.decisive else "minor"
-    texts = (difference.name, difference.base, difference.new, str(cells), weight, explain(difference))
-    outcome: LineStatus = "undecided" if difference.decisive else "info"
-    return Line(difference.name, "", texts, outcome, weight, "")
 
 
 def _comparison_line(row: Comparison) -> Line:
@@ -147,34 +145,25 @@ def _gate_line(row: Gate) -> Line:
     bounded = row.low is not None and row.high is not None and row.low < row.high
     interval = _span(row.low, row.high, row.unit) if bounded else "-"
     name = row.cell.label if row.cell else row.budget
-    texts = (name, row.metric, row.provenance, show(row.value, row.unit), interval, _allowed(row), row.verdict)
+    least = f"{show(row.least, row.unit)} to " if row.least is not None else "up to "
+    texts = (
+        name,
+        row.metric,
+        row.provenance,
+        show(row.value, row.unit),
+        interval,
+        least + (show(row.most, row.unit) if row.most is not None else "any"),
+        row.verdict,
+    )
     return Line(name, row.metric, texts, _OUTCOMES[row.verdict], row.verdict, row.reason)
 
 
-def _confidences(report: GateReport) -> Iterator[str]:
-    """Which confidence the intervals have, by how their numbers came about."""
-    held = {(row.provenance, row.confidence) for row in report.gates if row.confidence and row.low != row.high}
-    if held:
-        yield f"Intervals: {', '.join(f'{percent(share)} {how}' for how, share in sorted(held))}"
-
-
-def _allowed(row: Gate) -> str:
-    least = f"{show(row.least, row.unit)} to " if row.least is not None else "up to "
-    return least + (show(row.most, row.unit) if row.most is not None else "any")
-
-
-def _statistic(report: ComparisonReport) -> Iterator[str]:
+def _notes(report: ComparisonReport) -> Iterator[str]:
     if any(row.metric == "latency" and row.cell.provenance == "measured" for row in report.comparisons):
         yield f"Latency: the {QUANTILE * 100:.0f}th percentile of each process, and the median over processes of these"
-
-
-def _means(report: ComparisonReport) -> Iterator[str]:
     if report.geometric_means:
         parts = (f"{each.metric} {each.ratio:.3f} ({each.cells})" for each in report.geometric_means)
         yield f"Geometric mean of new/base (cells): {', '.join(parts)}"
-
-
-def _machine_notes(report: ComparisonReport) -> Iterator[str]:
     decisive = dict.fromkeys(
         str(difference) for row in report.comparisons for difference in row.differences if difference.decisive
     )
@@ -204,11 +193,6 @@ def _span(low: float | None, high: float | None, unit: str) -> str:
 _UNITS: Final = {"s": (1e3, "ms"), "B": (1e-6, "MB"), "1": (1.0, "")}
 
 
-def json(report: Any) -> str:
-    """Any record as one indented JSON document, in base units."""
-    return output.document(report)
-
-
 def benchmark_action(report: ComparisonReport) -> str:
     """The customSmallerIsBetter JSON of github-action-benchmark (its README, "tool"): one entry a new value.
 
@@ -216,14 +200,13 @@ def benchmark_action(report: ComparisonReport) -> str:
     """
     if not isinstance(report, ComparisonReport):
         raise UsageError("benchmark-action is a format of `edgebench compare` only; use json")
-    return json([_entry(row) for row in report.comparisons if row.new is not None])
-
-
-def _entry(row: Comparison) -> dict[str, Any]:
-    factor, unit = _UNITS[row.unit]
-    value = (row.new or 0.0) * factor
-    entry: dict[str, Any] = {"name": f"{row.cell.label}: {METRICS[row.metric].title}", "unit": unit, "value": value}
-    if row.low is not None and row.high is not None and row.ratio:
-        entry["range"] = f"± {value * (row.high - row.low) / 2 / row.ratio:.3g}"
-    entry["extra"] = f"{wording(row)}: {row.reason}"
-    return entry
+    entries = []
+    for row in report.comparisons:
+        if row.new is not None:
+            factor, unit = _UNITS[row.unit]
+            value = row.new * factor
+            entry = {"name": f"{row.cell.label}: {METRICS[row.metric].title}", "unit": unit, "value": value}
+            if row.low is not None and row.high is not None and row.ratio:
+                entry["range"] = f"± {value * (row.high - row.low) / 2 / row.ratio:.3g}"
+            entries.append({**entry, "extra": f"{wording(row)}: {row.reason}"})
+    return output.document(entries)

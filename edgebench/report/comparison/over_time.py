@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
@@ -89,22 +89,18 @@ def _line(series: Series, point: Point, count: int, latency_s: float, change: Ch
 
 
 def _notes(series: Series) -> Iterator[str]:
-    yield f"{series.name}: {_trend(series.points)}"
+    # The medians of up to 40 stretches as bars, from the fastest to the slowest.
+    values = np.array([point.latency_s for point in series.points])
+    medians = np.array([np.median(part) for part in np.array_split(values, min(_TREND_WIDTH, len(values)))])
+    low, high = float(medians.min()), float(medians.max())
+    steps = np.zeros(len(medians)) if high == low else (medians - low) / (high - low)
+    bars = "".join(_BARS[round(step * (len(_BARS) - 1))] for step in steps)
+    yield f"{series.name}: {bars} {show_seconds(low)} to {show_seconds(high)}"
     bad = series.first_bad
     if bad is not None:
         commits = f"first bad commit {_short(bad.first.commit)}, last good {_short(bad.last_before.commit)}"
         also = f"; with it changed {', '.join(bad.also_changed)}" if bad.also_changed else ""
         yield f"{series.name}: {commits}{also}"
-
-
-def _trend(points: Sequence[Point]) -> str:
-    """The medians of up to 40 stretches as bars, from the fastest to the slowest."""
-    values = np.array([point.latency_s for point in points])
-    medians = np.array([np.median(part) for part in np.array_split(values, min(_TREND_WIDTH, len(values)))])
-    span = medians.max() - medians.min()
-    steps = np.zeros(len(medians)) if span == 0 else (medians - medians.min()) / span
-    bars = "".join(_BARS[round(step * (len(_BARS) - 1))] for step in steps)
-    return f"{bars} {show_seconds(float(medians.min()))} to {show_seconds(float(medians.max()))}"
 
 
 def _day(time: datetime) -> str:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
-
-if TYPE_CHECKING:
-    from xml.etree import ElementTree
 
 LineStatus = Literal["fail", "undecided", "better", "pass", "info"]
 
@@ -67,9 +65,7 @@ class Sheet:
     @property
     def summary(self) -> str:
         """1 slower, 2 inconclusive, 9 same."""
-        counts: dict[str, int] = {}
-        for line in filter(lambda line: line.counted, self.sorted_lines):
-            counts[line.verdict] = counts.get(line.verdict, 0) + 1
+        counts = Counter(line.verdict for line in self.sorted_lines if line.counted)
         return ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "nothing to list"
 
 
@@ -91,7 +87,13 @@ def table(sheet: Sheet) -> list[RenderableType]:
         *texts, verdict = (*(about if about != above else ("",) * len(about)), *line.texts[sheet.grouped :])
         above = about
         shown.add_row(*map(_text, texts), Text(verdict, style=_STYLES[line.outcome]))
-    return [shown, Text(sheet.summary, style="bold"), *_reasons(sheet), *notes]
+    reasons = [
+        _text(text)
+        for line in sheet.sorted_lines
+        if line.outcome in ("fail", "undecided") and line.reason
+        for text in (f"! {line.title}: {line.reason}", *(f"    {detail}" for detail in line.details))
+    ]
+    return [shown, Text(sheet.summary, style="bold"), *reasons, *notes]
 
 
 def plain(sheet: Sheet) -> str:
@@ -120,13 +122,6 @@ def vertical(sheet: Sheet) -> Iterator[str]:
     yield sheet.summary
 
 
-def _reasons(sheet: Sheet) -> Iterator[Text]:
-    for line in sheet.sorted_lines:
-        if line.outcome in ("fail", "undecided") and line.reason:
-            yield _text(f"! {line.title}: {line.reason}")
-            yield from (_text(f"    {detail}") for detail in line.details)
-
-
 def _text(text: str) -> Text:
     """Text without the control characters that a terminal would act upon."""
     return Text(_legible(text))
@@ -147,7 +142,16 @@ def markdown(sheet: Sheet) -> str:
     urgent = [line for line in sheet.sorted_lines if line.outcome in ("fail", "undecided")]
     parts = [f"### {escape(sheet.title)}", f"**{escape(sheet.summary)}**"]
     if urgent:
-        parts += [_markdown_table(sheet, urgent), "\n".join(_markdown_reasons(urgent))]
+        reasons = [
+            text
+            for line in urgent
+            if line.reason
+            for text in (
+                f"- {escape(line.title)}: {escape(line.reason)}",
+                *(f"  - {escape(detail)}" for detail in line.details),
+            )
+        ]
+        parts += [_markdown_table(sheet, urgent), "\n".join(reasons)]
     if len(sheet.lines) > len(urgent):
         whole = _markdown_table(sheet, sheet.lines)
         parts.append(f"<details><summary>All {len(sheet.lines)} lines</summary>\n\n{whole}\n\n</details>")
@@ -160,12 +164,6 @@ def _markdown_table(sheet: Sheet, lines: Sequence[Line]) -> str:
     rule = ["---", *("---:" if column in sheet.numbers else "---" for column in sheet.columns)]
     rows = [[_MARKS[line.outcome], *map(escape, line.texts)] for line in lines]
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])
-
-
-def _markdown_reasons(lines: Iterable[Line]) -> Iterable[str]:
-    for line in filter(lambda line: line.reason, lines):
-        yield f"- {escape(line.title)}: {escape(line.reason)}"
-        yield from (f"  - {escape(detail)}" for detail in line.details)
 
 
 def escape(text: str) -> str:
@@ -188,16 +186,12 @@ def github(sheet: Sheet) -> str:
 
 def command(level: str, title: str, message: str) -> str:
     """One workflow command: an annotation of that level (error, warning, notice)."""
-    return f"::{level} title={_property(title)}::{_data(message)}"
+    return f"::{level} title={_data(title).replace(':', '%3A').replace(',', '%2C')}::{_data(message)}"
 
 
 def _data(text: str) -> str:
     """Escaped as @actions/toolkit does (packages/core/src/command.ts), so that no text can begin a command."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 # Characters that XML 1.0 cannot hold, not even escaped.
@@ -218,25 +212,18 @@ def junit(sheet: Sheet) -> str:
         skipped=str(outcomes.count("info")),
     )
     for line in sheet.lines:
-        _case(suite, line)
+        name = _legal(line.aspect or line.verdict)
+        case = ElementTree.SubElement(suite, "testcase", classname=_legal(line.name), name=name)
+        kind = {"fail": "failure", "undecided": "error", "info": "skipped"}.get(line.outcome)
+        if kind is not None:
+            told = ElementTree.SubElement(case, kind, message=_legal(f"{line.verdict}: {line.reason}"))
+            if kind != "skipped":
+                told.set("type", _legal(line.verdict))
+                told.text = _legal("\n".join((" | ".join(line.texts), *line.details)))
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
-
-
-def _case(suite: ElementTree.Element, line: Line) -> None:
-    name = _legal(line.aspect or line.verdict)
-    from xml.etree import ElementTree
-
-    case = ElementTree.SubElement(suite, "testcase", classname=_legal(line.name), name=name)
-    kind = {"fail": "failure", "undecided": "error", "info": "skipped"}.get(line.outcome)
-    if kind is None:
-        return
-    told = ElementTree.SubElement(case, kind, message=_legal(f"{line.verdict}: {line.reason}"))
-    if kind != "skipped":
-        told.set("type", _legal(line.verdict))
-        told.text = _legal("\n".join((" | ".join(line.texts), *line.details)))
 
 
 def _legal(text: str) -> str:

@@ -14,11 +14,10 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from edgebench.compare.records import ComparisonReport
 from edgebench.ground.errors import MissingPackage, UsageError
 from edgebench.ground.paths import cache_folder
 from edgebench.report import accuracy, output, stored, theme
-from edgebench.report.page.payload import Limits, PageRequest, payload
+from edgebench.report.page.payload import PageRequest, payload
 
 SCRIPTS = ("1_elements", "2_numbers", "3_table", "4_charts", "5_overview", "6_details", "7_rest")
 
@@ -31,9 +30,14 @@ def page(data: dict[str, Any], sections: str = "") -> str:
     The content security policy allows the page's own scripts by their hashes and forbids every request, so that text
     from a record could do nothing even if it became markup.
     """
-    library, script = vega_library(), _script()
+    library = vega_library()
+    # One function, so that none of the scripts' names is global.
+    script = '(() => {\n"use strict";\n' + "\n".join(_asset(f"{name}.js") for name in SCRIPTS) + "})();\n"
+    digests = (hashlib.sha256(each.encode()).digest() for each in (library, script))
+    allowed = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     return Template(_asset("page.html")).substitute(
-        policy=_policy(library, script),
+        policy=f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'",
         style=theme.css() + _asset("page.css"),
         data=_embedded(data),
         sections=sections,
@@ -41,12 +45,6 @@ def page(data: dict[str, Any], sections: str = "") -> str:
         library=library,
         script=script,
     )
-
-
-def _policy(*scripts: str) -> str:
-    digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
-    allowed = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
-    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'"
 
 
 def _embedded(value: Any) -> str:
@@ -67,11 +65,6 @@ def _charts() -> dict[str, Any]:
     return {name: plots.described(chart) for name, chart in made.items()}
 
 
-def _script() -> str:
-    """The page's scripts as one function, so that none of their names is global."""
-    return '(() => {\n"use strict";\n' + "\n".join(_asset(f"{name}.js") for name in SCRIPTS) + "})();\n"
-
-
 @cache
 def _asset(name: str) -> str:
     return (files("edgebench.report.page") / "assets" / name).read_text("utf-8")
@@ -85,31 +78,22 @@ def vega_library() -> str:
 
     Raises MissingPackage without vl-convert.
     """
-    kept = _kept()
-    try:
-        return kept.read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        bundle = _bundle()
-    with suppress(UsageError):  # a cache that cannot be written is only slower
-        output.write(kept, bundle.encode())
-    return bundle
-
-
-def _bundle() -> str:
-    import vl_convert
-
-    text: str = vl_convert.javascript_bundle(SNIPPET)
-    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
-
-
-def _kept() -> Path:
-    """Where the bundle of this version of vl-convert is kept."""
     try:
         name = version("vl-convert-python")
     except PackageNotFoundError as error:
         raise MissingPackage("vl-convert-python", "report", "the report's plots") from error
     marker = hashlib.sha256(SNIPPET.encode()).hexdigest()[:8]
-    return cache_folder() / f"vega-{name}-{marker}.js"
+    kept = cache_folder() / f"vega-{name}-{marker}.js"
+    try:
+        return kept.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        import vl_convert
+
+        text: str = vl_convert.javascript_bundle(SNIPPET)
+        bundle = text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    with suppress(UsageError):  # a cache that cannot be written is only slower
+        output.write(kept, bundle.encode())
+    return bundle
 
 
 def write_report(
@@ -122,7 +106,6 @@ def write_report(
     latency_budget_s: float | None = None,
     memory_budget_bytes: float | None = None,
     on_warning: Callable[[str], None],
-    limits: Limits | None = None,
 ) -> None:
     """Writes the page of the results that `source` names, compared with those of `base` where it is given.
 
@@ -138,7 +121,13 @@ def write_report(
 
     known = accuracy.read(accuracies) if accuracies else accuracy.Accuracies()
     results = stored.load(source, on_warning=warn)
-    comparison = _compared(base, source, results, warn) if base else None
+    comparison = None
+    if base:
+        from edgebench.compare import sources
+        from edgebench.compare.comparing import Settings, compare
+
+        newest = [results.read(points[-1]) for points in results.series.values()]
+        comparison = compare(sources.load(base, on_warning=warn), newest, Settings(), names=(base, source))
     given = {"latency_s": latency_budget_s, "memory_bytes": memory_budget_bytes}
     request = PageRequest(
         source=source,
@@ -146,22 +135,10 @@ def write_report(
         budgets={name: value for name, value in given.items() if value is not None},
         comparison=comparison,
         warnings=tuple(warnings),
-        limits=limits or Limits(),
     )
-    output.write(path, page(payload(results, request), _choice(choice)).encode())
+    section = ""
+    if choice is not None:
+        from edgebench.report import choice as chosen
 
-
-def _choice(path: Path | None) -> str:
-    if path is None:
-        return ""
-    from edgebench.report import choice
-
-    return choice.section(choice.read(path))
-
-
-def _compared(base: str, source: str, results: stored.Stored, warn: Callable[[str], None]) -> ComparisonReport:
-    from edgebench.compare import sources
-    from edgebench.compare.comparing import Settings, compare
-
-    newest = [results.read(points[-1]) for points in results.series.values()]
-    return compare(sources.load(base, on_warning=warn), newest, Settings(), names=(base, source))
+        section = chosen.section(chosen.read(choice))
+    output.write(path, page(payload(results, request), section).encode())

@@ -115,7 +115,17 @@ class _Page:
         """Takes one cell with its newest record."""
         self.rows.append(overview.row(result, len(points), self.request.accuracies))
         self.families.append(result.model.family)
-        self.cells.append(_facts(key.label, result))
+        self.cells.append(
+            {
+                "label": key.label,
+                "confidence": result.latency.confidence if result.latency and result.latency.is_bounded else None,
+                "id": result.id,
+                "file": result.artifact_sha256,
+                "version": result.runtime_version,
+                "warnings": list(result.warnings),
+                "error": result.error,
+            }
+        )
         self.surroundings.add(result)
         self._add_details(number, result)
         self._add_history(number, key.label, points)
@@ -124,12 +134,22 @@ class _Page:
         limits = self.request.limits
         if result.samples_s:
             if len(self.samples) < limits.sample_cells:
-                self.samples[number] = _samples(result)
+                self.samples[number] = {
+                    "samples": plot_rows.in_order(result.samples_s),
+                    "starts": plot_rows.starts(result.samples_s),
+                    "quantiles": plot_rows.quantiles(result.samples_s),
+                    "processes": plot_rows.processes(result),
+                    "notes": plot_rows.notes(result.samples_s),
+                }
             else:
                 self.leave_out(1, "older cells, whose samples are only in the results folder")
         if result.operators is not None and operators.shown(result.operators):
             if len(self.operators) < limits.operator_cells:
-                self.operators[number] = _operators(result)
+                self.operators[number] = {
+                    "counted": not result.operators.is_timed,
+                    "operators": operators.shown(result.operators),
+                    "caption": operators.caption(result.operators),
+                }
             else:
                 self.leave_out(1, "older cells, whose operators are only in the results folder")
 
@@ -155,8 +175,18 @@ class _Page:
         request = self.request
         environments = self.surroundings.environments
         self.leave_out(max(0, len(environments) - request.limits.environments), "more machines or sets of versions")
+        from edgebench.ground.version import __version__
+
         return {
-            "meta": self._meta(stored),
+            "meta": {
+                "source": self.request.source,
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                "version": __version__,
+                "records": stored.count,
+                "cells": len(stored.series),
+                "left_out": [f"{count:,} {what}" for what, count in self.left_out.items()],
+                "notes": [*self.warnings, *self.request.warnings],
+            },
             "columns": [vars(column) for column in overview.COLUMNS],
             "rows": self.rows,
             "families": self.families,
@@ -169,52 +199,6 @@ class _Page:
             "budgets": [request.budgets] if request.budgets else [],
             "comparison": compared(request.comparison) if request.comparison else None,
         }
-
-    def _meta(self, stored: Stored) -> dict[str, Any]:
-        from edgebench.ground.version import __version__
-
-        return {
-            "source": self.request.source,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "version": __version__,
-            "records": stored.count,
-            "cells": len(stored.series),
-            "left_out": [f"{count:,} {what}" for what, count in self.left_out.items()],
-            "notes": [*self.warnings, *self.request.warnings],
-        }
-
-
-def _facts(label: str, result: Result) -> dict[str, Any]:
-    """What the details of a row say beside its numbers."""
-    return {
-        "label": label,
-        "confidence": result.latency.confidence if result.latency and result.latency.is_bounded else None,
-        "id": result.id,
-        "file": result.artifact_sha256,
-        "version": result.runtime_version,
-        "warnings": list(result.warnings),
-        "error": result.error,
-    }
-
-
-def _samples(result: Result) -> dict[str, Any]:
-    return {
-        "samples": plot_rows.in_order(result.samples_s),
-        "starts": plot_rows.starts(result.samples_s),
-        "quantiles": plot_rows.quantiles(result.samples_s),
-        "processes": plot_rows.processes(result),
-        "notes": plot_rows.notes(result.samples_s),
-    }
-
-
-def _operators(result: Result) -> dict[str, Any]:
-    if result.operators is None:
-        return {}
-    return {
-        "counted": not result.operators.is_timed,
-        "operators": operators.shown(result.operators),
-        "caption": operators.caption(result.operators),
-    }
 
 
 def compared(report: ComparisonReport) -> dict[str, Any]:
@@ -255,16 +239,11 @@ def _facts_of(environment: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
             continue
         if isinstance(value, Mapping):
             yield name, ", ".join(f"{key} {version}" for key, version in value.items())
-        else:
-            yield name.removesuffix("_bytes").replace("_", " "), _text(name, value)
-
-
-def _text(name: str, value: object) -> str:
-    if isinstance(value, int | float) and name.endswith("_bytes"):
-        return f"{value / 2**30:.1f} GiB"
-    if isinstance(value, int | float) and name.endswith("_hz"):
-        return f"{value / 1e9:.2f} GHz"
-    return str(value)
+            continue
+        text = str(value)
+        if isinstance(value, int | float) and name.endswith(("_bytes", "_hz")):
+            text = f"{value / 2**30:.1f} GiB" if name.endswith("_bytes") else f"{value / 1e9:.2f} GHz"
+        yield name.removesuffix("_bytes").replace("_", " "), text
 
 
 def scenario(of: Scenario) -> str:
@@ -280,10 +259,7 @@ def _calibrated(result: Result) -> str:
     """What a number that no clock gave rests on."""
     share = f"{result.latency.confidence:.0%}" if result.latency else "a stated share"
     on, where = result.calibrated_on, f"for {result.device} with {result.runtime}"
+    begin = f"Estimated {where}: from the network's graph, calibrated on {on or 'one that the record does not name'}"
     if result.scenario:
         begin = f"Emulated {where} (the time is not measured): from {on}"
-    else:
-        begin = (
-            f"Estimated {where}: from the network's graph, calibrated on {on or 'one that the record does not name'}"
-        )
     return f"{begin}; the interval should hold the device's median in {share} of cases."
