@@ -258,7 +258,8 @@ def scale(asked: options.Scale) -> Choice:
 @keywords(options.Sweep)
 def sweep(asked: options.Sweep) -> Swept:
     """Runs the missing cells of a sweep file; interrupted or killed, the same call goes on where it was."""
-    from edgebench.ground.paths import cache_folder
+    from edgebench.ground import store
+    from edgebench.ground.paths import alone, cache_folder
     from edgebench.run import sweep
     from edgebench.run.sweep.driver import Workers
     from edgebench.run.sweep.local import LocalWorkers
@@ -270,7 +271,9 @@ def sweep(asked: options.Sweep) -> Swept:
         from edgebench.run.sweep.cluster import RayWorkers
 
         workers = RayWorkers(asked.ray, artifacts)
-    run = sweep.run(cells, workers, results, retry_failed=asked.retry_failed, on_progress=asked.on_progress)
+    store.check_writable(results)
+    with alone(results / f".{Path(asked.file).stem}.sweep.lock", f"a sweep of {asked.file} into {results}"):
+        run = sweep.run(cells, workers, results, retry_failed=asked.retry_failed, on_progress=asked.on_progress)
     return Swept(len(cells), run, str(results))
 
 

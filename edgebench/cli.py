@@ -1,18 +1,25 @@
 """The command line: its commands are in edgebench/commands/, their options in edgebench/run/options.py.
 
 Exit codes: 0 fine, 1 regression or over budget, 2 usage or bad input, 3 inconclusive, 4 export or device failure,
-130 interrupted. An error is one sentence on standard error; `--debug` adds its traceback.
+70 a fault of edgebench, 74 output that could not be written, 130 interrupted, 143 terminated. An error is one sentence
+on standard error; `--debug` adds its traceback.
 """
 
+import errno
+import io
 import os
+import signal
 import sys
 from importlib import import_module
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
-from edgebench.ground.errors import EdgebenchError
+from edgebench.ground.errors import EdgebenchError, JobError
 from edgebench.ground.version import __version__
+
+FAULT, OUTPUT_FAILED, INTERRUPTED, TERMINATED = 70, 74, 130, 143  # the first two as in sysexits.h
+NO_OUTPUT: Final = (errno.ENOSPC, errno.EBADF, errno.EIO, errno.EFBIG, errno.EDQUOT)
 
 COMMANDS: Final = {
     "models": "networks",
@@ -62,19 +69,104 @@ def app(debug: bool) -> None:
         os.environ["EDGEBENCH_DEBUG"] = "1"
 
 
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
 def main() -> None:
     """Runs the command line and exits with the code that edgebench/ground/errors.py documents."""
+    signal.signal(signal.SIGTERM, _terminated)
+    code = _run()
+    # An interrupt that went through code in a string, such as torch generates, leaves a mark on CPython: it would end
+    # with the signal whatever the exit code. Running a string takes the mark away.
+    exec("")
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Runs a command and returns its exit code; whatever escapes becomes one sentence."""
     try:
-        app()
+        _keep_for_results()
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except _Terminated:
+        return TERMINATED
+    except SystemExit as error:  # click raises none here, and neither do we
+        return _said(error, "a network's own code called sys.exit: it must return its outputs", JobError.exit_code)
+    except BrokenPipeError:  # the reader (head, less) has gone
+        return _quietly(OUTPUT_FAILED)
     except EdgebenchError as error:
-        if os.environ.get("EDGEBENCH_DEBUG"):
-            raise
-        print(f"edgebench: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader (head, less) has gone; give Python a place to flush to, and end quietly.
+        return _said(error, str(error), error.exit_code)
+    except OSError as error:
+        if error.filename is not None or error.errno not in NO_OUTPUT:
+            return _unexpected(error)
+        return _quietly(
+            _said(error, f"the output could not be written: {(error.strerror or 'it failed').lower()}", OUTPUT_FAILED)
+        )
+    except Exception as error:
+        return _unexpected(error)
+    return code if isinstance(code, int) else 0
+
+
+def _keep_for_results() -> None:
+    """Leaves standard output to results: what a network, an engine or a child writes to descriptor 1 joins the errors.
+
+    Raises OSError where standard output is closed, before a command does work that nobody would see.
+    """
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "standard output is closed")
+    try:
+        if sys.stdout.fileno() != 1:
+            return
+    except io.UnsupportedOperation:  # a test's or a notebook's own stream
+        return
+    sys.stdout = os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)
+    os.dup2(2, 1)
+
+
+def _terminated(signum: int, frame: object) -> NoReturn:
+    """Ends as an interrupt does, so that temporary files are removed and workers ended on the way."""
+    raise _Terminated
+
+
+def _said(error: BaseException, sentence: str, code: int) -> int:
+    if os.environ.get("EDGEBENCH_DEBUG"):
+        raise error
+    print(f"edgebench: {sentence}", file=sys.stderr)
+    return code
+
+
+def _quietly(code: int) -> int:
+    """Gives Python a place to flush what it holds to when it ends."""
+    if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    return code
+
+
+def _unexpected(error: Exception) -> int:
+    """Keeps what a report of a fault in edgebench needs in a file, and says where."""
+    import platform
+    import time
+    import traceback
+
+    from edgebench.ground.paths import cache_folder, write
+
+    path = cache_folder() / "faults" / f"{time.strftime('%Y-%m-%dT%H%M%S')}-{os.getpid()}.txt"
+    where = f"edgebench {__version__}, Python {platform.python_version()}, {platform.platform()}"
+    trace = "".join(traceback.format_exception(error))
+    try:
+        write(path, f"{where}\n{sys.argv}\n\n{trace}")
+        report = str(path)
+    except EdgebenchError:
+        report = "what --debug prints"
+    text = (str(error).splitlines() or ["no message"])[0][:200]
+    sentence = f"this is a fault of edgebench ({type(error).__name__}: {text}): please report it with {report}"
+    return _said(error, sentence, FAULT)
 
 
 if __name__ == "__main__":

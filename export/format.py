@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -117,6 +116,8 @@ def packages(spec: ExportSpec) -> tuple[str, ...]:
 
 def installed_version(package: str) -> str | None:
     """Returns a package's version from the installed metadata, without importing it; None where it is absent."""
+    from importlib.metadata import PackageNotFoundError, version  # the slowest import of `edgebench devices`
+
     try:
         return version(package)
     except PackageNotFoundError:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from edgebench.formats.network import Exporter, Network
 
+ENDED = "the network's own code called sys.exit: it must return its outputs"
 LONGEST = 300  # characters of a converter's own message
 FULL = (errno.ENOSPC, errno.EFBIG)
 COREML_WRITER = "FileWriter"  # coremltools' own; it says no more than that it failed
@@ -133,13 +134,15 @@ def _attempt(
         if isinstance(error, JobError):
             return error
         raise
+    except SystemExit as error:
+        return _failed(ENDED, error)
     except Exception as error:
         if is_full(error):
             return _failed(no_space(target), error)
         return _failed(f"{export.format} {export.precision} export failed: {one_sentence(error)}", error)
 
 
-def _failed(sentence: str, error: Exception) -> ExportError:
+def _failed(sentence: str, error: BaseException) -> ExportError:
     failure = ExportError(sentence)
     failure.__cause__ = error
     return failure

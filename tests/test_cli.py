@@ -232,3 +232,90 @@ def test_interrupt_keeps_finished_cells_and_exits_130(tmp_path: Path) -> None:
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert out == "" and "interrupted" in err
+
+
+UNRULY = """
+import os, sys
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, quits):
+        super().__init__()
+        self.quits, self.layer = quits, nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        if self.quits:
+            sys.exit(0)
+        return self.layer(x).mean((2, 3))
+
+
+def quits():
+    return Net(True).eval()
+
+
+def loud():
+    os.write(1, b"past Python")
+    print("through Python")
+    return Net(False).eval()
+"""
+
+
+@pytest.fixture
+def unruly(tmp_path: Path) -> Path:
+    (tmp_path / "unruly.py").write_text(UNRULY)
+    return tmp_path
+
+
+def test_what_a_network_prints_never_reaches_the_document(unruly: Path) -> None:
+    command = ("export", "unruly.py:loud", "--input", "3x16x16", "--fmt", "torch", "-o", "out")
+    [row] = rows(*command, cwd=unruly)
+    assert row["status"] == "ok"
+
+
+@pytest.mark.parametrize("command", ["export", "profile"])
+def test_a_network_that_ends_the_process_is_a_failure(unruly: Path, command: str) -> None:
+    done = run(command, "unruly.py:quits", "--input", "3x16x16", "--fmt", "torch", cwd=unruly)
+    assert done.returncode == 4
+    assert "called sys.exit" in done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_output_that_cannot_be_written_has_a_code_of_its_own() -> None:
+    command = [sys.executable, "-m", "edgebench.cli", "models"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (
+        74,
+        "edgebench: the output could not be written: no space left on device\n",
+    )
+    closed = subprocess.run(
+        ["sh", "-c", '"$0" -m edgebench.cli models >&-', sys.executable], stderr=-1, text=True, timeout=60, check=False
+    )
+    assert (closed.returncode, closed.stderr.count("\n")) == (74, 1)
+
+
+def test_a_fault_is_one_sentence_and_a_file(tmp_path: Path) -> None:
+    script = (
+        "import sys; from edgebench import cli; import edgebench.commands.networks as networks\n"
+        "networks.models.callback = lambda **_: 1 / 0\n"
+        "sys.argv = ['edgebench', 'models']; cli.main()"
+    )
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 70
+    assert done.stderr.startswith("edgebench: this is a fault of edgebench (ZeroDivisionError")
+    [kept] = (tmp_path / "edgebench" / "faults").iterdir()
+    assert str(kept) in done.stderr
+    assert "ZeroDivisionError: division by zero" in kept.read_text() and "Traceback" not in done.stderr
+
+
+def test_a_termination_removes_what_was_half_made(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edgebench.cli", "export", "vgg16", "--fmt", "onnx", "-o", str(tmp_path / "out")]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("out/.edgebench-*")) and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    child.terminate()
+    assert child.wait(timeout=120) == 143
+    assert not (tmp_path / "out").exists()

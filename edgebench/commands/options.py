@@ -7,6 +7,7 @@ The first argument holds what Python's function of that name takes too. What fol
 results are shown. Errors and warnings of the library name options as Python does; here they become flags.
 """
 
+import dataclasses
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from types import UnionType
 from typing import Annotated, Any, Final, TextIO, TypeVar, get_args, get_origin
 
 import click
+import msgspec
 
 from edgebench.ground.errors import EdgebenchError, EdgebenchWarning, UsageError
 from edgebench.ground.options import Options, flag_of
@@ -93,9 +95,22 @@ def command(function: Callable[..., None]) -> Command:
 
 
 def run(function: Callable[..., Answer], asked: Options) -> Answer:
-    """What a function of edgebench.api returns for these options, with its progress shown on standard error."""
+    """What a function of edgebench.api returns for these options, with its progress shown on standard error.
+
+    What records warn of, and why one failed, is in the command line's words.
+    """
     with output.progress() as report:
-        return function(**{**asked.values(), "on_progress": report})
+        answer = function(**{**asked.values(), "on_progress": report})
+    if isinstance(answer, list):
+        own = click.get_current_context().command.params
+        answer[:] = [_in_flags(each, own) for each in answer]
+    return answer
+
+
+def _in_flags(record: Any, own: Iterable[click.Parameter]) -> Any:
+    replace = dataclasses.replace if dataclasses.is_dataclass(record) else msgspec.structs.replace
+    error = record.error and spoken(record.error, own)
+    return replace(record, warnings=tuple(spoken(each, own) for each in record.warnings), error=error)
 
 
 def note(sentence: str) -> None:

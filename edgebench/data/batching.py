@@ -41,13 +41,17 @@ def batches(
     An unreadable image is handed to `on_unreadable` and left out of its batch, which is then smaller; a batch of none
     is left out. Images are read by `workers` threads while the caller works, at most two batches ahead.
     """
+
+    def prepared(index: int) -> Array:
+        return prepare(dataset.pixels(index), preprocessing, shape)
+
     positions = range(start, len(dataset))
     with ThreadPoolExecutor(workers, "edgebench-data") as pool:
         ahead: deque[Future[Array]] = deque()
         try:
             for first in range(0, len(positions), size):
                 wanted = positions[first + len(ahead) : first + (1 + AHEAD) * size]
-                ahead.extend(pool.submit(_prepared, dataset, i, preprocessing, shape) for i in wanted)
+                ahead.extend(pool.submit(prepared, index) for index in wanted)
                 taken = positions[first : first + size]
                 batch = _gather(dataset, taken, [ahead.popleft() for _ in taken], on_unreadable)
                 if len(batch.labels):
@@ -55,10 +59,6 @@ def batches(
         finally:
             for future in ahead:
                 future.cancel()
-
-
-def _prepared(dataset: Dataset, index: int, preprocessing: Preprocessing | None, shape: Shape) -> Array:
-    return prepare(dataset.pixels(index), preprocessing, shape)
 
 
 def _gather(

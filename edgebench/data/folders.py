@@ -48,12 +48,8 @@ class FileSource:
 
 def splits_of(folder: Path) -> dict[str, Path]:
     """Returns the folders of the splits that `folder` has of its own."""
-    found = {}
-    for split, names in SPLITS.items():
-        present = [folder / name for name in names if (folder / name).is_dir()]
-        if present:
-            found[split] = present[0]
-    return found
+    found = {split: [folder / name for name in names if (folder / name).is_dir()] for split, names in SPLITS.items()}
+    return {split: present[0] for split, present in found.items() if present}
 
 
 def load_split(folder: Path, reference: str, split: str, labelled: bool) -> Dataset:

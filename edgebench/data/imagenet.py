@@ -55,8 +55,12 @@ def load(folder: Path, reference: str, split: str) -> Dataset:
             f"{home} holds ImageNet's images without their labels: put one of {', '.join(LABEL_FILES)} there"
         )
     found = _labels(file)
-    index = _class_index(home, folder)
-    classes = tuple(index.values()) if index else _class_names(found)
+    listing = _find(home, folder, INDEX_FILES)
+    lines = listing.read_text().splitlines() if listing else []
+    words = {line[:9]: line[10:].strip() or line[:9] for line in lines if SYNSET.match(line)}
+    index = dict(sorted(words.items()))
+    synsets = sorted({label for label in found.values() if SYNSET.fullmatch(label)})
+    classes = tuple(index.values() or synsets or map(str, range(CLASSES)))
     numbers = {name: number for number, name in enumerate(index or classes)}
     names = sorted(path.name for path in home.iterdir() if _is_image(path))
     labels = [_number(name, found, numbers, len(classes), file) for name in names]
@@ -106,20 +110,6 @@ def _development_kit(file: Path) -> dict[str, str]:
     synsets = loadmat(file, squeeze_me=True)["synsets"]
     pairs = zip(synsets["ILSVRC2012_ID"].tolist(), synsets["WNID"].tolist(), strict=True)
     return {str(number): str(name) for number, name in pairs if number <= CLASSES}
-
-
-def _class_index(home: Path, folder: Path) -> dict[str, str]:
-    """Synset to words, by rank; nothing where there is no index."""
-    file = _find(home, folder, INDEX_FILES)
-    lines = file.read_text().splitlines() if file else []
-    found = {line[:9]: line[10:].strip() or line[:9] for line in lines if SYNSET.match(line)}
-    return dict(sorted(found.items()))
-
-
-def _class_names(labels: dict[str, str]) -> tuple[str, ...]:
-    """The synsets in use; or, where labels are numbers, all of ImageNet's."""
-    synsets = {label for label in labels.values() if SYNSET.fullmatch(label)}
-    return tuple(sorted(synsets)) if synsets else tuple(map(str, range(CLASSES)))
 
 
 def _number(name: str, labels: dict[str, str], numbers: dict[str, int], classes: int, file: Path) -> int:

@@ -32,6 +32,7 @@ SUFFIXES: Final = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", "
 # Only these decoders: others of Pillow's start programs or read further files.
 FORMATS: Final = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
 MOST_PIXELS: Final = 89_478_485  # where Pillow begins to warn of decompression bombs
+_TOO_LARGE: Final = f"would unpack to more than {MOST_PIXELS // 10**6} megapixels, which is refused"
 _BOMBS: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 # What Pillow's decoders raise for broken files: SyntaxError for PNG's, the rest for other formats'.
 _BROKEN: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, OverflowError)
@@ -43,36 +44,23 @@ def read_image(path: Path) -> Pixels:
         if not path.stat().st_size:
             raise Unreadable(str(path), "is empty")
         with Image.open(path, formats=FORMATS) as image:
-            _check_size(path, image.size)
-            return to_rgb(image)
+            if image.width * image.height > MOST_PIXELS:
+                raise Unreadable(str(path), _TOO_LARGE)
+            return _rgb(image)
     except _BOMBS as error:
         raise Unreadable(str(path), _TOO_LARGE) from error
     except _BROKEN as error:
         raise Unreadable(str(path), f"cannot be read: {_reason(error)}") from error
 
 
-_TOO_LARGE: Final = f"would unpack to more than {MOST_PIXELS // 10**6} megapixels, which is refused"
-
-
-def _check_size(path: Path, size: tuple[int, int]) -> None:
-    if size[0] * size[1] > MOST_PIXELS:
-        raise Unreadable(str(path), _TOO_LARGE)
-
-
-def to_rgb(image: Image.Image) -> Pixels:
-    """Returns an opened image's pixels in RGB. Raises what Pillow raises, and ValueError for pixels of floats."""
+def _rgb(image: Image.Image) -> Pixels:
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers, whose white nobody has stated")
     if image.mode.startswith("I"):
-        image = Image.fromarray(_eight_bits(np.asarray(image)))
+        image = Image.fromarray(np.clip(np.rint(np.asarray(image) / 257.0), 0, 255).astype(np.uint8))
     if "transparency" in image.info:
         image = image.convert("RGBA")  # Pillow warns where a palette with transparency goes to RGB at once
     return np.asarray(image.convert("RGB"))
-
-
-def _eight_bits(wide: np.ndarray[tuple[int, ...], np.dtype[np.integer]]) -> Pixels:
-    scaled: Pixels = np.clip(np.rint(wide / 257.0), 0, 255).astype(np.uint8)
-    return scaled
 
 
 def _reason(error: Exception) -> str:
@@ -124,19 +112,16 @@ def crop(pixels: Pixels, preprocessing: Preprocessing | None, shape: Shape) -> P
     image = Image.fromarray(pixels)
     if channels == 1:
         image = image.convert("L")
-    size = _resized((image.height, image.width), _enlarged(preprocessing, height, width))
+    # The crop, and the margin that the preprocessing leaves around it.
+    margin = max(1.0, preprocessing.resize / preprocessing.crop) if preprocessing else 1.0
+    size = _resized((image.height, image.width), (round(height * margin), round(width * margin)))
     if size != (image.height, image.width):
-        image = image.resize((size[1], size[0]), _interpolation(preprocessing))
+        interpolation = preprocessing.interpolation if preprocessing else "bilinear"
+        if interpolation not in INTERPOLATIONS:
+            raise unknown("interpolation", interpolation, INTERPOLATIONS)
+        image = image.resize((size[1], size[0]), INTERPOLATIONS[interpolation])
     top, left = round((size[0] - height) / 2), round((size[1] - width) / 2)
     return np.asarray(image.crop((left, top, left + width, top + height))).reshape(height, width, channels)
-
-
-def _enlarged(preprocessing: Preprocessing | None, height: int, width: int) -> tuple[int, int]:
-    """The size that a resized image must cover: the crop, and the margin that the preprocessing leaves around it."""
-    if preprocessing is None:
-        return height, width
-    margin = max(1.0, preprocessing.resize / preprocessing.crop)
-    return round(height * margin), round(width * margin)
 
 
 def _resized(size: tuple[int, int], cover: tuple[int, int]) -> tuple[int, int]:
@@ -145,10 +130,3 @@ def _resized(size: tuple[int, int], cover: tuple[int, int]) -> tuple[int, int]:
     if height * cover[1] <= width * cover[0]:
         return cover[0], max(cover[1], int(cover[0] * width / height))
     return max(cover[0], int(cover[1] * height / width)), cover[1]
-
-
-def _interpolation(preprocessing: Preprocessing | None) -> Image.Resampling:
-    name = preprocessing.interpolation if preprocessing else "bilinear"
-    if name not in INTERPOLATIONS:
-        raise unknown("interpolation", name, INTERPOLATIONS)
-    return INTERPOLATIONS[name]

@@ -10,7 +10,8 @@
         ├── DeviceError       4   a device or runtime failed while measuring
         └── TrainingError     4   a training broke off; what it had saved before is whole
 
-Exit code 0 is success, 1 a regression or an exceeded budget, 130 an interrupt.
+Exit code 0 is success, 1 a regression or an exceeded budget, 70 a fault of edgebench (a file with what a report of it
+needs is kept), 74 output that could not be written, 130 an interrupt, 143 a termination.
 
 A message names an option as Python does, between backticks: `per_op`, `precision="int8"`, `confirmed=False`. The
 command line shows the flag instead: --per-op, --precision int8, --no-confirm. What a user should know without being

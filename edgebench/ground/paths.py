@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import secrets
+import platform
 import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
-
-from platformdirs import user_cache_path, user_config_path
 
 from edgebench.ground.errors import UsageError
 
 
 def cache_folder() -> Path:
     """The user's cache folder for edgebench, where the platform keeps such: $XDG_CACHE_HOME or ~/.cache on Linux."""
+    from platformdirs import user_cache_path
+
     return user_cache_path("edgebench", appauthor=False)
 
 
 def configuration_folder() -> Path:
     """The user's configuration folder for edgebench: below $XDG_CONFIG_HOME or ~/.config on Linux."""
+    from platformdirs import user_config_path
+
     return user_config_path("edgebench", appauthor=False)
 
 
@@ -48,13 +52,15 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
     its file; what is no regular file, such as a device or a pipe, is written to as it stands. A file that was there
     keeps its permissions. Raises OSError, also for a folder.
     """
-    mode = _mode(path)
+    mode = None
+    with suppress(FileNotFoundError):
+        mode = path.stat().st_mode  # of what it links to, too
     if mode is not None and not stat.S_ISREG(mode):
         with path.open("wb") as file:
             yield file
         return
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{secrets.token_hex(8)}.partial")
+    temporary = target.with_name(f".{os.urandom(8).hex()}.partial")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     with open(temporary, "wb", opener=lambda name, _: os.open(name, flags, 0o644)) as file:
         try:
@@ -70,9 +76,39 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
             raise
 
 
-def _mode(path: Path) -> int | None:
-    """What `path`, or what it links to, is; None where there is nothing."""
+@contextmanager
+def alone(lock: Path, doing: str) -> Iterator[None]:
+    """Holds a lock while its block runs, so that nobody else does the same there; the file goes away with it.
+
+    The system gives the lock up with the process, so that one that was killed leaves none. Raises UsageError, naming
+    who holds it, where `doing` is going on already, and where the file cannot be made.
+    """
+    file = _locked(lock, doing)
     try:
-        return path.stat().st_mode
-    except FileNotFoundError:
-        return None
+        file.write(f"process {os.getpid()} on {platform.node()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}".encode())
+        file.flush()
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        file.close()
+
+
+def _locked(lock: Path, doing: str) -> BinaryIO:
+    """The lock's file, which is the one of that name and not one that its last holder has just removed."""
+    while True:
+        try:
+            file = os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644), "r+b")
+        except OSError as error:
+            raise UsageError(f"cannot write {lock}: {(error.strerror or type(error).__name__).lower()}") from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = file.read().decode("utf-8", "replace") or "another process"
+            file.close()
+            raise UsageError(
+                f"{doing} is going on already ({holder}): wait for it, or choose another folder"
+            ) from error
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+                return file
+        file.close()

@@ -1,10 +1,16 @@
-"""Settings of this process that last for a block: the garbage collector paused, torch on one thread."""
+"""Settings of this process: the collector paused or torch on one thread for a block, and an end with its parent."""
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 
 
 @contextmanager
@@ -34,3 +40,9 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def end_with_parent() -> None:
+    """Has Linux kill this process when the one that started it ends, however that ends; elsewhere it does nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

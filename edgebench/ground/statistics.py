@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import fmean, stdev
 
 CONFIDENCE = 0.95
 
@@ -29,6 +28,8 @@ def interval(medians: Sequence[float]) -> tuple[float, float] | None:
     if count >= 6:
         rank = order_rank(count)
         return ordered[rank - 1], ordered[count - rank]
+    from statistics import fmean, stdev  # it imports a lot, and a listing needs neither
+
     logs = [math.log(value) for value in ordered]
     half = student_t(count - 1) * stdev(logs) / math.sqrt(count)
     centre = fmean(logs)

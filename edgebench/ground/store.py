@@ -44,7 +44,12 @@ def append(folder: Path | str, record: Result, *, run: str | None = None) -> Pat
     `run` names what the records of one command share, and is the file's id; without it the record's own id is.
     Raises UsageError when the folder cannot be written to, or time and id do not make the name of a file.
     """
-    path = Path(folder) / f"{_day(record.time)}-{_safe(run or record.id)}.jsonl"
+    day, name = record.time[:10], run or record.id
+    if not _DAY.fullmatch(day):
+        raise UsageError(f"the time '{record.time}' does not begin with a day such as 2026-11-30")
+    if not _FILE_SAFE.fullmatch(name):
+        raise UsageError(f"the id '{name}' cannot name a file: use letters, digits and _ . + -")
+    path = Path(folder) / f"{day}-{name}.jsonl"
     line = msgspec.json.encode(record) + b"\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,9 +87,10 @@ def read(path: Path | str, *, on_warning: Callable[[str], None] | None = None) -
     path = Path(path)
     try:
         files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
+        warn = on_warning or (lambda sentence: warnings.warn(sentence, stacklevel=4))
         results: list[Result] = []
         for file in files:
-            results.extend(parse(file.read_bytes(), str(file), on_warning or _warn))
+            results.extend(parse(file.read_bytes(), str(file), warn))
         return results
     except OSError as error:
         raise UsageError(f"cannot read results from {error.filename or path}: {_reason(error)}") from error
@@ -151,19 +157,3 @@ def _unwritable(path: Path, error: OSError) -> UsageError:
 
 def _reason(error: OSError) -> str:
     return (error.strerror or type(error).__name__).lower()
-
-
-def _safe(name: str) -> str:
-    if not _FILE_SAFE.fullmatch(name):
-        raise UsageError(f"the id '{name}' cannot name a file: use letters, digits and _ . + -")
-    return name
-
-
-def _day(time: str) -> str:
-    if not _DAY.fullmatch(time[:10]):
-        raise UsageError(f"the time '{time}' does not begin with a day such as 2026-11-30")
-    return time[:10]
-
-
-def _warn(sentence: str) -> None:
-    warnings.warn(sentence, stacklevel=4)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgebench.ground.errors import UsageError, unknown
-
-if TYPE_CHECKING:
-    from tomlkit.items import InlineTable
 
 
 def read(path: Path, kind: str) -> dict[str, Any]:
@@ -49,17 +46,13 @@ def show(data: Mapping[str, Any]) -> str:
             array = tomlkit.aot()
             for each in value:
                 table = tomlkit.table()
-                table.update({key: _inline(held) if isinstance(held, Mapping) else held for key, held in each.items()})
+                for key, held in each.items():
+                    inline = tomlkit.inline_table()
+                    if isinstance(held, Mapping):
+                        inline.update(held)
+                    table[key] = inline if isinstance(held, Mapping) else held
                 array.append(table)
             document.append(name, array)
         else:
             document.append(name, tomlkit.item(value))
     return tomlkit.dumps(document)
-
-
-def _inline(values: Mapping[str, Any]) -> InlineTable:
-    import tomlkit
-
-    table = tomlkit.inline_table()
-    table.update(values)
-    return table

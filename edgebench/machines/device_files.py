@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from edgebench.ground.paths import configuration_folder
+
+# A wheel is always unpacked; importlib.resources alone would cost a sixth of what `edgebench devices` takes.
+_SHIPPED = Path(__file__).parents[1] / "devices"
 
 
 def names() -> list[str]:
     """The names of all profiles, the host first; nothing is parsed."""
     own = (path.stem for folder in user_folders() for path in folder.glob("*.toml") if "." not in path.stem)
-    stems = sorted({*shipped_names(), *own})
-    return sorted(stems, key=lambda stem: stem != "host")
+    shipped = (path.stem for path in _SHIPPED.glob("*.toml"))
+    return sorted({*shipped, *own}, key=lambda stem: (stem != "host", stem))
 
 
 def find(name: str) -> tuple[bytes, str]:
@@ -22,7 +23,7 @@ def find(name: str) -> tuple[bytes, str]:
         path = folder / f"{name}.toml"
         if path.is_file():
             return path.read_bytes(), str(path)
-    return _shipped().joinpath(f"{name}.toml").read_bytes(), f"devices/{name}.toml"
+    return (_SHIPPED / f"{name}.toml").read_bytes(), f"devices/{name}.toml"
 
 
 def find_calibrations(name: str) -> tuple[bytes, str] | None:
@@ -39,16 +40,7 @@ def calibrations_file(folder: Path, name: str) -> Path:
     return folder / f"{name}.calibrations.toml"
 
 
-def shipped_names() -> list[str]:
-    """The names of the profiles that come with edgebench."""
-    return sorted(entry.name[:-5] for entry in _shipped().iterdir() if entry.name.endswith(".toml"))
-
-
 def user_folders() -> tuple[Path, Path]:
     """The folders of a user's own profiles: ./devices, and devices in the configuration folder. A profile in the first
     overrides one in the second, and that one a shipped one."""
     return Path("devices"), configuration_folder() / "devices"
-
-
-def _shipped() -> Traversable:
-    return resources.files("edgebench") / "devices"

@@ -10,10 +10,8 @@ import hashlib
 import os
 import platform
 import re
-import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +44,18 @@ def capture(threads: int = 1, libraries: Iterable[str] = (), root: Path = Path("
     `machine` names this machine by its CPU model, cores and memory, so that results of another are told apart.
     `versions` are those of the `libraries` that are installed. Files are read under `root`.
     """
-    fixed = _sysctl() if platform.system() == "Darwin" else _linux(root)
+    mac = platform.system() == "Darwin"
+    fixed = _sysctl() if mac else _linux(root)
     cores = os.cpu_count()
     return {
         "machine": machine_id(fixed["cpu"], cores, fixed["memory_bytes"]),
         **fixed,
         "cores": cores,
-        "affinity": _affinity(),
+        "affinity": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         "threads": threads,
         **_changing(root),
         "kernel": f"{platform.system()} {platform.release()}",
-        "os": _distribution(root),
+        "os": f"macOS {platform.mac_ver()[0]}" if mac else os_name(read(root / "etc/os-release") or ""),
         "architecture": platform.machine(),
         "python": platform.python_version(),
         "versions": _versions(libraries),
@@ -89,20 +88,16 @@ def disturbances(threads: int = 1, state: dict[str, Any] | None = None) -> list[
     found = []
     if governor and governor != "performance":
         found.append(f"the CPU governor is {governor}, so the clock varies: sudo cpupower frequency-set -g performance")
-    if cores and threads + 1 > cores:
-        found.append(_few_cores(cores, threads))
+    if cores == 1:
+        found.append("the network shares the only usable core with the rest of the system: expect slow outliers")
+    elif cores and threads + 1 > cores:
+        found.append(
+            f"{threads} threads on {cores} usable cores leave none for the rest of the system:"
+            f" measure with --threads {cores - 1}"
+        )
     if cores and load is not None and load > cores / 2:
         found.append(f"the load average was {load:.1f} on {cores} cores: close other programs and measure again")
     return found
-
-
-def _few_cores(cores: int, threads: int) -> str:
-    if cores == 1:
-        return "the network shares the only usable core with the rest of the system: expect slow outliers"
-    return (
-        f"{threads} threads on {cores} usable cores leave none for the rest of the system:"
-        f" measure with --threads {cores - 1}"
-    )
 
 
 def machine_id(cpu: str | None, cores: int | None, memory_bytes: int | None) -> str:
@@ -167,19 +162,10 @@ def _sysctl() -> dict[str, Any]:
     return {"cpu": cpu, "memory_bytes": int(memory) if memory and memory.isdecimal() else None}
 
 
-def _distribution(root: Path) -> str | None:
-    if platform.system() == "Darwin":
-        return f"macOS {platform.mac_ver()[0]}"
-    return os_name(read(root / "etc/os-release") or "")
-
-
-def _affinity() -> int | None:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-
-
 def _versions(libraries: Iterable[str]) -> dict[str, str]:
     """Versions of those that are installed, from their metadata; none is imported."""
+    from importlib.metadata import PackageNotFoundError, version  # slow to import, and a listing needs it not
+
     found = {}
     for library in libraries:
         with suppress(PackageNotFoundError):
@@ -194,6 +180,8 @@ def _commit() -> str | None:
 
 def _output(*command: str) -> str | None:
     """What a command prints, or None where it is missing, fails, or takes longer than five seconds."""
+    import subprocess
+
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True, errors="replace")
     except (OSError, subprocess.SubprocessError):

@@ -9,6 +9,7 @@ import os
 import platform
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,8 +40,10 @@ def facts(root: Path = Path("/")) -> dict[str, Any]:
         "isa": platform.machine() or "unknown",
         "caches": caches(files, 0),
     }
-    told = {"cpu": {key: value for key, value in cpu.items() if value is not None}, "memory": _memory_bytes()}
-    return {key: value for key, value in told.items() if value is not None}
+    told: dict[str, Any] = {"cpu": {key: value for key, value in cpu.items() if value is not None}}
+    with suppress(AttributeError, ValueError, OSError):
+        told["memory"] = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return told
 
 
 def title(files: Files) -> str:
@@ -96,10 +99,3 @@ def caches(files: Files, number: int) -> dict[str, int]:
         if size and level in ("1", "2", "3") and files.get(f"{folder}/type") != "Instruction":
             sizes["l1d" if level == "1" else f"l{level}"] = int(size[1]) * (2**10 if size[2] == "K" else 2**20)
     return sizes
-
-
-def _memory_bytes() -> int | None:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None

@@ -159,9 +159,7 @@ _QUANTITIES: Final[dict[str, Callable[[str], float]]] = {
 }
 
 
-def names() -> list[str]:
-    """The names of the shipped profiles and the user's own, the host first; nothing is parsed."""
-    return device_files.names()
+names = device_files.names
 
 
 def load(name: str) -> DeviceProfile:

@@ -19,13 +19,23 @@ AGAIN = "close other programs and measure again, with more processes if it stays
 
 def of_samples(summary: LatencySummary) -> list[str]:
     """What in the samples themselves says that they are noisy."""
-    found = [
-        _variation("the medians of the processes", summary.cv_between),
-        _variation("the runs inside a process", summary.cv_within),
-        _spike(summary),
-        _drift(summary),
-    ]
-    return [sentence for sentence in found if sentence]
+    found = []
+    variations = {"the medians of the processes": summary.cv_between, "the runs inside a process": summary.cv_within}
+    for what, value in variations.items():
+        if value is not None and value > WARN_CV:
+            verdict = "unstable" if value >= UNSTABLE_CV else "noisy"
+            found.append(f"{verdict}: {what} vary by {value:.1%} (coefficient of variation): {AGAIN}")
+    if summary.most > SPIKE * summary.median:
+        found.append(
+            f"the slowest run took {summary.most / summary.median:.1f} times the median: something else ran at that"
+            " time; look at p90 and p99 beside the median"
+        )
+    if abs(summary.drift - 1) > DRIFT:
+        found.append(
+            f"latency drifted to {summary.drift:.2f} times its value from the first to the last third of a process:"
+            " warm up for longer, or let the device cool down"
+        )
+    return found
 
 
 def of_length(latency_s: Processes, scenario: Scenario) -> list[str]:
@@ -59,28 +69,3 @@ def invalid(before: Mapping[str, Any], after: Mapping[str, Any], readings: Seque
             " again"
         )
     return None
-
-
-def _variation(what: str, value: float | None) -> str | None:
-    if value is None or value <= WARN_CV:
-        return None
-    verdict = "unstable" if value >= UNSTABLE_CV else "noisy"
-    return f"{verdict}: {what} vary by {value:.1%} (coefficient of variation): {AGAIN}"
-
-
-def _spike(summary: LatencySummary) -> str | None:
-    if summary.most <= SPIKE * summary.median:
-        return None
-    return (
-        f"the slowest run took {summary.most / summary.median:.1f} times the median: something else ran at that time;"
-        " look at p90 and p99 beside the median"
-    )
-
-
-def _drift(summary: LatencySummary) -> str | None:
-    if abs(summary.drift - 1) <= DRIFT:
-        return None
-    return (
-        f"latency drifted to {summary.drift:.2f} times its value from the first to the last third of a process:"
-        " warm up for longer, or let the device cool down"
-    )

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from edgebench.ground.errors import DeviceError, UsageError, unknown
 from edgebench.ground.records import Artifact, Measurement, OperatorProfile
 from edgebench.measure.operators_worker import Failure, Job
+from edgebench.places.local import last_words
 from edgebench.runtimes import checked, every, unavailable
 from edgebench.runtimes import runtime as entry
 
@@ -30,7 +31,13 @@ def profile_operators(
     Raises UsageError for a runtime without a profiler, one that does not run the file, or a file that is not there;
     DeviceError when the engine fails, crashes, or takes longer than `timeout_s`.
     """
-    runtime = _check(artifact, runtime)
+    runtime = checked(runtime, artifact.export.format)
+    if not entry(runtime).operators:
+        raise unknown("runtime with an operator profiler", runtime, (each.name for each in every() if each.operators))
+    if reason := unavailable(runtime):
+        raise UsageError(reason)
+    if not Path(artifact.path).exists():
+        raise UsageError(f"{artifact.path} is not there: export it again")
     job = Job(runtime=runtime, artifact=os.path.abspath(artifact.path), threads=threads, runs=runs)
     title = f"profiling the operators of {Path(artifact.path).name} with {runtime}"
     try:
@@ -44,7 +51,14 @@ def profile_operators(
         )
     except subprocess.TimeoutExpired as error:
         raise DeviceError(f"{title} took longer than {timeout_s:.0f} s, and was ended") from error
-    return _answer(done, title)
+    if done.stdout:
+        try:
+            if done.returncode == 0:
+                return msgspec.json.decode(done.stdout, type=OperatorProfile)
+            raise DeviceError(f"{title}: {msgspec.json.decode(done.stdout, type=Failure).error}")
+        except msgspec.MsgspecError as error:
+            raise DeviceError(f"{title} gave an answer that cannot be read: {error}") from error
+    raise DeviceError(f"{title} ended with exit code {done.returncode}{last_words(done.stderr)}")
 
 
 def with_operators(measurement: Measurement, artifact: Artifact) -> Measurement:
@@ -55,27 +69,3 @@ def with_operators(measurement: Measurement, artifact: Artifact) -> Measurement:
         warning = f"the operators were not timed: {error}"
         return replace(measurement, warnings=(*measurement.warnings, warning))
     return replace(measurement, operators=found)
-
-
-def _check(artifact: Artifact, runtime: str) -> str:
-    runtime = checked(runtime, artifact.export.format)
-    if not entry(runtime).operators:
-        raise unknown("runtime with an operator profiler", runtime, (each.name for each in every() if each.operators))
-    if reason := unavailable(runtime):
-        raise UsageError(reason)
-    if not Path(artifact.path).exists():
-        raise UsageError(f"{artifact.path} is not there: export it again")
-    return runtime
-
-
-def _answer(done: subprocess.CompletedProcess[bytes], title: str) -> OperatorProfile:
-    if done.stdout:
-        try:
-            if done.returncode == 0:
-                return msgspec.json.decode(done.stdout, type=OperatorProfile)
-            raise DeviceError(f"{title}: {msgspec.json.decode(done.stdout, type=Failure).error}")
-        except msgspec.MsgspecError as error:
-            raise DeviceError(f"{title} gave an answer that cannot be read: {error}") from error
-    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    last = f"; its last words: {lines[-1].strip()[:200]}" if lines else ""
-    raise DeviceError(f"{title} ended with exit code {done.returncode}{last}")

@@ -61,7 +61,20 @@ class Log:
         self._unreadable: dict[str, str] = {}
         self._seconds = 0.0
         self.stop = 0
-        self._read()
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            data = file.read()
+        end = 0
+        for line in data.splitlines(keepends=True):
+            try:
+                batch = _decoder.decode(line)
+            except (msgspec.MsgspecError, UnicodeDecodeError):  # text that is no UTF-8 is raised as what it is
+                break
+            if not line.endswith(b"\n") or not self.stop <= batch.stop <= images:
+                break
+            self._take(batch)
+            end += len(line)
+        os.ftruncate(descriptor, end)  # what follows the last whole line was cut off while it was written
+        os.lseek(descriptor, end, os.SEEK_SET)
 
     def add(self, stop: int, indices: Classes, classes: Classes, unreadable: Mapping[str, str], seconds: float) -> None:
         """Appends one batch; it is with the system when this returns. Raises UsageError for a full disk."""
@@ -86,20 +99,3 @@ class Log:
         self._unreadable.update(batch.unreadable)
         self._seconds += batch.seconds
         self.stop = batch.stop
-
-    def _read(self) -> None:
-        """Takes every whole line, and cuts off what follows the last of them."""
-        with os.fdopen(os.dup(self._descriptor), "rb") as file:
-            data = file.read()
-        end = 0
-        for line in data.splitlines(keepends=True):
-            try:
-                batch = _decoder.decode(line)
-            except (msgspec.MsgspecError, UnicodeDecodeError):  # text that is no UTF-8 is raised as what it is
-                break
-            if not line.endswith(b"\n") or not self.stop <= batch.stop <= len(self._classes):
-                break
-            self._take(batch)
-            end += len(line)
-        os.ftruncate(self._descriptor, end)
-        os.lseek(self._descriptor, end, os.SEEK_SET)

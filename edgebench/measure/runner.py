@@ -42,7 +42,13 @@ def measure(
     `error`, and what was measured until then; a clock that fell gives "invalid". Raises UsageError for a file that is
     not there, and for a runtime that does not run it or is not available here.
     """
-    runtime = _check(artifact, runtime, scenario)
+    try:
+        msgspec.convert(msgspec.to_builtins(scenario), Scenario)  # it may be none, such as one of 0 threads
+    except msgspec.ValidationError as error:
+        raise UsageError(f"the scenario cannot be measured: {error}") from error
+    runtime = checked(runtime, artifact.export.format)
+    if not Path(artifact.path).exists():
+        raise UsageError(f"{artifact.path} is not there: export it again")
     if target is None:
         if reason := unavailable(runtime):
             raise UsageError(reason)
@@ -50,9 +56,9 @@ def measure(
     before = target.environment(scenario.threads)
     found = _Found()
     job = Job(runtime=runtime, artifact=artifact.path, scenario=scenario)
-    error = _gather(found, target, job, before.get("temperature_c"), on_progress)
+    failure = _gather(found, target, job, before.get("temperature_c"), on_progress)
     after = target.environment(scenario.threads)
-    return _record(artifact, runtime, scenario, device, found, before, after, error)
+    return _record(artifact, runtime, scenario, device, found, before, after, failure)
 
 
 @dataclass
@@ -84,7 +90,10 @@ def _gather(
                 _take(event, found)
         tell("memory")
         for event in _events(target, job, mode="memory", process=count):
-            _take_memory(event, found)
+            if isinstance(event, Peaks):  # the times of this pass do not count
+                found.memory_bytes = event.peaks
+                if event.why_not:
+                    found.warnings.append(f"peak memory was not measured: {event.why_not}; measure it on Linux")
     except DeviceError as error:
         return str(error)
     return None
@@ -112,15 +121,13 @@ def _events(target: Target, job: Job, **changes: Any) -> Iterator[Event]:
     with closing(target.run(Job(**{**values, **changes}))) as events:
         for event in events:
             if isinstance(event, Raised):
-                raise DeviceError(_complaint(job.runtime, event))
+                runtime, missing = job.runtime, event.missing
+                if missing:
+                    install = entry(runtime).install_hint(missing)
+                    raise DeviceError(f"runtime {runtime} needs the package {missing}: {install}")
+                lines = event.message.strip().splitlines() or ["no message"]
+                raise DeviceError(f"{runtime} raised {event.type}: {lines[0].strip()[:300]}")
             yield event
-
-
-def _complaint(runtime: str, event: Raised) -> str:
-    if event.missing:
-        return f"runtime {runtime} needs the package {event.missing}: {entry(runtime).install_hint(event.missing)}"
-    lines = event.message.strip().splitlines() or ["no message"]
-    return f"{runtime} raised {event.type}: {lines[0].strip()[:300]}"
 
 
 def _take(event: Event, found: _Found) -> None:
@@ -128,11 +135,7 @@ def _take(event: Event, found: _Found) -> None:
     match event:
         case Loaded():
             found.load_s.append(event.ns / 1e9)
-            found.engine = {
-                "version": event.version,
-                "delegates": event.delegates,
-                "delegated_share": event.delegated_share,
-            }
+            found.engine = {name: getattr(event, name) for name in ("version", "delegates", "delegated_share")}
         case First():
             found.first_s.append(event.ns / 1e9)
         case Warm():
@@ -142,27 +145,6 @@ def _take(event: Event, found: _Found) -> None:
             found.readings.append({"frequency_hz": event.frequency_hz, "temperature_c": event.temperature_c})
             if event.timed_every > 1:
                 found.counts["timed_every"] = max(event.timed_every, found.counts.get("timed_every", 1))
-
-
-def _take_memory(event: Event, found: _Found) -> None:
-    """Keeps what the memory pass says; its times do not count."""
-    if isinstance(event, Peaks):
-        found.memory_bytes = event.peaks
-        if event.why_not:
-            found.warnings.append(f"peak memory was not measured: {event.why_not}; measure it on Linux")
-
-
-def _check(artifact: Artifact, runtime: str, scenario: Scenario) -> str:
-    """Returns the runtime's own name. Raises UsageError for one that does not run the file, for a file that is not
-    there, and for a scenario that is none, such as one of 0 threads."""
-    try:
-        msgspec.convert(msgspec.to_builtins(scenario), Scenario)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"the scenario cannot be measured: {error}") from error
-    runtime = checked(runtime, artifact.export.format)
-    if not Path(artifact.path).exists():
-        raise UsageError(f"{artifact.path} is not there: export it again")
-    return runtime
 
 
 def _record(
@@ -180,6 +162,8 @@ def _record(
     if error is None and (error := advice.invalid(before, after, found.readings)):
         status = "invalid"
     changed = {name: value for name, value in after.items() if value != before.get(name)}
+    samples = advice.of_samples(summarize(found.latency_s, quick=scenario.quick)) if found.latency_s else []
+    warnings = [*disturbances(scenario.threads, before), *advice.of_length(found.latency_s, scenario), *samples]
     return Measurement(
         id=identity(artifact.sha256, runtime, scenario, device, before.get("machine"), now),
         time=now,
@@ -200,13 +184,7 @@ def _record(
         parity=artifact.parity,
         counts=found.counts,
         environment={**before, "engine": found.engine, "after": changed, "readings": found.readings},
-        warnings=tuple(_warnings(found, before, scenario)),
+        warnings=(*warnings, *dict.fromkeys(found.warnings)),
         status=status,
         error=error,
     )
-
-
-def _warnings(found: _Found, before: dict[str, Any], scenario: Scenario) -> list[str]:
-    machine = disturbances(scenario.threads, before)
-    samples = advice.of_samples(summarize(found.latency_s, quick=scenario.quick)) if found.latency_s else []
-    return [*machine, *advice.of_length(found.latency_s, scenario), *samples, *dict.fromkeys(found.warnings)]

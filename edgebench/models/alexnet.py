@@ -10,21 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgebench.ground.records import ModelSpec
+from edgebench.models import plan as net
 from edgebench.models.family import Family, Member
-from edgebench.models.plan import (
-    Activation,
-    Conv,
-    Dense,
-    Dropout,
-    Flatten,
-    GridPool,
-    Layer,
-    LocalResponseNorm,
-    Pool,
-    Sequence,
-    numbered,
-    sequence,
-)
 from edgebench.models.scaling import round_channels
 
 
@@ -60,42 +47,28 @@ TABLES = {
 DENSE = 4096
 GRID = 6
 # Section 3.3: k = 2, n = 5, alpha = 1e-4, beta = 0.75. The paper sums over the n channels, where torch averages.
-NORM = LocalResponseNorm(size=5, alpha=5 * 1e-4, beta=0.75, k=2.0)
+NORM = net.LocalResponseNorm(size=5, alpha=5 * 1e-4, beta=0.75, k=2.0)
 
 
-def plan(spec: ModelSpec) -> Sequence:
+def plan(spec: ModelSpec) -> net.Sequence:
     """Returns the network at the spec's width (convolutions and hidden dense layers)."""
     groups = int(spec.options.get("groups", 1))
-    features = [layer for row in TABLES[spec.name] for layer in _stage(row, spec.width, groups)]
-    hidden = round_channels(DENSE * spec.width)
-    return sequence(
-        features=numbered(*features),
-        avgpool=GridPool(GRID),
-        flatten=Flatten(),
-        classifier=numbered(
-            Dropout(0.5),
-            Dense(hidden),
-            Activation("relu"),
-            Dropout(0.5),
-            Dense(hidden),
-            Activation("relu"),
-            Dense(spec.classes),
-        ),
+    features: list[net.Layer] = []
+    for row in TABLES[spec.name]:
+        channels, split = round_channels(row.channels * spec.width), groups if row.split else 1
+        features.append(net.Conv(channels, row.kernel, row.stride, split, bias=True, padding=row.padding))
+        features.append(net.Activation("relu"))
+        if row.normalised:
+            features.append(NORM)
+        if row.pooled:
+            features.append(net.Pool("max", 3, 2))
+    hidden = [net.Dropout(0.5), net.Dense(round_channels(DENSE * spec.width)), net.Activation("relu")]
+    return net.sequence(
+        features=net.numbered(*features),
+        avgpool=net.GridPool(GRID),
+        flatten=net.Flatten(),
+        classifier=net.numbered(*hidden, *hidden, net.Dense(spec.classes)),
     )
-
-
-def _stage(row: Row, width: float, groups: int) -> list[Layer]:
-    channels = round_channels(row.channels * width)
-    split = groups if row.split else 1
-    layers: list[Layer] = [
-        Conv(channels, row.kernel, row.stride, split, bias=True, padding=row.padding),
-        Activation("relu"),
-    ]
-    if row.normalised:
-        layers.append(NORM)
-    if row.pooled:
-        layers.append(Pool("max", 3, 2))
-    return layers
 
 
 FAMILY = Family(

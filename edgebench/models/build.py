@@ -50,11 +50,16 @@ def build(spec: ModelSpec, *, weights: Path | None = None, seed: int = 0) -> nn.
 
     Raises UsageError for a factory that fails and for weights that cannot be read or do not fit.
     """
-    network = _user_network(spec, seed) if user.is_user_network(spec.name) else skeleton(spec)
+    own = user.is_user_network(spec.name)
+    if own:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = user.make(spec)
+    else:
+        network = skeleton(spec)
     if weights is not None:
-        ignored = () if user.is_user_network(spec.name) else zoo.family_of(spec).training_only
-        weights_file.load(network, weights, spec.name, ignored)
-    elif not user.is_user_network(spec.name):
+        weights_file.load(network, weights, spec.name, () if own else zoo.family_of(spec).training_only)
+    elif not own:
         network = initialize.initialize(network.to_empty(device="cpu"), spec, seed)
     return network.eval()
 
@@ -85,9 +90,3 @@ def _children(body: plan.Sequence, shape: plan.Shape) -> tuple[OrderedDict[str, 
     for name, layer in body.layers:
         children[name], shape = _module(layer, shape)
     return children, shape
-
-
-def _user_network(spec: ModelSpec, seed: int) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return user.make(spec)

@@ -7,26 +7,9 @@ stem and the head at their size, and does not repeat the first and the last stag
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from edgebench.ground.records import ModelSpec
+from edgebench.models import plan as net
 from edgebench.models.family import Family, Member
-from edgebench.models.plan import (
-    Activation,
-    Conv,
-    Flatten,
-    Function,
-    GlobalPool,
-    Layer,
-    Parallel,
-    Sequence,
-    classifier,
-    conv_norm,
-    gate,
-    numbered,
-    residual,
-    sequence,
-)
 from edgebench.models.scaling import round_channels, round_repeats
 
 STEM, HEAD = 32, 1280
@@ -43,6 +26,7 @@ SQUEEZE = 4  # the gate's bottleneck is a quarter of the block's input channels
 
 # width, depth, resolution, resize (torchvision's EfficientNet_B*_Weights.IMAGENET1K_V1)
 POINTS = {
+    "efficientnet": (1.0, 1.0, 224, 256),
     "efficientnet_b0": (1.0, 1.0, 224, 256),
     "efficientnet_b1": (1.0, 1.1, 240, 256),
     "efficientnet_b2": (1.1, 1.2, 260, 288),
@@ -54,6 +38,7 @@ POINTS = {
 }
 # width, depth, resolution; resized to 32 pixels more (CROP_PADDING in tensorflow/tpu efficientnet/preprocessing.py)
 LITE_POINTS = {
+    "efficientnet_lite": (1.0, 1.0, 224),
     "efficientnet_lite0": (1.0, 1.0, 224),
     "efficientnet_lite1": (1.0, 1.1, 240),
     "efficientnet_lite2": (1.1, 1.2, 260),
@@ -69,83 +54,68 @@ TENSORFLOW_EPS = 1e-3
 EPS = dict.fromkeys(("efficientnet_b5", "efficientnet_b6", "efficientnet_b7"), TENSORFLOW_EPS)
 
 
-def plan(spec: ModelSpec) -> Sequence:
-    """Returns EfficientNet at the spec's width (all channels) and depth (blocks of each stage)."""
-    return _network(spec, lite=False, eps=EPS.get(spec.name, 1e-5))
-
-
-def lite_plan(spec: ModelSpec) -> Sequence:
-    """Returns EfficientNet-Lite at the spec's width (channels of the blocks) and depth (blocks of inner stages)."""
-    return _network(spec, lite=True, eps=TENSORFLOW_EPS)
-
-
-def _network(spec: ModelSpec, *, lite: bool, eps: float) -> Sequence:
-    function: Function = "relu6" if lite else "silu"
+def plan(spec: ModelSpec) -> net.Sequence:
+    """Returns EfficientNet at the spec's width (all channels; of Lite those of the blocks) and depth (blocks of each
+    stage; of Lite the inner ones)."""
+    lite = spec.name in LITE_MEMBERS
+    function: net.Function = "relu6" if lite else "silu"
+    eps = TENSORFLOW_EPS if lite else EPS.get(spec.name, 1e-5)
     ends = 1.0 if lite else spec.width
     channels = round_channels(STEM * ends)
-    stages: list[Layer] = [conv_norm(channels, 3, 2, activation=function, eps=eps)]
+    stages: list[net.Layer] = [net.conv_norm(channels, 3, 2, activation=function, eps=eps)]
     for index, (expansion, kernel, stride, base, blocks) in enumerate(STAGES):
         out = round_channels(base * spec.width)
         fixed = lite and index in (0, len(STAGES) - 1)
         repeats = blocks if fixed else round_repeats(blocks, spec.depth)
         shapes = [(channels, stride)] + [(out, 1)] * (repeats - 1)
-        stages.append(numbered(*(_block(at, out, expansion, kernel, step, function, eps) for at, step in shapes)))
+        stages.append(net.numbered(*(_block(at, out, expansion, kernel, step, function, eps) for at, step in shapes)))
         channels = out
-    stages.append(conv_norm(round_channels(HEAD * ends), 1, activation=function, eps=eps))
+    stages.append(net.conv_norm(round_channels(HEAD * ends), 1, activation=function, eps=eps))
     dropout = DROPOUT.get(spec.name, DEFAULT_DROPOUT)
-    return sequence(
-        features=numbered(*stages),
-        avgpool=GlobalPool(),
-        flatten=Flatten(),
-        classifier=classifier(dropout, spec.classes),
+    return net.sequence(
+        features=net.numbered(*stages),
+        avgpool=net.GlobalPool(),
+        flatten=net.Flatten(),
+        classifier=net.classifier(dropout, spec.classes),
     )
 
 
-def _block(channels: int, out: int, expansion: int, kernel: int, stride: int, function: Function, eps: float) -> Layer:
+def _block(
+    channels: int, out: int, expansion: int, kernel: int, stride: int, function: net.Function, eps: float
+) -> net.Layer:
     """The mobile inverted bottleneck (MBConv); squeezed and excited where the function is SiLU, as in EfficientNet."""
     hidden = channels * expansion
-    layers: list[Layer] = [conv_norm(hidden, 1, activation=function, eps=eps)] if expansion > 1 else []
-    layers.append(conv_norm(hidden, kernel, stride, hidden, activation=function, eps=eps))
+    layers: list[net.Layer] = [net.conv_norm(hidden, 1, activation=function, eps=eps)] if expansion > 1 else []
+    layers.append(net.conv_norm(hidden, kernel, stride, hidden, activation=function, eps=eps))
     if function == "silu":
-        layers.append(_squeeze_excite(hidden, max(1, channels // SQUEEZE)))
-    layers.append(conv_norm(out, 1, activation=None, eps=eps))
-    branch = sequence(block=numbered(*layers))
-    return residual(branch) if stride == 1 and channels == out else branch
-
-
-def _squeeze_excite(channels: int, squeezed: int) -> Parallel:
-    return gate(
-        sequence(
-            avgpool=GlobalPool(),
-            fc1=Conv(squeezed, 1, bias=True),
-            activation=Activation("silu"),
-            fc2=Conv(channels, 1, bias=True),
-            scale_activation=Activation("sigmoid"),
+        squeeze_excite = net.sequence(
+            avgpool=net.GlobalPool(),
+            fc1=net.Conv(max(1, channels // SQUEEZE), 1, bias=True),
+            activation=net.Activation("silu"),
+            fc2=net.Conv(hidden, 1, bias=True),
+            scale_activation=net.Activation("sigmoid"),
         )
+        layers.append(net.gate(squeeze_excite))
+    layers.append(net.conv_norm(out, 1, activation=None, eps=eps))
+    branch = net.sequence(block=net.numbered(*layers))
+    return net.residual(branch) if stride == 1 and channels == out else branch
+
+
+MEMBERS = {
+    name: Member(width=width, depth=depth, resolution=resolution, resize=resize, interpolation="bicubic")
+    for name, (width, depth, resolution, resize) in POINTS.items()
+}
+LITE_MEMBERS = {
+    name: Member(
+        width=width,
+        depth=depth,
+        resolution=resolution,
+        resize=resolution + 32,
+        interpolation="bicubic",
+        mean=(127 / 255,) * 3,  # (pixel - 127) / 128: tensorflow/tpu efficientnet/lite/README.md
+        std=(128 / 255,) * 3,
     )
-
-
-def _member(width: float, depth: float, resolution: int, resize: int) -> Member:
-    return Member(width=width, depth=depth, resolution=resolution, resize=resize, interpolation="bicubic")
-
-
-def _lite_member(width: float, depth: float, resolution: int) -> Member:
-    # (pixel - 127) / 128: tensorflow/tpu efficientnet/lite/README.md
-    published = _member(width, depth, resolution, resolution + 32)
-    return replace(published, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
-
-
-MEMBERS = {name: _member(*point) for name, point in POINTS.items()}
-LITE_MEMBERS = {name: _lite_member(*point) for name, point in LITE_POINTS.items()}
-FAMILY = Family(
-    name="efficientnet",
-    members={"efficientnet": MEMBERS["efficientnet_b0"], **MEMBERS},
-    plan=plan,
-    has_depth=True,
-)
-LITE = Family(
-    name="efficientnet_lite",
-    members={"efficientnet_lite": LITE_MEMBERS["efficientnet_lite0"], **LITE_MEMBERS},
-    plan=lite_plan,
-    has_depth=True,
-)
+    for name, (width, depth, resolution) in LITE_POINTS.items()
+}
+FAMILY = Family(name="efficientnet", members=MEMBERS, plan=plan, has_depth=True)
+LITE = Family(name="efficientnet_lite", members=LITE_MEMBERS, plan=plan, has_depth=True)

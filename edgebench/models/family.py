@@ -58,15 +58,13 @@ class Family:
         published ones, each gets the average mean and standard deviation.
         """
         member = self.members[spec.name]
-        same = spec.channels == len(member.mean)
+        mean, std = member.mean, member.std
+        if spec.channels != len(mean):
+            mean, std = ((round(sum(values) / len(values), 6),) * spec.channels for values in (mean, std))
         return Preprocessing(
             resize=round(spec.resolution * member.resize / member.resolution),
             crop=spec.resolution,
             interpolation=member.interpolation,
-            mean=member.mean if same else _average(member.mean, spec.channels),
-            std=member.std if same else _average(member.std, spec.channels),
+            mean=mean,
+            std=std,
         )
-
-
-def _average(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    return (round(sum(values) / len(values), 6),) * channels

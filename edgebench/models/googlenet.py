@@ -7,24 +7,8 @@ classifiers; they compute in training mode only and never reach an exported file
 from __future__ import annotations
 
 from edgebench.ground.records import ModelSpec
+from edgebench.models import plan as net
 from edgebench.models.family import Family, Member
-from edgebench.models.plan import (
-    Activation,
-    BatchNorm,
-    Conv,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    GridPool,
-    Layer,
-    Parallel,
-    Pool,
-    Sequence,
-    SideBranch,
-    numbered,
-    sequence,
-)
 from edgebench.models.scaling import round_channels
 
 STEM = (64, 64, 192)  # 7x7/2, pooling, 1x1, 3x3, pooling
@@ -45,54 +29,53 @@ SIDE_CHANNELS, SIDE_HIDDEN, SIDE_GRID = 128, 1024, 4
 EPS = 1e-3
 
 
-def plan(spec: ModelSpec) -> Sequence:
+def plan(spec: ModelSpec) -> net.Sequence:
     """Returns the network at the spec's width (all channels)."""
-    layers = _stem(tuple(round_channels(base * spec.width) for base in STEM))
+    stem = [round_channels(base * spec.width) for base in STEM]
+    layers: dict[str, net.Layer] = {
+        "conv1": _conv(stem[0], 7, 2),
+        "maxpool1": net.Pool("max", 3, 2, ceil=True),
+        "conv2": _conv(stem[1], 1),
+        "conv3": _conv(stem[2], 3),
+        "maxpool2": net.Pool("max", 3, 2, ceil=True),
+    }
     for name, bases in BLOCKS:
         layers[name] = _inception(tuple(round_channels(base * spec.width) for base in bases))
         if name in POOLS:
             pool, window = POOLS[name]
-            layers[pool] = Pool("max", window, 2, ceil=True)
+            layers[pool] = net.Pool("max", window, 2, ceil=True)
         if name in SIDES and spec.options.get("aux"):
             layers[SIDES[name]] = _side(spec)
-    return sequence(**layers, avgpool=GlobalPool(), flatten=Flatten(), dropout=Dropout(0.2), fc=Dense(spec.classes))
+    return net.sequence(
+        **layers, avgpool=net.GlobalPool(), flatten=net.Flatten(), dropout=net.Dropout(0.2), fc=net.Dense(spec.classes)
+    )
 
 
-def _stem(channels: tuple[int, ...]) -> dict[str, Layer]:
-    return {
-        "conv1": _conv(channels[0], 7, 2),
-        "maxpool1": Pool("max", 3, 2, ceil=True),
-        "conv2": _conv(channels[1], 1),
-        "conv3": _conv(channels[2], 3),
-        "maxpool2": Pool("max", 3, 2, ceil=True),
-    }
+def _conv(out: int, kernel: int, stride: int = 1) -> net.Sequence:
+    return net.sequence(conv=net.Conv(out, kernel, stride), bn=net.BatchNorm(EPS), relu=net.Activation("relu"))
 
 
-def _conv(out: int, kernel: int, stride: int = 1) -> Sequence:
-    return sequence(conv=Conv(out, kernel, stride), bn=BatchNorm(EPS), relu=Activation("relu"))
-
-
-def _inception(channels: tuple[int, ...]) -> Parallel:
+def _inception(channels: tuple[int, ...]) -> net.Parallel:
     one, three_reduce, three, five_reduce, five, pooled = channels
     branches = {
         "branch1": _conv(one, 1),
-        "branch2": numbered(_conv(three_reduce, 1), _conv(three, 3)),
-        "branch3": numbered(_conv(five_reduce, 1), _conv(five, 3)),
-        "branch4": numbered(Pool("max", 3, 1, padding=1, ceil=True), _conv(pooled, 1)),
+        "branch2": net.numbered(_conv(three_reduce, 1), _conv(three, 3)),
+        "branch3": net.numbered(_conv(five_reduce, 1), _conv(five, 3)),
+        "branch4": net.numbered(net.Pool("max", 3, 1, padding=1, ceil=True), _conv(pooled, 1)),
     }
-    return Parallel(tuple(sequence(**{name: branch}) for name, branch in branches.items()), "concat")
+    return net.Parallel(tuple(net.sequence(**{name: branch}) for name, branch in branches.items()), "concat")
 
 
-def _side(spec: ModelSpec) -> SideBranch:
-    return SideBranch(
-        sequence(
-            avgpool=GridPool(SIDE_GRID),
+def _side(spec: ModelSpec) -> net.SideBranch:
+    return net.SideBranch(
+        net.sequence(
+            avgpool=net.GridPool(SIDE_GRID),
             conv=_conv(round_channels(SIDE_CHANNELS * spec.width), 1),
-            flatten=Flatten(),
-            fc1=Dense(round_channels(SIDE_HIDDEN * spec.width)),
-            relu=Activation("relu"),
-            dropout=Dropout(0.7),
-            fc2=Dense(spec.classes),
+            flatten=net.Flatten(),
+            fc1=net.Dense(round_channels(SIDE_HIDDEN * spec.width)),
+            relu=net.Activation("relu"),
+            dropout=net.Dropout(0.7),
+            fc2=net.Dense(spec.classes),
         )
     )
 

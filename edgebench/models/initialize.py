@@ -41,26 +41,24 @@ def initialize(network: nn.Module, spec: ModelSpec, seed: int) -> nn.Module:
     activated = _activated(network)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
-            _draw_norm(module, _SHIFT_BEFORE_ACTIVATION if module in activated else _SHIFT, generator)
+            shift = _SHIFT_BEFORE_ACTIVATION if module in activated else _SHIFT
+            module.reset_running_stats()
+            module.weight.uniform_(*_SCALE, generator=generator)
+            module.bias.uniform_(*shift, generator=generator)
         elif isinstance(module, nn.Conv2d | nn.Linear):
-            _draw_weights(module, generator)
+            bound = math.sqrt(6 / module.weight[0].numel())
+            module.weight.uniform_(-bound, bound, generator=generator)
+            if module.bias is not None:
+                module.bias.uniform_(-0.1, 0.1, generator=generator)
+            last = module
     with one_thread():
         outputs = _calibrate(network, _images(network, spec, generator))
-        _scale_last(network, outputs.square().mean().sqrt().item())
+        spread = outputs.square().mean().sqrt().item()
+        if spread >= 1e-6:  # a lone output behind a rectifier may be zero; there is nothing to scale then
+            last.weight.div_(spread)
+            if last.bias is not None:
+                last.bias.div_(spread)
     return network
-
-
-def _draw_weights(module: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
-    fan_in = module.weight[0].numel()
-    module.weight.uniform_(-math.sqrt(6 / fan_in), math.sqrt(6 / fan_in), generator=generator)
-    if module.bias is not None:
-        module.bias.uniform_(-0.1, 0.1, generator=generator)
-
-
-def _draw_norm(module: nn.BatchNorm2d, shift: tuple[float, float], generator: torch.Generator) -> None:
-    module.reset_running_stats()
-    module.weight.uniform_(*_SCALE, generator=generator)
-    module.bias.uniform_(*shift, generator=generator)
 
 
 def _activated(network: nn.Module) -> set[nn.Module]:
@@ -99,15 +97,6 @@ def _calibrate(network: nn.Module, images: Tensor) -> Tensor:
     return outputs
 
 
-def _scale_last(network: nn.Module, spread: float) -> None:
-    if spread < 1e-6:  # a lone output behind a rectifier may be zero; there is nothing to scale then
-        return
-    last = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)][-1]
-    last.weight.div_(spread)
-    if last.bias is not None:
-        last.bias.div_(spread)
-
-
 @torch.no_grad()
 def for_training(network: nn.Module, scheme: str, seed: int) -> nn.Module:
     """Fills all parameters and buffers in place with what training starts from, and returns the network.
@@ -121,18 +110,13 @@ def for_training(network: nn.Module, scheme: str, seed: int) -> nn.Module:
         if isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()
         elif isinstance(module, nn.Conv2d | nn.Linear):
-            _draw(module, scheme, generator)
+            fan_in = module.weight[0].numel()
+            fan_out = module.weight[:, 0].numel() // (module.groups if isinstance(module, nn.Conv2d) else 1)
+            if scheme == "he":
+                module.weight.normal_(0.0, math.sqrt(2 / fan_in), generator=generator)
+            else:
+                bound = math.sqrt(6 / (fan_in + fan_out))
+                module.weight.uniform_(-bound, bound, generator=generator)
+            if module.bias is not None:
+                module.bias.zero_()
     return network
-
-
-def _draw(module: nn.Conv2d | nn.Linear, scheme: str, generator: torch.Generator) -> None:
-    fan_in = module.weight[0].numel()
-    groups = module.groups if isinstance(module, nn.Conv2d) else 1
-    fan_out = module.weight[:, 0].numel() // groups
-    if scheme == "he":
-        module.weight.normal_(0.0, math.sqrt(2 / fan_in), generator=generator)
-    else:
-        bound = math.sqrt(6 / (fan_in + fan_out))
-        module.weight.uniform_(-bound, bound, generator=generator)
-    if module.bias is not None:
-        module.bias.zero_()

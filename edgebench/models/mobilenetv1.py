@@ -32,20 +32,15 @@ def plan(spec: ModelSpec) -> Sequence:
     for base, first_stride, blocks in STAGES:
         out = round_channels(base * spec.width)
         for index in range(round_repeats(blocks, spec.depth)):
-            layers.append(_separable(channels, out, first_stride if index == 0 else 1))
+            stride = first_stride if index == 0 else 1
+            depthwise = conv_norm(channels, 3, stride, channels, activation="relu6", eps=EPS)
+            layers.append(numbered(depthwise, conv_norm(out, 1, activation="relu6", eps=EPS)))
             channels = out
     return sequence(
         features=numbered(*layers),
         pool=GlobalPool(),
         flatten=Flatten(),
         classifier=classifier(DROPOUT, spec.classes),
-    )
-
-
-def _separable(channels: int, out: int, stride: int) -> Sequence:
-    return numbered(
-        conv_norm(channels, 3, stride, channels, activation="relu6", eps=EPS),
-        conv_norm(out, 1, activation="relu6", eps=EPS),
     )
 
 

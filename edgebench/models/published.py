@@ -62,7 +62,13 @@ class Quantized(msgspec.Struct, frozen=True, kw_only=True):
 def published() -> list[Published]:
     """All rows in the order of `models.names()`, then by recipe and scaling point. No torch, no numpy."""
     order = {name: index for index, name in enumerate((*zoo.names(), "efficientnet", "efficientnet_lite"))}
-    rows = [*_rows(Published, "models", "published.csv"), *map(_of_fitted, fitted()), *map(_of_int8, quantized())]
+    rows = _rows(Published, "models", "published.csv")
+    for row in fitted():
+        spec = _spec(row.kin, row.network, row.width, row.depth, row.resolution)
+        rows.append(_published(spec, precision="fp32", top1=row.top1, recipe=row.recipe, source=row.source))
+    for pair in quantized():
+        spec = _spec(pair.kin, pair.network, 1.0, 1.0, 224)
+        rows.append(_published(spec, precision="int8", top1=pair.int8_top1, recipe=pair.method, source=pair.source))
     return sorted(rows, key=lambda row: (order[row.model], row.recipe, row.width, row.depth, row.resolution))
 
 
@@ -74,16 +80,6 @@ def fitted() -> list[Fitted]:
 def quantized() -> list[Quantized]:
     """The pairs that tell what int8 costs."""
     return _rows(Quantized, "choose", "data", "int8.csv")
-
-
-def _of_fitted(row: Fitted) -> Published:
-    spec = _spec(row.kin, row.network, row.width, row.depth, row.resolution)
-    return _published(spec, "fp32", row.top1, row.recipe, row.source)
-
-
-def _of_int8(row: Quantized) -> Published:
-    member = _spec(row.kin, row.network, 1.0, 1.0, 224)
-    return _published(member, "int8", row.int8_top1, row.method, row.source)
 
 
 def _spec(kin: str, network: str, width: float, depth: float, resolution: int) -> ModelSpec:
@@ -102,7 +98,7 @@ def _spec(kin: str, network: str, width: float, depth: float, resolution: int) -
     return zoo.resolve(member) if (member := next(same, "")) else spec
 
 
-def _published(spec: ModelSpec, precision: str, top1: float, recipe: str, source: str) -> Published:
+def _published(spec: ModelSpec, *, precision: str, top1: float, recipe: str, source: str) -> Published:
     return Published(
         model=spec.name,
         width=spec.width,

@@ -9,24 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgebench.ground.records import ModelSpec
+from edgebench.models import plan as net
 from edgebench.models.family import Family, Member
-from edgebench.models.plan import (
-    Activation,
-    BatchNorm,
-    Conv,
-    Dense,
-    Flatten,
-    GlobalPool,
-    Layer,
-    PadChannels,
-    Pool,
-    Sequence,
-    Subsample,
-    conv_norm,
-    numbered,
-    residual,
-    sequence,
-)
 from edgebench.models.scaling import round_channels, round_repeats
 
 
@@ -59,12 +43,15 @@ EXPANSION = 4
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
-def plan(spec: ModelSpec) -> Sequence:
+def plan(spec: ModelSpec) -> net.Sequence:
     """Returns the network at the spec's width (all channels) and depth (blocks of each stage)."""
     variant = VARIANTS[spec.name]
     base = CIFAR_STEM if variant.cifar else STEM
     channels = round_channels(base * spec.width)
-    layers = _stem(channels, variant.cifar)
+    conv = net.Conv(channels, 3) if variant.cifar else net.Conv(channels, 7, 2)
+    layers: dict[str, net.Layer] = {"conv1": conv, "bn1": net.BatchNorm(), "relu": net.Activation("relu")}
+    if not variant.cifar:
+        layers["maxpool"] = net.Pool("max", 3, 2, padding=1)
     for stage, blocks in enumerate(variant.blocks):
         inner = round_channels(base * 2**stage * spec.width)
         strides = [2 if stage else 1] + [1] * (round_repeats(blocks, spec.depth) - 1)
@@ -72,60 +59,49 @@ def plan(spec: ModelSpec) -> Sequence:
         for stride in strides:
             built.append(_block(channels, inner, stride, variant))
             channels = inner * EXPANSION if variant.bottleneck else inner
-        layers[f"layer{stage + 1}"] = numbered(*built)
-    return sequence(**layers, avgpool=GlobalPool(), flatten=Flatten(), fc=Dense(spec.classes))
+        layers[f"layer{stage + 1}"] = net.numbered(*built)
+    return net.sequence(**layers, avgpool=net.GlobalPool(), flatten=net.Flatten(), fc=net.Dense(spec.classes))
 
 
-def _stem(channels: int, cifar: bool) -> dict[str, Layer]:
-    conv = Conv(channels, 3) if cifar else Conv(channels, 7, 2)
-    layers: dict[str, Layer] = {"conv1": conv, "bn1": BatchNorm(), "relu": Activation("relu")}
-    if not cifar:
-        layers["maxpool"] = Pool("max", 3, 2, padding=1)
-    return layers
-
-
-def _block(channels: int, inner: int, stride: int, variant: Variant) -> Layer:
+def _block(channels: int, inner: int, stride: int, variant: Variant) -> net.Layer:
     branch = _bottleneck(inner, stride) if variant.bottleneck else _basic(inner, stride)
     if not variant.shortcuts:
-        return Sequence((*branch.layers, ("relu_out", Activation("relu"))))
+        return net.Sequence((*branch.layers, ("relu_out", net.Activation("relu"))))
     out = inner * EXPANSION if variant.bottleneck else inner
-    return residual(branch, _shortcut(channels, out, stride, variant.cifar), activation="relu")
+    return net.residual(branch, _shortcut(channels, out, stride, variant.cifar), activation="relu")
 
 
-def _shortcut(channels: int, out: int, stride: int, parameter_free: bool) -> Sequence:
+def _shortcut(channels: int, out: int, stride: int, parameter_free: bool) -> net.Sequence:
     if stride == 1 and channels == out:
-        return Sequence()
+        return net.Sequence()
     if parameter_free:
-        return sequence(subsample=Subsample(stride), pad=PadChannels(out - channels))
-    return sequence(downsample=conv_norm(out, 1, stride, activation=None))
+        return net.sequence(subsample=net.Subsample(stride), pad=net.PadChannels(out - channels))
+    return net.sequence(downsample=net.conv_norm(out, 1, stride, activation=None))
 
 
-def _basic(channels: int, stride: int) -> Sequence:
-    return sequence(
-        conv1=Conv(channels, 3, stride),
-        bn1=BatchNorm(),
-        relu=Activation("relu"),
-        conv2=Conv(channels, 3),
-        bn2=BatchNorm(),
+def _basic(channels: int, stride: int) -> net.Sequence:
+    return net.sequence(
+        conv1=net.Conv(channels, 3, stride),
+        bn1=net.BatchNorm(),
+        relu=net.Activation("relu"),
+        conv2=net.Conv(channels, 3),
+        bn2=net.BatchNorm(),
     )
 
 
-def _bottleneck(channels: int, stride: int) -> Sequence:
-    return sequence(
-        conv1=Conv(channels, 1),
-        bn1=BatchNorm(),
-        relu1=Activation("relu"),
-        conv2=Conv(channels, 3, stride),
-        bn2=BatchNorm(),
-        relu2=Activation("relu"),
-        conv3=Conv(channels * EXPANSION, 1),
-        bn3=BatchNorm(),
+def _bottleneck(channels: int, stride: int) -> net.Sequence:
+    return net.sequence(
+        conv1=net.Conv(channels, 1),
+        bn1=net.BatchNorm(),
+        relu1=net.Activation("relu"),
+        conv2=net.Conv(channels, 3, stride),
+        bn2=net.BatchNorm(),
+        relu2=net.Activation("relu"),
+        conv3=net.Conv(channels * EXPANSION, 1),
+        bn3=net.BatchNorm(),
     )
 
 
-def _members() -> dict[str, Member]:
-    cifar = Member(resolution=32, classes=10, minimum=4, resize=32, mean=CIFAR_MEAN, std=CIFAR_STD)
-    return {name: cifar if variant.cifar else Member() for name, variant in VARIANTS.items()}
-
-
-FAMILY = Family(name="resnet", members=_members(), plan=plan, has_depth=True)
+CIFAR = Member(resolution=32, classes=10, minimum=4, resize=32, mean=CIFAR_MEAN, std=CIFAR_STD)
+MEMBERS = {name: CIFAR if variant.cifar else Member() for name, variant in VARIANTS.items()}
+FAMILY = Family(name="resnet", members=MEMBERS, plan=plan, has_depth=True)

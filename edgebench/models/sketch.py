@@ -87,9 +87,7 @@ class _Pen:
 
     def dense(self, leaf: plan.Dense, source: str, path: str) -> str:
         before = self.operators[source]
-        flattened = None
-        if isinstance(before, ops.Reshape):
-            flattened = self.operators[before.inputs[0]].shape[1:]
+        flattened = self.operators[before.inputs[0]].shape[1:] if isinstance(before, ops.Reshape) else None
         return self._leaf(ops.Dense, leaf, source, path, in_features=before.shape[1], flattened=flattened)
 
     def pool(self, leaf: plan.Pool, source: str, path: str) -> str:
@@ -124,11 +122,6 @@ class _Pen:
             return source
         return self._leaf(ops.Reshape, leaf, source, path)
 
-    def norm(self, leaf: plan.LocalResponseNorm, source: str, path: str) -> str:
-        return self._leaf(
-            ops.LocalResponseNorm, leaf, source, path, size=leaf.size, alpha=leaf.alpha, beta=leaf.beta, k=leaf.k
-        )
-
     def _leaf(self, kind: type[ops.Operator], leaf: plan.Leaf, source: str, path: str, **attributes: Any) -> str:
         shape = (1, *leaf.output(self.operators[source].shape[1:]))
         return self._add(kind(name=path, inputs=(source,), shape=shape, module=path, **attributes))
@@ -147,7 +140,9 @@ _LEAVES: dict[type, Callable[..., str]] = {
     plan.GlobalPool: lambda pen, leaf, source, path: pen._leaf(ops.GlobalPool, leaf, source, path),
     plan.Flatten: _Pen.flatten,
     plan.Activation: lambda pen, leaf, source, path: pen.activate(leaf.function, source, path),
-    plan.LocalResponseNorm: _Pen.norm,
+    plan.LocalResponseNorm: lambda pen, leaf, source, path: pen._leaf(
+        ops.LocalResponseNorm, leaf, source, path, size=leaf.size, alpha=leaf.alpha, beta=leaf.beta, k=leaf.k
+    ),
     plan.Subsample: lambda pen, leaf, source, path: pen._leaf(
         ops.Subsample, leaf, source, path, stride=(leaf.stride,) * 2
     ),

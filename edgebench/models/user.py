@@ -86,9 +86,19 @@ def make(spec: ModelSpec) -> nn.Module:
     from torch import nn
 
     where, attribute = _split(spec.name)
-    with _importable(Path(where).resolve().parent if where.endswith(".py") else Path.cwd()):
-        module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
-        network = _call(spec.name, _factory(module, where, attribute), spec.options)
+    before = list(sys.path)
+    sys.path.insert(0, str(Path(where).resolve().parent if where.endswith(".py") else Path.cwd()))
+    try:
+        if where.endswith(".py"):
+            module = _import_file(Path(where))
+        else:
+            with _reported(f"cannot import {where}:"):
+                module = importlib.import_module(where)
+        factory = _factory(module, where, attribute)
+        with _reported(f"'{spec.name}' raised"):
+            network = factory(**spec.options)
+    finally:
+        sys.path[:] = before
     if not isinstance(network, nn.Module):
         raise UsageError(f"'{spec.name}' returned {type(network).__name__}: it must return a torch.nn.Module")
     return network
@@ -111,23 +121,13 @@ def _factory(module: ModuleType, where: str, attribute: str) -> Callable[..., ob
     raise unknown(f"factory in {where}", attribute, [name for name, value in vars(module).items() if callable(value)])
 
 
-def _call(name: str, factory: Callable[..., object], options: Mapping[str, object]) -> object:
+@contextmanager
+def _reported(what: str) -> Iterator[None]:
+    """A stranger's code, run in the block, may raise anything; the user gets its kind and first line in a sentence."""
     try:
-        return factory(**options)
-    except (Exception, SystemExit) as error:  # a stranger's code may raise anything; the user gets it in one sentence
-        raise UsageError(f"'{name}' raised {_said(error)}") from error
-
-
-def _said(error: BaseException) -> str:
-    """The error's kind and the first line of its message."""
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-
-
-def _import_module(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except (Exception, SystemExit) as error:  # as above: importing runs a stranger's code
-        raise UsageError(f"cannot import {name}: {_said(error)}") from error
+        yield
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{what} {type(error).__name__}: {str(error).partition(chr(10))[0]}") from error
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -145,19 +145,9 @@ def _import_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module
     try:
-        found.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # as above: importing runs a stranger's code
+        with _reported(f"cannot import {path}:"):
+            found.loader.exec_module(module)
+    except UsageError:
         del sys.modules[name]
-        raise UsageError(f"cannot import {path}: {_said(error)}") from error
+        raise
     return module
-
-
-@contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    """Puts `folder` first on the import path for as long as a user's code is imported and called."""
-    before = list(sys.path)
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path[:] = before

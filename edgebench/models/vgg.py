@@ -6,21 +6,8 @@ State-dict keys are torchvision's vgg16, vgg19, vgg16_bn, vgg19_bn.
 from __future__ import annotations
 
 from edgebench.ground.records import ModelSpec
+from edgebench.models import plan as net
 from edgebench.models.family import Family, Member
-from edgebench.models.plan import (
-    Activation,
-    BatchNorm,
-    Conv,
-    Dense,
-    Dropout,
-    Flatten,
-    GridPool,
-    Layer,
-    Pool,
-    Sequence,
-    numbered,
-    sequence,
-)
 from edgebench.models.scaling import round_channels
 
 CHANNELS = (64, 128, 256, 512, 512)
@@ -30,32 +17,21 @@ DENSE = 4096
 GRID = 7
 
 
-def plan(spec: ModelSpec) -> Sequence:
+def plan(spec: ModelSpec) -> net.Sequence:
     """Returns the network at the spec's width (convolutions and hidden dense layers)."""
     column, normalised = COLUMNS[spec.name]
-    features: list[Layer] = []
+    features: list[net.Layer] = []
     for base, count in zip(CHANNELS, CONVOLUTIONS[column], strict=True):
-        features += _stage(round_channels(base * spec.width), count, normalised)
-    hidden = round_channels(DENSE * spec.width)
-    return sequence(
-        features=numbered(*features),
-        avgpool=GridPool(GRID),
-        flatten=Flatten(),
-        classifier=numbered(
-            Dense(hidden),
-            Activation("relu"),
-            Dropout(0.5),
-            Dense(hidden),
-            Activation("relu"),
-            Dropout(0.5),
-            Dense(spec.classes),
-        ),
+        conv = net.Conv(round_channels(base * spec.width), 3, bias=True)
+        norm = [net.BatchNorm()] if normalised else []
+        features += [*[conv, *norm, net.Activation("relu")] * count, net.Pool("max", 2, 2)]
+    hidden = [net.Dense(round_channels(DENSE * spec.width)), net.Activation("relu"), net.Dropout(0.5)]
+    return net.sequence(
+        features=net.numbered(*features),
+        avgpool=net.GridPool(GRID),
+        flatten=net.Flatten(),
+        classifier=net.numbered(*hidden, *hidden, net.Dense(spec.classes)),
     )
-
-
-def _stage(channels: int, count: int, normalised: bool) -> list[Layer]:
-    norm = [BatchNorm()] if normalised else []
-    return [*[Conv(channels, 3, bias=True), *norm, Activation("relu")] * count, Pool("max", 2, 2)]
 
 
 FAMILY = Family(name="vgg", members={name: Member() for name in COLUMNS}, plan=plan)

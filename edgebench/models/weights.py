@@ -6,7 +6,7 @@ A file that says that it has another library's layout (layouts.reference writes 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from edgebench.ground.errors import UsageError
 from edgebench.models import layouts
-from edgebench.models.layouts.adapting import library_of
 from edgebench.models.layouts.reference import SUFFIXES
 
 _WRAPPERS = ("state_dict", "model")
@@ -37,7 +36,10 @@ def read(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise UsageError(f"there is no weights file {path}")
     found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    return _without_prefix(_state_dict(path, found))
+    state = _state_dict(path, found)
+    if all(key.startswith(_PARALLEL_PREFIX) for key in state):
+        return {key.removeprefix(_PARALLEL_PREFIX): value for key, value in state.items()}
+    return state
 
 
 def load(network: nn.Module, path: Path, name: str, ignored: tuple[str, ...] = ()) -> None:
@@ -49,7 +51,7 @@ def load(network: nn.Module, path: Path, name: str, ignored: tuple[str, ...] = (
     Raises UsageError that names missing, unexpected and misshapen keys, and for a library without such a network.
     """
     expected = network.state_dict()
-    library = library_of(path)
+    library = layouts.library_of(path)
     found = named_as_ours(path, name)
     given = {key: value for key, value in found.items() if key in expected or not key.startswith(ignored)}
     for key in expected:
@@ -69,7 +71,7 @@ def load(network: nn.Module, path: Path, name: str, ignored: tuple[str, ...] = (
 
 def named_as_ours(path: Path, name: str) -> dict[str, Tensor]:
     """Returns the state dict of a file as `read` does, its keys those of our network `name` whatever its layout."""
-    state, library = read(path), library_of(path)
+    state, library = read(path), layouts.library_of(path)
     if not library:
         return state
     keys = layouts.layout(library, name).keys(state)
@@ -77,23 +79,17 @@ def named_as_ours(path: Path, name: str) -> dict[str, Tensor]:
 
 
 def _problems(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
-    misshapen = (
-        f"{key} (file {tuple(given[key].shape)}, network {tuple(expected[key].shape)})"
-        for key in expected
-        if key in given and given[key].shape != expected[key].shape
-    )
-    groups: dict[str, Iterable[str]] = {
-        "missing": (key for key in expected if key not in given),
-        "unexpected": (key for key in given if key not in expected),
-        "wrong shape": misshapen,
+    groups = {
+        "missing": [key for key in expected if key not in given],
+        "unexpected": [key for key in given if key not in expected],
+        "wrong shape": [
+            f"{key} (file {tuple(given[key].shape)}, network {tuple(expected[key].shape)})"
+            for key in expected
+            if key in given and given[key].shape != expected[key].shape
+        ],
     }
-    named = {kind: _some(list(keys)) for kind, keys in groups.items()}
-    return [f"{kind}: {keys}" for kind, keys in named.items() if keys]
-
-
-def _some(keys: list[str]) -> str:
-    more = len(keys) - _NAMED
-    return ", ".join(keys[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = {kind: f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else "" for kind, keys in groups.items()}
+    return [f"{kind}: {', '.join(keys[:_NAMED])}{more[kind]}" for kind, keys in groups.items() if keys]
 
 
 def _read_torch(path: Path) -> object:
@@ -134,9 +130,3 @@ def _state_dict(path: Path, found: object) -> dict[str, Tensor]:
     if strays:
         raise UsageError(f"weights '{path}' hold entries that are no tensors: {', '.join(strays)}")
     return dict(found)
-
-
-def _without_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    if all(key.startswith(_PARALLEL_PREFIX) for key in state):
-        return {key.removeprefix(_PARALLEL_PREFIX): value for key, value in state.items()}
-    return state

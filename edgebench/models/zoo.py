@@ -93,7 +93,10 @@ def resolve(
         channels=_whole("channels", channels, member.channels, 1, CHANNELS_LIMIT),
         options=_options(name, member, options or {}),
     )
-    _check_shape(spec, kin, height)
+    if spec.depth != 1.0 and not kin.has_depth:
+        raise UsageError(f"{name} has no depth to scale (no stages of repeated blocks): leave depth out")
+    if height not in (None, spec.resolution):
+        raise UsageError(f"{name} takes square images: height {height} is not the resolution {spec.resolution}")
     return spec
 
 
@@ -130,13 +133,6 @@ def _compound(
     if (member.width, member.depth) != (1.0, 1.0):
         raise UsageError(f"phi scales a family's base and {name} is already scaled: use {kin.name} with phi")
     return compound(phi, member.resolution)
-
-
-def _check_shape(spec: ModelSpec, kin: Family, height: int | None) -> None:
-    if spec.depth != 1.0 and not kin.has_depth:
-        raise UsageError(f"{spec.name} has no depth to scale (no stages of repeated blocks): leave depth out")
-    if height not in (None, spec.resolution):
-        raise UsageError(f"{spec.name} takes square images: height {height} is not the resolution {spec.resolution}")
 
 
 def _ranged(what: str, value: float | None, default: float, limit: float) -> float:

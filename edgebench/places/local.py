@@ -10,12 +10,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
 from edgebench.ground.errors import DeviceError
+from edgebench.ground.process import end_with_parent
 from edgebench.machines import environment
 from edgebench.places.target import Ended, Event, Job, Raised, decode
 from edgebench.runtimes import libraries
@@ -69,10 +71,17 @@ class LocalTarget:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=worker_variables(job.scenario.threads, os.environ if self._variables is None else self._variables),
+                preexec_fn=end_with_parent,
                 start_new_session=True,  # Ctrl-C reaches the parent only, which then ends the child
             )
             try:
-                _hand_over(child, _encode(job))
+                if child.stdin is None:
+                    raise DeviceError("the worker has no standard input")
+                engine = {"engine": str(entry(job.runtime).engine_file), "clock": entry(job.runtime).clock}
+                values = {**msgspec.to_builtins(job), **engine, "artifact": os.path.abspath(job.artifact)}
+                # A child that died before it read its job is told apart later, by how it ended.
+                with suppress(BrokenPipeError), child.stdin as pipe:
+                    pipe.write(msgspec.json.encode(values))
                 yield from self._events(child, job, errors)
             finally:
                 _end(child)
@@ -88,31 +97,17 @@ class LocalTarget:
             if isinstance(event, (Ended, Raised)):
                 return
             doing = DOING[type(event).__name__]
-        raise DeviceError(f"{job.runtime} {_fate(child)} while {doing}{_last_words(errors)}")
-
-
-def _encode(job: Job) -> bytes:
-    values = msgspec.to_builtins(job)
-    values["engine"] = str(entry(job.runtime).engine_file)
-    values["artifact"] = os.path.abspath(job.artifact)
-    values["clock"] = entry(job.runtime).clock
-    return msgspec.json.encode(values)
+        try:
+            ended = fate(child.wait(timeout=10))
+        except subprocess.TimeoutExpired:
+            ended = "closed its output but did not end"
+        errors.seek(0)
+        raise DeviceError(f"{job.runtime} {ended} while {doing}{last_words(errors.read()[-4096:])}")
 
 
 def worker_variables(threads: int, base: Mapping[str, str]) -> dict[str, str]:
     """The environment of a worker: libraries that size their pools by OMP_NUM_THREADS keep to the scenario."""
     return {**base, "OMP_NUM_THREADS": str(threads), "ORT_DISABLE_TELEMETRY": "1", "PYTHONHASHSEED": "0"}
-
-
-def _hand_over(child: subprocess.Popen[bytes], job: bytes) -> None:
-    """Writes the job. A child that died before it read it is told apart later, by how it ended."""
-    if child.stdin is None:
-        raise DeviceError("the worker has no standard input")
-    try:
-        with child.stdin as pipe:
-            pipe.write(job)
-    except BrokenPipeError:
-        return
 
 
 def _lines(child: subprocess.Popen[bytes], silence_s: float) -> Iterator[bytes | None]:
@@ -134,15 +129,6 @@ def _lines(child: subprocess.Popen[bytes], silence_s: float) -> Iterator[bytes |
     yield None
 
 
-def _fate(child: subprocess.Popen[bytes]) -> str:
-    """How a process that closed its output ended, in words."""
-    try:
-        code = child.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        return "closed its output but did not end"
-    return fate(code)
-
-
 def fate(code: int) -> str:
     """How a process ended, by its exit code as subprocess gives it: negative for a signal."""
     if code >= 0:
@@ -157,10 +143,9 @@ def fate(code: int) -> str:
     return "was " * (name == "SIGKILL") + hints.get(name, f"was ended by {name}")
 
 
-def _last_words(errors: IO[bytes]) -> str:
+def last_words(errors: bytes) -> str:
     """The last line a process wrote to standard error, as a clause; nothing where it wrote none."""
-    errors.seek(0)
-    lines = errors.read()[-4096:].decode("utf-8", "replace").strip().splitlines()
+    lines = errors.decode("utf-8", "replace").strip().splitlines()
     return f"; its last words: {lines[-1].strip()[:200]}" if lines else ""
 
 

@@ -11,22 +11,6 @@ from msgspec import Struct
 from edgebench.ground.errors import DeviceError
 from edgebench.ground.records import Record, Scenario
 
-__all__ = [
-    "Ended",
-    "Event",
-    "First",
-    "Job",
-    "Loaded",
-    "Outputs",
-    "OutputsJob",
-    "Peaks",
-    "Raised",
-    "Samples",
-    "Target",
-    "Warm",
-    "decode",
-]
-
 
 class Job(Record, frozen=True, kw_only=True):
     """One fresh process: which engine runs which file, and whether it takes times, peak memory, or counts."""

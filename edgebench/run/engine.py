@@ -150,6 +150,8 @@ class Engine:
             return _RECORD[self.method.mode](self, cell, artifact, tell)
         except JobError as error:
             return self.unmeasured(cell, "failed", str(error), artifact)
+        except SystemExit:
+            return self.unmeasured(cell, "failed", "the network's own code called sys.exit", artifact)
 
     def unmeasured(self, cell: Cell, status: Status, error: str, artifact: Artifact | None = None) -> Result:
         """A record for a cell that has no latency: what is known of the file, and why there is no number."""

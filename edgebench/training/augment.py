@@ -22,7 +22,8 @@ AREA: Final = (0.4, 1.0)
 DEGREES: Final = 15.0
 SHEAR_DEGREES: Final = 10.0
 WARP: Final = 0.1  # how far the spline's points move, in half images
-JITTER: Final = (0.3, 0.3, 0.3, 0.05)
+JITTER: Final = (0.3, 0.3, 0.3, 0.05)  # brightness, contrast, saturation, hue
+GREY_JITTER: Final = (*JITTER[:2], 0.0, 0.0)
 PCA_SPREAD: Final = 0.1  # standard deviation of the shift along a principal colour, in that colour's own (AlexNet's)
 
 Size = tuple[int, int]
@@ -103,12 +104,6 @@ def _kornia() -> Any:
     return kornia.augmentation
 
 
-def _jitter(size: Size, sample: Pixels) -> Any:
-    grey = sample.shape[1] == 1
-    brightness, contrast, saturation, hue = JITTER
-    return _kornia().ColorJitter(brightness, contrast, *((0.0, 0.0) if grey else (saturation, hue)), p=1.0)
-
-
 _SHEAR = (-SHEAR_DEGREES, SHEAR_DEGREES, -SHEAR_DEGREES, SHEAR_DEGREES)
 _MAKERS: Mapping[str, Callable[[Size, Pixels], nn.Module]] = {
     "mirror": lambda size, sample: _kornia().RandomHorizontalFlip(p=0.5),
@@ -116,7 +111,7 @@ _MAKERS: Mapping[str, Callable[[Size, Pixels], nn.Module]] = {
     "shear": lambda size, sample: _kornia().RandomAffine(0.0, shear=_SHEAR, padding_mode="reflection", p=1.0),
     "warp": lambda size, sample: Surrounded(_kornia().RandomThinPlateSpline(WARP, p=1.0)),
     "crop": lambda size, sample: _kornia().RandomResizedCrop(size, scale=AREA, ratio=(3 / 4, 4 / 3), p=1.0),
-    "jitter": _jitter,
+    "jitter": lambda size, sample: _kornia().ColorJitter(*(GREY_JITTER if sample.shape[1] == 1 else JITTER), p=1.0),
     "pca": lambda size, sample: PrincipalColours(sample),
 }
 
@@ -142,13 +137,10 @@ def preview(
     rows: dict[str, Sequence[str]] = {ORIGINAL: (), **{kind: (kind,) for kind in KINDS if kind in kinds}}
     if len(kinds) > 1:
         rows[ALL] = tuple(kinds)
-    with torch.random.fork_rng(devices=[]):
+    shown: dict[str, Pixels] = {}
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
-        return {name: _shown(x, chosen, resolution) for name, chosen in rows.items()}
-
-
-@torch.no_grad()
-def _shown(x: torch.Tensor, kinds: Sequence[str], resolution: int) -> Pixels:
-    made = augmentation(kinds, (resolution, resolution), x.numpy())(x.float() / 255)
-    pixels: Pixels = np.rint(made.permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8)
-    return pixels
+        for name, chosen in rows.items():
+            made = augmentation(chosen, (resolution, resolution), x.numpy())(x.float() / 255)
+            shown[name] = np.rint(made.permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8)
+    return shown

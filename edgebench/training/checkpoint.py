@@ -76,12 +76,8 @@ def replace(path: Path, content: bytes | memoryview) -> None:
     try:
         write_atomically(path, content)
     except OSError as error:
-        raise TrainingError(
-            f"cannot write {path}: {(error.strerror or type(error).__name__).lower()}; {_kept(path)}"
-        ) from error
-
-
-def _kept(path: Path) -> str:
-    if path.exists():
-        return "the one before is whole: make room, then go on with `resume`"
-    return "make room, or choose another folder with `output`"
+        advice = "make room, or choose another folder with `output`"
+        if path.exists():
+            advice = "the one before is whole: make room, then go on with `resume`"
+        why = (error.strerror or type(error).__name__).lower()
+        raise TrainingError(f"cannot write {path}: {why}; {advice}") from error

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from edgebench.models.layers import Parallel
 
@@ -61,15 +60,17 @@ class FakeQuantization(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self._handles: list[RemovableHandle] = []
         self._layers = [module for module in network.modules() if isinstance(module, _WEIGHTED)]
         points = list(_points(network))
         self.image = Rounding()
-        roundings = [Rounding() for _ in points]
-        self.roundings = nn.ModuleList(roundings)
-        self._handles.append(network.register_forward_pre_hook(self._round_image))
-        for point, rounding in zip(points, roundings, strict=True):
-            self._handles.append(point.register_forward_hook(_after(rounding)))
+        self.roundings = nn.ModuleList([Rounding() for _ in points])
+        self._handles = [
+            network.register_forward_pre_hook(lambda _, inputs: (self.image(inputs[0]), *inputs[1:])),
+            *(
+                point.register_forward_hook(lambda _, inputs, output, rounding=rounding: rounding(output))
+                for point, rounding in zip(points, self.roundings, strict=True)
+            ),
+        ]
         for layer in self._layers:
             layer.forward = _with_rounded_weight(layer)  # type: ignore[method-assign]
 
@@ -85,9 +86,6 @@ class FakeQuantization(nn.Module):
             handle.remove()
         for layer in self._layers:
             del layer.forward
-
-    def _round_image(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (self.image(inputs[0]), *inputs[1:])
 
 
 def round_weight(weight: Tensor) -> Tensor:
@@ -107,14 +105,6 @@ def _with_rounded_weight(layer: nn.Module) -> Any:
         return nn.functional.linear(x, round_weight(layer.weight), layer.bias)  # type: ignore[arg-type]
 
     return convolve if isinstance(layer, nn.Conv2d) else multiply
-
-
-def _after(rounding: Rounding) -> Any:
-    def hook(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        rounded: Tensor = rounding(output)
-        return rounded
-
-    return hook
 
 
 def _points(network: nn.Module) -> Iterator[nn.Module]:

@@ -47,7 +47,14 @@ class Images:
         self._held: Pixels | None = None
         self._usable = np.arange(len(dataset))
         if len(dataset) * int(np.prod(shape)) <= MEMORY_BYTES:
-            self._hold()
+            held = np.empty((len(dataset), *shape), np.uint8)
+            with ThreadPoolExecutor(WORKERS, "edgebench-train") as pool:
+                good = list(pool.map(lambda index: self._read(index, held[index]), range(len(dataset))))
+            self._usable = np.flatnonzero(good)
+            if not len(self._usable):
+                path, why = min(self.unreadable.items())
+                raise UsageError(f"no image of {dataset.reference} can be read; the first: {path} {why}")
+            self._held = held
 
     def __len__(self) -> int:
         return len(self._usable)
@@ -67,17 +74,6 @@ class Images:
         """Returns at most STATISTICS images of all classes, uint8 [n, C, H, W]."""
         positions = np.linspace(0, len(self) - 1, min(len(self), STATISTICS)).astype(np.int64)
         return self._batch(positions).x.numpy()
-
-    def _hold(self) -> None:
-        """Reads everything once, and forgets what cannot be read."""
-        held = np.empty((len(self.dataset), *self.shape), np.uint8)
-        with ThreadPoolExecutor(WORKERS, "edgebench-train") as pool:
-            good = list(pool.map(lambda index: self._read(index, held[index]), range(len(self.dataset))))
-        self._usable = np.flatnonzero(good)
-        if not len(self._usable):
-            path, why = min(self.unreadable.items())
-            raise UsageError(f"no image of {self.dataset.reference} can be read; the first: {path} {why}")
-        self._held = held
 
     def _read(self, index: int, into: Pixels) -> bool:
         try:

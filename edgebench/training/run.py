@@ -12,7 +12,8 @@ import torch
 from edgebench import data as datasets
 from edgebench.data import Dataset
 from edgebench.ground.errors import TrainingError, UsageError
-from edgebench.ground.progress import OnProgress, Step, Tell, silent
+from edgebench.ground.paths import alone
+from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import ModelSpec, Preprocessing
 from edgebench.models.layouts import preprocessing as preprocessing_of
 from edgebench.models.trained import Trained
@@ -38,20 +39,6 @@ class TrainingRequest:
     place: str = "auto"
 
 
-@dataclass(frozen=True)
-class Sets:
-    """The images of a run, and how they are prepared for the network."""
-
-    train: Images
-    val: Images
-    preprocessing: Preprocessing
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the classes, in the order of the network's outputs."""
-        return self.train.dataset.classes
-
-
 def train(request: TrainingRequest, on_progress: OnProgress = silent) -> TrainingResult:
     """Trains a network and writes best.safetensors, last.pt and metrics.jsonl into the request's folder.
 
@@ -64,7 +51,9 @@ def train(request: TrainingRequest, on_progress: OnProgress = silent) -> Trainin
     on_progress(Step(0, request.settings.epochs, request.spec.key, "reading images"))
     train_set, val_set = (datasets.load(request.data, split=split) for split in ("train", "val"))
     val_set = val_set.subset(request.settings.validate)
-    request = replace(request, spec=_for_classes(request.spec, train_set, val_set))
+    if train_set.classes != val_set.classes:
+        raise UsageError(f"{request.data} has other classes to train on than to validate with: give both the same")
+    request = replace(request, spec=msgspec.structs.replace(request.spec, classes=len(train_set.classes)))
     threads = torch.get_num_threads()
     with torch.random.fork_rng(devices=[]):
         torch.set_num_threads(request.settings.threads or threads)
@@ -87,67 +76,67 @@ class _Training:
         place = hardware(request.place, mixed_precision=settings.mixed_precision)
         self._data = f"{train_set.identity} {val_set.identity}"
         state = checkpoint.read(request.folder, request.spec, settings, self._data) if request.resume else None
-        self.sets = _sets(request, train_set, val_set)
-        self.augmentation = augmentation(settings.augment, (shape[2], shape[3]), self.sets.train.sample())
-        normalized = Normalize(self.sets.preprocessing)
+        self.classes = train_set.classes
+        chosen, whole = _preprocessing(request), whole_image(request.spec)
+        seen = msgspec.structs.replace(whole, interpolation=(chosen or whole).interpolation)
+        self.train = Images(train_set, seen, kept_shape(train_set, shape[1:]))
+        self.preprocessing = chosen or from_data(whole, self.train.sample())
+        self.val = Images(val_set, self.preprocessing, shape[1:])
+        self.augmentation = augmentation(settings.augment, (shape[2], shape[3]), self.train.sample())
+        normalized = Normalize(self.preprocessing)
         self.trainer = Trainer(self.begun.network, self.frozen, settings, normalized, place)
         self.metrics = Metrics(request.folder / checkpoint.METRICS)
         self.best, self.best_epoch = -1.0, 0
         if state is not None:
-            self._restore(state)
+            self.trainer.restore(state)
+            self.best, self.best_epoch = state["best"], state["best_epoch"]
+            self.metrics.cut(self.trainer.epoch)
 
     def run(self, on_progress: OnProgress) -> TrainingResult:
         """Every epoch that is missing."""
-        _make_folder(self.request.folder)  # only now: what was refused leaves nothing behind
-        tell = self._tell(on_progress)
-        while self.trainer.epoch < self.request.settings.epochs:
+        folder = self.request.folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)  # only now: what was refused leaves nothing behind
+        except OSError as error:
+            raise _cannot_write(folder, (error.strerror or type(error).__name__).lower()) from error
+        with alone(folder / ".lock", f"a training into {folder}"):
+            return self._epochs(on_progress)
+
+    def _epochs(self, on_progress: OnProgress) -> TrainingResult:
+        folder, epochs = self.request.folder, self.request.settings.epochs
+
+        def tell(step: str) -> None:
+            done, best = self.trainer.epoch, f"best {max(self.best, 0.0):.1%}"
+            on_progress(Step(done, epochs, f"{self.request.spec.key} epoch {done + 1}", f"{step}, {best}"))
+
+        while self.trainer.epoch < epochs:
             try:
-                row = self.trainer.run_epoch(self.sets.train, self.sets.val, self.augmentation, tell)
+                row = self.trainer.run_epoch(self.train, self.val, self.augmentation, tell)
             except TrainingError as error:
                 raise TrainingError(f"{error}; {self._kept()}") from error
             except KeyboardInterrupt as interrupt:
                 advice = "; go on with `resume`" if self.metrics.rows else ""
                 interrupt.args = (self._kept() + advice,)  # the one who interrupted wants to know what is left
                 raise
-            self._save(row.val_accuracy)
+            if row.val_accuracy > self.best:  # of equals the first is kept
+                self.best, self.best_epoch = row.val_accuracy, self.trainer.epoch
+                checkpoint.save_weights(folder / checkpoint.BEST, self.trainer.values(), self._trained())
             self.metrics.append(row)
-            self._checkpoint()
+            state = {**self.trainer.state(), "best": self.best, "best_epoch": self.best_epoch}
+            checkpoint.write(folder, self.request.spec, self.request.settings, self._data, state)
         return self._result()
-
-    def _save(self, accuracy: float) -> None:
-        """Keeps the values when they are the best so far; of equals the first."""
-        if accuracy <= self.best:
-            return
-        self.best, self.best_epoch = accuracy, self.trainer.epoch
-        checkpoint.save_weights(self.request.folder / checkpoint.BEST, self.trainer.values(), self._trained())
-
-    def _checkpoint(self) -> None:
-        state = {**self.trainer.state(), "best": self.best, "best_epoch": self.best_epoch}
-        checkpoint.write(self.request.folder, self.request.spec, self.request.settings, self._data, state)
-
-    def _restore(self, state: checkpoint.State) -> None:
-        self.trainer.restore(state)
-        self.best, self.best_epoch = state["best"], state["best_epoch"]
-        self.metrics.cut(self.trainer.epoch)
 
     def _trained(self) -> Trained:
         request = self.request
         return Trained(
             model=request.spec,
-            classes=self.sets.classes,
-            preprocessing=self.sets.preprocessing,
+            classes=self.classes,
+            preprocessing=self.preprocessing,
             data=request.data,
             accuracy=self.best,
             epochs=self.best_epoch,
             seed=request.settings.seed,
         )
-
-    def _tell(self, on_progress: OnProgress) -> Tell:
-        def tell(step: str) -> None:
-            done, title = self.trainer.epoch, f"{self.request.spec.key} epoch {self.trainer.epoch + 1}"
-            on_progress(Step(done, self.request.settings.epochs, title, f"{step}, best {max(self.best, 0.0):.1%}"))
-
-        return tell
 
     def _kept(self) -> str:
         if not self.metrics.rows:
@@ -155,38 +144,28 @@ class _Training:
         return f"epoch {self.metrics.rows[-1].epoch} is kept in {self.request.folder / checkpoint.LAST}"
 
     def _result(self) -> TrainingResult:
-        request, sets = self.request, self.sets
+        request, train, val = self.request, self.train, self.val
         count = sum(parameter.numel() for parameter in self.begun.network.parameters())
         return TrainingResult(
             model=request.spec,
             folder=str(request.folder),
             weights=str(request.folder / checkpoint.BEST),
             data=request.data,
-            classes=sets.classes,
-            preprocessing=sets.preprocessing,
+            classes=self.classes,
+            preprocessing=self.preprocessing,
             val_accuracy=self.best,
             best_epoch=self.best_epoch,
-            train_images=len(sets.train),
-            val_images=len(sets.val),
+            train_images=len(train),
+            val_images=len(val),
             trained_parameters=count - self.frozen.parameters,
             frozen_parameters=self.frozen.parameters,
             replaced=self.begun.replaced,
-            unreadable={**sets.train.unreadable, **sets.val.unreadable},
+            unreadable={**train.unreadable, **val.unreadable},
             advice=advice(
-                len(sets.train), len(sets.classes), request.settings.freeze, from_weights=request.weights is not None
+                len(train), len(self.classes), request.settings.freeze, from_weights=request.weights is not None
             ),
             epochs=self.metrics.rows,
         )
-
-
-def _sets(request: TrainingRequest, train_set: Dataset, val_set: Dataset) -> Sets:
-    shape = request.spec.input_shape[1:]
-    chosen = _preprocessing(request)
-    kept = kept_shape(train_set, shape)
-    whole = whole_image(request.spec)
-    train = Images(train_set, msgspec.structs.replace(whole, interpolation=(chosen or whole).interpolation), kept)
-    preprocessing = chosen or from_data(whole, train.sample())
-    return Sets(train, Images(val_set, preprocessing, shape), preprocessing)
 
 
 def _preprocessing(request: TrainingRequest) -> Preprocessing | None:
@@ -198,15 +177,6 @@ def _preprocessing(request: TrainingRequest) -> Preprocessing | None:
     if found is None and wanted == "published":
         raise UsageError(f"`normalize='published'`: nothing is published for your own network {request.spec.name}")
     return found
-
-
-def _for_classes(spec: ModelSpec, train_set: Dataset, val_set: Dataset) -> ModelSpec:
-    """The spec with as many classes as the data has. Raises UsageError where the splits do not agree."""
-    if train_set.classes != val_set.classes:
-        raise UsageError(
-            f"{train_set.reference} has other classes to train on than to validate with: give both the same"
-        )
-    return msgspec.structs.replace(spec, classes=len(train_set.classes))
 
 
 def _check_folder(request: TrainingRequest) -> None:
@@ -222,14 +192,6 @@ def _check_folder(request: TrainingRequest) -> None:
         raise _cannot_write(folder, f"{nearest} is not a folder")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise _cannot_write(folder, "permission denied")
-
-
-def _make_folder(folder: Path) -> None:
-    """Makes the run's folder. Raises UsageError where that is not possible."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _cannot_write(folder, (error.strerror or type(error).__name__).lower()) from error
 
 
 def _cannot_write(folder: Path, why: str) -> UsageError:

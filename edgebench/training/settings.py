@@ -111,7 +111,11 @@ def settings(given: Mapping[str, object]) -> Settings:
     try:
         return msgspec.convert(values, Settings)
     except msgspec.ValidationError as error:
-        raise UsageError(f"training cannot be set up so: {_sentence(error)}") from error
+        # msgspec's "Expected `float` < 1 - at `$.ema`" as "`ema`: expected float < 1".
+        said, _, where = str(error).partition(" - at `$.")
+        option = where.rstrip("`").partition("[")[0]
+        sentence = f"`{option}`: {said[:1].lower()}{said[1:].replace('`', '')}"
+        raise UsageError(f"training cannot be set up so: {sentence}") from error
 
 
 def checked_seed(seed: int) -> int:
@@ -134,10 +138,3 @@ def _shown(value: object) -> str:
     if isinstance(value, tuple):
         value = ",".join(value)
     return "the default" if value is None else str(value) or "none"
-
-
-def _sentence(error: msgspec.ValidationError) -> str:
-    """msgspec's "Expected `float` < 1 - at `$.ema`" as "`ema`: expected float < 1"."""
-    said, _, where = str(error).partition(" - at `$.")
-    option = where.rstrip("`").partition("[")[0]
-    return f"`{option}`: {said[:1].lower()}{said[1:].replace('`', '')}"

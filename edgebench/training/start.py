@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.records import ModelSpec
 from edgebench.models import build, initialize, user, zoo
 from edgebench.models import weights as weights_file
-from edgebench.models.layouts import layout
-from edgebench.models.layouts.adapting import library_of
+from edgebench.models.layouts import layout, library_of
 from edgebench.training.settings import ALL_BUT_HEAD, Settings
 
 NAMED = 3
@@ -34,64 +33,50 @@ def start(spec: ModelSpec, settings: Settings, weights: Path | None) -> Start:
     From `weights` everything is taken that fits; a last layer for another number of classes is left initialised.
     Raises UsageError for weights of another network, and for an `init` of which the weights leave nothing.
     """
-    network = _initialised(spec, settings)
+    own = user.is_user_network(spec.name)
+    network = build.build(spec, seed=settings.seed) if own else build.skeleton(spec).to_empty(device="cpu")
+    if settings.init:
+        initialize.for_training(network, settings.init, settings.seed)
+    elif not own:
+        initialize.initialize(network, spec, settings.seed)
     if weights is None:
         return Start(network)
-    ignored = () if user.is_user_network(spec.name) else zoo.family_of(spec).training_only
+    ignored = () if own else zoo.family_of(spec).training_only
     replaced = _load(network, weights, spec, ignored)
     if settings.init and not replaced:
         raise UsageError(f"`init='{settings.init}'` does nothing with `weights`, which give every layer: leave one out")
     return Start(network, replaced)
 
 
-def _initialised(spec: ModelSpec, settings: Settings) -> nn.Module:
-    if user.is_user_network(spec.name):
-        network = build.build(spec, seed=settings.seed)
-        return initialize.for_training(network, settings.init, settings.seed) if settings.init else network
-    network = build.skeleton(spec).to_empty(device="cpu")
-    if not settings.init:
-        return initialize.initialize(network, spec, settings.seed)
-    return initialize.for_training(network, settings.init, settings.seed)
-
-
 def _load(network: nn.Module, path: Path, spec: ModelSpec, ignored: tuple[str, ...]) -> tuple[str, ...]:
     own, given = network.state_dict(), weights_file.named_as_ours(path, spec.name)
-    head = {key for key in own if key in given and _is_for_other_classes(own[key], given[key], spec.classes)}
+    misshapen = [key for key in own if key in given and own[key].shape != given[key].shape]
+    head = {
+        key for key in misshapen if own[key].shape[0] == spec.classes and own[key].shape[1:] == given[key].shape[1:]
+    }
     given = {key: value for key, value in given.items() if key in own or not key.startswith(ignored)}
     strange = [
         *(key for key in own if key not in given and not key.endswith(_COUNTER) and not key.startswith(ignored)),
         *(key for key in given if key not in own),
-        *(key for key in own if key in given and key not in head and own[key].shape != given[key].shape),
+        *(key for key in misshapen if key not in head),
     ]
     if strange or not given:
-        raise UsageError(_misfit(path, spec, strange, len(own)))
+        named = ", ".join(strange[:NAMED]) + (" and more" if len(strange) > NAMED else "")
+        raise UsageError(
+            f"the weights in {path} are not those of {spec.key}: {len(strange)} of its {len(own)} tensors are missing,"
+            f" of another shape, or too many ({named}); give the network that they were trained for"
+        )
     with torch.no_grad():
         for key, value in given.items():
             if key not in head:
                 own[key].copy_(value)
-        _take_epsilon(network, path, spec)
+        # What is trained has our layout and epsilon: the difference to the library's goes into the variances.
+        library = library_of(path)
+        eps = layout(library, spec.name).eps if library else None
+        for module in network.modules():
+            if eps is not None and isinstance(module, nn.BatchNorm2d) and module.running_var is not None:
+                module.running_var += eps - module.eps
     return tuple(dict.fromkeys(key.rpartition(".")[0] for key in sorted(head)))
-
-
-def _take_epsilon(network: nn.Module, path: Path, spec: ModelSpec) -> None:
-    """Puts the difference to another library's epsilon into the variances: what is trained has our layout, and ours."""
-    library = library_of(path)
-    eps = layout(library, spec.name).eps if library else None
-    for module in network.modules():
-        if eps is not None and isinstance(module, nn.BatchNorm2d) and module.running_var is not None:
-            module.running_var += eps - module.eps
-
-
-def _is_for_other_classes(own: Tensor, given: Tensor, classes: int) -> bool:
-    return own.shape != given.shape and own.shape[0] == classes and own.shape[1:] == given.shape[1:]
-
-
-def _misfit(path: Path, spec: ModelSpec, strange: list[str], count: int) -> str:
-    named = ", ".join(strange[:NAMED]) + (" and more" if len(strange) > NAMED else "")
-    return (
-        f"the weights in {path} are not those of {spec.key}: {len(strange)} of its {count} tensors are missing,"
-        f" of another shape, or too many ({named}); give the network that they were trained for"
-    )
 
 
 FEW, SOME = 50, 1000
@@ -115,7 +100,14 @@ def freeze(network: nn.Module, until: str) -> Frozen:
     if not until:
         return Frozen()
     names = [name for name, module in network.named_modules() if list(module.parameters(recurse=False))]
-    frozen = names[:-1] if until == ALL_BUT_HEAD else names[: _end(network, names, until)]
+    last = len(names) - 1
+    if until != ALL_BUT_HEAD:
+        inside = [index for index, name in enumerate(names) if name == until or name.startswith(f"{until}.")]
+        if not inside:
+            stages = [name for name, _ in network.named_modules() if name and name.count(".") < 2]
+            raise unknown("module to freeze up to", until, [*stages, ALL_BUT_HEAD])
+        last = inside[-1] + 1
+    frozen = names[:last]
     if len(frozen) == len(names):
         raise UsageError(f"`freeze='{until}'` leaves nothing to train: name an earlier module, or {ALL_BUT_HEAD}")
     modules = tuple(network.get_submodule(name) for name in frozen)
@@ -157,12 +149,3 @@ def frozen_at_random(until: str, *, from_weights: bool) -> str:
     if not until or from_weights:
         return ""
     return f"`freeze='{until}'` without `weights` keeps initial values as they are, which learn nothing: give `weights`"
-
-
-def _end(network: nn.Module, names: list[str], until: str) -> int:
-    """How many of the named modules lie up to and with `until`."""
-    inside = [index for index, name in enumerate(names) if name == until or name.startswith(f"{until}.")]
-    if not inside:
-        stages = [name for name, _ in network.named_modules() if name and name.count(".") < 2]
-        raise unknown("module to freeze up to", until, [*stages, ALL_BUT_HEAD])
-    return inside[-1] + 1

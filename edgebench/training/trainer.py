@@ -114,9 +114,10 @@ class Trainer:
         loss = right = seen = 0.0
         with averaged(self.network, self.average):
             for batch in images.batches(torch.arange(len(images)), EVALUATED):
-                x, labels = self._input(batch)
+                labels = batch.labels.to(self.hardware.device)
                 with self.hardware.autocast():
-                    outputs = self.network(self.normalize(x)).float()
+                    x = self.normalize(batch.x.to(self.hardware.device).float() / 255)
+                    outputs = self.network(x).float()
                 loss += float(nn.functional.cross_entropy(outputs, labels, reduction="sum"))
                 right += float((outputs.argmax(1) == labels).sum())
                 seen += len(labels)
@@ -176,8 +177,11 @@ class Trainer:
         sums = {"loss": float(loss.detach()), "right": float((main.argmax(1) == labels).sum())}
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        sums |= self._gradients()
-        self._check(sums)
+        sums |= {name: optimize.norm([weight.grad]) for name, weight in self._followed.items()}
+        sums["gradient"] = float(nn.utils.clip_grad_norm_(self._trained, self.settings.clip or math.inf))  # before it
+        for what in ("loss", "gradient"):
+            if not math.isfinite(sums[what]):
+                self._stop(f"the {what} became {sums[what]} at step {self.step + 1}, in epoch {self.epoch + 1}")
         self.optimizer.step()
         self.step += 1
         if self.average:
@@ -189,17 +193,6 @@ class Trainer:
         for side in sides:
             loss = loss + self.settings.side_weight * self._loss(side, labels)
         return loss
-
-    def _gradients(self) -> Sums:
-        """The norms before clipping; clips."""
-        layers = {name: optimize.norm([weight.grad]) for name, weight in self._followed.items()}
-        total = nn.utils.clip_grad_norm_(self._trained, self.settings.clip or math.inf)
-        return {"gradient": float(total), **layers}
-
-    def _check(self, sums: Mapping[str, float]) -> None:
-        for what in ("loss", "gradient"):
-            if not math.isfinite(sums[what]):
-                self._stop(f"the {what} became {sums[what]} at step {self.step + 1}, in epoch {self.epoch + 1}")
 
     def _check_epoch(self, val_loss: float, classes: int) -> None:
         """Raises TrainingError for values that nobody should keep: the caller saves what this lets through."""
@@ -215,26 +208,20 @@ class Trainer:
             f"{what}: training has stopped; try a lower `lr`, a longer `warmup` or {clip}, in another folder"
         )
 
-    def _input(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        return batch.x.to(self.hardware.device).float() / 255, batch.labels.to(self.hardware.device)
-
     def _mode(self, *, training: bool) -> None:
         if not training:
             self.network.eval()
         else:
             train_mode(self.network, self.frozen)
-        if self.rounding:
-            self.rounding.train(training)
-            if self.epoch >= max(1, int(HOLD_AFTER * self.settings.epochs)):
-                self._hold()
-
-    def _hold(self) -> None:
-        """Late in a quantization-aware run: batch norms compute as they will in the file, ranges stand still."""
-        if self.rounding:
+        if not self.rounding:
+            return
+        self.rounding.train(training)
+        # Late in a quantization-aware run batch norms compute as they will in the file, and ranges stand still.
+        if self.epoch >= max(1, int(HOLD_AFTER * self.settings.epochs)):
             self.rounding.hold()
-        for module in self.network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
+            for module in self.network.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
 
 
 def check_output(network: nn.Module, shape: tuple[int, int, int, int], classes: int) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgebench.data import load
-from edgebench.data.synthetic.reference import SETS, SPLITS
+from edgebench.data.synthetic import SETS, SPLITS
 from edgebench.ground.errors import UsageError
 
 

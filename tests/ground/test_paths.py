@@ -1,7 +1,6 @@
 """Writing files: whole or not at all, through links, and never in place of what is no file."""
 
 import os
-import secrets
 import stat
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgebench.ground.errors import UsageError
-from edgebench.ground.paths import cache_folder, configuration_folder, replaced, write, write_atomically
+from edgebench.ground.paths import alone, cache_folder, configuration_folder, replaced, write, write_atomically
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the XDG convention, pipes and /dev")
 
@@ -106,9 +105,9 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_link_at_the_temporary_name_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secrets, "token_hex", lambda count: "guessed")
+    monkeypatch.setattr(os, "urandom", lambda count: b"guess")
     (tmp_path / "victim").write_text("safe")
-    (tmp_path / ".guessed.partial").symlink_to("victim")
+    (tmp_path / f".{b'guess'.hex()}.partial").symlink_to("victim")
     with pytest.raises(FileExistsError):
         write_atomically(tmp_path / "file", "x")
     assert (tmp_path / "victim").read_text() == "safe" and not (tmp_path / "file").exists()
@@ -138,3 +137,29 @@ def test_what_was_there_stays_when_the_writer_is_interrupted(tmp_path: Path) -> 
 def test_folders_above_a_file_that_a_user_asked_for_are_made(tmp_path: Path) -> None:
     write(tmp_path / "a" / "b" / "file", b"x")
     assert (tmp_path / "a" / "b" / "file").read_bytes() == b"x"
+
+
+@linux
+def test_a_lock_names_its_holder_and_goes_with_it(tmp_path: Path) -> None:
+    lock = tmp_path / ".lock"
+    with alone(lock, "a training"):
+        held = rf"a training is going on already \(process {os.getpid()} on"
+        with pytest.raises(UsageError, match=held), alone(lock, "a training"):
+            pass
+        assert lock.exists()
+    assert not lock.exists()
+    with alone(lock, "a training"):
+        pass
+
+
+@linux
+def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys; from pathlib import Path; from edgebench.ground.paths import alone\n"
+        "with alone(Path(sys.argv[1]), 'it'): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / ".lock")], check=False, timeout=60)
+    assert (tmp_path / ".lock").exists()
+    with alone(tmp_path / ".lock", "it"):
+        pass
+    assert list(tmp_path.iterdir()) == []

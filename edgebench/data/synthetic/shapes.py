@@ -31,10 +31,6 @@ def _polygon(corners: int, waist: float) -> Callable[[Field, Field], Field]:
     return inside
 
 
-def _disc(x: Field, y: Field) -> Field:
-    return 0.85 - np.hypot(x, y)
-
-
 def _cross(x: Field, y: Field) -> Field:
     width, length, arm = np.abs(x), np.abs(y), 0.32
     upright = np.minimum(arm - width, 0.95 - length)
@@ -42,7 +38,7 @@ def _cross(x: Field, y: Field) -> Field:
 
 
 OUTLINES: Final[dict[str, Callable[[Field, Field], Field]]] = {
-    "disc": _disc,
+    "disc": lambda x, y: 0.85 - np.hypot(x, y),
     "triangle": _polygon(3, math.cos(math.pi / 3)),
     "square": _polygon(4, math.cos(math.pi / 4)),
     "star": _polygon(5, 0.45),

@@ -21,11 +21,6 @@ def _bricks(random: np.random.Generator, u: Field, v: Field) -> Field:
     return inside
 
 
-def _wood(random: np.random.Generator, u: Field, v: Field) -> Field:
-    warp = waves(random, u, v, 0.9) * 0.5
-    return sine(np.hypot(u * 0.25, v) + warp)
-
-
 def _marble(random: np.random.Generator, u: Field, v: Field) -> Field:
     warp = 2 * waves(random, u, v, 1.2, 4) + waves(random, u, v, 4, 4)
     return np.abs(sine((2 * u + warp) / (2 * np.pi))) * 2 - 0.7
@@ -42,49 +37,24 @@ def _scales(random: np.random.Generator, u: Field, v: Field) -> Field:
     return inside
 
 
-def _plaid(random: np.random.Generator, u: Field, v: Field) -> Field:
-    threads: Field = sine(u) + sine(v) * 0.9 + sine(2 * u) * 0.4
-    return threads
-
-
-def _zigzag(random: np.random.Generator, u: Field, v: Field) -> Field:
-    return sine(v + 2 * np.abs(u * 0.5 % 1 - 0.5))
-
-
 def _cells(random: np.random.Generator, u: Field, v: Field) -> Field:
-    nearest, second = _nearest(random, u, v, 36)
+    nearest, second = _nearest(random, u, v)
     return (second - nearest) * 3 - 0.5
-
-
-def _pebbles(random: np.random.Generator, u: Field, v: Field) -> Field:
-    return 0.9 - _nearest(random, u, v, 36)[0] * 2.4
-
-
-def _spiral(random: np.random.Generator, u: Field, v: Field) -> Field:
-    return sine(np.hypot(u, v) * 0.8 + np.arctan2(v, u) / np.pi)
-
-
-def _gravel(random: np.random.Generator, u: Field, v: Field) -> Field:
-    return waves(random, u, v, 5, 9)
-
-
-def _rain(random: np.random.Generator, u: Field, v: Field) -> Field:
-    return waves(random, u * 2, v * 0.3, 5, 9)
 
 
 MATERIALS: Final[dict[str, Material]] = {
     "bricks": _bricks,
-    "wood": _wood,
+    "wood": lambda random, u, v: sine(np.hypot(u * 0.25, v) + waves(random, u, v, 0.9) * 0.5),
     "marble": _marble,
     "weave": _weave,
     "scales": _scales,
-    "plaid": _plaid,
-    "zigzag": _zigzag,
+    "plaid": lambda random, u, v: sine(u) + sine(v) * 0.9 + sine(2 * u) * 0.4,
+    "zigzag": lambda random, u, v: sine(v + 2 * np.abs(u * 0.5 % 1 - 0.5)),
     "cells": _cells,
-    "pebbles": _pebbles,
-    "spiral": _spiral,
-    "gravel": _gravel,
-    "rain": _rain,
+    "pebbles": lambda random, u, v: 0.9 - _nearest(random, u, v)[0] * 2.4,
+    "spiral": lambda random, u, v: sine(np.hypot(u, v) * 0.8 + np.arctan2(v, u) / np.pi),
+    "gravel": lambda random, u, v: waves(random, u, v, 5, 9),
+    "rain": lambda random, u, v: waves(random, u * 2, v * 0.3, 5, 9),
 }
 CLASSES: Final = tuple(MATERIALS)
 
@@ -102,10 +72,9 @@ def draw(random: np.random.Generator, label: int, size: int) -> Pixels:
     return finish(random, blend(ground, high, soft(field, 1.0)), x, y, size)
 
 
-def _nearest(random: np.random.Generator, u: Field, v: Field, points: int) -> tuple[Field, Field]:
-    """Distances to the nearest and the second nearest of `points` jittered centres around the origin."""
-    side = round(points**0.5)
-    lattice = np.stack(np.meshgrid(*[np.linspace(-4, 4, side)] * 2), axis=-1).reshape(-1, 2)
+def _nearest(random: np.random.Generator, u: Field, v: Field) -> tuple[Field, Field]:
+    """Distances to the nearest and the second nearest of 36 jittered centres around the origin."""
+    lattice = np.stack(np.meshgrid(*[np.linspace(-4, 4, 6)] * 2), axis=-1).reshape(-1, 2)
     centres = (lattice + random.uniform(-0.6, 0.6, lattice.shape)).astype(np.float32)
     first, second = np.full_like(u, np.inf), np.full_like(u, np.inf)
     for centre in centres:

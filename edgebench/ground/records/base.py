@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from html import escape
-from reprlib import Repr
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 SCHEMA = 1
-
-_short = Repr()
-_short.maxtuple = 6
-_short.maxdict = 40
-_short.maxstring = _short.maxother = 400
 
 Format = str  # one of registry.FORMATS, which ExportSpec checks
 Precision = Literal["fp32", "fp16", "int8"]
@@ -35,9 +28,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     def _repr_html_(self) -> str:
         """A two-column table for notebooks; of a long tuple, such as raw latencies, only its beginning."""
+        from html import escape
+        from reprlib import Repr
+
+        short = Repr()
+        short.maxtuple, short.maxdict, short.maxstring, short.maxother = 6, 40, 400, 400
         rows = "".join(
             f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(text)}</td></tr>"
-            for name, text in ((name, _short.repr(getattr(self, name))) for name in self.__struct_fields__)
+            for name, text in ((name, short.repr(getattr(self, name))) for name in self.__struct_fields__)
         )
         return f"<table><caption>{type(self).__name__}</caption>{rows}</table>"
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import median
 from typing import Any, ClassVar
 
 from edgebench.ground.records.artifact import Parity
@@ -75,6 +74,8 @@ class Accuracy(Record, frozen=True, kw_only=True):
 
 def headline(samples_s: Sequence[Sequence[float]]) -> Interval | None:
     """The median of the process medians with its 95% interval, which a lone process leaves unbounded; None of none."""
+    from statistics import median  # it imports a lot, and a listing needs no median
+
     medians = [median(samples) for samples in samples_s if samples]
     if not medians:
         return None

@@ -74,15 +74,12 @@ def _ours(name: str, patterns: list[tuple[re.Pattern[str], str]], count: Mapping
     return name
 
 
-TORCHVISION = {
-    "alexnet_owt": Layout(),
-    **{f"vgg{layers}{suffix}": Layout() for layers in (16, 19) for suffix in ("", "_bn")},
-    **{f"resnet{layers}": Layout() for layers in (18, 34, 50, 101, 152)},
-    "googlenet": Layout(),
-    "mobilenetv2": Layout(),
-    "efficientnet": Layout(),
-    **{f"efficientnet_b{size}": Layout() for size in range(8)},
-}
+TORCHVISION_NAMES = (
+    *("alexnet_owt", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
+    *(f"resnet{layers}" for layers in (18, 34, 50, 101, 152)),
+    *("googlenet", "mobilenetv2", "efficientnet", *(f"efficientnet_b{size}" for size in range(8))),
+)
+TORCHVISION = dict.fromkeys(TORCHVISION_NAMES, Layout())
 
 TORCH_EPS, TENSORFLOW_EPS = 1e-5, 1e-3
 

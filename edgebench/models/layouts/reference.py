@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
@@ -41,7 +41,11 @@ def obtain(reference: str | None, sha256: str | None = None, *, tell: Tell) -> P
         if sha256 is not None:
             raise UsageError("`sha256` says what `weights` must be: give `weights` too, or leave it out")
         return None
-    library, place = _split(reference)
+    library, place = "", reference
+    if not Path(reference).exists() and (match := _PREFIX.fullmatch(reference)):
+        library, place = match.groups()
+        if library not in LIBRARIES:
+            raise unknown("library of weights", library, LIBRARIES)
     file = _file(place, sha256.lower() if sha256 else None, tell)
     if not library:
         return file
@@ -50,18 +54,9 @@ def obtain(reference: str | None, sha256: str | None = None, *, tell: Tell) -> P
     return _marked(file, library)
 
 
-def _split(reference: str) -> tuple[str, str]:
-    match = _PREFIX.fullmatch(reference)
-    if match is None or Path(reference).exists():
-        return "", reference
-    if match[1] not in LIBRARIES:
-        raise unknown("library of weights", match[1], LIBRARIES)
-    return match[1], match[2]
-
-
 def _file(place: str, sha256: str | None, tell: Tell) -> Path:
-    if is_url(place):
-        return download(place, sha256, _folder(), tell)
+    if place.startswith(("https://", "http://")):  # plain http is as good here: what counts is the hash
+        return _download(place, sha256, tell)
     path = Path(place)
     if not path.is_file():
         raise UsageError(f"there is no weights file {path}")
@@ -81,7 +76,7 @@ def _marked(file: Path, library: str) -> Path:
     target = _folder() / f"{library}-{_hash(file)[:32]}.safetensors"
     if not target.is_file():
         values = {key: value.detach().clone().contiguous() for key, value in state.items()}
-        with cached(target) as copy:
+        with _cached(target) as copy:
             try:
                 save_file(values, copy.name, metadata={LAYOUT_KEY: library})
             except SafetensorError as error:  # what it makes of a full disk
@@ -103,17 +98,8 @@ TIMEOUT_S: Final = 30.0
 _CHUNK: Final = 1 << 20
 
 
-def is_url(place: str) -> bool:
-    """Whether weights are on the web. Plain http is as good here: what counts is the hash."""
-    return place.startswith(("https://", "http://"))
-
-
-def download(url: str, sha256: str | None, folder: Path, tell: Callable[[str], None]) -> Path:
-    """Returns the file at `url`, from `folder` where it is there already, whose name is its hash.
-
-    Nothing is kept of a file whose SHA-256 is another. Raises UsageError for a missing hash, a wrong one, an ending
-    that weights do not have, and a server that does not give the file; also when the folder cannot hold it.
-    """
+def _download(url: str, sha256: str | None, tell: Tell) -> Path:
+    """Returns the file at `url`, from the cache where it is there already: its name is its hash."""
     suffix = PurePosixPath(urlsplit(url).path).suffix
     if suffix not in SUFFIXES:
         raise UsageError(f"{url} does not end in {', '.join(SUFFIXES)}: weights have one of these endings")
@@ -121,10 +107,10 @@ def download(url: str, sha256: str | None, folder: Path, tell: Callable[[str], N
         raise UsageError(
             f"{url} needs `sha256`: weights from the web are loaded only with the hash that they must have"
         )
-    target = folder / f"{sha256}{suffix}"
+    target = _folder() / f"{sha256}{suffix}"
     if target.is_file():
         return target
-    with cached(target) as file:
+    with _cached(target) as file:
         fetched = _fetch(url, file, tell)
         if fetched != sha256:
             raise UsageError(f"{url} is refused: its SHA-256 is {fetched}, not {sha256}")
@@ -132,11 +118,8 @@ def download(url: str, sha256: str | None, folder: Path, tell: Callable[[str], N
 
 
 @contextmanager
-def cached(target: Path) -> Iterator[BinaryIO]:
-    """Yields an open file that becomes `target` when the block ends, and goes when it fails.
-
-    Raises UsageError when the folder cannot be written to.
-    """
+def _cached(target: Path) -> Iterator[BinaryIO]:
+    """Yields an open file that becomes `target` when the block ends, and goes when it fails."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with replaced(target) as file:
@@ -146,13 +129,19 @@ def cached(target: Path) -> Iterator[BinaryIO]:
         raise UsageError(f"cannot write {target}: {why}; set XDG_CACHE_HOME to a folder with room") from error
 
 
-def _fetch(url: str, file: BinaryIO, tell: Callable[[str], None]) -> str:
+def _fetch(url: str, file: BinaryIO, tell: Tell) -> str:
     """Streams the file and returns its hash."""
+    digest, done = hashlib.sha256(), 0
     try:
         with urlopen(url, timeout=TIMEOUT_S) as answer:
             size = answer.headers.get("Content-Length")
             tell(f"downloading {url}{f' ({show_bytes(int(size))})' if size else ''}")
-            return _copy(answer, file, int(size) if size else None)
+            while chunk := answer.read(_CHUNK):
+                digest.update(chunk)
+                file.write(chunk)
+                done += len(chunk)
+            if size and done != int(size):
+                raise ConnectionError(f"{done} of {size} bytes came")
     except HTTPError as error:
         raise UsageError(f"{url} answers {error.code} {error.reason}: check the address") from error
     except URLError as error:
@@ -161,14 +150,4 @@ def _fetch(url: str, file: BinaryIO, tell: Callable[[str], None]) -> str:
         ) from error
     except (HTTPException, TimeoutError, ConnectionError) as error:
         raise UsageError(f"the download of {url} broke off: {error or type(error).__name__}; try again") from error
-
-
-def _copy(answer: BinaryIO, file: BinaryIO, size: int | None) -> str:
-    digest, done = hashlib.sha256(), 0
-    while chunk := answer.read(_CHUNK):
-        digest.update(chunk)
-        file.write(chunk)
-        done += len(chunk)
-    if size is not None and done != size:
-        raise ConnectionError(f"{done} of {size} bytes came")
     return digest.hexdigest()

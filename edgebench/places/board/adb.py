@@ -17,11 +17,7 @@ SERIAL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_\[\]-]{0,254}")
 
 # What adb says, what it means, and whether trying again may help. The first that fits is told.
 COMPLAINTS: Final[tuple[tuple[str, str, bool], ...]] = (
-    (
-        "unauthorized",
-        "{name} has not allowed this computer yet: unlock it and accept what its screen asks",
-        False,
-    ),
+    ("unauthorized", "{name} has not allowed this computer yet: unlock it and accept what its screen asks", False),
     ("more than one device", "several phones are connected: name one with `connect`, as `adb devices` lists it", False),
     ("no permissions", "this user may not use {name} over USB: see `adb devices` for its udev rule", False),
     (
@@ -30,11 +26,7 @@ COMPLAINTS: Final[tuple[tuple[str, str, bool], ...]] = (
         True,
     ),
     ("offline|protocol fault|closed|connection reset|transport error", "the connection to {name} was cut", True),
-    (
-        "cannot connect to daemon|failed to start daemon",
-        "adb's server does not start: try `adb start-server`",
-        False,
-    ),
+    ("cannot connect to daemon|failed to start daemon", "adb's server does not start: try `adb start-server`", False),
 )
 
 

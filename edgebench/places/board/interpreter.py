@@ -78,7 +78,12 @@ def bundled(link: Link, board: Board, push: Callable[[str, dict[str, Path]], Non
     Raises DeviceError when there is no bundle here yet, it does not fit on the device, or does not start there.
     """
     board.require_arm64()
-    bundle = _require(link)
+    bundle = find()
+    if bundle is None:
+        raise DeviceError(
+            f"there is no bundle to send to {link.name} yet: make it with edgebench device setup NAME,"
+            " or name a Python there that has the runtime with `python`"
+        )
     push("bundle", tree_files(bundle.folder / "root"))
     found = bundle_interpreter(bundle, f"{board.home}/bundle")
     answer = ask(link, RUN, *found.command, "-c", QUESTION)
@@ -98,16 +103,6 @@ def bundle_interpreter(bundle: Bundle, home: str) -> Interpreter:
         *(f"{home}/usr/bin/{bundle.contents.python}", "-S", "-s"),
     )
     return Interpreter(command, f"bundle {bundle.contents.version}")
-
-
-def _require(link: Link) -> Bundle:
-    found = find()
-    if found is None:
-        raise DeviceError(
-            f"there is no bundle to send to {link.name} yet: make it with edgebench device setup NAME,"
-            " or name a Python there that has the runtime with `python`"
-        )
-    return found
 
 
 def _read(link: Link, path: str, answer: Answer) -> _Answer:

@@ -64,19 +64,16 @@ class Holder:
     def stale(self, now_s: int, boot: str) -> bool:
         """Whether its lease is over, the device was started since, or its process here is gone."""
         rebooted = bool(boot and self.boot) and boot != self.boot
-        return rebooted or now_s >= self.until_s or now_s < self.since_s or self._gone()
-
-    def _gone(self) -> bool:
+        if rebooted or now_s >= self.until_s or now_s < self.since_s:
+            return True
         if self.who != _me():
             return False
         if self.pid == os.getpid():
             return self.token not in _held
         try:
             os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
+        except OSError as error:  # it is there where its signals are refused
+            return isinstance(error, ProcessLookupError)
         return False
 
 
@@ -141,23 +138,18 @@ class Lock:
         who = f"{holder.who} (process {holder.pid})"
         if now_s >= holder.until_s:
             return DeviceError(f"{where} is a stale lock of {who} that your user there may not remove: sudo rm it")
+        seconds = now_s - holder.since_s
+        since = f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
         return DeviceError(
-            f"{self._link.name} is in use by {who} since {_duration(now_s - holder.since_s)}, and two measurements at"
+            f"{self._link.name} is in use by {who} since {since}, and two measurements at"
             " once would disturb each other: try again when it is done"
         )
 
 
 def _me() -> str:
     """user@host, in letters that a lock may hold."""
-    return re.sub(r"[^A-Za-z0-9@._-]", "_", f"{_user()}@{socket.gethostname()}")[:80]
-
-
-def _user() -> str:
     try:
-        return getpass.getuser()
+        user = getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in a container
-        return str(os.getuid())
-
-
-def _duration(seconds: int) -> str:
-    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
+        user = str(os.getuid())
+    return re.sub(r"[^A-Za-z0-9@._-]", "_", f"{user}@{socket.gethostname()}")[:80]

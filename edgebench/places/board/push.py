@@ -55,14 +55,24 @@ def push(link: Link, tree: str, files: Mapping[str, Path], free: Callable[[], in
     if not send and not gone:
         return 0
     total = sum(files[name].lstat().st_size for name in send)
-    _check_room(link, total, free())
+    free_bytes, needed = free(), total + MARGIN_BYTES
+    if free_bytes is not None and free_bytes < needed:
+        raise NoRoom(
+            f"the disk of {link.name} has {show_bytes(free_bytes)} free, and {show_bytes(needed)} are needed:"
+            " make room there"
+        )
     kept = {name: value for name, value in there.items() if wanted.get(name) == value}
     _ok(link, ask(link, FORGET, tree, data=f"{show(kept)}\n{_lines((*gone, *send))}".encode()))
     done = 0
     for batch in batches(send, files):
         tell(f"sending {show_bytes(done)} of {show_bytes(total)} to {link.name}")
         kept |= {name: wanted[name] for name in batch}
-        _send(link, tree, batch, files, kept)
+        archive = _archive(batch, files, kept)
+        large = "large" if len(archive) > LARGE_BYTES else ""
+        answer = ask(link, RECEIVE, tree, large, data=archive, limit_s=BATCH_S)
+        if answer.status:  # what did not fit shall not fill the disk
+            ask(link, CLEAN, tree, data=_lines((*batch, ".manifest.new")).encode())
+        _ok(link, answer)
         done += sum(files[name].lstat().st_size for name in batch)
     return total
 
@@ -112,15 +122,6 @@ def tree_files(folder: Path, prefix: str = "") -> dict[str, Path]:
     return found
 
 
-def _send(link: Link, tree: str, batch: Sequence[str], files: Mapping[str, Path], manifest: Manifest) -> None:
-    archive = _archive(batch, files, manifest)
-    large = "large" if len(archive) > LARGE_BYTES else ""
-    answer = ask(link, RECEIVE, tree, large, data=archive, limit_s=BATCH_S)
-    if answer.status:  # what did not fit shall not fill the disk
-        ask(link, CLEAN, tree, data=_lines((*batch, ".manifest.new")).encode())
-        _ok(link, answer)
-
-
 def _archive(batch: Sequence[str], files: Mapping[str, Path], manifest: Manifest) -> bytes:
     """A tar of the files, times kept for Python's bytecode, and the manifest for when they are there."""
     held = io.BytesIO()
@@ -142,14 +143,6 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     return member
-
-
-def _check_room(link: Link, needed: int, free_bytes: int | None) -> None:
-    if free_bytes is not None and free_bytes < needed + MARGIN_BYTES:
-        raise NoRoom(
-            f"the disk of {link.name} has {show_bytes(free_bytes)} free, and {show_bytes(needed + MARGIN_BYTES)} are"
-            " needed: make room there"
-        )
 
 
 def _ok(link: Link, answer: Answer) -> None:

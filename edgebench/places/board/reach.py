@@ -11,9 +11,8 @@ from edgebench.ground.progress import Tell, quiet
 from edgebench.machines.profiles import DeviceProfile, Reach
 from edgebench.places.board.adb import AdbLink
 from edgebench.places.board.interpreter import Interpreter
-from edgebench.places.board.reconnect import WAITS_S
 from edgebench.places.board.remote import RemoteTarget
-from edgebench.places.board.shell import Link
+from edgebench.places.board.shell import WAITS_S, Link
 from edgebench.places.board.ssh import SshLink
 from edgebench.places.local import LocalTarget
 from edgebench.places.target import Target

@@ -20,9 +20,8 @@ from edgebench.places.board.board import Board, probe
 from edgebench.places.board.interpreter import RUN, Interpreter, bundled, own
 from edgebench.places.board.lock import Lock
 from edgebench.places.board.push import NoRoom, fingerprint, push, tree_files
-from edgebench.places.board.reconnect import WAITS_S, Gone, Reconnection, gone_for_now
-from edgebench.places.board.shell import ANSWER_S, Answer, Link, ask
-from edgebench.places.local import DOING, WORKER, fate, worker_variables
+from edgebench.places.board.shell import ANSWER_S, WAITS_S, Answer, Gone, Link, Reconnection, ask, gone_for_now
+from edgebench.places.local import DOING, WORKER, fate, last_words, worker_variables
 from edgebench.places.target import Ended, Event, Job, OutputsJob, Raised, decode
 from edgebench.runtimes import every, libraries
 from edgebench.runtimes import runtime as entry
@@ -159,34 +158,29 @@ class RemoteTarget:
     def _measured(self, job: Job, cell: str, artifact: str) -> _Outcome:
         """The outcome of one process; again when what looks after it was ended, too."""
         limit_s = _limit_s(job.scenario)
+        engine = {"engine": f"{self.board.home}/code/runtimes/{job.runtime}.py", "clock": entry(job.runtime).clock}
+        images = {"input": self._bring_images(job)} if isinstance(job, OutputsJob) else {}
         request = {
             "id": f"{cell}/{job.mode}-{job.process}",
             "python": self._python.command,
             "variables": worker_variables(job.scenario.threads, {}),
             "limit_s": limit_s,
             "fresh_s": FRESH_S,
-            "job": self._job(job, artifact),
+            "job": {**msgspec.to_builtins(job), **engine, "artifact": artifact, **images},
         }
         for _ in range(MOST_LOST):
             self._reconnecting(lambda: self._lock.renew(limit_s))
-            outcome = self._convert(self._ask("run", request, limit_s + ANSWER_S))
+            found = self._ask("run", request, limit_s + ANSWER_S)
+            try:
+                outcome = msgspec.convert(found, _Outcome)
+            except msgspec.ValidationError as error:
+                raise DeviceError(f"{self.link.name} answered what is not the outcome of a worker: {error}") from error
             if not outcome.lost:
                 return outcome
         raise DeviceError(
             f"{self.link.name} ended the worker of {job.runtime} and what looks after it, {MOST_LOST} times:"
             " does it restart, or does its memory run out?"
         )
-
-    def _job(self, job: Job, artifact: str) -> dict[str, Any]:
-        engine = f"{self.board.home}/code/runtimes/{job.runtime}.py"
-        images = {"input": self._bring_images(job)} if isinstance(job, OutputsJob) else {}
-        return {
-            **msgspec.to_builtins(job),
-            "engine": engine,
-            "artifact": artifact,
-            "clock": entry(job.runtime).clock,
-            **images,
-        }
 
     def _ask(self, command: str, request: dict[str, Any], limit_s: float = ANSWER_S) -> dict[str, Any]:
         """What supervisor.py answers to one request. Raises DeviceError."""
@@ -204,12 +198,6 @@ class RemoteTarget:
             raise DeviceError(f"{self.link.name}: {'its disk is full: make room there' if full else failed}")
         return found
 
-    def _convert(self, found: dict[str, Any]) -> _Outcome:
-        try:
-            return msgspec.convert(found, _Outcome)
-        except msgspec.ValidationError as error:
-            raise DeviceError(f"{self.link.name} answered what is not the outcome of a worker: {error}") from error
-
     def _events(self, job: Job, outcome: _Outcome) -> Iterator[Event]:
         """What the worker said. Raises DeviceError when it did not come to its end."""
         doing = DOING["start"]
@@ -225,8 +213,7 @@ class RemoteTarget:
             raise DeviceError(
                 f"{job.runtime} did not end within {_limit_s(job.scenario):.0f} s, and was ended while {doing}"
             )
-        words = outcome.errors.strip().splitlines()
-        last = f"; its last words: {words[-1].strip()[:200]}" if words else ""
+        last = last_words(outcome.errors.encode())
         raise DeviceError(f"{job.runtime} {fate(outcome.code)} while {doing} on {self.link.name}{last}")
 
     def _missing(self, runtime: str, module: str) -> str:

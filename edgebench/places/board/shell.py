@@ -1,4 +1,5 @@
-"""A POSIX shell on a device, over whatever link reaches it: one script in, its whole answer out.
+"""A POSIX shell on a device, over whatever link reaches it: one script in, its whole answer out; what a cut
+connection interrupted is tried again, for a minute at most.
 
 The answer is framed by a word of its own, so that a greeting printed by the device's shell is skipped, a connection
 that was cut is told from a command that failed, and a device that answers something else is told from both.
@@ -10,13 +11,19 @@ import os
 import re
 import shlex
 import subprocess
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from secrets import token_hex
-from typing import Protocol
+from typing import Final, Protocol, TypeVar
 
 from edgebench.ground.errors import DeviceError, UsageError
 
-ANSWER_S = 60.0  # what any script but a measurement may take
+ANSWER_S: Final = 60.0  # what any script but a measurement may take
+WAITS_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # before each attempt to connect again
+MOST_CUTS: Final = 5
+
+T = TypeVar("T")
 
 
 class Cut(DeviceError):
@@ -108,3 +115,57 @@ def _failure(link: Link, code: int, out: str, errors: str, *, begun: bool) -> De
         return DeviceError(f"{link.name} answered '{shown}' where a POSIX shell was expected: log in by hand and look")
     last = (errors.strip().splitlines() or [f"exit status {code}"])[-1].strip()[:200]
     return Cut(f"{link.name} cannot be reached: {last}")
+
+
+class Gone(Cut):
+    """The connection did not come back."""
+
+
+class Reconnection:
+    """Repeats what a cut connection interrupted. `cuts` counts what was survived, `gone` says that the device was lost.
+
+    A device that was lost is asked once only, until it answers again: so the rest of a plan does not wait for it.
+    """
+
+    def __init__(self, link: Link, waits_s: tuple[float, ...] = WAITS_S) -> None:
+        self.link = link
+        self.cuts = 0
+        self.gone = False
+        self._waits_s = waits_s
+
+    def __call__(self, action: Callable[[], T]) -> T:
+        """Returns what `action` does, which may be started anew at any time. Raises Gone when it cannot be done."""
+        for _ in range(MOST_CUTS):
+            try:
+                result = action()
+            except Cut as cut:
+                self._connect_again(cut)
+            else:
+                self.gone = False
+                return result
+        raise self._lost(f"the connection to {self.link.name} was cut {MOST_CUTS} times in a row")
+
+    def _connect_again(self, cut: Cut) -> None:
+        self.link.reset()
+        if self.gone:
+            raise self._lost(str(cut))
+        for wait_s in self._waits_s:
+            time.sleep(wait_s)
+            try:
+                ask(self.link, ":")
+            except Cut as error:
+                cut = error
+                self.link.reset()
+            else:
+                self.cuts += 1
+                return
+        raise self._lost(f"{cut} (tried again for {sum(self._waits_s):.0f} s)")
+
+    def _lost(self, reason: str) -> Gone:
+        self.gone = True
+        return Gone(reason)
+
+
+def gone_for_now(error: DeviceError) -> DeviceError:
+    """The error of a run that was cut, with what becomes of it."""
+    return type(error)(f"{error}; what is finished stays on the device for an hour: run this again to go on from there")

@@ -91,7 +91,15 @@ class SshLink:
         """The sentence for what OpenSSH printed."""
         for pattern, sentence, again in COMPLAINTS:
             if re.search(pattern, stderr):
-                text = sentence.format(last=stderr.strip().splitlines()[-1][:200], **self._words())
+                port = f"-p {self._port} " if self._port else ""
+                text = sentence.format(
+                    name=self.name,
+                    host=self._host,
+                    known=f"[{self._host}]:{self._port}" if self._port not in (None, "22") else self._host,
+                    by_hand=f"ssh {port}{self._where}",
+                    copy=f"ssh-copy-id {port}{self._where}",
+                    last=stderr.strip().splitlines()[-1][:200],
+                )
                 return Cut(text) if again else DeviceError(text)
         return None
 
@@ -114,10 +122,3 @@ class SshLink:
     def _client(self) -> list[str]:
         options = [f"-o{name}={value}" for name, value in {**OPTIONS, "ControlPath": self._folder / "s"}.items()]
         return ["ssh", *options, *(["-p", self._port] if self._port else [])]
-
-    def _words(self) -> dict[str, str]:
-        """What the sentences name."""
-        port = f"-p {self._port} " if self._port else ""
-        known = f"[{self._host}]:{self._port}" if self._port not in (None, "22") else self._host
-        by_hand, copy = f"ssh {port}{self._where}", f"ssh-copy-id {port}{self._where}"
-        return {"name": self.name, "host": self._host, "known": known, "by_hand": by_hand, "copy": copy}

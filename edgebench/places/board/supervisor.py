@@ -132,18 +132,13 @@ def keep(active: IO[str], room: IO[bytes], outcome: Path, request: Request) -> N
         os.setsid()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         found = work(active, request) | {"token": request["token"], "boot": boot()}
-        write(room, found, outcome)
+        room.write(json.dumps(found).encode())
+        room.truncate()
+        room.flush()
+        Path(room.name).rename(outcome)  # whole: only now it gets its name
         code = 0
     finally:
         os._exit(code)
-
-
-def write(room: IO[bytes], found: dict[str, Any], outcome: Path) -> None:
-    """Writes an outcome into its room, and then gives it its name."""
-    room.write(json.dumps(found).encode())
-    room.truncate()
-    room.flush()
-    Path(room.name).rename(outcome)
 
 
 def work(active: IO[str], request: Request) -> dict[str, Any]:

@@ -147,12 +147,8 @@ class _Build:
         version = self.python.removeprefix("python")
         options = ["--quiet", "--no-deps", "--only-binary=:all:", "--implementation=cp", f"--python-version={version}"]
         command = [sys.executable, "-m", "pip", "download", *options, *platforms]
-        done = subprocess.run(
-            [*command, f"--dest={self.work / 'downloads' / 'wheels'}", *WHEELS],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command += [f"--dest={self.work / 'downloads' / 'wheels'}", *WHEELS]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if "No module named pip" in done.stderr:
             raise UsageError(f"setting up an emulated device needs pip in {sys.prefix}: {sys.executable} -m ensurepip")
         if done.returncode:
@@ -163,8 +159,8 @@ class _Build:
         """root/site, less what only serves training, testing or other machines."""
         for wheel in (self.work / "downloads" / "wheels").glob("*.whl"):
             with zipfile.ZipFile(wheel) as archive:
-                names = [name for name in archive.namelist() if not _matches(name, SITE_WITHOUT)]
-                archive.extractall(self.work / "root" / "site", names)
+                kept = [name for name in archive.namelist() if not any(fnmatch(name, each) for each in SITE_WITHOUT)]
+                archive.extractall(self.work / "root" / "site", kept)
 
     def start(self) -> None:
         """Starts the guest and imports every engine, which also leaves their bytecode: imports are then 3x faster."""
@@ -189,10 +185,6 @@ def try_engines(bundle: Bundle, device: DeviceProfile, engines: Sequence[str] = 
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise DeviceError(f"the guest of {device.name} does not start: {last}")
-
-
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def _qemu_version(packages: Sequence[Path]) -> str:

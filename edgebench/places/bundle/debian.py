@@ -211,22 +211,17 @@ def unpack(packages: Iterable[Path], folder: Path, *, without: Iterable[str] = (
     """
     folder.mkdir(parents=True)
     for package in packages:
-        done = subprocess.run(
-            ["dpkg-deb", "-x", str(package), str(folder)], capture_output=True, text=True, check=False
-        )
+        command = ["dpkg-deb", "-x", str(package), str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise DeviceError(f"{package.name} cannot be unpacked: {done.stderr.strip()[-200:]}")
     for name in ("bin", "sbin", "lib", "lib64"):
-        _merge(folder, name)
+        apart = folder / name
+        if apart.is_dir() and not apart.is_symlink():
+            shutil.copytree(apart, folder / "usr" / name, symlinks=True, dirs_exist_ok=True, copy_function=os.replace)
+            shutil.rmtree(apart)
+            apart.symlink_to(f"usr/{name}")
     remove(folder, without)
-
-
-def _merge(folder: Path, name: str) -> None:
-    apart = folder / name
-    if apart.is_dir() and not apart.is_symlink():
-        shutil.copytree(apart, folder / "usr" / name, symlinks=True, dirs_exist_ok=True, copy_function=os.replace)
-        shutil.rmtree(apart)
-        apart.symlink_to(f"usr/{name}")
 
 
 def remove(folder: Path, patterns: Iterable[str]) -> None:

@@ -78,7 +78,18 @@ def count_operators(artifact: Artifact, device: DeviceProfile, shorten: Shorten)
         agreement.write_inputs(artifact, folder / "input.npy", SCENARIO.seed)
         marks = folder / "counts.jsonl"
         target = EmulatorTarget(device, bundle, counting.options(counting.plugin(bundle), marks))
-        _run(target, _job(artifact, folder, parts))
+        job = PrefixJob(
+            runtime=runtime_of(artifact.export.format),
+            artifact=artifact.path,
+            scenario=SCENARIO,
+            mode="prefixes",
+            input=str(folder / "input.npy"),
+            files=tuple(str(part.path) for part in parts),
+        )
+        with closing(target.run(job)) as events:
+            for event in events:
+                if isinstance(event, Raised):
+                    raise DeviceError(f"{job.runtime} raised {event.type}: {event.message.strip()[:300]}")
         counted = counting.read(marks, len(parts))
     return OperatorProfile(method=METHOD, operators=tuple(operators(parts, counted)))
 
@@ -92,24 +103,6 @@ def operators(parts: Sequence[Prefix], counted: Sequence[counting.Counts]) -> li
         )
         for part, before, after in zip(parts, [nothing, *counted], counted, strict=False)
     ]
-
-
-def _job(artifact: Artifact, folder: Path, parts: Sequence[Prefix]) -> PrefixJob:
-    return PrefixJob(
-        runtime=runtime_of(artifact.export.format),
-        artifact=artifact.path,
-        scenario=SCENARIO,
-        mode="prefixes",
-        input=str(folder / "input.npy"),
-        files=tuple(str(part.path) for part in parts),
-    )
-
-
-def _run(target: EmulatorTarget, job: PrefixJob) -> None:
-    with closing(target.run(job)) as events:
-        for event in events:
-            if isinstance(event, Raised):
-                raise DeviceError(f"{job.runtime} raised {event.type}: {event.message.strip()[:300]}")
 
 
 def named(names: list[str], kinds: list[str]) -> tuple[str, str]:

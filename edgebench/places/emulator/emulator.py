@@ -130,7 +130,9 @@ class _Task:
     def __init__(self, artifact: Artifact, device: str, runs: int, tell: Tell, warnings: list[str]) -> None:
         self.artifact = artifact
         self.device = device
-        self.runtime = _runtime(artifact)
+        self.runtime = runtime_of(artifact.export.format)
+        if not Path(artifact.path).exists():
+            raise UsageError(f"{artifact.path} is not there: export it again")
         self.runs = runs
         self.tell = tell
         self.warnings = warnings
@@ -142,28 +144,30 @@ class _Task:
 
     def run(self, bundle: Bundle, counts: bool, make: Callable[[list[str]], LocalTarget]) -> Measurement:
         """Runs both processes, here and emulated, and returns the record."""
-        error = None
+        error, runs = None, self.runs
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             agreement.write_inputs(self.artifact, folder / "input.npy", SCENARIO.seed)
-            library = self._plugin(bundle) if counts else None
+            library = None
+            if counts:
+                try:
+                    library = counting.plugin(bundle)
+                except DeviceError as failure:  # everything but the counts works without it
+                    self.warnings.append(f"no instruction counts: {failure}")
             marks = folder / "counts.jsonl"
             target = make(counting.options(library, marks) if library else [])
             try:
                 self._compute(target, folder)
                 if library:
-                    self._keep_counts(marks)
+                    self.inferences = counting.read(marks, runs)
+                    spread = counting.spread(self.inferences)
+                    if spread > REPEATS_WITHIN and spread * self.inferences[0][counting.TOTAL] > PYTHONS_OWN:
+                        self.warnings.append(
+                            f"the counts of {runs} inferences differ by {spread:.2%}: does the file use threads?"
+                        )
             except DeviceError as failure:
                 error = str(failure)
         return self._record(target, error)
-
-    def _plugin(self, bundle: Bundle) -> Path | None:
-        """The counting plugin, or a warning: everything but the counts works without it."""
-        try:
-            return counting.plugin(bundle)
-        except DeviceError as error:
-            self.warnings.append(f"no instruction counts: {error}")
-            return None
 
     def _compute(self, target: LocalTarget, folder: Path) -> None:
         """Runs the file here, for the reference, and on the target. Raises DeviceError."""
@@ -207,22 +211,11 @@ class _Task:
                     case Peaks():
                         self.memory_bytes = event.peaks
 
-    def _keep_counts(self, marks: Path) -> None:
-        self.inferences = counting.read(marks, self.runs)
-        spread = counting.spread(self.inferences)
-        if spread > REPEATS_WITHIN and spread * self.inferences[0][counting.TOTAL] > PYTHONS_OWN:
-            self.warnings.append(
-                f"the counts of {self.runs} inferences differ by {spread:.2%}: does the file use threads?"
-            )
-
     def _record(self, target: LocalTarget, error: str | None) -> Measurement:
         time = datetime.now(UTC).isoformat(timespec="microseconds")
         artifact, inferences = self.artifact, self.inferences
-        state = target.environment(SCENARIO.threads)
-        state |= {
-            "emulated_s": self.emulated_s,
-            "counted": [counts[counting.TOTAL] for counts in inferences],
-        }
+        counted = [counts[counting.TOTAL] for counts in inferences]
+        state = target.environment(SCENARIO.threads) | {"emulated_s": self.emulated_s, "counted": counted}
         return Measurement(
             id=identity(artifact.sha256, self.runtime, self.device, state["machine"], time),
             time=time,
@@ -263,12 +256,4 @@ def runtime_of(form: str) -> str:
     runtime, there = runtime_for(form), sorted(each.name for each in bundled())
     if runtime not in there:
         raise UsageError(f"{form} files cannot be emulated: the bundle has {', '.join(there)}")
-    return runtime
-
-
-def _runtime(artifact: Artifact) -> str:
-    """The runtime for the file. Raises UsageError where the bundle has none, and for a file that is not there."""
-    runtime = runtime_of(artifact.export.format)
-    if not Path(artifact.path).exists():
-        raise UsageError(f"{artifact.path} is not there: export it again")
     return runtime

@@ -16,9 +16,8 @@ from edgebench.ground.errors import UsageError
 if TYPE_CHECKING:
     from edgebench.machines.profiles import DeviceProfile
 
-__all__ = ["CORES", "Core", "core_of", "write"]
-
 KIB: Final = 1024
+ARM: Final = 0x41  # the implementer
 _V8_0: Final = "fp asimd evtstrm crc32 cpuid"
 _V8_0_CRYPTO: Final = "fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid"
 _V8_2: Final = "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp"
@@ -26,12 +25,13 @@ _V8_2: Final = "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp 
 
 @dataclass(frozen=True)
 class Core:
-    """One core's identity, and QEMU's nearest model of it.
+    """One of Arm's cores, and QEMU's nearest model of it.
 
     `features` are Linux's names of its HWCAPs. `l1i_bytes` is only shown, never used. `l2_shared` says whether the
-    cores of a cluster share one L2. `note` names what QEMU's model lacks or adds.
+    cores of a cluster share one L2.
     """
 
+    name: str
     part: int
     variant: int
     revision: int
@@ -40,47 +40,30 @@ class Core:
     l1i_bytes: int
     l1d_bytes: int
     l2_shared: bool
-    implementer: int = 0x41
-    note: str = ""
 
     @property
     def midr(self) -> int:
         """The main identification register, as /sys/devices/system/cpu/cpu*/regs/identification/midr_el1 has it."""
-        return self.implementer << 24 | self.variant << 20 | 0xF << 16 | self.part << 4 | self.revision
+        return ARM << 24 | self.variant << 20 | 0xF << 16 | self.part << 4 | self.revision
+
+    @property
+    def note(self) -> str:
+        """That QEMU has no model of it, in words; empty where it has one."""
+        same = self.qemu == self.name.lower()
+        return "" if same else f"QEMU has no {self.name}: run as a {self.qemu.title()}"
 
 
 # The Pi 3 and the Pi 4 leave the cryptography extension out; no kernel of a CNN uses it.
-CORES: Final[dict[str, Core]] = {
-    "Cortex-A53": Core(0xD03, 0, 4, _V8_0, "cortex-a53", 32 * KIB, 32 * KIB, True),
-    "Cortex-A57": Core(0xD07, 1, 1, _V8_0_CRYPTO, "cortex-a57", 48 * KIB, 32 * KIB, True),
-    "Cortex-A72": Core(0xD08, 0, 3, _V8_0, "cortex-a72", 48 * KIB, 32 * KIB, True),
-    "Cortex-A73": Core(
-        0xD09,
-        0,
-        2,
-        _V8_0_CRYPTO,
-        "cortex-a72",
-        64 * KIB,
-        32 * KIB,
-        True,
-        note="QEMU has no Cortex-A73: run as a Cortex-A72",
-    ),
-    "Cortex-A75": Core(
-        0xD0A, 2, 1, _V8_2, "cortex-a76", 64 * KIB, 64 * KIB, False, note="QEMU has no Cortex-A75: run as a Cortex-A76"
-    ),
-    "Cortex-A76": Core(0xD0B, 4, 1, _V8_2, "cortex-a76", 64 * KIB, 64 * KIB, False),
-    "Cortex-A78AE": Core(
-        0xD42,
-        0,
-        1,
-        _V8_2,
-        "cortex-a76",
-        64 * KIB,
-        64 * KIB,
-        False,
-        note="QEMU has no Cortex-A78AE: run as a Cortex-A76",
-    ),
-}
+_CORES: Final = (
+    Core("Cortex-A53", 0xD03, 0, 4, _V8_0, "cortex-a53", 32 * KIB, 32 * KIB, True),
+    Core("Cortex-A57", 0xD07, 1, 1, _V8_0_CRYPTO, "cortex-a57", 48 * KIB, 32 * KIB, True),
+    Core("Cortex-A72", 0xD08, 0, 3, _V8_0, "cortex-a72", 48 * KIB, 32 * KIB, True),
+    Core("Cortex-A73", 0xD09, 0, 2, _V8_0_CRYPTO, "cortex-a72", 64 * KIB, 32 * KIB, True),
+    Core("Cortex-A75", 0xD0A, 2, 1, _V8_2, "cortex-a76", 64 * KIB, 64 * KIB, False),
+    Core("Cortex-A76", 0xD0B, 4, 1, _V8_2, "cortex-a76", 64 * KIB, 64 * KIB, False),
+    Core("Cortex-A78AE", 0xD42, 0, 1, _V8_2, "cortex-a76", 64 * KIB, 64 * KIB, False),
+)
+CORES: Final = {core.name: core for core in _CORES}
 
 
 def core_of(device: DeviceProfile) -> Core:
@@ -113,11 +96,8 @@ def files(device: DeviceProfile, core: Core) -> dict[str, str]:
         kib = device.memory_bytes // KIB
         found["proc/meminfo"] = f"MemTotal: {kib:>14} kB\nMemFree: {kib:>15} kB\nMemAvailable: {kib:>10} kB"
     for number in cores:
-        folder = f"{system}/cpu{number}"
-        for name, text in (
-            _core_files(number, every, device, core) | _cache_files(number, every, device, core)
-        ).items():
-            found[f"{folder}/{name}"] = text
+        own = _core_files(number, every, device, core) | _cache_files(number, every, device, core)
+        found |= {f"{system}/cpu{number}/{name}": text for name, text in own.items()}
     return found
 
 
@@ -126,7 +106,7 @@ def _cpuinfo(number: int, core: Core) -> str:
         "processor\t": number,
         "BogoMIPS\t": "108.00",
         "Features\t": core.features,
-        "CPU implementer\t": f"0x{core.implementer:02x}",
+        "CPU implementer\t": f"0x{ARM:02x}",
         "CPU architecture": 8,
         "CPU variant\t": f"0x{core.variant:x}",
         "CPU part\t": f"0x{core.part:03x}",

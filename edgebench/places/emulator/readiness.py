@@ -12,7 +12,7 @@ import msgspec
 
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.records import Record
-from edgebench.places.bundle.bundle import Bundle, find, folder, require
+from edgebench.places.bundle.bundle import find, folder, require
 from edgebench.places.emulator import counting, fakecpu
 from edgebench.runtimes import bundled
 
@@ -67,12 +67,11 @@ class Check(Record, frozen=True, kw_only=True):
 
 def readiness(device: DeviceProfile) -> Readiness:
     """What is known without starting anything."""
+    core, reason = None, ""
     try:
         core = fakecpu.core_of(device)
     except UsageError as error:
-        core, reason = None, str(error)
-    else:
-        reason = ""
+        reason = str(error)
     bundle = find() if core else None
     return Readiness(
         name=device.name,
@@ -101,7 +100,14 @@ def check(device: DeviceProfile) -> Check:
             options = counting.options(counting.plugin(bundle), Path(folder) / "counts.jsonl")
         except DeviceError as error:
             options, reason = [], str(error)
-        answer = _ask(bundle, device, options)
+        engines = ["numpy=numpy", *(each.probe for each in bundled())]
+        command = [*bundle.guest(device, *options), "-c", QUESTION, *engines]
+        done = subprocess.run(command, capture_output=True, text=True, env=bundle.variables, check=False)
+    try:
+        answer = msgspec.json.decode(done.stdout, type=_Answer)
+    except msgspec.MsgspecError as error:
+        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise DeviceError(f"the guest of {device.name} does not answer: {last}; remove {bundle.folder}") from error
     return Check(
         name=device.name,
         qemu_cpu=fakecpu.core_of(device).qemu,
@@ -121,14 +127,3 @@ class _Answer(Record, frozen=True, kw_only=True):
     machine: str
     python: str
     versions: dict[str, str]
-
-
-def _ask(bundle: Bundle, device: DeviceProfile, options: list[str]) -> _Answer:
-    engines = ["numpy=numpy", *(each.probe for each in bundled())]
-    command = [*bundle.guest(device, *options), "-c", QUESTION, *engines]
-    done = subprocess.run(command, capture_output=True, text=True, env=bundle.variables, check=False)
-    try:
-        return msgspec.json.decode(done.stdout, type=_Answer)
-    except msgspec.MsgspecError as error:
-        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise DeviceError(f"the guest of {device.name} does not answer: {last}; remove {bundle.folder}") from error

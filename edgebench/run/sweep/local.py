@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from edgebench.ground.process import end_with_parent
 from edgebench.ground.records import Result
 from edgebench.run.mode import Mode
 from edgebench.run.resume import Address
@@ -76,6 +77,7 @@ class LocalWorkers:
 
 def _serve(pipe: Connection, artifacts: str) -> None:
     """The loop of a worker: a cell in, a record out, until the driver closes the pipe."""
+    end_with_parent()
     with suppress(EOFError, KeyboardInterrupt):
         while True:
             cell = msgspec.json.decode(pipe.recv_bytes(), type=SweepCell)

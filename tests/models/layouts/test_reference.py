@@ -15,8 +15,7 @@ from edgebench.ground.errors import UsageError
 from edgebench.ground.paths import cache_folder
 from edgebench.models import layouts
 from edgebench.models.build import build
-from edgebench.models.layouts import reference
-from edgebench.models.layouts.adapting import library_of
+from edgebench.models.layouts import library_of, reference
 from edgebench.models.layouts.reference import obtain
 
 SPEC = models.resolve("resnet18", width=0.125, resolution=32)
@@ -120,7 +119,7 @@ def test_a_full_disk_is_one_sentence(site: str, weights: Path, monkeypatch: pyte
     def full(*_: object) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(reference, "_copy", full)
+    monkeypatch.setattr(reference, "_fetch", full)
     with pytest.raises(UsageError, match="no space left on device; set XDG_CACHE_HOME"):
         obtain(f"{site}/w.pth", _hash(weights), tell=_silent)
 

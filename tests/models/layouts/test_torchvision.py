@@ -16,7 +16,7 @@ from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ModelSpec
 from edgebench.models import layouts
 from edgebench.models.build import build, skeleton
-from edgebench.models.layouts.library import LAYOUTS
+from edgebench.models.layouts.library import TORCHVISION
 from edgebench.models.layouts.reference import obtain
 
 State = dict[str, Tensor]
@@ -171,7 +171,7 @@ def _path(state: State, folder: Path) -> Path:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", TORCHVISION)
 def test_outputs_are_those_of_the_layout(name: str, generated: Generated, tmp_path: Path) -> None:
     spec = _spec(name)
     state = generated(_shapes(spec))
