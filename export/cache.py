@@ -33,15 +33,12 @@ def key(spec: ModelSpec, export: ExportSpec, weights_sha256: str | None, seed: i
 
     Raises UsageError for a calibration data set that cannot be read.
     """
-    return identity(spec, export, _images(export), weights_sha256, seed, tool_versions(export), _source_sha256())
+    images = ""
+    if export.quantization is not None and export.quantization.calibration:
+        from edgebench.formats.quantize.images import identity as contents
 
-
-def _images(export: ExportSpec) -> str:
-    if export.quantization is None or not export.quantization.calibration:
-        return ""
-    from edgebench.formats.quantize import images
-
-    return images.identity(export.quantization)
+        images = contents(export.quantization)
+    return identity(spec, export, images, weights_sha256, seed, tool_versions(export), _source_sha256())
 
 
 def tool_versions(export: ExportSpec) -> dict[str, str]:

@@ -150,10 +150,13 @@ def _within(
     count = fewest(error, budget, len(names))
     found = error(count)
     replace(target(count), path)
-    layers = tuple(_explained(layer, names[:count]) for layer in made.steps.layers(path, held_out))
+    layers = tuple(
+        msgspec.structs.replace(layer, why=BUDGET) if layer.name in names[:count] else layer
+        for layer in made.steps.layers(path, held_out)
+    )
     errors = report.errors | {f"{report.calibrator}, {count} layers float": found}
-    warnings = () if found <= budget else (_beyond(budget, found, count),)
-    return msgspec.structs.replace(report, errors=errors, layers=layers), warnings
+    beyond = f"the error budget {budget:g} is not met: {found:.2g} with {count} layers kept float"
+    return msgspec.structs.replace(report, errors=errors, layers=layers), () if found <= budget else (beyond,)
 
 
 def uncalibrated(network: Network, activations: str, layers: tuple[LayerError, ...] = ()) -> QuantizationReport:
@@ -188,18 +191,9 @@ def replace(source: Path, target: Path) -> None:
 def _worst_first(layers: Sequence[LayerError], made: Made) -> list[str]:
     """The int8 layers by what they cost the output, else by how much the error grows at each; the most first."""
     names = [layer.name for layer in layers if layer.stored == "int8"]
-    costs = made.steps.costs(made.ranges, names) if made.steps.costs else _growth(layers)
+    if made.steps.costs:
+        costs = made.steps.costs(made.ranges, names)
+    else:
+        before = [0.0, *(layer.relative_l2_error for layer in layers[:-1])]
+        costs = {one.name: one.relative_l2_error - earlier for one, earlier in zip(layers, before, strict=True)}
     return sorted(names, key=lambda name: -costs[name])
-
-
-def _growth(layers: Sequence[LayerError]) -> dict[str, float]:
-    before = [0.0, *(layer.relative_l2_error for layer in layers[:-1])]
-    return {layer.name: layer.relative_l2_error - earlier for layer, earlier in zip(layers, before, strict=True)}
-
-
-def _explained(layer: LayerError, kept: Collection[str]) -> LayerError:
-    return msgspec.structs.replace(layer, why=BUDGET) if layer.name in kept else layer
-
-
-def _beyond(budget: float, error: float, count: int) -> str:
-    return f"the error budget {budget:g} is not met: {error:.2g} with {count} layers kept float"

@@ -17,7 +17,7 @@ from edgebench.formats.quantize.images import FEW
 from edgebench.formats.verify import Run, verify, verify_batch
 from edgebench.ground.errors import EdgebenchError, ExportError
 from edgebench.ground.process import one_thread
-from edgebench.ground.records import Artifact, ExportSpec, Parity
+from edgebench.ground.records import Artifact, ExportSpec
 from edgebench.runtimes import runtime_of
 
 
@@ -37,13 +37,28 @@ class Engine:
 
 def describe(network: Network, export: ExportSpec, file: Path, conversion: Conversion) -> Artifact:
     """Returns the Artifact of `file`. Raises ExportError when the file does not compute what the network computes."""
+    from edgebench.graph.cost import count
+
+    calibrated = network.quantization is not None and network.quantization.scheme == "static"
     with one_thread():
         engine = _engine(export, file, conversion)
+        inputs, expected = _pixels(network) if export.image_input else network.reference
         try:
-            parity = _parity(network, export, engine)
+            parity = verify(engine.run, inputs, expected, export.precision, engine.name)
+            if engine.batched:
+                verify_batch(engine.batched, inputs, expected, export.precision)
         except ExportError as error:
-            raise ExportError(f"{error}{_few(network)}") from error
-    macs, warnings = _macs(network)
+            if not calibrated or network.calibration.given >= FEW:
+                raise
+            few = f"only {network.calibration.given} images were calibrated on: give {FEW} or more, better 64"
+            raise ExportError(f"{error}; {few}") from error
+    macs: int | None = None
+    warnings = network.calibration.warnings if calibrated else ()
+    warnings += conversion.warnings
+    try:
+        macs = count(network.graph).macs
+    except EdgebenchError as error:
+        warnings += (f"MACs are not counted: {error}",)
     return Artifact(
         model=network.spec,
         export=export,
@@ -62,7 +77,7 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
         macs=macs,
         weights_sha256=network.weights_sha256,
         tool_versions=cache.tool_versions(export) | conversion.tool_versions,
-        warnings=(*_calibration_warnings(network), *conversion.warnings, *warnings),
+        warnings=warnings,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -84,40 +99,7 @@ def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:
     )
 
 
-def _parity(network: Network, export: ExportSpec, engine: Engine) -> Parity:
-    inputs, expected = _pixels(network) if export.image_input else network.reference
-    parity = verify(engine.run, inputs, expected, export.precision, engine.name)
-    if engine.batched:
-        verify_batch(engine.batched, inputs, expected, export.precision)
-    return parity
-
-
-def _static(network: Network) -> bool:
-    return network.quantization is not None and network.quantization.scheme == "static"
-
-
-def _calibration_warnings(network: Network) -> tuple[str, ...]:
-    return network.calibration.warnings if _static(network) else ()
-
-
-def _few(network: Network) -> str:
-    """A likely reason why an int8 file fails: too few images to calibrate on; empty where there were enough."""
-    if not _static(network) or network.calibration.given >= FEW:
-        return ""
-    return f"; only {network.calibration.given} images were calibrated on: give {FEW} or more, better 64"
-
-
 def _pixels(network: Network) -> tuple[list[Array], Array]:
     """Images of whole values from 0 to 255, and torch's outputs for them after the preprocessing's normalisation."""
     images = example_pixels(network.spec.input_shape)
     return images, network.compute([normalise(image / np.float32(255), network.preprocessing) for image in images])
-
-
-def _macs(network: Network) -> tuple[int | None, tuple[str, ...]]:
-    """MACs from the network's graph; a network that the graph does not cover has none, and a warning says why."""
-    from edgebench.graph.cost import count
-
-    try:
-        return count(network.graph).macs, ()
-    except EdgebenchError as error:
-        return None, (f"MACs are not counted: {error}",)

@@ -78,7 +78,12 @@ def _model(path: Path, contents: Contents) -> ModelSpec:
     if len(contents.inputs) != 1:
         names = ", ".join(tensor.name for tensor in contents.inputs)
         raise UsageError(f"{path} has {len(contents.inputs)} inputs ({names}): edgebench takes networks with one image")
-    channels, height, width = _image(path, contents.inputs[0])
+    tensor = contents.inputs[0]
+    sizes = [size for size in tensor.shape[1:] if size]
+    if len(tensor.shape) != 4 or len(sizes) != 3:
+        shape = "x".join(str(size or "?") for size in tensor.shape)
+        raise UsageError(f"input {tensor.name} of {path} is {shape}: an image has four sizes, all but the batch fixed")
+    channels, height, width = (sizes[2], sizes[0], sizes[1]) if tensor.layout == "NHWC" else sizes
     classes = contents.outputs[0].shape[-1] if contents.outputs[0].shape else 1
     return ModelSpec(
         name=path.stem,
@@ -88,14 +93,3 @@ def _model(path: Path, contents: Contents) -> ModelSpec:
         channels=channels,
         classes=classes or 1,
     )
-
-
-def _image(path: Path, tensor: TensorSpec) -> tuple[int, int, int]:
-    """Returns (channels, height, width) of an input with four dimensions, of which only the batch may be dynamic."""
-    sizes = [size for size in tensor.shape[1:] if size]
-    if len(tensor.shape) != 4 or len(sizes) != 3:
-        shape = "x".join(str(size or "?") for size in tensor.shape)
-        raise UsageError(f"input {tensor.name} of {path} is {shape}: an image has four sizes, all but the batch fixed")
-    if tensor.layout == "NHWC":
-        return sizes[2], sizes[0], sizes[1]
-    return sizes[0], sizes[1], sizes[2]

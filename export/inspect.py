@@ -56,13 +56,9 @@ def form_of(path: Path) -> Format:
         raise UsageError(f"there is no file {path}")
     found = by_suffix(path)
     if found is None or not found.inspect or path.is_dir() != found.is_folder:
-        raise UsageError(f"{path} cannot be inspected: give a file {', '.join(suffixes())}")
+        known = ", ".join(each.suffix for each in every() if each.inspect)
+        raise UsageError(f"{path} cannot be inspected: give a file {known}")
     return found
-
-
-def suffixes() -> list[str]:
-    """The endings of files that can be inspected."""
-    return [each.suffix for each in every() if each.inspect]
 
 
 def read(path: Path) -> Inspected:

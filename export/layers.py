@@ -9,7 +9,7 @@ import numpy as np
 
 from edgebench.formats.examples import Array
 from edgebench.formats.network import Network
-from edgebench.graph.operators import Conv, Dense, Operator
+from edgebench.graph.operators import Conv, Dense
 from edgebench.ground.errors import EdgebenchError
 
 Tensors = Mapping[str, Array]
@@ -28,13 +28,8 @@ def relative_errors(pairs: Iterable[tuple[Tensors, Tensors]]) -> dict[str, float
             difference = found[name].astype(np.float64).reshape(right.shape) - right
             wrong[name] += float(np.square(difference).sum())
             total[name] += float(np.square(right, dtype=np.float64).sum())
-    return {name: _ratio(wrong[name], total[name]) for name in total}
-
-
-def _ratio(wrong: float, total: float) -> float:
-    if total == 0:
-        return 0.0 if wrong == 0 else float("inf")
-    return float(np.sqrt(wrong / total))
+    missed = {name: float("inf") if error else 0.0 for name, error in wrong.items()}
+    return {name: float(np.sqrt(wrong[name] / size)) if size else missed[name] for name, size in total.items()}
 
 
 def torch_names(network: Network, sizes: Mapping[str, int]) -> dict[str, str]:
@@ -49,11 +44,7 @@ def torch_names(network: Network, sizes: Mapping[str, int]) -> dict[str, str]:
     except EdgebenchError:
         return unchanged
     names = [layer.module for layer in layers]
-    if [_weights(layer) for layer in layers] != list(sizes.values()) or len(set(names)) < len(names) or "" in names:
+    weights = [0 if layer.weight is None else int(layer.weight.size) for layer in layers]
+    if weights != list(sizes.values()) or len(set(names)) < len(names) or "" in names:
         return unchanged
     return dict(zip(sizes, names, strict=True))
-
-
-def _weights(layer: Operator) -> int:
-    weight = layer.weight if isinstance(layer, Conv | Dense) else None
-    return 0 if weight is None else int(weight.size)

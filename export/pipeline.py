@@ -26,7 +26,7 @@ from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, Quantizati
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edgebench.formats.network import Conversion, Exporter, Network
+    from edgebench.formats.network import Exporter, Network
 
 ENDED = "the network's own code called sys.exit: it must return its outputs"
 LONGEST = 300  # characters of a converter's own message
@@ -76,7 +76,13 @@ def export_models(
     The network is built once, when the first export needs it, and its graph captured once. Raises UsageError, before
     any work, for a combination that does not exist, and while building for weights that do not fit.
     """
-    exports = [_complete(export) for export in exports]
+    # How int8 is made is said where the spec leaves it open, so that both are one file.
+    exports = [
+        msgspec.structs.replace(export, quantization=Quantization())
+        if export.precision == "int8" and export.quantization is None
+        else export
+        for export in exports
+    ]
     for export in exports:
         check(export)
     weights_sha256 = manifest.content_sha256(weights) if weights else None
@@ -87,21 +93,15 @@ def export_models(
         found = made.find(target, key) if key and not force else None
         if found is None:
             check_replaceable(target, ours=force or manifest.is_ours(target))
-        yield export, _strictly(found, strict) if found else _attempt(network, export, target, key, strict)
-
-
-def _complete(export: ExportSpec) -> ExportSpec:
-    """Says how int8 is made where the spec leaves it open, so that both are one file."""
-    if export.precision != "int8" or export.quantization is not None:
-        return export
-    return msgspec.structs.replace(export, quantization=Quantization())
-
-
-def load_artifact(path: Path) -> Artifact:
-    """Returns what is known of an existing file, whoever made it; see edgebench.formats.foreign."""
-    from edgebench.formats import foreign
-
-    return foreign.load_artifact(path)
+            yield export, _attempt(network, export, target, key, strict)
+            continue
+        try:
+            if strict:
+                check_int8(found)
+        except JobError as error:
+            yield export, error
+        else:
+            yield export, found
 
 
 def file_name(spec: ModelSpec, export: ExportSpec, weights_sha256: str | None = None, seed: int = 0) -> str:
@@ -112,15 +112,6 @@ def file_name(spec: ModelSpec, export: ExportSpec, weights_sha256: str | None = 
     elif seed:
         parts.append(f"seed{seed}")
     return "-".join(parts) + form(export.format).suffix
-
-
-def _strictly(artifact: Artifact, strict: bool) -> Artifact | JobError:
-    try:
-        if strict:
-            check_int8(artifact)
-    except JobError as error:
-        return error
-    return artifact
 
 
 def _build(spec: ModelSpec, weights: Path | None, weights_sha256: str | None, seed: int) -> Network:
@@ -183,7 +174,8 @@ def _export(network: Network, export: ExportSpec, target: Path, key: str, strict
         with collection_paused():
             conversion = convert(network, export, file)
         convert_s = time.perf_counter() - start
-        _check_report(export, conversion)
+        if export.precision == "int8" and conversion.quantization is None:
+            raise ExportError(f"{export.format} is not written in int8 yet")
         artifact = describe(network, export, file, conversion)
         if strict:
             check_int8(artifact, file)
@@ -191,11 +183,6 @@ def _export(network: Network, export: ExportSpec, target: Path, key: str, strict
         manifest.write(artifact, manifest.manifest_path(file))
         publish(folder, target.parent, [file.name, manifest.manifest_path(file).name])
     return artifact
-
-
-def _check_report(export: ExportSpec, conversion: Conversion) -> None:
-    if export.precision == "int8" and conversion.quantization is None:
-        raise ExportError(f"{export.format} is not written in int8 yet")
 
 
 def one_sentence(error: BaseException) -> str:

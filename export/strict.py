@@ -34,23 +34,18 @@ def not_int8(found: Inspected, artifact: Artifact | None) -> list[str]:
 
     Empty for a file without int8.
     """
-    return [*(complaints(artifact) if artifact else []), *sentences(found)]
-
-
-def complaints(artifact: Artifact) -> list[str]:
-    """What keeps the file from being int8: layers that stayed float, several delegates, operators off the delegate."""
-    report = artifact.quantization
+    said = []
+    report = artifact.quantization if artifact else None
     floats = [layer for layer in report.layers if layer.stored != "int8"] if report else []
-    found = []
     if floats:
         named = ", ".join(f"{layer.name} ({layer.why or layer.kind})" for layer in floats[:LONGEST_LIST])
         more = f" and {len(floats) - LONGEST_LIST} more" if len(floats) > LONGEST_LIST else ""
-        found.append(f"{len(floats)} layers are computed in float: {named}{more}")
-    if artifact.delegates is not None and artifact.delegates > 1:
-        found.append(f"it runs in {artifact.delegates} delegates")
-    if artifact.delegated_share is not None and artifact.delegated_share < 1:
-        found.append(f"{1 - artifact.delegated_share:.0%} of its operators are off the delegate")
-    return found
+        said.append(f"{len(floats)} layers are computed in float: {named}{more}")
+    if artifact and artifact.delegates is not None and artifact.delegates > 1:
+        said.append(f"it runs in {artifact.delegates} delegates")
+    if artifact and artifact.delegated_share is not None and artifact.delegated_share < 1:
+        said.append(f"{1 - artifact.delegated_share:.0%} of its operators are off the delegate")
+    return [*said, *sentences(found)]
 
 
 def sentences(found: Inspected) -> list[str]:

@@ -67,7 +67,11 @@ def verify(run: Run, inputs: list[Array], expected: Array, precision: Precision,
         evaluated_by=evaluated_by,
     )
     if not parity.passed:
-        raise ExportError(_failure(parity))
+        raise ExportError(
+            f"the written file differs from torch: max abs error {parity.max_abs_error:.2g} is "
+            f"{parity.range_error:.2g} of the output range, relative L2 error {parity.relative_l2_error:.2g}; the gate "
+            f"is {parity.gate}"
+        )
     if precision == "int8" and parity.relative_l2_error > MUCH and expected.ndim == 3:
         check_classes(np.stack(outputs), expected)
     return parity
@@ -133,10 +137,3 @@ def _spread(expected: Array) -> float:
 
 def _span(values: Array) -> float:
     return float(np.ptp(values.astype(np.float64)))
-
-
-def _failure(parity: Parity) -> str:
-    return (
-        f"the written file differs from torch: max abs error {parity.max_abs_error:.2g} is {parity.range_error:.2g} of "
-        f"the output range, relative L2 error {parity.relative_l2_error:.2g}; the gate is {parity.gate}"
-    )

@@ -22,7 +22,8 @@ def open_artifact(name: str, form: str) -> Artifact:
 
     Raises UsageError for a name that is neither, and for an unknown format.
     """
-    from edgebench.formats.pipeline import export_model, load_artifact
+    from edgebench.formats.foreign import load_artifact
+    from edgebench.formats.pipeline import export_model
     from edgebench.ground.paths import cache_folder
     from edgebench.models import resolve
 
@@ -71,7 +72,7 @@ def run_on(target: Target, jobs: dict[Side, Job]) -> Callable[[Side], Sequence[f
 
 def jobs(base: Path, new: Path, runtime: str | None, scenario: Scenario) -> dict[Side, Job]:
     """The jobs of both sides. Raises UsageError for a file that cannot be run here."""
-    from edgebench.formats.pipeline import load_artifact
+    from edgebench.formats.foreign import load_artifact
 
     sides: dict[Side, Path] = {"base": base, "new": new}
     return {

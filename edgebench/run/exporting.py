@@ -64,7 +64,8 @@ def prepare(
     Neighbouring cells of one network share its torch module and its graph. Raises UsageError for bad input; for ready
     files before the first cell, so that a damaged one does not end a run that has begun.
     """
-    from edgebench.formats.pipeline import export_models, load_artifact
+    from edgebench.formats.foreign import load_artifact
+    from edgebench.formats.pipeline import export_models
 
     if weights is not None:
         _check_weights(weights, cells)

@@ -112,21 +112,13 @@ def _input_type(network: Network, spec: ExportSpec) -> Any:
 def _describe(model: Any, network: Network, spec: ExportSpec, counts: dict[str, int] | None = None) -> Conversion:
     (output,) = model.get_spec().description.output
     shape = tuple(output.type.multiArrayType.shape)
+    if counts is None:
+        operators = model._mil_program.functions["main"].operations
+        counts = dict(Counter(operator.op_type for operator in operators if operator.op_type != "const"))
+    dtype = "uint8" if spec.image_input else "float32"
     return Conversion(
-        inputs=(
-            TensorSpec(
-                name=INPUT,
-                shape=network.spec.input_shape,
-                dtype="uint8" if spec.image_input else "float32",
-                layout="NCHW",
-            ),
-        ),
+        inputs=(TensorSpec(name=INPUT, shape=network.spec.input_shape, dtype=dtype, layout="NCHW"),),
         outputs=(TensorSpec(name=output.name, shape=shape, dtype="float32", layout=LAYOUTS.get(len(shape))),),
-        operators=_counted(model) if counts is None else counts,
+        operators=counts,
         tool_versions={"coreml specification": str(model.get_spec().specificationVersion)},
     )
-
-
-def _counted(model: Any) -> dict[str, int]:
-    operators = model._mil_program.functions["main"].operations
-    return dict(Counter(operator.op_type for operator in operators if operator.op_type != "const"))

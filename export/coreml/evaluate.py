@@ -8,7 +8,6 @@ arithmetic on a CPU, GPU or Neural Engine.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -47,8 +46,14 @@ class Program:
 
     def __init__(self, function: Any) -> None:
         self._function = function
-        constant = {operator for operator in function.operations if _is_constant(operator)}
-        self._constants = {operator.outputs[0]: _constant(_stored(operator)) for operator in constant}
+        constant = {operator for operator in function.operations if is_constant(operator)}
+        self._constants: dict[Any, Any] = {}
+        for operator in constant:
+            output = operator.outputs[0]
+            value = output.val if operator.op_type == "const" else operator.materialized_val_inference()
+            if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind == "f":
+                value = torch.from_numpy(np.ascontiguousarray(value, np.float32))
+            self._constants[output] = value  # shapes, names and scalars stay as they are
         self._operators = [operator for operator in function.operations if operator not in constant]
         missing = sorted({operator.op_type for operator in self._operators} - OPERATORS.keys())
         if missing:
@@ -86,29 +91,18 @@ class Program:
         values = ChainMap(computed, self._constants)
         for operator in self._operators:
             (output,) = operator.outputs
-            arguments = {name: _value(given, values) for name, given in operator.inputs.items() if given is not None}
+            arguments = {
+                name: [values[one] for one in given] if isinstance(given, list | tuple) else values[given]
+                for name, given in operator.inputs.items()
+                if given is not None
+            }
             values[output] = _rounded(OPERATORS[operator.op_type](arguments), output)
         return computed
 
 
-def _is_constant(operator: Any) -> bool:
+def is_constant(operator: Any) -> bool:
+    """Whether an operator only holds a constant, perhaps in less than it is read as."""
     return operator.op_type == "const" or bool(operator.op_type.startswith("constexpr_"))
-
-
-def _stored(operator: Any) -> Any:
-    """A constant's value; weights that are stored in less than they are read as are unpacked."""
-    return operator.outputs[0].val if operator.op_type == "const" else operator.materialized_val_inference()
-
-
-def _constant(value: Any) -> Any:
-    """Float arrays become float32 tensors; shapes, names and scalars stay as they are."""
-    if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind == "f":
-        return torch.from_numpy(np.ascontiguousarray(value, np.float32))
-    return value
-
-
-def _value(given: Any, values: Mapping[Any, Any]) -> Any:
-    return [values[one] for one in given] if isinstance(given, list | tuple) else values[given]
 
 
 def _rounded(value: torch.Tensor, variable: Any) -> torch.Tensor:

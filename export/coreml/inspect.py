@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgebench.formats.coreml.evaluate import load_package
+from edgebench.formats.coreml.evaluate import is_constant, load_package
 from edgebench.formats.inspect import CONVERSION, FP16, FP32, INT8, SHAPE, Inspected, Operator
 from edgebench.formats.network import LAYOUTS
 from edgebench.ground.errors import ExportError, UsageError
@@ -25,30 +25,23 @@ FUSED = ("relu", "relu6", "leaky_relu", "tanh", "sigmoid")  # with the operator 
 
 def inspect(path: Path) -> Inspected:
     """Returns what is in the package. Raises UsageError for one that is damaged or has an unknown operator."""
-    _check_parts(path)
+    if not (path / MANIFEST).is_file():
+        raise UsageError(f"{path} is not a CoreML package: {MANIFEST} is missing in it")
+    if not any(path.glob("Data/**/*.mlmodel")):
+        raise UsageError(f"{path} is a part of a CoreML package: {MODEL} is missing in it")
     try:
         program = load_package(path)
     except ExportError as error:
         raise UsageError(f"{path} cannot be inspected: {error}") from error
     except Exception as error:  # coremltools' own, of any kind, for what is not a package
-        raise UsageError(f"{path} is damaged{_weightless(path)}: copy or export it again") from error
+        lacking = "" if (path / WEIGHTS).is_file() else f", {WEIGHTS} is missing in it"
+        raise UsageError(f"{path} is damaged{lacking}: copy or export it again") from error
     return Inspected(
         inputs=tuple(_tensor(one) for one in program.inputs),
         outputs=tuple(_tensor(one) for one in program.outputs),
         operators=tuple(_operator(one) for one in program.operators),
         int8_kinds=ROUNDED,
     )
-
-
-def _check_parts(path: Path) -> None:
-    if not (path / MANIFEST).is_file():
-        raise UsageError(f"{path} is not a CoreML package: {MANIFEST} is missing in it")
-    if not any(path.glob("Data/**/*.mlmodel")):
-        raise UsageError(f"{path} is a part of a CoreML package: {MODEL} is missing in it")
-
-
-def _weightless(path: Path) -> str:
-    return "" if (path / WEIGHTS).is_file() else f", {WEIGHTS} is missing in it"
 
 
 def _tensor(variable: Any) -> TensorSpec:
@@ -58,8 +51,11 @@ def _tensor(variable: Any) -> TensorSpec:
 
 def _operator(operator: Any) -> Operator:
     (output,) = operator.outputs
-    given = [one for value in operator.inputs.values() if value is not None for one in _listed(value)]
-    constant = [one for one in given if one.op is not None and _is_constant(one.op)]
+    given: list[Any] = []
+    for value in operator.inputs.values():
+        if value is not None:
+            given += value if isinstance(value, list | tuple) else [value]
+    constant = [one for one in given if one.op is not None and is_constant(one.op)]
     return Operator(
         name=operator.name,
         kind=operator.op_type,
@@ -71,14 +67,6 @@ def _operator(operator: Any) -> Operator:
     )
 
 
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def _is_constant(operator: Any) -> bool:
-    return operator.op_type == "const" or bool(operator.op_type.startswith("constexpr_"))
-
-
 def _computes(operator: Any) -> str:
     if operator.op_type in CONVERSIONS:
         return CONVERSION
@@ -86,15 +74,12 @@ def _computes(operator: Any) -> str:
         return SHAPE
     maker = operator.inputs["x"].op if operator.op_type in (*ROUNDED, *FUSED) else None
     if operator.op_type in FUSED:
-        return INT8 if maker is not None and maker.op_type in ROUNDED and _rounded(operator) else _float(operator)
+        # It is one with the operator before it where everything that reads it rounds it first.
+        rounded = {reader.op_type for reader in operator.outputs[0].child_ops} == {"quantize"}
+        return INT8 if maker is not None and maker.op_type in ROUNDED and rounded else _float(operator)
     if maker is not None and maker.op_type == "dequantize":
         return INT8
     return _float(operator)
-
-
-def _rounded(operator: Any) -> bool:
-    """Whether everything that reads an operator's output rounds it first."""
-    return {reader.op_type for reader in operator.outputs[0].child_ops} == {"quantize"}
 
 
 def _float(operator: Any) -> str:
@@ -105,13 +90,9 @@ def _weights(constants: list[Any]) -> dict[str, int]:
     """Bytes of float and 8-bit arrays by type; whole numbers of 32 bits are options, not weights."""
     found: Counter[str] = Counter()
     for variable in constants:
-        for values in _stored(variable):
+        given = variable.op.inputs.values()
+        stored = [variable] if variable.op.op_type == "const" else [one for one in given if one is not None]
+        for values in (one.val for one in stored):
             if isinstance(values, np.ndarray) and values.ndim and (values.dtype.kind == "f" or values.itemsize == 1):
                 found[values.dtype.name] += values.nbytes
     return dict(found)
-
-
-def _stored(variable: Any) -> list[Any]:
-    if variable.op.op_type == "const":
-        return [variable.val]
-    return [one.val for one in variable.op.inputs.values() if one is not None]

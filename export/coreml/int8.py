@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,11 @@ NORMALISED = "local response normalisation divides by what 8 bits cannot hold"
 ONLY_WEIGHTS = "only the weights have 8 bits, as asked"
 NOT_FASTER = "8-bit weights alone make the package smaller, not faster: activations are computed in float16"
 SYMMETRIC = "int8, symmetric about zero"
-Decided = tuple[QuantizationReport, tuple[str, ...]]
 
 
-def write(network: Network, model: Any, path: Path, *, pixels: bool = False) -> Decided:
+def write(
+    network: Network, model: Any, path: Path, *, pixels: bool = False
+) -> tuple[QuantizationReport, tuple[str, ...]]:
     """Writes the package `path` in int8 from the float `model`; returns what was decided, and warnings.
 
     With `pixels` the network takes an image from 0 to 255. Raises UsageError for a scheme that CoreML does not have.
@@ -45,7 +46,10 @@ def write(network: Network, model: Any, path: Path, *, pixels: bool = False) -> 
     names = torch_names(network, {one.name: int(np.size(one.weight.val)) for one in _weighted(original)})
     with one_thread():
         if wanted.scheme == "weights":
-            return _weights_alone(network, prepared, original, given, path, names)
+            save(round_weights(prepared), path)
+            layers = layer_errors(original, load_package(path), _entered(network.held_out_images, given), names)
+            explained = tuple(msgspec.structs.replace(layer, why=ONLY_WEIGHTS) for layer in layers)
+            return calibrated.uncalibrated(network, "float16", explained), (NOT_FASTER,)
         report, warnings = calibrated.make(network, _steps(prepared, original, given, names), path)
         return msgspec.structs.replace(report, activations=SYMMETRIC), warnings
 
@@ -58,16 +62,22 @@ def save(model: Any, path: Path) -> None:
 
 def _steps(model: Any, original: Program, given: Preprocessing | None, names: Mapping[str, str]) -> calibrated.Steps:
     apart = normalisation(original)
+    # The sums of the last dense layer are exact before they are rounded.
+    last = next((one.name for one in reversed(original.operators) if one.op_type == "linear"), "")
 
     def write(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
         left = [operator for operator in _weighted(original) if names[operator.name] in kept]
-        rounded = round_activations(model, ranges, [*apart, *(one.name for one in left)], _last(original))
+        rounded = round_activations(model, ranges, [*apart, *(one.name for one in left)], last)
         save(round_weights(rounded, [one.weight.op.name for one in left]), target)
+
+    def run(path: Path) -> Callable[[Array], Array]:
+        program = load_package(path)
+        return lambda image: program.run(entered(image, given))
 
     return calibrated.Steps(
         activations=lambda images: (original.activations(entered(image, given)) for image in images),
         write=write,
-        run=lambda path: _run(load_package(path), given),
+        run=run,
         layers=lambda path, images: layer_errors(original, load_package(path), _entered(images, given), names),
     )
 
@@ -85,24 +95,6 @@ def _entered(images: Sequence[Array], given: Preprocessing | None) -> list[Array
     return [entered(image, given) for image in images[: calibrated.LAYER_IMAGES]]
 
 
-def _run(program: Program, given: Preprocessing | None) -> Callable[[Array], Array]:
-    return lambda image: program.run(entered(image, given))
-
-
-def _weights_alone(
-    network: Network,
-    model: Any,
-    original: Program,
-    given: Preprocessing | None,
-    path: Path,
-    names: Mapping[str, str],
-) -> Decided:
-    save(round_weights(model), path)
-    layers = layer_errors(original, load_package(path), _entered(network.held_out_images, given), names)
-    explained = tuple(msgspec.structs.replace(layer, why=ONLY_WEIGHTS) for layer in layers)
-    return calibrated.uncalibrated(network, "float16", explained), (NOT_FASTER,)
-
-
 def layer_errors(
     original: Program, rounded: Program, images: Sequence[Array], names: Mapping[str, str]
 ) -> tuple[LayerError, ...]:
@@ -112,9 +104,14 @@ def layer_errors(
     """
     stored = {operator.outputs[0].name: _stored(operator) for operator in rounded.operators}
     ends = _normalised(original)
-    kinds = {one.outputs[0].name: _kind(one, ends) for one in original.operators}
+    outputs = {one.outputs[0].name: str(one.op_type) for one in original.operators}
+    kinds = {name: "LRN" if name in ends else kind for name, kind in outputs.items()}
     layers = {name: kind for name, kind in kinds.items() if kind in (*WEIGHTED, "LRN")}
-    errors = relative_errors(_pairs(original, rounded, list(layers), images))
+    passes = ((rounded.activations(image), original.activations(image)) for image in images)
+    errors = relative_errors(
+        ({name: found[name] for name in layers}, {name: expected[name] for name in layers})
+        for found, expected in passes
+    )
     return tuple(
         LayerError(
             name=names.get(name, name),
@@ -125,18 +122,6 @@ def layer_errors(
         )
         for name, kind in layers.items()
     )
-
-
-def _kind(operator: Any, ends: Collection[str]) -> str:
-    return "LRN" if operator.outputs[0].name in ends else str(operator.op_type)
-
-
-def _pairs(
-    original: Program, rounded: Program, names: Sequence[str], images: Sequence[Array]
-) -> Iterator[tuple[dict[str, Array], dict[str, Array]]]:
-    for image in images:
-        found, expected = rounded.activations(image), original.activations(image)
-        yield {name: found[name] for name in names}, {name: expected[name] for name in names}
 
 
 def _stored(operator: Any) -> str:
@@ -178,11 +163,6 @@ def _between(end: Any, start: Any) -> list[str]:
         seen[operator.name] = None
         waiting += [one for one in operator.inputs.values() if one is not None and not isinstance(one, list | tuple)]
     return list(seen) if reached else []
-
-
-def _last(program: Program) -> str:
-    """The last dense layer, whose sums are exact before they are rounded."""
-    return next((one.name for one in reversed(program.operators) if one.op_type == "linear"), "")
 
 
 def _weighted(program: Program) -> list[Any]:

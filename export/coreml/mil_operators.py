@@ -1,22 +1,21 @@
 """CoreML's operators, computed by torch: one function for each, its arguments by their names in the MIL specification.
 
 https://apple.github.io/coremltools/source/coremltools.converters.mil.mil.ops.defs.html describes each operator, its
-arguments and their defaults. Tensors are float32 here whatever they are in the package.
+arguments and their defaults. Tensors are float32 here whatever they are in the package, stored whole numbers too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from edgebench.formats.coreml.mil_rounding import dequantize, quantize
-
 Arguments = dict[str, Any]
 Compute = Callable[[Arguments], Tensor]
+LIMITS = {"int8": (-128, 127), "uint8": (0, 255)}
 Ends = tuple[int, int]  # before and after an axis
 
 
@@ -104,66 +103,28 @@ def backwards(padding: list[Ends]) -> list[int]:
     return [size for ends in reversed(padding) for size in ends]
 
 
-def batch_norm(arguments: Arguments) -> Tensor:
-    """batch_norm in inference: (x - mean) / sqrt(variance + epsilon) * gamma + beta."""
-    x, mean, variance = arguments["x"], arguments["mean"], arguments["variance"]
-    gamma, beta, epsilon = arguments.get("gamma"), arguments.get("beta"), float(arguments.get("epsilon", 1e-5))
-    return functional.batch_norm(x, mean, variance, gamma, beta, eps=epsilon)
+def quantize(arguments: Arguments) -> Tensor:
+    """Quantize: input / scale + zero_point, rounded to the nearest even and clipped to output_dtype."""
+    low, high = LIMITS[arguments["output_dtype"]]
+    scale, zero = _per_channel(arguments)
+    return torch.clamp(torch.round(arguments["input"] / scale) + zero, low, high)
 
 
-def local_response_norm(arguments: Arguments) -> Tensor:
-    """local_response_norm across channels, torch's formula."""
-    alpha, beta, k = (float(arguments.get(name, usual)) for name, usual in (("alpha", 1e-4), ("beta", 0.75), ("k", 1)))
-    return functional.local_response_norm(arguments["x"], int(arguments["size"]), alpha, beta, k)
+def dequantize(arguments: Arguments) -> Tensor:
+    """Dequantize: (input - zero_point) * scale."""
+    stored: Tensor = arguments["input"]
+    scale, zero = _per_channel(arguments)
+    return (stored - zero) * scale
 
 
-def linear(arguments: Arguments) -> Tensor:
-    """Linear: x @ weight.T + bias."""
-    return functional.linear(arguments["x"], arguments["weight"], arguments.get("bias"))
-
-
-def matrix_product(arguments: Arguments) -> Tensor:
-    """Matmul with either side optionally transposed."""
-    x, y = cast(Tensor, arguments["x"]), cast(Tensor, arguments["y"])
-    return (x.mT if arguments.get("transpose_x", False) else x) @ (y.mT if arguments.get("transpose_y", False) else y)
-
-
-def clip(arguments: Arguments) -> Tensor:
-    """Clip to [alpha, beta]."""
-    return torch.clamp(arguments["x"], float(arguments["alpha"]), float(arguments["beta"]))
-
-
-def thresholded_relu(arguments: Arguments) -> Tensor:
-    """thresholded_relu: x where it is at least alpha, else 0."""
-    x: Tensor = arguments["x"]
-    return torch.where(x >= float(arguments.get("alpha", 1.0)), x, 0)
-
-
-def hard_sigmoid(arguments: Arguments) -> Tensor:
-    """sigmoid_hard: min(max(alpha * x + beta, 0), 1)."""
-    slope, offset = float(arguments.get("alpha", 0.2)), float(arguments.get("beta", 0.5))
-    return torch.clamp(arguments["x"] * slope + offset, 0, 1)
-
-
-def leaky_relu(arguments: Arguments) -> Tensor:
-    """leaky_relu with slope alpha."""
-    return functional.leaky_relu(arguments["x"], float(arguments.get("alpha", 0.01)))
-
-
-def elu(arguments: Arguments) -> Tensor:
-    """Elu with alpha."""
-    return functional.elu(arguments["x"], float(arguments.get("alpha", 1.0)))
-
-
-def gelu(arguments: Arguments) -> Tensor:
-    """Gelu, exact or by the hyperbolic tangent."""
-    exact = arguments.get("mode", "EXACT") == "EXACT"
-    return functional.gelu(arguments["x"], approximate="none" if exact else "tanh")
-
-
-def softmax(arguments: Arguments) -> Tensor:
-    """Softmax along axis."""
-    return functional.softmax(arguments["x"], int(arguments.get("axis", -1)))
+def _per_channel(arguments: Arguments) -> tuple[Tensor, Tensor]:
+    """Scale and zero point, either of them along `axis` where it has more than one value."""
+    given = (arguments["scale"], arguments.get("zero_point", 0))
+    scale, zero = (torch.as_tensor(value, dtype=torch.float32) for value in given)
+    sizes = [1] * arguments["input"].dim()
+    if max(scale.dim(), zero.dim()):
+        sizes[int(arguments["axis"])] = -1
+    return tuple(one.reshape(sizes) if one.dim() else one for one in (scale, zero))  # type: ignore[return-value]
 
 
 def reduction(reduce: Callable[..., Tensor]) -> Compute:
@@ -183,18 +144,6 @@ def reshape(arguments: Arguments) -> Tensor:
     return x.reshape([size or x.shape[axis] for axis, size in enumerate(integers(arguments["shape"]))])
 
 
-def transpose(arguments: Arguments) -> Tensor:
-    """Transpose by perm."""
-    x: Tensor = arguments["x"]
-    return x.permute(integers(arguments["perm"]))
-
-
-def squeeze(arguments: Arguments) -> Tensor:
-    """Squeeze axes, or all of size 1."""
-    x: Tensor = arguments["x"]
-    return x.squeeze(tuple(integers(arguments.get("axes", range(x.dim())))))
-
-
 def expand_dims(arguments: Arguments) -> Tensor:
     """expand_dims: axes count in the result."""
     x: Tensor = arguments["x"]
@@ -202,11 +151,6 @@ def expand_dims(arguments: Arguments) -> Tensor:
     for axis in sorted(axis % rank for axis in integers(arguments["axes"])):
         x = x.unsqueeze(axis)
     return x
-
-
-def concatenation(arguments: Arguments) -> Tensor:
-    """Concat along axis."""
-    return torch.cat(arguments["values"], int(arguments["axis"]))
 
 
 def padding(arguments: Arguments) -> Tensor:
@@ -232,6 +176,11 @@ def slice_by_index(arguments: Arguments) -> Tensor:
     return x[tuple(index)]
 
 
+def number(arguments: Arguments, name: str, default: float) -> float:
+    """A scalar argument."""
+    return float(arguments.get(name, default))
+
+
 def unary(compute: Callable[[Tensor], Tensor]) -> Compute:
     """An element-wise operator of x."""
     return lambda arguments: compute(arguments["x"])
@@ -246,21 +195,34 @@ OPERATORS: dict[str, Compute] = {
     "abs": unary(torch.abs),
     "add": binary(torch.add),
     "avg_pool": average_pooling,
-    "batch_norm": batch_norm,
+    "batch_norm": lambda given: functional.batch_norm(
+        given["x"],
+        given["mean"],
+        given["variance"],
+        given.get("gamma"),
+        given.get("beta"),
+        eps=number(given, "epsilon", 1e-5),
+    ),
     "cast": unary(lambda x: x),  # the result is rounded to its declared type, as every result is
-    "clip": clip,
-    "concat": concatenation,
+    "clip": lambda given: torch.clamp(given["x"], float(given["alpha"]), float(given["beta"])),
+    "concat": lambda given: torch.cat(given["values"], int(given["axis"])),
     "conv": convolution,
     "dequantize": dequantize,
-    "elu": elu,
+    "elu": lambda given: functional.elu(given["x"], number(given, "alpha", 1)),
     "exp": unary(torch.exp),
     "expand_dims": expand_dims,
-    "gelu": gelu,
+    "gelu": lambda given: functional.gelu(
+        given["x"], approximate="none" if given.get("mode", "EXACT") == "EXACT" else "tanh"
+    ),
     "identity": unary(lambda x: x),
-    "leaky_relu": leaky_relu,
-    "linear": linear,
-    "local_response_norm": local_response_norm,
-    "matmul": matrix_product,
+    "leaky_relu": lambda given: functional.leaky_relu(given["x"], number(given, "alpha", 0.01)),
+    "linear": lambda given: functional.linear(given["x"], given["weight"], given.get("bias")),
+    "local_response_norm": lambda given: functional.local_response_norm(
+        given["x"], int(given["size"]), number(given, "alpha", 1e-4), number(given, "beta", 0.75), number(given, "k", 1)
+    ),
+    "matmul": lambda given: torch.matmul(
+        *(given[name].mT if given.get(f"transpose_{name}", False) else given[name] for name in ("x", "y"))
+    ),
     "max_pool": max_pooling,
     "maximum": binary(torch.maximum),
     "minimum": binary(torch.minimum),
@@ -276,15 +238,17 @@ OPERATORS: dict[str, Compute] = {
     "relu6": unary(functional.relu6),
     "reshape": reshape,
     "sigmoid": unary(torch.sigmoid),
-    "sigmoid_hard": hard_sigmoid,
+    "sigmoid_hard": lambda given: torch.clamp(
+        given["x"] * number(given, "alpha", 0.2) + number(given, "beta", 0.5), 0, 1
+    ),
     "silu": unary(functional.silu),
     "slice_by_index": slice_by_index,
-    "softmax": softmax,
+    "softmax": lambda given: functional.softmax(given["x"], int(given.get("axis", -1))),
     "sqrt": unary(torch.sqrt),
     "square": unary(torch.square),
-    "squeeze": squeeze,
+    "squeeze": lambda given: given["x"].squeeze(tuple(integers(given.get("axes", range(given["x"].dim()))))),
     "sub": binary(torch.sub),
     "tanh": unary(torch.tanh),
-    "thresholded_relu": thresholded_relu,
-    "transpose": transpose,
+    "thresholded_relu": lambda given: torch.where(given["x"] >= number(given, "alpha", 1), given["x"], 0),
+    "transpose": lambda given: given["x"].permute(integers(given["perm"])),
 }

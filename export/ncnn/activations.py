@@ -22,27 +22,22 @@ def activations(folder: Path, images: Iterable[Array], blobs: Iterable[str]) -> 
     Raises ExportError for a folder that ncnn cannot read or run. A blob that is passed on in 8 bits has the whole
     numbers that are stored.
     """
-    net, entry = _load(folder)
-    wanted = list(dict.fromkeys(blobs))
-    for image in images:
-        held = np.ascontiguousarray(image[0])  # ncnn reads this memory and does not keep it alive
-        extractor = net.create_extractor()
-        extractor.input(entry, ncnn.Mat(held))
-        yield {blob: _extracted(extractor, blob) for blob in wanted}
-
-
-def _load(folder: Path) -> tuple[ncnn.Net, str]:
-    layers = parse((folder / PARAM).read_text("utf-8"))
     net = ncnn.Net()
     configure(net.opt, 1, half=False)
     net.opt.lightmode = False  # which would free a blob as soon as it was read
     if net.load_param(str(folder / PARAM)) or net.load_model(str(folder / BIN)):
         raise ExportError("ncnn cannot read the network that was written")
-    return net, next(layer.outputs[0] for layer in layers if layer.kind == "Input")
-
-
-def _extracted(extractor: ncnn.Extractor, blob: str) -> Array:
-    code, values = extractor.extract(blob)
-    if code:
-        raise ExportError(f"ncnn stopped with code {code} before blob {blob}")
-    return np.array(values, np.float32)
+    layers = parse((folder / PARAM).read_text("utf-8"))
+    entry = next(layer.outputs[0] for layer in layers if layer.kind == "Input")
+    wanted = list(dict.fromkeys(blobs))
+    for image in images:
+        held = np.ascontiguousarray(image[0])  # ncnn reads this memory and does not keep it alive
+        extractor = net.create_extractor()
+        extractor.input(entry, ncnn.Mat(held))
+        found = {}
+        for blob in wanted:
+            code, values = extractor.extract(blob)
+            if code:
+                raise ExportError(f"ncnn stopped with code {code} before blob {blob}")
+            found[blob] = np.array(values, np.float32)
+        yield found

@@ -56,18 +56,14 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
         (folder / PARAM).write_text(show(layers), "utf-8")
         conversion = _describe(layers, network.spec.input_shape, output)
         if spec.precision == "int8":
-            return _convert_int8(network, folder, conversion, path)
+            from edgebench.formats.ncnn import int8
+
+            report, warnings = int8.write(network, folder, path)
+            return replace(conversion, quantization=report, warnings=warnings)
         path.mkdir()
         for part in (PARAM, BIN):
             os.replace(folder / part, path / part)
     return conversion
-
-
-def _convert_int8(network: Network, folder: Path, conversion: Conversion, path: Path) -> Conversion:
-    from edgebench.formats.ncnn import int8
-
-    report, warnings = int8.write(network, folder, path)
-    return replace(conversion, quantization=report, warnings=warnings)
 
 
 def trace(network: Network, path: Path) -> tuple[int, ...]:

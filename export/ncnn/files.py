@@ -7,6 +7,7 @@ https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure, and `load_m
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -61,16 +62,6 @@ def _scales(term: int, channels: int) -> Sizes:
     return [(channels, False)] * bool(term) + [(1, False)] * bool(term) + [(1, False)] * (term > 100)
 
 
-def _dense(layer: Layer) -> Sizes:
-    outputs = number(layer, 0)
-    return [(number(layer, 2), True)] + [(outputs, False)] * number(layer, 1) + _scales(number(layer, 8), outputs)
-
-
-def _constant(layer: Layer) -> Sizes:
-    dimensions = [number(layer, option) for option in (0, 1, 11, 2)]
-    return [(int(np.prod([size for size in dimensions if size])), number(layer, 21, 1) == 0)]
-
-
 def _affine(option: int, switch: int) -> Callable[[Layer], Sizes]:
     return lambda layer: [(number(layer, option), False)] * (2 * number(layer, switch, 1))
 
@@ -83,10 +74,16 @@ LAYOUTS: dict[str, Callable[[Layer], Sizes]] = {
     "Deconvolution": _convolution,
     "DeconvolutionDepthWise": _convolution,
     "GroupNorm": _affine(1, 3),
-    "InnerProduct": _dense,
+    "InnerProduct": lambda layer: [
+        (number(layer, 2), True),
+        *[(number(layer, 0), False)] * number(layer, 1),
+        *_scales(number(layer, 8), number(layer, 0)),
+    ],
     "InstanceNorm": _affine(0, 2),
     "LayerNorm": _affine(0, 2),
-    "MemoryData": _constant,
+    "MemoryData": lambda layer: [
+        (math.prod(number(layer, option) or 1 for option in (0, 1, 11, 2)), number(layer, 21, 1) == 0)
+    ],
     "PReLU": lambda layer: [(number(layer, 0), False)],
     "Scale": lambda layer: [(number(layer, 0), False)] * (1 + number(layer, 1)),
 }
@@ -145,27 +142,25 @@ class Layer:
 
 def parse(text: str) -> list[Layer]:
     """Reads a .param file: a magic number, the counts of layers and blobs, then a line a layer."""
-    return [_layer(line.split()) for line in text.splitlines()[2:] if line.strip()]
-
-
-def _layer(words: list[str]) -> Layer:
-    kind, name, reads, writes, *rest = words
-    first, end = int(reads), int(reads) + int(writes)
-    options = dict(option.split("=", 1) for option in rest[end:])
-    return Layer(kind, name, tuple(rest[:first]), tuple(rest[first:end]), options)
+    layers = []
+    for line in text.splitlines()[2:]:
+        if line.strip():
+            kind, name, reads, writes, *rest = line.split()
+            first, end = int(reads), int(reads) + int(writes)
+            options = dict(option.split("=", 1) for option in rest[end:])
+            layers.append(Layer(kind, name, tuple(rest[:first]), tuple(rest[first:end]), options))
+    return layers
 
 
 def show(layers: list[Layer]) -> str:
     """Writes a .param file as ncnn reads it."""
     blobs = sum(len(layer.outputs) for layer in layers)
-    lines = [f"{layer.kind:<24} {layer.name:<24} {_blobs_and_options(layer)}" for layer in layers]
-    return "\n".join(["7767517", f"{len(layers)} {blobs}", *lines]) + "\n"
-
-
-def _blobs_and_options(layer: Layer) -> str:
-    options = (f"{key}={value}" for key, value in layer.options.items())
-    words = (len(layer.inputs), len(layer.outputs), *layer.inputs, *layer.outputs, *options)
-    return " ".join(map(str, words))
+    lines = ["7767517", f"{len(layers)} {blobs}"]
+    for layer in layers:
+        options = (f"{key}={value}" for key, value in layer.options.items())
+        words = (len(layer.inputs), len(layer.outputs), *layer.inputs, *layer.outputs, *options)
+        lines.append(f"{layer.kind:<24} {layer.name:<24} {' '.join(map(str, words))}")
+    return "\n".join(lines) + "\n"
 
 
 def sources(layers: list[Layer]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -48,7 +48,8 @@ def write(network: Network, source: Path, path: Path) -> tuple[QuantizationRepor
     blobs = sources(layers)
     observed = {blobs[layer.inputs[0]] for layer in layers if layer.kind in QUANTIZED}
 
-    names = _names(network, layers, arrays)
+    sizes = {layer.name: arrays[layer.name][0].values.size for layer in layers if layer.kind in WEIGHTED}
+    names = torch_names(network, sizes)
 
     def save(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
         left = [own for own, name in names.items() if name in kept]
@@ -57,7 +58,7 @@ def write(network: Network, source: Path, path: Path) -> tuple[QuantizationRepor
     steps = calibrated.Steps(
         activations=lambda images: activations(source, images, observed),
         write=save,
-        run=_run,
+        run=lambda folder: load(str(folder)).run,
         layers=lambda folder, images: layer_errors(source, folder, images[: calibrated.LAYER_IMAGES], names),
     )
     report, warnings = calibrated.make(network, steps, path)
@@ -69,16 +70,6 @@ def save_folder(layers: list[Layer], arrays: dict[str, list[Block]], folder: Pat
     folder.mkdir()
     (folder / PARAM).write_text(show(layers), "utf-8")
     (folder / BIN).write_bytes(write_weights(layers, arrays))
-
-
-def _run(folder: Path) -> Callable[[Array], Array]:
-    return load(str(folder)).run
-
-
-def _names(network: Network, layers: Sequence[Layer], arrays: Mapping[str, list[Block]]) -> dict[str, str]:
-    """The weighted layers' names in torch, by their own."""
-    sizes = {layer.name: arrays[layer.name][0].values.size for layer in layers if layer.kind in WEIGHTED}
-    return torch_names(network, sizes)
 
 
 def layer_errors(
@@ -106,23 +97,14 @@ def _pairs(
     source: Path, folder: Path, layers: Sequence[Layer], images: Sequence[Array]
 ) -> Iterator[tuple[Blobs, Blobs]]:
     names = [layer.outputs[0] for layer in layers]
-    scales = _output_scales(folder)
-    found = _scaled(activations(folder, images, names), scales)
-    yield from zip(found, activations(source, images, names), strict=True)
-
-
-def _scaled(passes: Iterable[Blobs], scales: dict[str, float]) -> Iterator[Blobs]:
-    """Turns blobs that are stored in 8 bits into what they stand for."""
-    for blobs in passes:
-        yield {name: values / np.float32(scales.get(name, 1.0)) for name, values in blobs.items()}
-
-
-def _output_scales(folder: Path) -> dict[str, float]:
-    """The scale of each blob that is passed on in 8 bits: the last array of the layer that writes it."""
-    layers = parse((folder / PARAM).read_text("utf-8"))
-    arrays = read_weights(layers, (folder / BIN).read_bytes())
-    return {
-        layer.outputs[0]: float(arrays[layer.name][-1].values[0])
-        for layer in layers
+    written = parse((folder / PARAM).read_text("utf-8"))
+    arrays = read_weights(written, (folder / BIN).read_bytes())
+    # A blob that is passed on in 8 bits has its scale as the last array of the layer that writes it.
+    scales = {
+        layer.outputs[0]: arrays[layer.name][-1].values[0]
+        for layer in written
         if layer.kind in QUANTIZED and number(layer, 8) > OUTPUT_IN_INT8
     }
+    passes = zip(activations(folder, images, names), activations(source, images, names), strict=True)
+    for found, expected in passes:
+        yield {name: values / np.float32(scales.get(name, 1.0)) for name, values in found.items()}, expected

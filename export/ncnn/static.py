@@ -47,7 +47,9 @@ def quantize(
         if layer.kind in QUANTIZED and layer.name not in kept
     }
     passed = _passed_on(layers, scales)
-    found, arrays = [], {name: [_halved(block) for block in blocks] for name, blocks in weights.items()}
+    found, arrays = [], {}
+    for name, blocks in weights.items():
+        arrays[name] = [replace(one, values=one.values.astype("<f2")) if one.tagged else one for one in blocks]
     for layer in layers:
         if layer.name in scales:
             after = passed.get(layer.name)
@@ -63,32 +65,21 @@ def input_scale(ends: Range) -> float:
     return LARGEST / max(-ends[0], ends[1])
 
 
-def _halved(block: Block) -> Block:
-    return replace(block, values=block.values.astype("<f2")) if block.tagged else block
-
-
 def _quantized(layer: Layer, blocks: list[Block], scale: float, after: float | None) -> list[Block]:
     weight, *bias = blocks
     rows = weight.values.astype(np.float32).reshape(number(layer, 0), -1)
     largest = np.abs(rows).max(axis=1)
-    scales = np.divide(_limit(layer), largest, out=np.zeros_like(largest), where=largest > 0)
-    whole = Block(_away_from_zero(rows * scales[:, None]).astype("i1").reshape(-1), tagged=True)
-    ends = [scale] if after is None else [scale, after]
-    return [whole, *bias, Block(scales.astype("<f4"), False), *(Block(np.array([one], "<f4"), False) for one in ends)]
-
-
-def _limit(layer: Layer) -> int:
-    """ncnn computes 3x3 convolutions of stride 1 by Winograd's F(4, 3), whose int8 form has room for 6 bits."""
+    # ncnn computes 3x3 convolutions of stride 1 by Winograd's F(4, 3), whose int8 form has room for 6 bits.
     kernel = {number(layer, 1), number(layer, 11, number(layer, 1))}
     steps = {number(layer, option, 1) for option in (2, 12, 3, 13)}
     winograd = layer.kind == "Convolution" and kernel == {3} and steps == {1}
-    return LARGEST_OF_WINOGRAD if winograd else LARGEST
-
-
-def _away_from_zero(values: Array) -> Array:
-    """Rounds halves away from zero, as C's round does."""
-    rounded: Array = np.copysign(np.floor(np.abs(values) + 0.5), values)
-    return rounded
+    limit = LARGEST_OF_WINOGRAD if winograd else LARGEST
+    scales = np.divide(limit, largest, out=np.zeros_like(largest), where=largest > 0)
+    exact = rows * scales[:, None]
+    rounded = np.copysign(np.floor(np.abs(exact) + 0.5), exact)  # halves away from zero, as C's round does
+    whole = Block(rounded.astype("i1").reshape(-1), tagged=True)
+    ends = [scale] if after is None else [scale, after]
+    return [whole, *bias, Block(scales.astype("<f4"), False), *(Block(np.array([one], "<f4"), False) for one in ends)]
 
 
 def _passed_on(layers: list[Layer], scales: Mapping[str, float]) -> dict[str, float]:

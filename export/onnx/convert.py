@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 import onnxscript  # noqa: F401  torch's exporter needs it; here its absence is named before the work starts
 import torch
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
+from onnx import ModelProto, TensorProto, ValueInfoProto, numpy_helper
 
 from edgebench.formats.network import INPUT, LAYOUTS, OUTPUT, TORCH_NOISE, Conversion, Network
 from edgebench.formats.quiet import Noise, quiet
@@ -45,7 +45,10 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     """
     model = _translate(network)
     if spec.precision == "int8":
-        return _convert_int8(network, model, path)
+        from edgebench.formats.onnx import int8
+
+        report, warnings = int8.write(network, model, path, save)
+        return replace(_describe(onnx.load_model(path)), quantization=report, warnings=warnings)
     if spec.precision == "fp16":
         store_weights_as_float16(model)
     save(model, path)
@@ -54,18 +57,17 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
 
 def save(model: ModelProto, path: Path) -> None:
     """Checks the network and writes it as one file, without notes. Raises ExportError for more than 2 GB."""
-    _strip(model)
+    # torch's notes hold source lines and the paths of the machine that converted.
+    graph = model.graph
+    del model.metadata_props[:]
+    del graph.metadata_props[:]
+    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
     if model.ByteSize() >= PROTOBUF_LIMIT:
         raise ExportError("the network has more than 2 GB of weights, which one ONNX file cannot hold")
     onnx.checker.check_model(model, full_check=True)
     onnx.save_model(model, path)
-
-
-def _convert_int8(network: Network, model: ModelProto, path: Path) -> Conversion:
-    from edgebench.formats.onnx import int8
-
-    report, warnings = int8.write(network, model, path, save)
-    return replace(_describe(onnx.load_model(path)), quantization=report, warnings=warnings)
 
 
 def _translate(network: Network) -> ModelProto:
@@ -91,29 +93,15 @@ def store_weights_as_float16(model: ModelProto) -> None:
     casts = []
     for tensor in model.graph.initializer:
         if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) >= 2:
-            casts.append(_halve(tensor))
+            name, values = tensor.name, numpy_helper.to_array(tensor)
+            if np.abs(values).max(initial=0) > np.finfo(np.float16).max:
+                raise ExportError(f"weight {name} has values beyond 65504, the largest of float16: export it as fp32")
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.float16"))
+            kind = TensorProto.FLOAT
+            casts.append(onnx.helper.make_node("Cast", [tensor.name], [name], name=f"{name}.cast", to=kind))
     nodes = list(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend(casts + nodes)
-
-
-def _halve(tensor: TensorProto) -> NodeProto:
-    name = tensor.name
-    values = numpy_helper.to_array(tensor)
-    if np.abs(values).max(initial=0) > np.finfo(np.float16).max:
-        raise ExportError(f"weight {name} has values beyond 65504, the largest of float16: export it as fp32")
-    tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.float16"))
-    return onnx.helper.make_node("Cast", [tensor.name], [name], name=f"{name}.cast", to=TensorProto.FLOAT)
-
-
-def _strip(model: ModelProto) -> None:
-    """Removes torch's notes: they hold source lines and the paths of the machine that converted."""
-    graph = model.graph
-    del model.metadata_props[:]
-    del graph.metadata_props[:]
-    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
-        del part.metadata_props[:]
-        part.doc_string = ""
 
 
 def _describe(model: ModelProto) -> Conversion:

@@ -20,7 +20,6 @@ from edgebench.formats.onnx.convert import describe
 from edgebench.formats.onnx.layers import Flow
 from edgebench.formats.onnx.static import OPERATORS
 from edgebench.ground.errors import UsageError
-from edgebench.ground.records import Layout, TensorSpec
 from edgebench.runtimes.onnxruntime.engine import PROVIDERS, options
 
 CHANNELS = (1, 3, 4)  # of an image
@@ -34,12 +33,20 @@ def foreign(path: Path) -> Contents:
     """Returns what is in the file. Raises UsageError for one that is damaged or keeps its weights elsewhere."""
     model = _parse(path)
     graph = model.graph
+    weights: Counter[str] = Counter()
+    for tensor in graph.initializer:
+        weights[onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).name] += math.prod(tensor.dims)
     constants = {tensor.name for tensor in graph.initializer}
+    inputs = [describe(value) for value in graph.input if value.name not in constants]
+    for number, one in enumerate(inputs):
+        # ONNX does not say which axis holds the channels: the last one does when only it is as short as colours are.
+        if len(one.shape) == 4 and one.shape[3] in CHANNELS and one.shape[1] not in CHANNELS:
+            inputs[number] = msgspec.structs.replace(one, layout="NHWC")
     return Contents(
-        inputs=tuple(_image_layout(describe(value)) for value in graph.input if value.name not in constants),
+        inputs=tuple(inputs),
         outputs=tuple(describe(value) for value in graph.output),
         operators=dict(Counter(node.op_type for node in graph.node)),
-        weights=_elements(graph),
+        weights=dict(weights),
         tool_versions={one.domain or "onnx opset": str(one.version) for one in model.opset_import},
     )
 
@@ -59,21 +66,6 @@ def _parse(path: Path) -> onnx.ModelProto:
     except (onnx.checker.ValidationError, ValueError) as error:
         raise UsageError(f"{path} is not a valid ONNX network: {str(error).strip().splitlines()[0]}") from error
     return model
-
-
-def _elements(graph: onnx.GraphProto) -> dict[str, int]:
-    weights: Counter[str] = Counter()
-    for tensor in graph.initializer:
-        weights[onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).name] += math.prod(tensor.dims)
-    return dict(weights)
-
-
-def _image_layout(tensor: TensorSpec) -> TensorSpec:
-    """ONNX does not say which axis holds the channels: the last one does when only it is as short as colours are."""
-    layout: Layout | None = tensor.layout
-    if len(tensor.shape) == 4 and tensor.shape[3] in CHANNELS and tensor.shape[1] not in CHANNELS:
-        layout = "NHWC"
-    return msgspec.structs.replace(tensor, layout=layout)
 
 
 def inspect(path: Path) -> Inspected:

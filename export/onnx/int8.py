@@ -44,10 +44,9 @@ def quantize_dynamically(model: ModelProto) -> ModelProto:
         return onnx.load_model(path)
 
 
-Save = Callable[[ModelProto, Path], None]
-
-
-def write(network: Network, model: ModelProto, path: Path, save: Save) -> tuple[QuantizationReport, tuple[str, ...]]:
+def write(
+    network: Network, model: ModelProto, path: Path, save: Callable[[ModelProto, Path], None]
+) -> tuple[QuantizationReport, tuple[str, ...]]:
     """Writes `path` in int8 from the float `model`; returns what was decided, and warnings.
 
     Raises UsageError for int8 input and output or 8-bit weights alone, which ONNX files do not have here.
@@ -57,7 +56,8 @@ def write(network: Network, model: ModelProto, path: Path, save: Save) -> tuple[
         asked = "8-bit weights alone" if wanted.scheme == "weights" else "int8 input and output"
         raise UsageError(f"{asked} are not offered in onnx: leave that option out")
     if wanted.scheme == "dynamic":
-        return _dynamic(network, model, path, save)
+        save(quantize_dynamically(model), path)
+        return calibrated.uncalibrated(network, "uint8, by each inference's own range"), (SLOWER,)
     pooled = pool_by_name(model)
     chosen = variant(wanted.activations)
 
@@ -68,15 +68,8 @@ def write(network: Network, model: ModelProto, path: Path, save: Save) -> tuple[
     def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
         return layer_errors(pooled, onnx.load_model(file), images[: calibrated.LAYER_IMAGES])
 
-    steps = calibrated.Steps(lambda images: activations(pooled, images), write, _run, layers)
+    steps = calibrated.Steps(
+        lambda images: activations(pooled, images), write, lambda file: load_exact(str(file)).run, layers
+    )
     report, warnings = calibrated.make(network, steps, path)
     return msgspec.structs.replace(report, activations=str(chosen)), warnings
-
-
-def _run(path: Path) -> Callable[[Array], Array]:
-    return load_exact(str(path)).run
-
-
-def _dynamic(network: Network, model: ModelProto, path: Path, save: Save) -> tuple[QuantizationReport, tuple[str, ...]]:
-    save(quantize_dynamically(model), path)
-    return calibrated.uncalibrated(network, "uint8, by each inference's own range"), (SLOWER,)

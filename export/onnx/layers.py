@@ -104,7 +104,7 @@ def layers(model: ModelProto, quantized: ModelProto) -> list[Layer]:
     apart = normalisations(model)
     found = []
     for node in quantized.graph.node:
-        if node.name not in nodes or not (_weighted(node, flow) or node.op_type in FLOAT_KINDS or node.name in apart):
+        if node.name not in nodes or not (flow.weight(node) or node.op_type in FLOAT_KINDS or node.name in apart):
             continue
         kind = "LRN" if node.name in apart else node.op_type
         stored = "int8" if flow.dequantized(node) else "float"
@@ -154,10 +154,6 @@ class Flow:
         while tensor not in self.constants and tensor in self.makers:
             tensor = self.makers[tensor].input[0]
         return tensor if tensor in self.constants else None
-
-
-def _weighted(node: NodeProto, flow: Flow) -> bool:
-    return flow.weight(node) is not None
 
 
 def named(node: NodeProto) -> str:

@@ -33,16 +33,12 @@ def cut(path: Path, folder: Path) -> list[Prefix]:
 
 def _goes_on(nodes: list[Any], count: int) -> bool:
     """Whether the step that the last of the first `count` nodes belongs to is not over."""
-    if nodes[count - 1].op_type in WITH_THE_NEXT and not _ends_a_quantised_step(nodes, count):
+    last, before = nodes[count - 1].op_type, nodes[count - 2].op_type if count > 1 else "Identity"
+    # Dequantize, operator, quantize is one kernel: the next one begins with the quantized tensor.
+    if last in WITH_THE_NEXT and (last != "QuantizeLinear" or before in WITH_THE_NEXT):
         return True
     readers = [node for node in nodes[count:] if set(node.input) & set(nodes[count - 1].output)]
     return len(readers) == 1 and readers[0] is nodes[count] and readers[0].op_type in WITH_THE_LAST
-
-
-def _ends_a_quantised_step(nodes: list[Any], count: int) -> bool:
-    """Dequantize, operator, quantize is one kernel: the next one begins with the quantized tensor."""
-    kinds = [node.op_type for node in nodes[:count]]
-    return kinds[-1] == "QuantizeLinear" and count > 1 and kinds[-2] not in WITH_THE_NEXT
 
 
 def _first(model: Any, nodes: list[Any], count: int, ends: list[str]) -> Any:

@@ -58,13 +58,15 @@ def quantize(
     copied = ModelProto()
     copied.CopyFrom(model)
     apart = [name for names in normalisations(model).values() for name in names]
+    # Zero must be exact: padding is made of it.
+    limits = {name: (np.float32(min(low, 0)), np.float32(max(high, 0))) for name, (low, high) in ranges.items()}
     quantizer = QDQQuantizer(
         copied,
         per_channel=True,
         reduce_range=variant.reduced,
         weight_qType=QuantType.QInt8,
         activation_qType=TYPES[variant.activations],
-        tensors_range=TensorsData(CalibrationMethod.MinMax, {name: _with_zero(*ends) for name, ends in ranges.items()}),
+        tensors_range=TensorsData(CalibrationMethod.MinMax, limits),
         nodes_to_quantize=[],
         nodes_to_exclude=[*apart, *kept],
         op_types_to_quantize=list(OPERATORS),
@@ -75,11 +77,6 @@ def quantize(
     made: ModelProto = quantizer.model.model
     _free_output(made)
     return made
-
-
-def _with_zero(low: float, high: float) -> tuple[np.float32, np.float32]:
-    """Zero must be exact: padding is made of it."""
-    return np.float32(min(low, 0.0)), np.float32(max(high, 0.0))
 
 
 def _free_output(model: ModelProto) -> None:

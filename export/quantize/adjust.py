@@ -71,7 +71,11 @@ def equalize(graph: Graph) -> Graph | None:
     found = pairs(graph)
     if not found:
         return None
-    layers = {each.name: _free(each, found) for each in graph.operators}
+    layers: dict[str, Operator] = {each.name: each for each in graph.operators}
+    for name in {pair.first for pair in found}:
+        scaled = layers[name]
+        if isinstance(scaled, Conv | Dense) and scaled.activation == "relu6":
+            layers[name] = replace(scaled, activation="relu")
     for _ in range(SWEEPS):
         for pair in found:
             layers.update(_balanced(layers[pair.first], layers[pair.second]))
@@ -115,38 +119,20 @@ def _is_second(operator: Operator) -> TypeGuard[Conv | Dense]:
     return isinstance(operator, Conv) and (operator.depthwise or operator.groups == 1) and operator.weight is not None
 
 
-def _free(operator: Operator, found: list[Pair]) -> Operator:
-    """The operator with ReLU in place of ReLU6 where its output is to be scaled."""
-    scaled = any(pair.first == operator.name for pair in found)
-    if scaled and isinstance(operator, Conv | Dense) and operator.activation == "relu6":
-        return replace(operator, activation="relu")
-    return operator
-
-
 def _balanced(first: Operator, second: Operator) -> dict[str, Operator]:
     """Both layers with s = sqrt(r1 r2) / r2 for each channel between them: equation 11 of the paper."""
-    if not (_is_first(first) and _is_second(second)):
+    if not (_is_first(first) and _is_second(second)) or first.weight is None or second.weight is None:
         return {}
-    before, after = _weight(first), _weight(second)
-    outgoing, incoming = _ranges(before, 0), _incoming(second, after)
+    before, after = first.weight, second.weight
+    depthwise = isinstance(second, Conv) and second.depthwise
+    outgoing = _ranges(before, 0)
+    incoming = _ranges(after.reshape(len(outgoing), -1), 0) if depthwise else _ranges(after, 1)
     usable = (outgoing > SMALLEST) & (incoming > SMALLEST)
     scale = np.where(usable, np.sqrt(outgoing / np.maximum(incoming, SMALLEST)), 1).astype(np.float32)
     bias = None if first.bias is None else first.bias / scale
     scaled = replace(first, weight=before / _column(scale, before), bias=bias)
-    return {first.name: scaled, second.name: replace(second, weight=_multiplied(second, after, scale))}
-
-
-def _incoming(layer: Conv | Dense, weight: Array) -> Array:
-    """The range of the weights that multiply each input channel."""
-    if isinstance(layer, Conv) and layer.depthwise:
-        return _ranges(weight.reshape(layer.in_channels, -1), 0)
-    return _ranges(weight, 1)
-
-
-def _multiplied(layer: Conv | Dense, weight: Array, scale: Array) -> Array:
-    if isinstance(layer, Conv) and layer.depthwise:
-        return weight * _column(np.repeat(scale, len(weight) // len(scale)), weight)
-    return weight * scale.reshape(1, -1, *[1] * (weight.ndim - 2))
+    factors = _column(np.repeat(scale, len(after) // len(scale)), after) if depthwise else _column(scale, after[0])
+    return {first.name: scaled, second.name: replace(second, weight=after * factors)}
 
 
 def _ranges(weight: Array, axis: int) -> Array:
@@ -156,12 +142,6 @@ def _ranges(weight: Array, axis: int) -> Array:
 
 def _column(scale: Array, weight: Array) -> Array:
     return scale.reshape(-1, *[1] * (weight.ndim - 1))
-
-
-def _weight(layer: Conv | Dense) -> Array:
-    if layer.weight is None:
-        raise ValueError(f"'{layer.name}' has no weights")
-    return layer.weight
 
 
 EQUALIZED: Final = "equalized"
@@ -182,10 +162,6 @@ class Adjustment:
     moves: bool
 
 
-def _equalized(network: Network) -> Graph | None:
-    return equalize(network.graph)
-
-
 def _corrected(network: Network) -> Graph | None:
     from edgebench.formats.quantize.replay import channel_means
 
@@ -193,6 +169,6 @@ def _corrected(network: Network) -> Graph | None:
 
 
 ADJUSTMENTS: Final = (
-    Adjustment(EQUALIZED, lambda wanted: wanted.equalize, _equalized, moves=True),
+    Adjustment(EQUALIZED, lambda wanted: wanted.equalize, lambda network: equalize(network.graph), moves=True),
     Adjustment(CORRECTED, lambda wanted: wanted.correct_bias, _corrected, moves=False),
 )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,30 +44,26 @@ def load(spec: ModelSpec, preprocessing: Preprocessing | None, quantization: Qua
     if quantization.calibration:
         images, warnings = _read(spec, preprocessing, quantization)
     else:
-        images, warnings = list(islice(_generated(spec, preprocessing), quantization.samples)), (GENERATED,)
+        random = np.random.default_rng(1)
+        # Smooth images as photographs are, and, each second one, normal noise.
+        images = [
+            random.standard_normal(spec.input_shape, dtype=np.float32)
+            if number % 2
+            else normalise(smooth_image(spec.input_shape, random), preprocessing)
+            for number in range(quantization.samples)
+        ]
+        warnings = (GENERATED,)
     if len(images) < FEW:
         warnings += (f"calibrated on {len(images)} images: give {FEW} or more, better 64, for ranges that hold",)
-    return _split(images, warnings)
-
-
-def identity(quantization: Quantization) -> str:
-    """A content address of the data set that `quantization` names. Raises UsageError where it cannot be read."""
-    return _dataset(quantization).identity
-
-
-def _split(images: list[Array], warnings: tuple[str, ...]) -> Calibration:
     if len(images) == 1:
         return Calibration(images, images, warnings)
     kept = len(images) - max(1, len(images) // HELD_OUT_SHARE)
     return Calibration(images[:kept], images[kept:], warnings)
 
 
-def _generated(spec: ModelSpec, preprocessing: Preprocessing | None) -> Iterator[Array]:
-    """Smooth images as photographs are, and, each second one, normal noise."""
-    random = np.random.default_rng(1)
-    while True:
-        yield normalise(smooth_image(spec.input_shape, random), preprocessing)
-        yield random.standard_normal(spec.input_shape, dtype=np.float32)
+def identity(quantization: Quantization) -> str:
+    """A content address of the data set that `quantization` names. Raises UsageError where it cannot be read."""
+    return _dataset(quantization).identity
 
 
 def _dataset(quantization: Quantization) -> Dataset:

@@ -49,9 +49,14 @@ class Observer:
         if not np.isfinite([low, high]).all():
             raise ValueError("an activation is not finite: the network overflows on a calibration image")
         self.low, self.high = min(self.low, low), max(self.high, high)
-        self.moving = (low, high) if self.moving is None else _average(self.moving, (low, high))
+        if self.moving is None:
+            self.moving = (low, high)
+        else:
+            old_low, old_high = self.moving
+            self.moving = MOMENTUM * old_low + (1 - MOMENTUM) * low, MOMENTUM * old_high + (1 - MOMENTUM) * high
         if max(-low, high) > 0:
-            self._count(_sample(values), max(-low, high))
+            flat = values.reshape(-1)
+            self._count(flat if flat.size <= LARGEST_SAMPLE else flat[_positions(flat.size)], max(-low, high))
 
     @property
     def values(self) -> Double:
@@ -62,15 +67,12 @@ class Observer:
     def _count(self, sample: npt.NDArray[Any], largest: float) -> None:
         self.limit = self.limit or largest
         while largest > self.limit:
-            self._double()
+            merged = np.zeros(2 * HALF)
+            merged[HALF // 2 : HALF // 2 * 3] = self.counts.reshape(-1, 2).sum(axis=1)
+            self.limit, self.counts = 2 * self.limit, merged
         nonzero = sample[sample != 0]
         bins = np.floor(nonzero / self.limit * HALF).astype(np.int64) + HALF
         self.counts += np.bincount(np.clip(bins, 0, 2 * HALF - 1), minlength=2 * HALF)
-
-    def _double(self) -> None:
-        merged = np.zeros(2 * HALF)
-        merged[HALF // 2 : HALF // 2 * 3] = self.counts.reshape(-1, 2).sum(axis=1)
-        self.limit, self.counts = 2 * self.limit, merged
 
 
 def observe(passes: Iterable[Mapping[str, npt.NDArray[Any]]]) -> dict[str, Observer]:
@@ -84,8 +86,12 @@ def observe(passes: Iterable[Mapping[str, npt.NDArray[Any]]]) -> dict[str, Obser
 
 def ranges(observers: Mapping[str, Observer], calibrator: Calibrator) -> dict[str, Range]:
     """Returns each tensor's range by one calibrator; zero lies in every range, and none is empty."""
-    choose = CALIBRATORS[calibrator]
-    return {name: _whole(choose(observer)) for name, observer in observers.items()}
+    found = {}
+    for name, observer in observers.items():
+        low, high = CALIBRATORS[calibrator](observer)
+        low, high = min(low, 0.0), max(high, 0.0)
+        found[name] = (low, high) if high > low else (0.0, 1.0)  # a tensor that is always zero may have any
+    return found
 
 
 def minmax(observer: Observer) -> Range:
@@ -173,23 +179,8 @@ def _divergence(counts: Double, size: int) -> float:
     return float(np.sum(p[seen] * np.log(p[seen] / np.maximum(q[seen], NOTHING))))
 
 
-def _average(old: Range, new: Range) -> Range:
-    return (MOMENTUM * old[0] + (1 - MOMENTUM) * new[0], MOMENTUM * old[1] + (1 - MOMENTUM) * new[1])
-
-
 def _within(low: float, high: float, observer: Observer) -> Range:
     return max(float(low), observer.low), min(float(high), observer.high)
-
-
-def _whole(found: Range) -> Range:
-    """The range with zero in it; a tensor that is always zero may have any."""
-    low, high = min(found[0], 0.0), max(found[1], 0.0)
-    return (low, high) if high > low else (0.0, 1.0)
-
-
-def _sample(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    flat = values.reshape(-1)
-    return flat if flat.size <= LARGEST_SAMPLE else flat[_positions(flat.size)]
 
 
 @lru_cache(maxsize=256)

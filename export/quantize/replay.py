@@ -71,11 +71,9 @@ class Replay(nn.Module):
         """Returns what operator `number` makes of the tensors in `values`; `changed` replaces its weight or bias."""
         operator = self.graph.operators[number]
         inputs = [values[name] for name in operator.inputs]
-        return COMPUTED[type(operator)](operator, inputs, {**self._given(number), **changed})
-
-    def _given(self, number: int) -> Given:
         found = {name: self._parameters.get(f"{name}{number}") for name in PARAMETERS}
-        return {name: value for name, value in found.items() if value is not None}
+        given = {name: value for name, value in found.items() if value is not None}
+        return COMPUTED[type(operator)](operator, inputs, {**given, **changed})
 
 
 def channel_means(graph: Graph, images: Sequence[Array]) -> dict[str, Array]:
@@ -99,10 +97,6 @@ def _conv(operator: Conv, inputs: list[Tensor], given: Given) -> Tensor:
     return _activated(made, operator.activation)
 
 
-def _dense(operator: Dense, inputs: list[Tensor], given: Given) -> Tensor:
-    return _activated(F.linear(inputs[0], given["weight"], given.get("bias")), operator.activation)
-
-
 def _pool(operator: Pool, inputs: list[Tensor], given: Given) -> Tensor:
     (image,) = inputs
     if operator.mode == "max":
@@ -114,20 +108,6 @@ def _pool(operator: Pool, inputs: list[Tensor], given: Given) -> Tensor:
     return total / real
 
 
-def _global_pool(operator: GlobalPool, inputs: list[Tensor], given: Given) -> Tensor:
-    return inputs[0].mean((2, 3), keepdim=len(operator.shape) == 4)
-
-
-def _add(operator: Add, inputs: list[Tensor], given: Given) -> Tensor:
-    other = given["constant"] if "constant" in given else inputs[1]
-    return _activated(inputs[0] + _aligned(other, inputs[0]), operator.activation)
-
-
-def _mul(operator: Mul, inputs: list[Tensor], given: Given) -> Tensor:
-    other = given["constant"] if "constant" in given else inputs[1]
-    return _activated(inputs[0] * _aligned(other, inputs[0]), operator.activation)
-
-
 def _activation(operator: Activation, inputs: list[Tensor], given: Given) -> Tensor:
     if operator.function == "leaky_relu":
         return F.leaky_relu(inputs[0], operator.slope)
@@ -136,37 +116,24 @@ def _activation(operator: Activation, inputs: list[Tensor], given: Given) -> Ten
     return FUNCTIONS[operator.function](inputs[0])
 
 
-def _local_response_norm(operator: LocalResponseNorm, inputs: list[Tensor], given: Given) -> Tensor:
-    return F.local_response_norm(inputs[0], operator.size, operator.alpha, operator.beta, operator.k)
-
-
-def _reshape(operator: Reshape, inputs: list[Tensor], given: Given) -> Tensor:
-    return inputs[0].reshape(-1, *operator.shape[1:])
-
-
-def _pad(operator: Pad, inputs: list[Tensor], given: Given) -> Tensor:
-    top, bottom, left, right = operator.padding
-    return F.pad(inputs[0], (left, right, top, bottom, *operator.channels))
-
-
-def _subsample(operator: Subsample, inputs: list[Tensor], given: Given) -> Tensor:
-    return inputs[0][:, :, :: operator.stride[0], :: operator.stride[1]]
-
-
 COMPUTED: Final[dict[type[Operator], Compute]] = {
     Conv: _conv,
-    Dense: _dense,
+    Dense: lambda one, inputs, given: _activated(
+        F.linear(inputs[0], given["weight"], given.get("bias")), one.activation
+    ),
     Pool: _pool,
-    GlobalPool: _global_pool,
-    Add: _add,
-    Mul: _mul,
-    Concat: lambda operator, inputs, given: torch.cat(inputs, 1),
+    GlobalPool: lambda one, inputs, given: inputs[0].mean((2, 3), keepdim=len(one.shape) == 4),
+    Add: lambda one, inputs, given: _activated(inputs[0] + _second(inputs, given), one.activation),
+    Mul: lambda one, inputs, given: _activated(inputs[0] * _second(inputs, given), one.activation),
+    Concat: lambda one, inputs, given: torch.cat(inputs, 1),
     Activation: _activation,
-    LocalResponseNorm: _local_response_norm,
-    Reshape: _reshape,
-    Pad: _pad,
-    Subsample: _subsample,
-    Softmax: lambda operator, inputs, given: torch.softmax(inputs[0], -1),
+    LocalResponseNorm: lambda one, inputs, given: F.local_response_norm(
+        inputs[0], one.size, one.alpha, one.beta, one.k
+    ),
+    Reshape: lambda one, inputs, given: inputs[0].reshape(-1, *one.shape[1:]),
+    Pad: lambda one, inputs, given: F.pad(inputs[0], (*one.padding[2:], *one.padding[:2], *one.channels)),
+    Subsample: lambda one, inputs, given: inputs[0][:, :, :: one.stride[0], :: one.stride[1]],
+    Softmax: lambda one, inputs, given: torch.softmax(inputs[0], -1),
 }
 
 
@@ -174,8 +141,9 @@ def _activated(values: Tensor, function: str | None) -> Tensor:
     return values if function is None else FUNCTIONS[function](values)
 
 
-def _aligned(other: Tensor, image: Tensor) -> Tensor:
-    """A constant of one value a channel, in line with the image's channels."""
+def _second(inputs: list[Tensor], given: Given) -> Tensor:
+    """The second operand; a constant of one value a channel is in line with the image's channels."""
+    image, other = inputs[0], given["constant"] if "constant" in given else inputs[1]
     return other.reshape(-1, 1, 1) if other.ndim == 1 and other.numel() > 1 and image.ndim == 4 else other
 
 

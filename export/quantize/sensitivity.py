@@ -30,7 +30,11 @@ def output_errors(
         size = float(exact[graph.output].norm()) or 1.0
         for number, operator in enumerate(graph.operators):
             if operator.name in names and operator.name in ranges:
-                rounded = _rounded(_with_rounded_weight(replay, number, exact), ranges[operator.name])
+                low, high = ranges[operator.name]
+                step = (high - low) / STEPS
+                lowest = round(low / step)
+                values = _with_rounded_weight(replay, number, exact)
+                rounded = (values / step).round().clamp(lowest, lowest + STEPS) * step
                 output = _behind(replay, number, rounded, exact)
                 errors[operator.name] = float((output - exact[graph.output]).norm()) / size
     return errors
@@ -42,12 +46,6 @@ def _with_rounded_weight(replay: Replay, number: int, exact: Mapping[str, Tensor
         return exact[operator.name]
     weight = torch.from_numpy(operator.weight + rounding_error(operator.weight))
     return replay.compute(number, exact, weight=weight)
-
-
-def _rounded(values: Tensor, ends: Range) -> Tensor:
-    step = (ends[1] - ends[0]) / STEPS
-    lowest = round(ends[0] / step)
-    return (values / step).round().clamp(lowest, lowest + STEPS) * step
 
 
 def _behind(replay: Replay, number: int, value: Tensor, exact: Mapping[str, Tensor]) -> Tensor:

@@ -12,7 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 from edgebench.formats.examples import Array
 from edgebench.formats.layers import relative_errors
 from edgebench.formats.quiet import Noise, quiet
-from edgebench.graph.operators import Graph, Input, Operator, Pad, Reshape, Subsample
+from edgebench.graph.operators import Graph, Input, Pad, Reshape, Subsample
 from edgebench.ground.records import LayerError
 
 NOISE: Final = Noise(
@@ -59,22 +59,18 @@ def activations(path: Path, images: Sequence[Array]) -> Iterator[dict[str, Array
 def layer_errors(graph: Graph, original: Path, quantized: Path, images: Sequence[Array]) -> tuple[LayerError, ...]:
     """The error of each operator's output in `quantized` against the float file `original`, in the graph's order."""
     before, after = Recorder(original), Recorder(quantized)
-    errors = relative_errors(pair for image in images for pair in _pairs(before, after, image))
-    return tuple(
-        _layer(operator, errors[operator.name], after.stored[operator.name])
-        for operator in graph.operators
-        if operator.name in errors and not isinstance(operator, UNCHANGED)
+    errors = relative_errors(
+        ({name: found}, {name: expected})
+        for image in images
+        for (name, expected), (_, found) in zip(before.run(image), after.run(image), strict=True)
     )
-
-
-def _pairs(before: Recorder, after: Recorder, image: Array) -> Iterator[tuple[dict[str, Array], dict[str, Array]]]:
-    for (name, expected), (_, found) in zip(before.run(image), after.run(image), strict=True):
-        yield {name: found}, {name: expected}
-
-
-def _layer(operator: Operator, error: float, dtype: str) -> LayerError:
-    stored = "float" if dtype.startswith("float") else dtype
-    return LayerError(name=operator.name, kind=operator.kind, relative_l2_error=error, stored=stored)
+    layers = []
+    for one in graph.operators:
+        if one.name in errors and not isinstance(one, UNCHANGED):
+            stored = "float" if after.stored[one.name].startswith("float") else after.stored[one.name]
+            error = errors[one.name]
+            layers.append(LayerError(name=one.name, kind=one.kind, relative_l2_error=error, stored=stored))
+    return tuple(layers)
 
 
 def _stored(values: Array, tensor: Tensor) -> Any:

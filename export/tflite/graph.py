@@ -152,18 +152,9 @@ class _Reader:
         padding = _padding(options.padding, image, window, stride, (1, 1))
         return Pool(**common, mode="average" if average else "max", window=window, stride=stride, padding=padding)
 
-    def _mean(self, operator: Any, common: dict[str, Any]) -> Operator:
-        return GlobalPool(**common)
-
     def _pad(self, operator: Any, common: dict[str, Any]) -> Operator:
         (_, _), (top, bottom), (left, right), channels = self._constant(operator.inputs[1]).reshape(4, 2).tolist()
         return Pad(**common, padding=(top, bottom, left, right), channels=tuple(channels))
-
-    def _concat(self, operator: Any, common: dict[str, Any]) -> Operator:
-        return Concat(**common)
-
-    def _softmax(self, operator: Any, common: dict[str, Any]) -> Operator:
-        return Softmax(**common)
 
     def _response_norm(self, operator: Any, common: dict[str, Any]) -> Operator:
         options = operator.builtinOptions
@@ -176,12 +167,12 @@ class _Reader:
         "FULLY_CONNECTED": _dense,
         "AVERAGE_POOL_2D": _pool,
         "MAX_POOL_2D": _pool,
-        "MEAN": _mean,
+        "MEAN": lambda _, operator, common: GlobalPool(**common),
         "PAD": _pad,
         "PADV2": _pad,
         "MIRROR_PAD": _pad,
-        "CONCATENATION": _concat,
-        "SOFTMAX": _softmax,
+        "CONCATENATION": lambda _, operator, common: Concat(**common),
+        "SOFTMAX": lambda _, operator, common: Softmax(**common),
         "LOCAL_RESPONSE_NORMALIZATION": _response_norm,
     }
 

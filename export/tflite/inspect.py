@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import struct
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +44,15 @@ def foreign(path: Path) -> Contents:
 def _contents(model: Any, content: bytes) -> Contents:
     graph = model.Subgraphs(0)
     tensors = [_tensor(graph.Tensors(index)) for index in range(graph.TensorsLength())]
+    operators: Counter[str] = Counter()
+    for index in range(graph.OperatorsLength()):
+        code = model.OperatorCodes(graph.Operators(index).OpcodeIndex())
+        name = operator_name(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        operators[code.CustomCode().decode() if name == "CUSTOM" else name] += 1
     return Contents(
         inputs=tuple(tensors[index] for index in _indices(graph.InputsAsNumpy())),
         outputs=tuple(tensors[index] for index in _indices(graph.OutputsAsNumpy())),
-        operators=dict(Counter(_operators(model, graph))),
+        operators=dict(operators),
         weights=_weights(model, graph, tensors, content),
         tool_versions={"tflite schema": str(model.Version())},
     )
@@ -68,22 +72,16 @@ def _tensor(tensor: Any) -> TensorSpec:
     dtype = DTYPES.get(tensor.Type())
     if dtype is None:
         raise ValueError(f"tensor type {tensor.Type()}")
-    scale, zero_point = _quantization(tensor.Quantization())
+    parameters = tensor.Quantization()
+    single = parameters is not None and parameters.ScaleLength() == parameters.ZeroPointLength() == 1
     return TensorSpec(
         name=(tensor.Name() or b"").decode(),
         shape=shape,
         dtype=dtype,
         layout=LAYOUTS.get(len(shape)),
-        scale=scale,
-        zero_point=zero_point,
+        scale=float(parameters.Scale(0)) if single else None,
+        zero_point=int(parameters.ZeroPoint(0)) if single else None,
     )
-
-
-def _quantization(parameters: Any) -> tuple[float | None, int | None]:
-    """Returns the scale and zero point of a tensor that has one of each; (None, None) for others."""
-    if parameters is None or parameters.ScaleLength() != 1 or parameters.ZeroPointLength() != 1:
-        return None, None
-    return float(parameters.Scale(0)), int(parameters.ZeroPoint(0))
 
 
 def operator_name(code: int, older: int) -> str:
@@ -92,13 +90,6 @@ def operator_name(code: int, older: int) -> str:
     Raises LookupError for a code that the schema does not have.
     """
     return OPERATORS[max(code, older)]
-
-
-def _operators(model: Any, graph: Any) -> Iterator[str]:
-    for index in range(graph.OperatorsLength()):
-        code = model.OperatorCodes(graph.Operators(index).OpcodeIndex())
-        name = operator_name(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        yield code.CustomCode().decode() if name == "CUSTOM" else name
 
 
 def _weights(model: Any, graph: Any, tensors: list[TensorSpec], content: bytes) -> dict[str, int]:

@@ -17,7 +17,7 @@ from edgebench.formats.tflite.inspect import foreign
 from edgebench.formats.tflite.quantizer import quantize
 from edgebench.formats.tflite.writer import ends, write
 from edgebench.graph.operators import Graph, LocalResponseNorm, Softmax
-from edgebench.ground.records import LayerError, Quantization, QuantizationReport, TensorSpec
+from edgebench.ground.records import LayerError, Quantization, QuantizationReport
 from edgebench.runtimes.litert.engine import load
 
 SLOWER = (
@@ -45,10 +45,13 @@ def convert(network: Network, path: Path) -> Conversion:
     else:
         report, warnings = _without_ranges(network, path)
     contents = foreign(path)
-    source, result = ends(network.graph)
+    source, result = (
+        msgspec.structs.replace(tensor, dtype=found.dtype, scale=found.scale, zero_point=found.zero_point)
+        for tensor, found in zip(ends(network.graph), (contents.inputs[0], contents.outputs[0]), strict=True)
+    )
     return Conversion(
-        inputs=(_stored_as(source, contents.inputs[0]),),
-        outputs=(_stored_as(result, contents.outputs[0]),),
+        inputs=(source,),
+        outputs=(result,),
         operators=contents.operators,
         warnings=warnings,
         quantization=report,
@@ -94,10 +97,6 @@ def _without_ranges(network: Network, path: Path) -> tuple[QuantizationReport, t
     layers = layer_errors(network.graph, original, path, network.held_out_images[: calibrated.LAYER_IMAGES])
     activations = "float32" if wanted.scheme == "weights" else "int8, by each inference's own range"
     return calibrated.uncalibrated(network, activations, layers), (WARNINGS[wanted.scheme],)
-
-
-def _stored_as(tensor: TensorSpec, found: TensorSpec) -> TensorSpec:
-    return msgspec.structs.replace(tensor, dtype=found.dtype, scale=found.scale, zero_point=found.zero_point)
 
 
 def _float_file(graph: Graph, path: Path) -> Path:

@@ -26,7 +26,12 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     """
     if spec.precision != "fp32":
         raise UsageError(f"converter {NAME} writes fp32, not {spec.precision}: leave `precision` or `converter` out")
-    package = _package()
+    try:
+        package = import_module("litert_torch")
+    except ModuleNotFoundError as error:
+        if error.name != "litert_torch":
+            raise
+        raise MissingPackage(NAME, "oracle", f"the converter {NAME}") from error
     output = network.module(torch.zeros(network.spec.input_shape))
     images = [0] if output.ndim == 4 else None
     module = package.to_channel_last_io(network.module, args=[0], outputs=images).eval()
@@ -34,15 +39,6 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     with redirect_stdout(sys.stderr):  # it prints its progress, and standard output is the user's
         package.convert(module, (torch.zeros(1, height, width, channels),)).export(str(path))
     return _describe(path)
-
-
-def _package() -> Any:
-    try:
-        return import_module("litert_torch")
-    except ModuleNotFoundError as error:
-        if error.name != "litert_torch":
-            raise
-        raise MissingPackage(NAME, "oracle", f"the converter {NAME}") from error
 
 
 def _describe(path: Path) -> Conversion:

@@ -82,8 +82,16 @@ class Model:
         """Writes the file; `source` and `result` are the (name, tensor) of the signature's input and output."""
         model = schema.ModelT()
         model.version, model.description = SCHEMA_VERSION, self._description
-        model.buffers, model.operatorCodes = self._buffers, [_operator_code(*code) for code in self._codes]
-        model.subgraphs, model.signatureDefs = [self._subgraph(source[1], result[1])], [_signature(source, result)]
+        model.buffers, model.operatorCodes = self._buffers, []
+        for code, version in self._codes:
+            # Readers from before codes beyond 127 existed look at the deprecated field.
+            older = min(code, schema.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES)
+            made = _made(schema.OperatorCodeT, builtinCode=code, version=version, deprecatedBuiltinCode=older)
+            model.operatorCodes.append(made)
+        inputs, outputs = ([_made(schema.TensorMapT, name=end[0], tensorIndex=end[1])] for end in (source, result))
+        named = {"signatureKey": SIGNATURE, "inputs": inputs, "outputs": outputs}
+        model.signatureDefs = [_made(schema.SignatureDefT, subgraphIndex=0, **named)]
+        model.subgraphs = [self._subgraph(source[1], result[1])]
         flatbuffer.write(model, self._tail, path)
 
     def _tensor(self, name: str, shape: Sequence[int], dtype: str) -> int:
@@ -105,22 +113,8 @@ class Model:
         return graph
 
 
-def _operator_code(code: int, version: int) -> schema.OperatorCodeT:
-    made = schema.OperatorCodeT()
-    made.builtinCode, made.version = code, version
-    # Readers from before codes beyond 127 existed look here.
-    made.deprecatedBuiltinCode = min(code, schema.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES)
-    return made
-
-
-def _signature(source: tuple[str, int], result: tuple[str, int]) -> schema.SignatureDefT:
-    signature = schema.SignatureDefT()
-    signature.signatureKey, signature.subgraphIndex = SIGNATURE, 0
-    signature.inputs, signature.outputs = [_tensor_map(*source)], [_tensor_map(*result)]
-    return signature
-
-
-def _tensor_map(name: str, tensor: int) -> schema.TensorMapT:
-    made = schema.TensorMapT()
-    made.name, made.tensorIndex = name, tensor
+def _made(table: Any, **fields: Any) -> Any:
+    """An object of one of the schema's classes."""
+    made = table()
+    vars(made).update(fields)
     return made

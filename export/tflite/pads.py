@@ -23,18 +23,21 @@ class Pads:
 
 def plan(size: Pair, output: Pair, kernel: Pair, stride: Pair, dilation: Pair, padding: Padding) -> Pads:
     """Returns the pads for windows over an input of `size` that give `output`, both (height, width)."""
-    axes = [
-        (_used(*axis, before, after), _same(*axis))
-        for axis, (before, after) in zip(
-            zip(size, output, kernel, stride, dilation, strict=True), (padding[:2], padding[2:]), strict=True
-        )
-    ]
-    if all(used == (0, 0) for used, _ in axes):
+    used: list[Pair] = []
+    same: list[Pair | None] = []
+    for length, count, window, step, apart, (before, after) in zip(
+        size, output, kernel, stride, dilation, (padding[:2], padding[2:]), strict=True
+    ):
+        reach = (count - 1) * step + (window - 1) * apart + 1  # cells from the first to the last that is read
+        used.append((before, min(after, max(0, reach - length - before))))
+        total = max(0, reach - length)
+        # SAME may give another output size.
+        same.append((total // 2, total - total // 2) if count == -(-length // step) else None)
+    if used == [(0, 0), (0, 0)]:
         return Pads(same=False)
-    if all(used == same for used, same in axes):
+    if used == same:
         return Pads(same=True)
-    (vertical, _), (horizontal, _) = axes
-    return Pads(same=False, explicit=(*vertical, *horizontal))
+    return Pads(same=False, explicit=(*used[0], *used[1]))
 
 
 def real_part(size: Pair, output: Pair, kernel: Pair, stride: Pair, padding: Padding) -> tuple[list[int], list[int]]:
@@ -44,21 +47,3 @@ def real_part(size: Pair, output: Pair, kernel: Pair, stride: Pair, padding: Pad
         for length, count, window, step, before in zip(size, output, kernel, stride, padding[::2], strict=True)
     )
     return rows, columns
-
-
-def _reach(output: int, kernel: int, stride: int, dilation: int) -> int:
-    """Cells from the first to the last that some window reads."""
-    return (output - 1) * stride + (kernel - 1) * dilation + 1
-
-
-def _used(size: int, output: int, kernel: int, stride: int, dilation: int, before: int, after: int) -> Pair:
-    """The padding that some window reads."""
-    return before, min(after, max(0, _reach(output, kernel, stride, dilation) - size - before))
-
-
-def _same(size: int, output: int, kernel: int, stride: int, dilation: int) -> Pair | None:
-    """What TFLite's SAME pads; None where SAME gives another output size."""
-    if output != -(-size // stride):
-        return None
-    total = max(0, _reach(output, kernel, stride, dilation) - size)
-    return total // 2, total - total // 2

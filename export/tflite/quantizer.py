@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -53,22 +53,15 @@ def quantize(
     as softmax does. With `float_io` the file takes and gives float32.
     """
     made = quantizer.Quantizer(source.read_bytes(), RECIPES[scheme]())
-    for operation in _left_out(float_io):
+    kinds = qtyping.TFLOperationName
+    for operation in (kinds.SOFTMAX, kinds.INPUT, kinds.OUTPUT) if float_io else (kinds.SOFTMAX,):
         made.update_quantization_recipe(".*", operation, algorithm_key=KEPT)
     for name in kept:
-        made.update_quantization_recipe(
-            f"^{re.escape(name)}{PARTS};?$", qtyping.TFLOperationName.ALL_SUPPORTED, algorithm_key=KEPT
-        )
-    given = {name: _limits(*ends) for name, ends in ranges.items()} if ranges else None
+        made.update_quantization_recipe(f"^{re.escape(name)}{PARTS};?$", kinds.ALL_SUPPORTED, algorithm_key=KEPT)
+    given = None
+    if ranges:
+        ends = {name: np.reshape(np.asarray(both, np.float32), (2, 1, 1, 1, 1)) for name, both in ranges.items()}
+        given = {name: {"min": low, "max": high} for name, (low, high) in ends.items()}
     with quiet(NOISE):
         result = made.quantize(given, enable_progress_bar=False, enable_progress_report=False)
     target.write_bytes(result.quantized_model)
-
-
-def _left_out(float_io: bool) -> tuple[Any, ...]:
-    names = qtyping.TFLOperationName
-    return (names.SOFTMAX, names.INPUT, names.OUTPUT) if float_io else (names.SOFTMAX,)
-
-
-def _limits(low: float, high: float) -> dict[str, Any]:
-    return {"min": np.full((1, 1, 1, 1), low, np.float32), "max": np.full((1, 1, 1, 1), high, np.float32)}

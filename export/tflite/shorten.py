@@ -24,23 +24,20 @@ def cut(path: Path, folder: Path) -> list[Prefix]:
     model.signatureDefs, model.metadata = None, None
     found, since = [], 0
     for count in range(1, len(every) + 1):
-        kinds = [_kind(model, operator) for operator in every[since:count]]
+        codes = [model.operatorCodes[operator.opcodeIndex] for operator in every[since:count]]
+        kinds = [OPERATORS.get(max(code.builtinCode, code.deprecatedBuiltinCode), "CUSTOM") for code in codes]
         if kinds[-1] in GOES_ON and count < len(every):
             continue
         graph.operators, graph.outputs = every[:count], _handed_out(every, count, ends)
         _keep(model, graph, buffers)
         target = folder / f"{count:04d}.tflite"
-        _write(model, target)
+        builder = flatbuffers.Builder(1 << 20)
+        builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+        target.write_bytes(bytes(builder.Output()))
         names = [graph.tensors[int(operator.outputs[0])].name.decode() for operator in every[since:count]]
         found.append(Prefix(*named(names, kinds), target))
         since = count
     return found
-
-
-def _kind(model: Any, operator: Any) -> str:
-    code = model.operatorCodes[operator.opcodeIndex]
-    kind: str = OPERATORS.get(max(code.builtinCode, code.deprecatedBuiltinCode), "CUSTOM")
-    return kind
 
 
 def _handed_out(operators: list[Any], count: int, ends: list[int]) -> list[int]:
@@ -56,9 +53,3 @@ def _keep(model: Any, graph: Any, buffers: list[Any]) -> None:
     kept = {graph.tensors[index].buffer for index in read}
     for number, data in enumerate(buffers):
         model.buffers[number].data = data if number in kept else None
-
-
-def _write(model: Any, path: Path) -> None:
-    builder = flatbuffers.Builder(1 << 20)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    path.write_bytes(bytes(builder.Output()))

@@ -31,7 +31,16 @@ def write(graph: Graph, path: Path, precision: Precision = "fp32") -> dict[str, 
     """
     emission = Emission(graph, Model("edgebench"), precision)
     for operator in graph.operators:
-        emission.tensors[operator.name] = _emit(emission, operator)
+        emitter = EMITTERS.get(type(operator))
+        if isinstance(operator, Input):
+            made = emission.model.computed(INPUT, channels_last(operator.shape))
+        elif emitter is None:
+            raise ExportError(
+                f"'{operator.name}': TFLite's writer has no {operator.kind}; use `converter='litert-torch'`"
+            )
+        else:
+            made = emitter(emission, operator)
+        emission.tensors[operator.name] = made
     emission.model.save(path, (INPUT, emission.tensors[graph.input.name]), (OUTPUT, emission.tensors[graph.output]))
     return emission.model.counts()
 
@@ -44,12 +53,3 @@ def ends(graph: Graph) -> tuple[TensorSpec, TensorSpec]:
 def _tensor_spec(name: str, operator: Operator) -> TensorSpec:
     shape = (None, *channels_last(operator.shape)[1:])
     return TensorSpec(name=name, shape=shape, dtype="float32", layout="NHWC" if len(shape) == 4 else "NC")
-
-
-def _emit(emission: Emission, operator: Operator) -> int:
-    if isinstance(operator, Input):
-        return emission.model.computed(INPUT, channels_last(operator.shape))
-    emitter = EMITTERS.get(type(operator))
-    if emitter is None:
-        raise ExportError(f"'{operator.name}': TFLite's writer has no {operator.kind}; use `converter='litert-torch'`")
-    return emitter(emission, operator)

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
+from edgebench.formats.foreign import load_artifact
 from edgebench.formats.onnx.convert import convert
-from edgebench.formats.pipeline import load_artifact
 from edgebench.formats.tflite.writer import write
 from edgebench.graph.operators import Conv, Dense, GlobalPool, Graph, Input
 from edgebench.ground.errors import UsageError

@@ -145,10 +145,7 @@ class CompiledModel:
         self._call(
             "LiteRtGetCompiledModelOutputTensorLayouts", self._model, SIGNATURE, ONE, layouts, ctypes.c_bool(True)
         )
-        return (
-            self._buffer("Input", self._input_layout(), dtype),
-            self._buffer("Output", layouts[0], dtype),
-        )
+        return self._buffer("Input", self._input_layout(), dtype), self._buffer("Output", layouts[0], dtype)
 
     def _buffer(self, side: str, layout: _Layout, dtype: str) -> Any:
         requirements = self._make(f"LiteRtGetCompiledModel{side}BufferRequirements", self._model, SIGNATURE, FIRST)

@@ -87,16 +87,13 @@ def file_operators(path: str) -> list[FileOperator]:
 def _file_operator(operator: dict[str, Any], tensors: dict[int, dict[str, Any]]) -> FileOperator:
     inputs = [tensors[int(index)] for index in operator["inputs"] if int(index) in tensors]
     outputs = [tensors[int(index)] for index in operator["outputs"]]
+    sizes = [math.prod(map(int, each["shape"])) * np.dtype(each["dtype"]).itemsize for each in (*inputs, *outputs)]
     return FileOperator(
         name=str(outputs[0]["name"]),
         kind=operator["op_name"],
         macs=macs(operator["op_name"], [each["shape"] for each in inputs], outputs[0]["shape"]),
-        traffic_bytes=sum(_bytes(tensor) for tensor in (*inputs, *outputs)),
+        traffic_bytes=sum(sizes),
     )
-
-
-def _bytes(tensor: dict[str, Any]) -> int:
-    return math.prod(int(size) for size in tensor["shape"]) * int(np.dtype(tensor["dtype"]).itemsize)
 
 
 def macs(kind: str, inputs: Sequence[Sequence[int]], output: Sequence[int]) -> int:
@@ -140,7 +137,8 @@ def match(tags: Sequence[str], known: Sequence[FileOperator]) -> list[FileOperat
     Where the numbers of a group differ (XNNPACK merged or added some), none of it is matched.
     """
     found: list[FileOperator | None] = [None] * len(tags)
-    groups = [_group(tag) for tag in tags]
+    # TensorFlow Lite's own operators are tagged with their kind.
+    groups = [next((kinds for starts, kinds in GROUPS if tag.startswith(starts)), (tag,)) for tag in tags]
     for group in set(groups):
         places = [number for number, each in enumerate(groups) if each == group]
         members = [operator for operator in known if operator.kind in group]
@@ -148,11 +146,6 @@ def match(tags: Sequence[str], known: Sequence[FileOperator]) -> list[FileOperat
             for place, operator in zip(places, members, strict=True):
                 found[place] = operator
     return found
-
-
-def _group(tag: str) -> tuple[str, ...]:
-    """The kinds that a tag stands for; TensorFlow Lite's own operators are tagged with their kind."""
-    return next((kinds for starts, kinds in GROUPS if tag.startswith(starts)), (tag,))
 
 
 def _operator(events: Sequence[Event], known: FileOperator | None) -> OperatorTime:

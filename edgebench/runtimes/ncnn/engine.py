@@ -91,14 +91,12 @@ def ends(param: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
             inputs.append(described(rest[first], [options.get(key, "") for key in "210"]))
         for number, blob in enumerate(rest[first:end]):
             written[blob] = options.get(SHAPES, "").split(",")[1 + 4 * number :][:4]
-    outputs = [described(blob, stated(hint)) for blob, hint in written.items() if blob not in read]
+    outputs = []
+    for blob, hint in written.items():
+        if blob not in read:
+            count, sizes = (int(hint[0]), hint[1:]) if len(hint) == 4 else (1, [""])
+            outputs.append(described(blob, sizes[:count][::-1]))
     return inputs, outputs
-
-
-def stated(hint: list[str]) -> list[str]:
-    """The sizes, in numpy's order, of a shape as a .param file states it."""
-    dimensions, sizes = (int(hint[0]), hint[1:]) if len(hint) == 4 else (1, [""])
-    return sizes[:dimensions][::-1]
 
 
 def described(blob: str, sizes: list[str]) -> dict[str, Any]:

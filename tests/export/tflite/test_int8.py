@@ -119,6 +119,7 @@ def test_few_images_and_generated_ones_warn(network, tmp_path):
 
 
 def test_an_average_stays_in_the_delegate(tmp_path):
+    torch.manual_seed(0)
     module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(8 * 7 * 7, 10)).eval()
     network = Network(ModelSpec(name="average", family="test", resolution=16, classes=10), module)
     artifact = export(network, tmp_path, strict=True)
