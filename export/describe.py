@@ -73,12 +73,12 @@ def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:
         program = entry.load("evaluate")(file)
         return Engine(program.run, program.name)
     name, ends = runtime_of(export.format), (conversion.inputs[0], conversion.outputs[0])
-    one = session(name, str(file))
+    one = session(name, str(file), exact=True)
     dynamic = conversion.inputs[0].shape[0] is None
     return Engine(
         run=fed(one.run, *ends),
         name=f"{name} {one.version}",
-        batched=fed(session(name, str(file), batch=2).run, *ends) if dynamic else None,
+        batched=fed(session(name, str(file), batch=2, exact=True).run, *ends) if dynamic else None,
         delegates=one.delegates,
         delegated_share=one.delegated_share,
     )

@@ -16,11 +16,11 @@ from edgebench.runtimes import Session, runtime
 Native = npt.NDArray[Any]
 
 
-def session(name: str, path: str, threads: int = 1, batch: int = 1) -> Session:
-    """Loads a file in a runtime, without what that writes by itself. Raises the engine's own errors."""
+def session(name: str, path: str, threads: int = 1, batch: int = 1, *, exact: bool = False) -> Session:
+    """Loads a file as a runtime's entry does, without what that writes by itself. Raises the engine's own errors."""
     found = runtime(name)
     with quiet(Noise(native=found.noise)):
-        return found.load(path, threads, batch)
+        return found.load(path, threads, batch, exact=exact)
 
 
 def fed(run: Callable[[Any], Any], source: TensorSpec, result: TensorSpec) -> Callable[[Array], Array]:

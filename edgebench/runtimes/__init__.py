@@ -2,7 +2,8 @@
 
 `engine.py` has `load(path, threads=1, batch=1)` -> session, `session.run(x)`. It uses the standard library, numpy and
 the engine only, on Python 3.9 or newer, so that it can be copied to a device and loaded there by its path, beside the
-worker. Where a session has other outputs than its first, `session.run_all(x)` computes them too.
+worker. Where a session has other outputs than its first, `session.run_all(x)` computes them too. Where the kernels of
+some processors compute something else than the file says, `load_exact` is a `load` that is slower and has none of that.
 
 `operators.py` has `profile(path, make_input, threads, runs)` -> OperatorProfile, by the engine's own profiler.
 
@@ -12,6 +13,7 @@ Whatever else must be known of a runtime is in its entry; ground/registry.py has
 from __future__ import annotations
 
 import platform
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -117,9 +119,15 @@ class Runtime:
         """Whether it runs files of a format."""
         return self.pretends or form in self.formats
 
-    def load(self, path: str, threads: int = 1, batch: int = 1) -> Session:
-        """Loads a file in this process. Raises MissingPackage without the engine, and the engine's own errors."""
-        session: Session = self._reference(f"{self.engine}:load")(path, threads, batch)
+    def load(self, path: str, threads: int = 1, batch: int = 1, *, exact: bool = False) -> Session:
+        """Loads a file in this process; `exact` is for checks: it computes what the file says, at any speed.
+
+        Raises MissingPackage without the engine, and the engine's own errors.
+        """
+        load = self._reference(f"{self.engine}:load")
+        if exact:
+            load = getattr(sys.modules[self.engine], "load_exact", load)
+        session: Session = load(path, threads, batch)
         return session
 
     def profile(self, path: str, make_input: MakeInput, threads: int, runs: int) -> OperatorProfile:

@@ -21,7 +21,7 @@ from edgebench.formats.onnx.variant import variant
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import LayerError, Quantization, QuantizationReport
-from edgebench.runtimes.onnxruntime.engine import load
+from edgebench.runtimes.onnxruntime.engine import load_exact
 
 OPERATORS = ["Conv", "Gemm", "MatMul"]
 SLOWER = (
@@ -74,7 +74,7 @@ def write(network: Network, model: ModelProto, path: Path, save: Save) -> tuple[
 
 
 def _run(path: Path) -> Callable[[Array], Array]:
-    return load(str(path)).run
+    return load_exact(str(path)).run
 
 
 def _dynamic(network: Network, model: ModelProto, path: Path, save: Save) -> tuple[QuantizationReport, tuple[str, ...]]:

@@ -38,7 +38,7 @@ def _with_outputs(model: ModelProto, names: set[str] | None) -> tuple[Any, list[
     present = {value.name for value in copied.graph.output}
     inner = [name for name in float_tensors(copied) if name not in present and (names is None or name in names)]
     copied.graph.output.extend(onnx.helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in inner)
-    session = onnxruntime.InferenceSession(copied.SerializeToString(), options(1), providers=PROVIDERS)
+    session = onnxruntime.InferenceSession(copied.SerializeToString(), options(1, exact=True), providers=PROVIDERS)
     return session, [*(value.name for value in model.graph.output), *inner]
 
 

@@ -16,13 +16,14 @@ from edgebench.formats.onnx.static import quantize
 from edgebench.formats.onnx.variant import Variant
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec, Quantization
+from edgebench.runtimes import runtime
 from edgebench.runtimes.onnxruntime.engine import PROVIDERS, options
 
 INT8 = ExportSpec(format="onnx", precision="int8", quantization=Quantization(samples=8, calibrator="minmax"))
 
 
 def output(model: onnx.ModelProto, image: np.ndarray) -> np.ndarray:
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options(1), providers=PROVIDERS)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options(1, exact=True), providers=PROVIDERS)
     return session.run(None, {"image": image})[0]
 
 
@@ -40,6 +41,18 @@ def test_int8_computes_the_network_nearly(stored, model, pooled, seen, images):
     zero_points = {one.name: one for one in quantized.graph.initializer if one.name.endswith("zero_point")}
     rounded = {node.input[2] for node in quantized.graph.node if node.op_type == "QuantizeLinear"}
     assert rounded and {zero_points[name].data_type for name in rounded} == {code}
+
+
+def test_checks_compute_what_the_file_says_on_every_processor(pooled, seen, images, tmp_path):
+    """An x86 without VNNI runs 8-bit weights with sums that saturate; the reference is the file in float arithmetic."""
+    path = tmp_path / "net.onnx"
+    settings = options(1)
+    settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    for stored in ("uint8", "int8"):
+        onnx.save(quantize(pooled, seen, Variant(stored)), path)
+        reference = onnxruntime.InferenceSession(path, settings, providers=PROVIDERS).run(None, {"image": images[0]})[0]
+        checked = runtime("onnxruntime").load(str(path), exact=True)
+        assert np.linalg.norm(checked.run(images[0]) - reference) < 1e-3 * np.linalg.norm(reference)
 
 
 def test_weights_have_a_scale_a_channel_and_7_bits_where_reduced(pooled, seen):

@@ -81,7 +81,7 @@ def test_differences_are_of_neighbours() -> None:
     ]
     profile = OperatorProfile(method="m", operators=tuple(found))
     assert not profile.is_timed
-    assert [each.name for each in operators.ranked(profile)] == ["a", "c", "b"]
+    assert [each.name for each in operators.counted(profile)] == ["a", "c", "b"]
     assert operators.rows(profile)["operators"][1]["counts"][counting.TOTAL] == 40
 
 
