@@ -178,7 +178,8 @@ class Trainer:
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         sums |= {name: optimize.norm([weight.grad]) for name, weight in self._followed.items()}
-        sums["gradient"] = float(nn.utils.clip_grad_norm_(self._trained, self.settings.clip or math.inf))  # before it
+        total = nn.utils.clip_grad_norm_(self._trained, self.settings.clip or math.inf)  # the norm before clipping
+        sums["gradient"] = float(total)
         for what in ("loss", "gradient"):
             if not math.isfinite(sums[what]):
                 self._stop(f"the {what} became {sums[what]} at step {self.step + 1}, in epoch {self.epoch + 1}")
