@@ -86,10 +86,5 @@ def _model(path: Path, contents: Contents) -> ModelSpec:
     channels, height, width = (sizes[2], sizes[0], sizes[1]) if tensor.layout == "NHWC" else sizes
     classes = contents.outputs[0].shape[-1] if contents.outputs[0].shape else 1
     return ModelSpec(
-        name=path.stem,
-        family=FAMILY,
-        resolution=width,
-        height=height,
-        channels=channels,
-        classes=classes or 1,
+        name=path.stem, family=FAMILY, resolution=width, height=height, channels=channels, classes=classes or 1
     )

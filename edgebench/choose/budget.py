@@ -41,19 +41,11 @@ SHOW: Final[Mapping[str, Callable[[float], str]]] = {
     "size": units.show_bytes,
     "accuracy": lambda value: f"{value:.1f}%",
 }
-OPTION: Final = {
-    "latency": "max_latency",
-    "memory": "max_memory",
-    "size": "max_size",
-    "accuracy": "min_accuracy",
-}
+OPTION: Final = {"latency": "max_latency", "memory": "max_memory", "size": "max_size", "accuracy": "min_accuracy"}
 
 
 def parse(
-    max_latency: Quantity = None,
-    max_memory: Quantity = None,
-    max_size: Quantity = None,
-    min_accuracy: Quantity = None,
+    max_latency: Quantity = None, max_memory: Quantity = None, max_size: Quantity = None, min_accuracy: Quantity = None
 ) -> Budget:
     """Returns the budget. Text carries its unit ("50ms", "64MB"); numbers are base units.
 

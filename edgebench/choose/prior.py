@@ -119,13 +119,7 @@ def latent(saturations: Mapping[str, Saturation], width: Floats, depth: Floats, 
 
 
 def accuracy(
-    kin: str,
-    width: Floats,
-    depth: Floats,
-    resolution: Floats,
-    *,
-    precision: str = "fp32",
-    recipe: str | None = None,
+    kin: str, width: Floats, depth: Floats, resolution: Floats, *, precision: str = "fp32", recipe: str | None = None
 ) -> Accuracy:
     """Returns the expected top-1 of a design at real widths and depths (scalable.Base) and resolutions in pixels.
 

@@ -97,14 +97,7 @@ def check_enough(processes: int, side: int = SIDE) -> None:
         raise UsageError(f"{processes} processes are too few to learn noise from: run {4 * side} or more")
 
 
-def learn_noise(
-    artifact: Artifact,
-    runtime: str,
-    scenario: Scenario,
-    path: Path,
-    *,
-    tell: Tell = quiet,
-) -> Noise:
+def learn_noise(artifact: Artifact, runtime: str, scenario: Scenario, path: Path, *, tell: Tell = quiet) -> Noise:
     """Measures a file over and over, learns its noise and writes it to `path`, with the samples beside it.
 
     Raises DeviceError when the runtime fails, Inconclusive when the machine throttled meanwhile.

@@ -14,13 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from edgebench.estimate import grid, regression
-from edgebench.estimate.crossvalidation import (
-    DESIGNS,
-    Errors,
-    calibration,
-    families,
-    leave_out,
-)
+from edgebench.estimate.crossvalidation import DESIGNS, Errors, calibration, families, leave_out
 from edgebench.estimate.reference import Cell, Key, cells, pools
 from edgebench.ground.paths import write_atomically
 from edgebench.ground.toml import show

@@ -33,9 +33,7 @@ def fold_affine(operator: Operator, scale: Double, shift: Double) -> Operator | 
     rows = scale.reshape(-1, *[1] * (operator.weight.ndim - 1))
     bias = np.zeros_like(shift) if operator.bias is None else operator.bias.astype(np.float64)
     return replace(
-        operator,
-        weight=(operator.weight * rows).astype(np.float32),
-        bias=(bias * scale + shift).astype(np.float32),
+        operator, weight=(operator.weight * rows).astype(np.float32), bias=(bias * scale + shift).astype(np.float32)
     )
 
 

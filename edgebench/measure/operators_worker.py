@@ -98,9 +98,7 @@ def run(job: Job) -> OperatorProfile:
     """Profiles the file, then takes the roof, so that the matrices' heat does not reach the operators."""
     found = runtime(job.runtime).profile(job.artifact, make_input, job.threads, job.runs)
     return msgspec.structs.replace(
-        found,
-        roof_flop_per_s=flop_per_s(),
-        roof_bytes_per_s=bytes_per_s(job.threads, os.path.getsize(job.artifact)),
+        found, roof_flop_per_s=flop_per_s(), roof_bytes_per_s=bytes_per_s(job.threads, os.path.getsize(job.artifact))
     )
 
 

@@ -23,10 +23,7 @@ class Parallel(nn.Module):
     """
 
     def __init__(
-        self,
-        paths: Sequence[Mapping[str, nn.Module]],
-        join: Join,
-        activation: nn.Module | None = None,
+        self, paths: Sequence[Mapping[str, nn.Module]], join: Join, activation: nn.Module | None = None
     ) -> None:
         super().__init__()
         self.paths = tuple(tuple(path) for path in paths)

@@ -37,10 +37,7 @@ def plan(spec: ModelSpec) -> Sequence:
             layers.append(numbered(depthwise, conv_norm(out, 1, activation="relu6", eps=EPS)))
             channels = out
     return sequence(
-        features=numbered(*layers),
-        pool=GlobalPool(),
-        flatten=Flatten(),
-        classifier=classifier(DROPOUT, spec.classes),
+        features=numbered(*layers), pool=GlobalPool(), flatten=Flatten(), classifier=classifier(DROPOUT, spec.classes)
     )
 
 

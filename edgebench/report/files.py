@@ -97,11 +97,7 @@ def inspected(file: Inspection) -> list[RenderableType]:
     """What the file is, its operators by kind, the layers that lose most, and what keeps it from being int8."""
     ends = f"{', '.join(map(_tensor, file.inputs))} -> {', '.join(map(_tensor, file.outputs))}"
     weights = ", ".join(f"{show_bytes(size)} {dtype}" for dtype, size in file.weights.items())
-    lines = [
-        f"{file.path}: {file.format}, {show_bytes(file.size_bytes)}",
-        ends,
-        f"weights: {weights or 'none'}",
-    ]
+    lines = [f"{file.path}: {file.format}, {show_bytes(file.size_bytes)}", ends, f"weights: {weights or 'none'}"]
     report = file.quantization
     if report is not None:
         lines.append(_rounding(report))

@@ -196,13 +196,7 @@ class Engine:
             raise DeviceError(f"{self.device.name} is not connected")
         graph = None if artifact.model.family == "file" else graph_of_model(artifact.model, self.weights)
         return measure_there(
-            artifact,
-            self.runtime(cell),
-            self.scenario,
-            target=target,
-            device=self.device.name,
-            graph=graph,
-            tell=tell,
+            artifact, self.runtime(cell), self.scenario, target=target, device=self.device.name, graph=graph, tell=tell
         )
 
     def _emulate(self, cell: Cell, artifact: Artifact, tell: Tell) -> Result:

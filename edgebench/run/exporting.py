@@ -52,12 +52,7 @@ def run(
 
 
 def prepare(
-    cells: Sequence[Cell],
-    folder: Path,
-    *,
-    weights: Path | None = None,
-    force: bool = False,
-    strict: bool = False,
+    cells: Sequence[Cell], folder: Path, *, weights: Path | None = None, force: bool = False, strict: bool = False
 ) -> Iterator[Artifact | JobError]:
     """Yields the checked file of each cell, in order, or the error that kept it from being made.
 

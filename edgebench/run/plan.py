@@ -13,13 +13,7 @@ from msgspec import structs
 from edgebench.formats import format as formats
 from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.options import listed
-from edgebench.ground.records import (
-    Calibrator,
-    ExportSpec,
-    Precision,
-    Quantization,
-    QuantizationScheme,
-)
+from edgebench.ground.records import Calibrator, ExportSpec, Precision, Quantization, QuantizationScheme
 from edgebench.ground.registry import DEFAULT_FORMAT
 from edgebench.ground.registry import FORMATS as FORMATS
 from edgebench.run.cell import Cell

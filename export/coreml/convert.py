@@ -26,7 +26,7 @@ NOISE = Noise(
     logs={
         # What a system other than a Mac lacks, and that Apple tests with older versions of torch: parity decides.
         # An operator that it cannot convert: the error that follows names it.
-        "coremltools": r"Failed to load _ML|Torch version .* has not been tested with coreml|\s*ERROR - converting",
+        "coremltools": r"Failed to load _ML|Torch version .* has not been tested with coreml|\s*ERROR - converting"
     },
     lines=("Converting PyTorch Frontend ==> MIL Ops", r"Running MIL \w+ pipeline"),
     warnings=(

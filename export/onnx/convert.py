@@ -32,8 +32,7 @@ OPSET = 20
 PROTOBUF_LIMIT = 2**31  # bytes; protobuf cannot write a larger message
 
 NOISE = Noise(
-    logs={"torch.onnx._internal.exporter._registration": "torchvision is not installed"},
-    warnings=TORCH_NOISE.warnings,
+    logs={"torch.onnx._internal.exporter._registration": "torchvision is not installed"}, warnings=TORCH_NOISE.warnings
 )
 
 
@@ -73,12 +72,7 @@ def save(model: ModelProto, path: Path) -> None:
 def _translate(network: Network) -> ModelProto:
     with quiet(NOISE), torch.no_grad():
         program = torch.onnx.export(
-            network.program,
-            dynamo=True,
-            verbose=False,
-            opset_version=OPSET,
-            input_names=[INPUT],
-            output_names=[OUTPUT],
+            network.program, dynamo=True, verbose=False, opset_version=OPSET, input_names=[INPUT], output_names=[OUTPUT]
         )
     if program is None:
         raise ExportError(f"torch's exporter gave no program for {network.spec.name}")

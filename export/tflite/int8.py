@@ -50,11 +50,7 @@ def convert(network: Network, path: Path) -> Conversion:
         for tensor, found in zip(ends(network.graph), (contents.inputs[0], contents.outputs[0]), strict=True)
     )
     return Conversion(
-        inputs=(source,),
-        outputs=(result,),
-        operators=contents.operators,
-        warnings=warnings,
-        quantization=report,
+        inputs=(source,), outputs=(result,), operators=contents.operators, warnings=warnings, quantization=report
     )
 
 

@@ -15,11 +15,7 @@ from edgebench.graph.operators import Graph, Input, LocalResponseNorm, Operator
 from edgebench.ground.errors import ExportError
 from edgebench.ground.records import Precision, TensorSpec
 
-EMITTERS: Final[dict[type[Operator], Emitter[Any]]] = {
-    **LAYERS,
-    **ELEMENTWISE,
-    LocalResponseNorm: local_response_norm,
-}
+EMITTERS: Final[dict[type[Operator], Emitter[Any]]] = {**LAYERS, **ELEMENTWISE, LocalResponseNorm: local_response_norm}
 
 
 def write(graph: Graph, path: Path, precision: Precision = "fp32") -> dict[str, int]:

@@ -24,12 +24,7 @@ def only(results: list[Measurement | Estimate], budget: Budget, *waivers: Waiver
 
 @pytest.mark.parametrize(
     ("low", "high", "verdict", "code"),
-    [
-        (0.0, 0.008, "within", 0),
-        (0.0, 0.006, "over", 1),
-        (0.008, 0.009, "below", 1),
-        (0.0, 0.007, "inconclusive", 3),
-    ],
+    [(0.0, 0.008, "within", 0), (0.0, 0.006, "over", 1), (0.008, 0.009, "below", 1), (0.0, 0.007, "inconclusive", 3)],
 )
 def test_a_measured_latency_against_its_band(
     low: float, high: float, verdict: str, code: int, measured: Measured

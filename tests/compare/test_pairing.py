@@ -24,8 +24,7 @@ def test_decisive_ones_come_first(measured: Measured) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "near", "far"),
-    [("load_1m", 0.5, 1.5), ("temperature_c", 44.0, 60.0), ("frequency_hz", 1.01e9, 0.8e9)],
+    ("name", "near", "far"), [("load_1m", 0.5, 1.5), ("temperature_c", 44.0, 60.0), ("frequency_hz", 1.01e9, 0.8e9)]
 )
 def test_readings_that_never_repeat_differ_only_when_it_matters(
     name: str, near: float, far: float, measured: Measured
@@ -63,7 +62,4 @@ def test_a_machine_that_is_told_on_one_side_only_differs(measured: Measured) -> 
 
 def test_every_condition_is_explained(measured: Measured) -> None:
     found = differences(measured(), measured(runtime_version="9", artifact_sha256="b" * 64))
-    assert {explain(difference) for difference in found} == {
-        EXPLANATIONS["runtime version"],
-        EXPLANATIONS["artifact"],
-    }
+    assert {explain(difference) for difference in found} == {EXPLANATIONS["runtime version"], EXPLANATIONS["artifact"]}

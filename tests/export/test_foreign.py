@@ -36,12 +36,7 @@ def small_graph() -> Graph:
             ),
             GlobalPool(name="pool", inputs=("conv",), shape=(1, 8)),
             Dense(
-                name="logits",
-                inputs=("pool",),
-                shape=(1, 5),
-                in_features=8,
-                weight=dense,
-                bias=np.zeros(5, np.float32),
+                name="logits", inputs=("pool",), shape=(1, 5), in_features=8, weight=dense, bias=np.zeros(5, np.float32)
             ),
         ),
         "logits",

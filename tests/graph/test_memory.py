@@ -73,12 +73,7 @@ def test_a_tensor_is_intact_at_its_last_reader(graph: Graph) -> None:
 
 def test_a_chain_needs_its_input_and_its_two_largest_neighbours() -> None:
     graph = Graph(
-        (
-            Input(name="x", inputs=(), shape=(1, 1, 8, 8)),
-            _conv("a", "x", 4),
-            _conv("b", "a", 8),
-            _conv("c", "b", 2),
-        ),
+        (Input(name="x", inputs=(), shape=(1, 1, 8, 8)), _conv("a", "x", 4), _conv("b", "a", 8), _conv("c", "b", 2)),
         "c",
     )
     assert plan_arena(graph).peak_bytes == 4 * 64 * (1 + 4 + 8)

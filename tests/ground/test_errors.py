@@ -5,12 +5,7 @@ from edgebench.ground import errors
 
 @pytest.mark.parametrize(
     ("kind", "code"),
-    [
-        (errors.UsageError, 2),
-        (errors.Inconclusive, 3),
-        (errors.ExportError, 4),
-        (errors.DeviceError, 4),
-    ],
+    [(errors.UsageError, 2), (errors.Inconclusive, 3), (errors.ExportError, 4), (errors.DeviceError, 4)],
 )
 def test_each_error_has_its_exit_code(kind: type[errors.EdgebenchError], code: int) -> None:
     assert kind("message").exit_code == code

@@ -63,9 +63,7 @@ def test_operators_of_a_run_fit_into_its_inference(profiled: Profiled) -> None:
 
 
 @pytest.mark.parametrize("profiled", ["tflite"], indirect=True)
-def test_litert_operators_are_named_as_in_the_file_and_say_which_kernel_ran(
-    profiled: Profiled,
-) -> None:
+def test_litert_operators_are_named_as_in_the_file_and_say_which_kernel_ran(profiled: Profiled) -> None:
     _, profile = profiled
     heavy = [operator for operator in profile.operators if operator.macs]
     assert {operator.kind for operator in heavy} == {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
@@ -164,13 +162,7 @@ def _node(name: str, start: int, length: int, **arguments: object) -> dict[str, 
         "input_type_shape": [{"float": [1, 3, 8, 8]}, {"float": [4, 3, 3, 3]}],
         "output_type_shape": [{"float": [1, 4, 6, 6]}],
     }
-    return {
-        "cat": "Node",
-        "name": f"{name}_kernel_time",
-        "ts": start,
-        "dur": length,
-        "args": defaults | arguments,
-    }
+    return {"cat": "Node", "name": f"{name}_kernel_time", "ts": start, "dur": length, "args": defaults | arguments}
 
 
 def _run(start: int) -> dict[str, object]:

@@ -47,10 +47,7 @@ def test_the_latency_of_a_point_is_what_compare_judges(tmp_path: Path) -> None:
     assert point.latency_s == pytest.approx(float(np.median(process_values(record.latency_s))))
 
 
-@given(
-    st.lists(st.floats(min_value=1e-6, max_value=10), min_size=1, max_size=50),
-    st.floats(min_value=0, max_value=1),
-)
+@given(st.lists(st.floats(min_value=1e-6, max_value=10), min_size=1, max_size=50), st.floats(min_value=0, max_value=1))
 def test_quantiles_are_numpys(values: list[float], share: float) -> None:
     assert stored.quantile(sorted(values), share) == pytest.approx(float(np.quantile(values, share)))
 

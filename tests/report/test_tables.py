@@ -13,13 +13,7 @@ from edgebench.report.output import wide_console
 
 MODEL = ModelSpec(name="mobilenetv2", family="mobilenetv2", width=0.5, resolution=192)
 PARITY = Parity(
-    inputs=4,
-    max_abs_error=2e-6,
-    output_range=4.0,
-    relative_l2_error=1e-6,
-    gate="",
-    passed=True,
-    evaluated_by="litert",
+    inputs=4, max_abs_error=2e-6, output_range=4.0, relative_l2_error=1e-6, gate="", passed=True, evaluated_by="litert"
 )
 MEASURED = Measurement(
     id="a",

@@ -21,10 +21,7 @@ def onnx_file(tmp_path: Path) -> Callable[..., str]:
     def write(*, batch: int | str = "batch", size: int | str = 8, inputs: int = 1, dtype: int = kind.FLOAT) -> str:
         nodes = [make.make_node("Relu", ["image"], ["logits"])]
         if dtype == kind.FLOAT:
-            nodes = [
-                make.make_node("Conv", ["image", "w"], ["conv"]),
-                make.make_node("Relu", ["conv"], ["logits"]),
-            ]
+            nodes = [make.make_node("Conv", ["image", "w"], ["conv"]), make.make_node("Relu", ["conv"], ["logits"])]
         names = ["image", "second"][:inputs]
         graph = make.make_graph(
             nodes,

@@ -25,11 +25,7 @@ ONE = c_size_t(1)
 class _Layout(Structure):
     """LiteRtLayout; the rank is in the lower seven bits of `bits`."""
 
-    _fields_ = (
-        ("bits", c_uint),
-        ("dimensions", c_int32 * MOST_DIMENSIONS),
-        ("strides", c_uint32 * MOST_DIMENSIONS),
-    )
+    _fields_ = (("bits", c_uint), ("dimensions", c_int32 * MOST_DIMENSIONS), ("strides", c_uint32 * MOST_DIMENSIONS))
 
 
 class _TensorType(Structure):

@@ -86,11 +86,7 @@ CASES = {
     ),
     "matmul": ("matmul", {"x": X, "y": X, "transpose_y": True}, lambda: X @ X.mT),
     "clip": ("clip", {"x": X, "alpha": 0.0, "beta": 0.5}, lambda: X.clamp(0, 0.5)),
-    "sigmoid_hard": (
-        "sigmoid_hard",
-        {"x": X, "alpha": 1 / 6, "beta": 0.5},
-        lambda: functional.hardsigmoid(X),
-    ),
+    "sigmoid_hard": ("sigmoid_hard", {"x": X, "alpha": 1 / 6, "beta": 0.5}, lambda: functional.hardsigmoid(X)),
     "leaky_relu": ("leaky_relu", {"x": X, "alpha": 0.3}, lambda: functional.leaky_relu(X, 0.3)),
     "elu": ("elu", {"x": X, "alpha": 0.7}, lambda: functional.elu(X, 0.7)),
     "gelu": ("gelu", {"x": X}, lambda: functional.gelu(X)),

@@ -92,11 +92,7 @@ FUNCTIONS = {
     ),
     "spatial gate": (lambda x, conv: x * conv(x), [nn.Conv2d(8, 1, 1)], {"CONV_2D": 1, "MUL": 1}),
     "subsample": (lambda x: x[:, :, ::2, ::3], [], {"DEPTHWISE_CONV_2D": 1}),
-    "shortcut": (
-        lambda x: F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 3, 5)),
-        [],
-        {"DEPTHWISE_CONV_2D": 1, "PAD": 1},
-    ),
+    "shortcut": (lambda x: F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 3, 5)), [], {"DEPTHWISE_CONV_2D": 1, "PAD": 1}),
     "softmax": (lambda x: x.mean((2, 3)).softmax(-1), [], {"MEAN": 1, "SOFTMAX": 1}),
     "flatten through tanh": (
         lambda x, dense: dense(torch.tanh(x.flatten(1))),

@@ -27,13 +27,7 @@ def fits(network: nn.Module, shape: tuple[int, ...]) -> bool:
 @pytest.mark.parametrize(
     ("size", "kernel", "stride", "padding", "expected"),
     [
-        (
-            224,
-            3,
-            2,
-            1,
-            pads.Pads(same=False, explicit=(1, 0, 1, 0)),
-        ),  # torch never reads the last zeros
+        (224, 3, 2, 1, pads.Pads(same=False, explicit=(1, 0, 1, 0))),  # torch never reads the last zeros
         (225, 3, 2, 1, pads.Pads(same=True)),
         (56, 3, 1, 1, pads.Pads(same=True)),
         (112, 5, 2, 2, pads.Pads(same=False, explicit=(2, 1, 2, 1))),

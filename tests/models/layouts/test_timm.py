@@ -22,11 +22,7 @@ SHAPES = {
 State = dict[str, Tensor]
 Generated = Callable[[dict[str, list[int]]], State]
 
-STRIDES = {
-    "mobilenetv1": (1, 2, 2, 2, 2),
-    "mobilenetv2": (1, 2, 2, 2, 1, 2, 1),
-    "efficientnet": (1, 2, 2, 2, 1, 2, 1),
-}
+STRIDES = {"mobilenetv1": (1, 2, 2, 2, 2), "mobilenetv2": (1, 2, 2, 2, 1, 2, 1), "efficientnet": (1, 2, 2, 2, 1, 2, 1)}
 SPECS = {
     "mobilenetv1_100": models.resolve("mobilenetv1", resolution=32),
     "mobilenetv2_100": models.resolve("mobilenetv2", resolution=32),

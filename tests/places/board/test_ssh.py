@@ -72,8 +72,7 @@ def test_a_board_that_throttles_is_measured_again(server: Server, tmp_path: Path
     server.stop()
     (tmp_path / "bits").write_text("0x0 0x50005 0x50005 0x50000 0x50000 0x50000")
     server.script(
-        "tools/vcgencmd",
-        f'read -r bits rest < {tmp_path}/bits\necho "$rest" > {tmp_path}/bits\necho "throttled=$bits"',
+        "tools/vcgencmd", f'read -r bits rest < {tmp_path}/bits\necho "$rest" > {tmp_path}/bits\necho "throttled=$bits"'
     )
     server.start(f'ForceCommand PATH={tmp_path}/tools:$PATH; eval "$SSH_ORIGINAL_COMMAND"')
     slept: list[float] = []

@@ -27,13 +27,7 @@ A64 = {
         0xD3431841: "ubfx x1, x2, #3, #4",
         0x9AC30C41: "sdiv x1, x2, x3",
     },
-    "branch": {
-        0x54FFFD41: "b.ne",
-        0xB40003C1: "cbz x1",
-        0x9400001D: "bl",
-        0xD65F03C0: "ret",
-        0xD63F0020: "blr x1",
-    },
+    "branch": {0x54FFFD41: "b.ne", 0xB40003C1: "cbz x1", 0x9400001D: "bl", 0xD65F03C0: "ret", 0xD63F0020: "blr x1"},
     "load": {
         0xF94003E4: "ldr x4, [sp]",
         0xA9401BE5: "ldp x5, x6, [sp]",
