@@ -5,7 +5,7 @@
 Width and depth are those of the rounded network (scalable.Base), the constants A, a, ... are shared by all designs, and
 the offset is what one design reaches under one training recipe. It saturates: each axis has a most that it can give,
 which is why scaling one axis alone loses to scaling all three (Tan and Le, 2019, section 3.2). The constants are in
-data/prior.json, written by `python -m edgebench.choose.prior_fit` from data/accuracy.csv and data/int8.csv.
+data/prior.json, written by `python tests/benchmarks/fit_prior.py` from data/accuracy.csv and data/int8.csv.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 import msgspec
 import numpy as np
 import pytest
+from benchmarks import fit_prior
 
-from edgebench.choose import prior, prior_fit
+from edgebench.choose import prior
 from edgebench.choose.scalable import BASES
 from edgebench.ground.errors import UsageError
 
@@ -16,7 +17,7 @@ def at(kin: str, width: float, depth: float, resolution: float, **how: str) -> p
 
 
 def test_shipped_constants_are_what_the_fit_gives() -> None:
-    shipped, fitted = prior.load(), prior_fit.compute()
+    shipped, fitted = prior.load(), fit_prior.compute()
     for axis in prior.AXES:
         assert shipped.saturations[axis].amplitude == pytest.approx(fitted.saturations[axis].amplitude, rel=1e-3)
         assert shipped.saturations[axis].exponent == pytest.approx(fitted.saturations[axis].exponent, rel=1e-3)

@@ -1,6 +1,6 @@
-"""Fits the accuracy prior to the shipped rows: `python -m edgebench.choose.prior_fit` writes data/prior.json anew.
+"""Fits the accuracy prior to the shipped rows: `python tests/benchmarks/fit_prior.py` writes prior.json anew.
 
-For maintainers, after data/accuracy.csv or data/int8.csv have changed. A test fits again and compares.
+For maintainers, after accuracy.csv or int8.csv in edgebench/choose/data have changed. A test fits again and compares.
 """
 
 from __future__ import annotations
@@ -205,4 +205,4 @@ def _base(kin: str) -> Base:
 
 if __name__ == "__main__":
     text = msgspec.json.format(msgspec.json.encode(compute()), indent=1) + b"\n"
-    write_atomically(Path(__file__).with_name("data") / "prior.json", text)
+    write_atomically(Path(__file__).parents[2] / "edgebench" / "choose" / "data" / "prior.json", text)
