@@ -61,21 +61,29 @@ def test_an_interval_never_helps_itself_to_cover(narrow: Cell) -> None:
     assert coverage(narrow, own, {}, [0.1]) == pytest.approx(1 - 1 / len(own))
 
 
-def test_a_left_out_network_s_latency_cannot_change_its_own_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_left_out_network_s_latency_cannot_change_its_own_estimate() -> None:
     pool = next(pool for pool in pools(cells()) if pool[0].key[0] == "n100")
     name = pool[0].observations[0].network
-    tampered = [
-        Cell(
-            cell.key,
-            tuple(
-                replace(each, latency_s=each.latency_s * (3 if each.network == name else 1))
-                for each in cell.observations
-            ),
-        )
-        for cell in pool
-    ]
-    group = lambda each: each.network if each.network == name else "kept"  # noqa: E731
-    honest, other = (leave_out(found, group)[pool[0].key][name] for found in (pool, tampered))
+
+    def times(factor: float) -> list[Cell]:
+        """The pool with that network's latency times `factor`, as the one design apart from all others."""
+        told = {True: {"family": name}, False: {"family": "kept"}}
+        return [
+            Cell(
+                cell.key,
+                tuple(
+                    replace(
+                        each,
+                        latency_s=each.latency_s * (factor if each.network == name else 1),
+                        **told[each.network == name],
+                    )
+                    for each in cell.observations
+                ),
+            )
+            for cell in pool
+        ]
+
+    honest, other = (leave_out(times(factor), "family")[pool[0].key][name] for factor in (1, 3))
     assert honest - other == pytest.approx(math.log(3), abs=1e-6)
 
 
