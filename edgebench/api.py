@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from edgebench.models.summary import ModelSummary
     from edgebench.places.emulator.readiness import Check, Readiness
     from edgebench.report.profiled import Results
-    from edgebench.run import check
+    from edgebench.run import boards
     from edgebench.run.calibrate import Calibrated
     from edgebench.run.diagnosis import Diagnosis
     from edgebench.run.evaluator import Evaluation
@@ -442,26 +442,26 @@ def device_setup(asked: options.DeviceSetup) -> Readiness:
 
 
 @keywords(options.DeviceCheck)
-def device_check(asked: options.DeviceCheck) -> check.Answer | Check:
+def device_check(asked: options.DeviceCheck) -> boards.Answer | Check:
     """Starts a device and imports every runtime: a connected one where it has an address, else its emulator."""
     from edgebench.machines import profiles
     from edgebench.places.emulator import readiness
-    from edgebench.run import check
+    from edgebench.run import boards
 
     device = profiles.load(asked.name)
     if asked.via == "emulator" or not (asked.via or asked.connect or isinstance(device.reach, profiles.Reach)):
         return readiness.check(device)
     tell = told(asked.on_progress, device.name)
-    return check.check(device, asked.via, asked.connect, asked.python, tell=tell)
+    return boards.check(device, asked.via, asked.connect, asked.python, tell=tell)
 
 
 @keywords(options.DeviceAdd)
 def device_add(asked: options.DeviceAdd) -> tuple[Path, DeviceProfile]:
     """Adds a connected device, which says itself what it is; returns its file and its profile."""
-    from edgebench.run import add
+    from edgebench.run import boards
 
-    way = add.way(asked.via, asked.connect, asked.python)
-    return add.add(asked.name, way, here=asked.here, force=asked.force)
+    way = boards.way(asked.via, asked.connect, asked.python)
+    return boards.add(asked.name, way, here=asked.here, force=asked.force)
 
 
 @keywords(options.DeviceCalibrate)

@@ -21,12 +21,11 @@ from edgebench.ground.records import Artifact, Interval, Measurement, Result, Sc
 from edgebench.machines.profiles import DeviceProfile, Reach
 from edgebench.places.emulator.readiness import readiness
 from edgebench.run import resume
-from edgebench.run.cell import Cell
 from edgebench.run.devices import timed
 from edgebench.run.engine import Engine
 from edgebench.run.exporting import prepare
 from edgebench.run.mode import Method, Mode
-from edgebench.run.plan import suited
+from edgebench.run.plan import Cell, suited
 from edgebench.run.sweep import SweepCell, write
 from edgebench.runtimes import unavailable
 

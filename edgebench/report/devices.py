@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from edgebench.estimate.validation import Line, Validation
     from edgebench.machines.profiles import DeviceProfile
     from edgebench.places.emulator.readiness import Check, Readiness
+    from edgebench.run.boards import Answer
     from edgebench.run.calibrate import Calibrated
-    from edgebench.run.check import Answer
 
 LEGEND: Final = (
     "median, worst: |estimate / published - 1| with each network left out of the fit in turn; new design: the median"

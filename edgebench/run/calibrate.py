@@ -27,8 +27,8 @@ from edgebench.machines import device_files, profiles
 from edgebench.machines.profiles import Caches, Calibration, DeviceProfile
 from edgebench.places.board.remote import RemoteTarget
 from edgebench.run import engine, plan
-from edgebench.run.cell import Cell
 from edgebench.run.mode import Method, Mode
+from edgebench.run.plan import Cell
 
 # Copies 32 MB and prints bytes a second, the best of many: what sbc-bench calls memcpy.
 COPY: Final = """

@@ -35,10 +35,9 @@ from edgebench.ground.records import (
     identity,
 )
 from edgebench.run import resume as resuming
-from edgebench.run.cell import Cell
-from edgebench.run.exporting import prepare
+from edgebench.run.exporting import graph_of, graph_of_model, prepare
 from edgebench.run.mode import Method, Mode
-from edgebench.run.plan import suited
+from edgebench.run.plan import Cell, suited
 from edgebench.run.resume import Address, Stored
 from edgebench.runtimes import runtime_of
 
@@ -189,7 +188,6 @@ class Engine:
 
     def _reach(self, cell: Cell, artifact: Artifact, tell: Tell) -> Result:
         from edgebench.run.devices import measure_there
-        from edgebench.run.graph_of import graph_of_model
 
         target = self.target(tell)
         if target is None:
@@ -218,7 +216,6 @@ class Engine:
     def _estimate(self, cell: Cell, artifact: Artifact | None, tell: Tell) -> Result:
         from edgebench.estimate.estimator import estimate
         from edgebench.models import zoo
-        from edgebench.run.graph_of import graph_of, graph_of_model
 
         spec, export = (artifact.model, artifact.export) if artifact else (cell.spec, cell.export)
         graph = graph_of(artifact, self.weights) if artifact else graph_of_model(spec, self.weights)

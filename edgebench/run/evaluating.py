@@ -12,11 +12,10 @@ from edgebench.ground.errors import DeviceError, JobError, UsageError
 from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import Artifact
 from edgebench.run import mode
-from edgebench.run.cell import Cell
 from edgebench.run.engine import Engine, scenario
 from edgebench.run.evaluator import BATCH, Evaluation, Evaluator, Place, check_all_classes
 from edgebench.run.mode import Method, Mode
-from edgebench.run.plan import is_file, suited
+from edgebench.run.plan import Cell, is_file, suited
 from edgebench.runtimes import runtime_of
 
 NAMED: Final = 5  # classes that a note names

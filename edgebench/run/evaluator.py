@@ -21,7 +21,7 @@ from edgebench.ground.paths import cache_folder
 from edgebench.ground.records import Accuracy, Artifact, ExportSpec, ModelSpec, Preprocessing, Status, identity
 from edgebench.measure import accuracy
 from edgebench.measure.accuracy import Classes, Confusion, Predictions
-from edgebench.run.cell import Cell
+from edgebench.run.plan import Cell
 from edgebench.runtimes import runtime, runtime_of
 
 if TYPE_CHECKING:

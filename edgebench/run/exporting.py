@@ -1,4 +1,7 @@
-"""Runs the export cells of a plan: one failing cell is reported and does not stop the others."""
+"""The checked file of each cell, and the graph of what is in it.
+
+One failing cell is reported and does not stop the others.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edgebench.ground.errors import ExportError, JobError, UsageError
+from edgebench.ground.errors import DeviceError, ExportError, JobError, UsageError
 from edgebench.ground.progress import OnProgress, Step, silent
-from edgebench.ground.records import Artifact
-from edgebench.run.cell import Cell
+from edgebench.ground.records import Artifact, ModelSpec
+from edgebench.run.plan import Cell
+
+if TYPE_CHECKING:
+    from edgebench.graph.operators import Graph
 
 
 @dataclass(frozen=True)
@@ -87,3 +94,34 @@ def check(outcomes: Sequence[Outcome]) -> None:
     failed = [outcome.cell.title for outcome in outcomes if outcome.artifact is None]
     if failed:
         raise ExportError(f"{len(failed)} of {len(outcomes)} exports failed: {', '.join(failed)}")
+
+
+def graph_of(artifact: Artifact, weights: Path | None = None) -> Graph:
+    """The graph of what is in the file, without running it; a ready file is read itself, where its format can.
+
+    Raises DeviceError for a ready file of another format, or with an operator that a Graph does not have.
+    """
+    if artifact.model.family != "file":
+        return graph_of_model(artifact.model, weights)
+    from edgebench.formats.format import every, form
+
+    if not form(artifact.export.format).graph:
+        read = " and ".join(each.suffix for each in every() if each.graph)
+        raise DeviceError(
+            f"an estimate needs the network's graph, which edgebench reads from {read} files and not from "
+            f"{Path(artifact.path).name}: name the network instead, or measure the file with `device='host'`"
+        )
+    graph: Graph = form(artifact.export.format).load("graph")(Path(artifact.path))
+    return graph
+
+
+def graph_of_model(spec: ModelSpec, weights: Path | None = None) -> Graph:
+    """The network's graph: from its block table without torch, or captured from a user's own module."""
+    if spec.family == "user":
+        from edgebench.graph.capture import capture
+        from edgebench.models.build import build
+
+        return capture(build(spec, weights=weights), spec.input_shape)
+    from edgebench.models.sketch import sketch
+
+    return sketch(spec)

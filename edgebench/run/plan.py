@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -13,10 +13,9 @@ from msgspec import structs
 from edgebench.formats import format as formats
 from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.options import listed
-from edgebench.ground.records import Calibrator, ExportSpec, Precision, Quantization, QuantizationScheme
+from edgebench.ground.records import Calibrator, ExportSpec, ModelSpec, Precision, Quantization, QuantizationScheme
 from edgebench.ground.registry import DEFAULT_FORMAT
 from edgebench.ground.registry import FORMATS as FORMATS
-from edgebench.run.cell import Cell
 from edgebench.run.network import ModelArguments
 from edgebench.run.options import Files
 from edgebench.runtimes import runtime, runtime_of
@@ -28,6 +27,26 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 CALIBRATORS: tuple[str, ...] = get_args(Calibrator)
 SCHEMES: tuple[str, ...] = get_args(QuantizationScheme)
 ACTIVATIONS = ("uint8", "int8")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A network to export, or a ready file; the device and how it gives its numbers are the engine's."""
+
+    export: ExportSpec
+    model: ModelSpec | None = None
+    file: Path | None = None
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The network; of a file that has not been read, its name is all that is known."""
+        return self.model or ModelSpec(name=self.file.stem if self.file else "unknown", family="file")
+
+    @property
+    def title(self) -> str:
+        """A short name for progress lines."""
+        name = self.model.key if self.model else str(self.file)
+        return f"{name} {self.export.format} {self.export.precision}"
 
 
 def export_specs(

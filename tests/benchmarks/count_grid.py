@@ -16,7 +16,7 @@ from edgebench.machines import profiles
 from edgebench.places.emulator.counting import CLASSES, TOTAL
 from edgebench.places.emulator.fakecpu import core_of
 from edgebench.run import engine, plan
-from edgebench.run.cell import Cell
+from edgebench.run.plan import Cell
 
 TARGET = Path(__file__).resolve().parents[2] / "edgebench" / "estimate" / "data" / "grid.csv"
 

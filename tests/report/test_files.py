@@ -8,8 +8,8 @@ from rich.console import Console
 
 from edgebench.ground.records import Artifact, ExportSpec, LayerError, ModelSpec, QuantizationReport
 from edgebench.report import files, rows
-from edgebench.run.cell import Cell
 from edgebench.run.exporting import Outcome
+from edgebench.run.plan import Cell
 
 MODEL = ModelSpec(name="lenet5", family="lenet")
 REPORT = QuantizationReport(

@@ -18,7 +18,7 @@ from edgebench.ground.records import Artifact, Measurement, Scenario
 from edgebench.machines import profiles
 from edgebench.machines.profiles import Cpu, DeviceProfile, Reach
 from edgebench.places.bundle.bundle import Bundle
-from edgebench.run import add, engine, mode
+from edgebench.run import boards, engine, mode
 from edgebench.run import calibrate as calibrating
 from edgebench.run.calibrate import Request, calibrate
 from edgebench.run.capabilities import capabilities
@@ -50,7 +50,7 @@ def board(server: "Server") -> Iterator[DeviceProfile]:
     reach = Reach(via="ssh", address=server.address, python=sys.executable)
     made = DeviceProfile(name="bench", title="A bench", cpu=Cpu(soc="x", core="y", cores=2, isa="z"), reach=reach)
     folder = profiles.device_files.user_folders()[1]
-    add.write(folder / "bench.toml", add.show(made))
+    boards.write(folder / "bench.toml", boards.show(made))
     yield profiles.load("bench")
 
 
@@ -193,7 +193,7 @@ def test_what_cannot_be_calibrated_is_refused(
     ],
 )
 def test_a_file_of_calibrations_that_is_none_is_refused(text: str, words: str) -> None:
-    add.write(profiles.device_files.calibrations_file(profiles.device_files.user_folders()[1], "rpi4"), text)
+    boards.write(profiles.device_files.calibrations_file(profiles.device_files.user_folders()[1], "rpi4"), text)
     with pytest.raises(UsageError, match=words):
         profiles.load("rpi4")
 

@@ -9,7 +9,7 @@ from edgebench.formats import pipeline
 from edgebench.ground.errors import ExportError, JobError, UsageError
 from edgebench.ground.records import Artifact, ExportSpec, ModelSpec
 from edgebench.run import exporting
-from edgebench.run.cell import Cell
+from edgebench.run.plan import Cell
 
 ONE, OTHER = (ModelSpec(name=name, family=name) for name in ("mobilenetv1", "mobilenetv2"))
 TFLITE, ONNX = ExportSpec(), ExportSpec(format="onnx")

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 from edgebench import models
 from edgebench.ground.errors import DeviceError
 from edgebench.ground.records import Artifact, ExportSpec, ModelSpec
-from edgebench.run.graph_of import graph_of, graph_of_model
+from edgebench.run.exporting import graph_of, graph_of_model
 
 FILE = Artifact(
     model=ModelSpec(name="net", family="file"), export=ExportSpec(format="onnx"), path="somewhere/net.onnx",

@@ -13,8 +13,8 @@ from edgebench.ground.records import Artifact, ExportSpec, Measurement, ModelSpe
 from edgebench.machines import profiles
 from edgebench.run import engine
 from edgebench.run import resume as resuming
-from edgebench.run.cell import Cell
 from edgebench.run.mode import Method, Mode
+from edgebench.run.plan import Cell
 
 HOST, MEASURE = profiles.load("host"), Method(Mode.MEASURE)
 SCENARIO = Scenario(processes=1)

@@ -9,70 +9,34 @@ Schema history
 
 from __future__ import annotations
 
-from edgebench.ground.records.artifact import (
-    Artifact,
-    LayerError,
-    Parity,
-    Preprocessing,
-    QuantizationReport,
-    TensorSpec,
-)
-from edgebench.ground.records.base import (
-    SCHEMA,
-    Calibrator,
-    Count,
-    Format,
-    Interval,
-    Layout,
-    Positive,
-    Precision,
-    Provenance,
-    QuantizationScheme,
-    Record,
-    Status,
-    identity,
-)
-from edgebench.ground.records.results import (
-    Accuracy,
-    Estimate,
-    Measurement,
-    OperatorProfile,
-    OperatorTime,
-    Result,
-    headline,
-)
-from edgebench.ground.records.specs import QUICK, ExportSpec, ModelSpec, Quantization, Scenario
-
-__all__ = [
-    "QUICK",
-    "SCHEMA",
-    "Accuracy",
-    "Artifact",
-    "Calibrator",
-    "Count",
-    "Estimate",
-    "ExportSpec",
-    "Format",
-    "Interval",
-    "LayerError",
-    "Layout",
-    "Measurement",
-    "ModelSpec",
-    "OperatorProfile",
-    "OperatorTime",
-    "Parity",
-    "Positive",
-    "Precision",
-    "Preprocessing",
-    "Provenance",
-    "Quantization",
-    "QuantizationReport",
-    "QuantizationScheme",
-    "Record",
-    "Result",
-    "Scenario",
-    "Status",
-    "TensorSpec",
-    "headline",
-    "identity",
-]
+from edgebench.ground.records.results import Accuracy as Accuracy
+from edgebench.ground.records.results import Estimate as Estimate
+from edgebench.ground.records.results import Measurement as Measurement
+from edgebench.ground.records.results import OperatorProfile as OperatorProfile
+from edgebench.ground.records.results import OperatorTime as OperatorTime
+from edgebench.ground.records.results import Result as Result
+from edgebench.ground.records.results import headline as headline
+from edgebench.ground.records.specs import QUICK as QUICK
+from edgebench.ground.records.specs import SCHEMA as SCHEMA
+from edgebench.ground.records.specs import Artifact as Artifact
+from edgebench.ground.records.specs import Calibrator as Calibrator
+from edgebench.ground.records.specs import Count as Count
+from edgebench.ground.records.specs import ExportSpec as ExportSpec
+from edgebench.ground.records.specs import Format as Format
+from edgebench.ground.records.specs import Interval as Interval
+from edgebench.ground.records.specs import LayerError as LayerError
+from edgebench.ground.records.specs import Layout as Layout
+from edgebench.ground.records.specs import ModelSpec as ModelSpec
+from edgebench.ground.records.specs import Parity as Parity
+from edgebench.ground.records.specs import Positive as Positive
+from edgebench.ground.records.specs import Precision as Precision
+from edgebench.ground.records.specs import Preprocessing as Preprocessing
+from edgebench.ground.records.specs import Provenance as Provenance
+from edgebench.ground.records.specs import Quantization as Quantization
+from edgebench.ground.records.specs import QuantizationReport as QuantizationReport
+from edgebench.ground.records.specs import QuantizationScheme as QuantizationScheme
+from edgebench.ground.records.specs import Record as Record
+from edgebench.ground.records.specs import Scenario as Scenario
+from edgebench.ground.records.specs import Status as Status
+from edgebench.ground.records.specs import TensorSpec as TensorSpec
+from edgebench.ground.records.specs import identity as identity

@@ -9,9 +9,18 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from edgebench.ground.records.artifact import Parity
-from edgebench.ground.records.base import SCHEMA, Count, Interval, Provenance, Record, Status
-from edgebench.ground.records.specs import ExportSpec, ModelSpec, Scenario
+from edgebench.ground.records.specs import (
+    SCHEMA,
+    Count,
+    ExportSpec,
+    Interval,
+    ModelSpec,
+    Parity,
+    Provenance,
+    Record,
+    Scenario,
+    Status,
+)
 from edgebench.ground.statistics import CONFIDENCE, interval
 
 

@@ -1,21 +1,67 @@
-"""What is asked for: which network, which file, how it becomes int8, how it is measured."""
+"""What is asked for (which network, which file, how it is measured), and a written file with all that is known of it.
+
+Every record is frozen, versioned, and JSON by msgspec.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+import math
+from typing import Annotated, Literal
 
-from edgebench.ground.records.base import (
-    Calibrator,
-    Count,
-    Format,
-    Positive,
-    Precision,
-    QuantizationScheme,
-    Record,
-    identity,
-)
+import msgspec
+from msgspec import Meta
+
 from edgebench.ground.registry import DEFAULT_FORMAT, FORMATS
+
+SCHEMA = 1
+
+Format = str  # one of registry.FORMATS, which ExportSpec checks
+Precision = Literal["fp32", "fp16", "int8"]
+Provenance = Literal["measured", "emulated", "estimated"]
+Status = Literal["ok", "failed", "invalid", "skipped"]
+Layout = Literal["NHWC", "NCHW", "NC"]
+QuantizationScheme = Literal["static", "dynamic", "weights"]
+Calibrator = Literal["auto", "minmax", "moving", "percentile", "entropy", "mse"]
+
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all records: frozen, keyword-only, JSON by msgspec."""
+
+    def _repr_html_(self) -> str:
+        """A two-column table for notebooks; of a long tuple, such as raw latencies, only its beginning."""
+        from html import escape
+        from reprlib import Repr
+
+        short = Repr()
+        short.maxtuple, short.maxdict, short.maxstring, short.maxother = 6, 40, 400, 400
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(text)}</td></tr>"
+            for name, text in ((name, short.repr(getattr(self, name))) for name in self.__struct_fields__)
+        )
+        return f"<table><caption>{type(self).__name__}</caption>{rows}</table>"
+
+
+class Interval(Record, frozen=True, kw_only=True):
+    """A value with its interval at the stated confidence, from 0 to infinity where nothing bounds it."""
+
+    value: float
+    low: float
+    high: float
+    confidence: float = 0.95
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether anything is known of how far off the value is."""
+        return math.isfinite(self.high)
+
+
+def identity(*parts: object) -> str:
+    """Returns a 16-digit content address of JSON-able parts; the same parts give the same address."""
+    return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:16]
 
 
 class ModelSpec(Record, frozen=True, kw_only=True):
@@ -127,3 +173,104 @@ QUICK = Scenario(processes=3, min_runs=30, min_s=1.0, max_s=30.0, quick=True)
 
 def _file_safe(text: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in text)
+
+
+class TensorSpec(Record, frozen=True, kw_only=True):
+    """One input or output of a file. A dimension of None is dynamic.
+
+    Where the dtype is an integer, it stands for (value - zero_point) * scale.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    layout: Layout | None = None
+    scale: float | None = None
+    zero_point: int | None = None
+
+
+class Preprocessing(Record, frozen=True, kw_only=True):
+    """How an image becomes the network's input: shorter side to `resize`, centre `crop`, /255, (x - mean) / std."""
+
+    resize: int
+    crop: int
+    interpolation: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class Parity(Record, frozen=True, kw_only=True):
+    """Errors of a written file against torch in float32, the worst over all inputs tried."""
+
+    inputs: int
+    max_abs_error: float
+    output_range: float
+    relative_l2_error: float
+    gate: str
+    passed: bool
+    evaluated_by: str
+
+    @property
+    def range_error(self) -> float:
+        """Largest absolute error as a share of the output's range."""
+        return self.max_abs_error / self.output_range if self.output_range else float("inf")
+
+
+class LayerError(Record, frozen=True, kw_only=True):
+    """What int8 costs at one layer: the relative L2 error of its output against float, by the same input images.
+
+    `stored` is what the layer is computed in, int8 or float; `why` says why it stayed float.
+    """
+
+    name: str
+    kind: str
+    relative_l2_error: float
+    stored: str = "int8"
+    why: str = ""
+
+
+class QuantizationReport(Record, frozen=True, kw_only=True):
+    """What was decided while a file became int8, and what it costs.
+
+    `errors` maps every calibrator tried to the relative L2 error of the outputs on `held_out` images.
+    """
+
+    calibrator: Calibrator
+    calibration_images: int
+    held_out: int
+    errors: dict[str, float] = {}
+    layers: tuple[LayerError, ...] = ()
+    equalized: bool = False
+    bias_corrected: bool = False
+    activations: str = ""
+
+
+class Artifact(Record, frozen=True, kw_only=True):
+    """A checked file and all that is known of it; written beside the file as its JSON manifest.
+
+    `cache_key` addresses everything that the file was made from; it is empty where an export is never reused.
+    """
+
+    schema: int = SCHEMA
+    model: ModelSpec
+    export: ExportSpec
+    path: str
+    sha256: str
+    size_bytes: int
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    preprocessing: Preprocessing | None = None
+    parity: Parity | None = None
+    quantization: QuantizationReport | None = None
+    operators: dict[str, int] = {}
+    delegated_share: float | None = None
+    delegates: int | None = None
+    parameters: int | None = None
+    macs: int | None = None
+    weights_sha256: str | None = None
+    convert_s: float | None = None
+    cached: bool = False
+    cache_key: str = ""
+    tool_versions: dict[str, str] = {}
+    warnings: tuple[str, ...] = ()
+    created: str = ""

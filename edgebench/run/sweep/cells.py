@@ -32,9 +32,9 @@ from edgebench.ground.toml import check_keys
 from edgebench.ground.toml import read as read_toml
 from edgebench.machines import profiles
 from edgebench.run import plan
-from edgebench.run.cell import Cell
 from edgebench.run.engine import Engine, scenario
 from edgebench.run.mode import Method, Mode
+from edgebench.run.plan import Cell
 from edgebench.run.resume import Address, address
 from edgebench.runtimes import runtime_of
 

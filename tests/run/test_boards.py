@@ -10,8 +10,8 @@ import pytest
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.machines import profiles
 from edgebench.machines.profiles import Reach
-from edgebench.run import add as adding
-from edgebench.run.add import add, profile
+from edgebench.run import boards
+from edgebench.run.boards import add, profile
 
 if TYPE_CHECKING:
     from edgebench.places.board.shell import Link
@@ -70,7 +70,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_added_device_is_found_by_its_name(shell_link: Link, folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adding, "link", lambda way: shell_link)
+    monkeypatch.setattr(boards.reach, "link", lambda way: shell_link)
     path, profile = add("mypi", Reach(via="ssh", address="pi@x:2222", python="/opt/py 3/bin/python"))
     assert path == folders / "config" / "edgebench" / "devices" / "mypi.toml"
     assert "mypi" in profiles.names()
@@ -86,7 +86,7 @@ def test_an_added_device_is_found_by_its_name(shell_link: Link, folders: Path, m
 
 
 def test_the_nearest_folder_goes_first(shell_link: Link, folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adding, "link", lambda way: shell_link)
+    monkeypatch.setattr(boards.reach, "link", lambda way: shell_link)
     shipped = profiles.load("rpi4")
     add("rpi4", Reach(via="ssh", address="pi@configured"))
     assert profiles.load("rpi4").reach == Reach(via="ssh", address="pi@configured")
@@ -110,13 +110,13 @@ def test_what_cannot_name_a_device_is_refused(name: str, folders: Path) -> None:
 ])  # fmt: skip
 def test_a_new_device_needs_a_way(via: str | None, connect: str | None, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
-        adding.way(via, connect, None)
+        boards.way(via, connect, None)
 
 
 def test_a_title_with_anything_in_it_is_written_as_toml() -> None:
     files = board(["0xd08"], [1_000_000]) | {"proc/device-tree/model": "A \"board\" \\ [x]\x07 = 'é'"}
     found = profile("odd", files, Reach(via="adb"), "there")
-    assert profiles.parse(adding.show(found), "odd", "odd.toml").title == "A \"board\" \\ [x] = 'é'"
+    assert profiles.parse(boards.show(found), "odd", "odd.toml").title == "A \"board\" \\ [x] = 'é'"
 
 
 def test_a_wrong_key_in_reach_is_told_with_the_right_ones(folders: Path) -> None:
