@@ -5,7 +5,7 @@
 The terms are one for all instructions, or four groups of them, whichever errs less on networks left out of the fit;
 with few networks, one. data/counts.csv holds one inference's instructions of ncnn's benchmark networks, counted under
 emulation (tests/benchmarks/count_instructions.py). A core runs kernels of its own, so the counts are a core's, not a
-device's. data/counts.toml holds the constants that `python -m edgebench.estimate.counts` fits on data/published.csv.
+device's. data/counts.toml holds the constants that tests/benchmarks/fit_counts.py fits on data/published.csv.
 
 Leave-one-network-out on the Raspberry Pi 4 (14 networks, fp32, 1 thread) prefers the four groups (median error 5%,
 worst 18%) to one constant (8%, 19%) and to the estimate from the graph (8%). On the Cortex-A53 of two other boards
@@ -18,8 +18,6 @@ import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
-from pathlib import Path
-from statistics import median
 from typing import Final
 
 import msgspec
@@ -27,10 +25,8 @@ import numpy as np
 
 from edgebench.estimate import reference
 from edgebench.estimate.form import Floats
-from edgebench.ground.paths import write_atomically
 from edgebench.ground.records import Interval, Precision
 from edgebench.ground.tables import read_csv
-from edgebench.ground.toml import show
 from edgebench.machines.profiles import DeviceProfile, load
 from edgebench.runtimes import computed_precision, every
 
@@ -136,74 +132,7 @@ def quantities(counts: Counts, terms: Iterable[str]) -> Floats:
     return np.array([amounts[term] for term in terms], dtype=float)
 
 
-def fitted() -> list[CountedCalibration]:
-    """Fits every device and precision that has enough networks, published and counted."""
-    fits = [fit(device, precision=precision) for device in CORES for precision in PRECISIONS]
-    return [each for each in fits if each is not None]
-
-
-def fit(device: str, runtime: str = COUNTED, precision: Precision = "fp32") -> CountedCalibration | None:
-    """Fits a device's cycles to its published rows at one thread, each network left out in turn.
-
-    The form is the one with the least median error on those left out; None for fewer networks than one term needs.
-    """
-    clock = load(device).cpu.clock_hz or 1.0
-    key = (device, runtime, precision, 1)
-    published = {row.network: row.latency_s for row in reference.published() if row.cell == key}
-    counted = {name: each for name, each in counted_networks(CORES[device], precision).items() if name in published}
-    cycles = np.array([published[name] for name in counted]) * clock
-    fits = []
-    for form in FORMS:
-        # A term that one network decides errs by what that network is.
-        if len(counted) >= (FEWEST if len(form) == 1 else 3 * len(form)):
-            instructions = np.array([quantities(each, form) for each in counted.values()])
-            errors = []  # ln(estimate / published) of each network, fitted on the others
-            for index, others in enumerate(~np.eye(len(cycles), dtype=bool)):
-                estimated = float(instructions[index] @ solve(instructions[others], cycles[others]))
-                errors.append(math.log(estimated / cycles[index]))
-            constants = dict(zip(form, solve(instructions, cycles).tolist(), strict=True))
-            from edgebench.estimate.crossvalidation import quantile  # which needs scipy, and estimating does not
-
-            off = [abs(math.expm1(error)) for error in errors]
-            fits.append(
-                CountedCalibration(
-                    device=device,
-                    runtime=runtime,
-                    precision=precision,
-                    cycles=constants,
-                    spread=quantile(errors),
-                    networks=len(errors),
-                    median=median(off),
-                    worst=max(off),
-                )
-            )
-    return min(fits, key=lambda each: each.median, default=None)
-
-
-def solve(instructions: Floats, cycles: Floats) -> Floats:
-    """The cycles of each term that are not negative and least off, relative to each network's `cycles`."""
-    from scipy.optimize import nnls
-
-    constants: Floats = nnls(instructions / cycles[:, None], np.ones(len(cycles)))[0]
-    return constants
-
-
 def counted_networks(core: str, precision: Precision = "fp32") -> dict[str, dict[str, int]]:
     """The counts of every network that was emulated on `core`, by the name that published.csv gives it."""
     rows = read_csv(reference.text("counts.csv"), CountedRow)
     return {row.network: row.counts() for row in rows if (row.core, row.precision) == (core, precision)}
-
-
-def toml(fits: Iterable[CountedCalibration]) -> str:
-    """The calibrations as counts.toml holds them, with four significant digits."""
-    head = "# Written by: python -m edgebench.estimate.counts (change counts.csv or published.csv, not these lines)"
-    tables = []
-    for each in fits:
-        rounded = {name: float(f"{getattr(each, name):.4g}") for name in ("spread", "median", "worst")}
-        cycles = {name: float(f"{value:.4g}") for name, value in each.cycles.items()}
-        tables.append(msgspec.structs.asdict(each) | rounded | {"cycles": cycles})
-    return f"{head}\n\n{show({'calibrations': tables})}"
-
-
-if __name__ == "__main__":
-    write_atomically(Path(__file__).parent / "data" / "counts.toml", toml(fitted()))

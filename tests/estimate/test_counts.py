@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from benchmarks.fit_counts import fitted, solve, toml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,12 +15,9 @@ from edgebench.estimate.counts import (
     OTHER,
     calibrations,
     counted_networks,
-    fitted,
     interval,
     nearest,
     quantities,
-    solve,
-    toml,
 )
 from edgebench.estimate.reference import networks, text, unseen
 from edgebench.machines.profiles import load

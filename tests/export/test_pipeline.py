@@ -222,8 +222,8 @@ def test_a_gate_that_fails_after_few_images_says_how_few(network, monkeypatch, s
     def fail(*args: object) -> None:
         raise ExportError("the gate")
 
-    monkeypatch.setattr(describe, "_engine", lambda *given: None)
-    monkeypatch.setattr(describe, "_parity", fail)
+    monkeypatch.setattr(describe, "_engine", lambda *given: describe.Engine(lambda x: x, "engine"))
+    monkeypatch.setattr(describe, "verify", fail)
     wanted = Quantization(samples=samples)
     with pytest.raises(ExportError, match=f"^the gate{says}"):
         describe.describe(network.calibrated(wanted), ExportSpec(precision="int8"), Path("net.tflite"), None)
