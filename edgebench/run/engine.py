@@ -314,15 +314,13 @@ def run(
             tell("preparing")
             artifact = next(artifacts)
             result = engine.stored(stored, cell, artifact)
-            if result is None or not _has_accuracy(result, images):
+            accuracy = result.accuracy if result else None
+            judged = images is None or (accuracy is not None and accuracy.dataset_identity == images.identity)
+            if result is None or not judged:
                 result = _judged(engine, result or engine.record(cell, artifact, tell), artifact, images, tell)
                 store.append(folder, result, run=stored.run)
             done.append(result)
     return done
-
-
-def _has_accuracy(result: Result, images: Dataset | None) -> bool:
-    return images is None or (result.accuracy is not None and result.accuracy.dataset_identity == images.identity)
 
 
 def _judged(

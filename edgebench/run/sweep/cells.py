@@ -17,9 +17,9 @@ Several [[sweep]] tables in one file are all run; `edgebench scale --sweep FILE`
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -38,7 +38,6 @@ from edgebench.run.plan import Cell
 from edgebench.run.resume import Address, address
 from edgebench.runtimes import runtime_of
 
-T = TypeVar("T")
 HOW = {"estimated": Mode.ESTIMATE, "emulated": Mode.EMULATE, "measured": Mode.MEASURE}
 
 
@@ -153,9 +152,10 @@ def _cells(axes: _Axes, path: Path) -> Iterator[SweepCell]:
     _check(axes, path)
     exports = plan.export_specs(axes.formats, axes.precisions)
     for name, device in itertools.product(axes.models, axes.devices):
+        by_default = Mode.MEASURE if profiles.load(device).reach == "local" else Mode.ESTIMATE
+        mode = HOW.get(axes.how, by_default)
         for spec in _points(name, axes):
             for export, threads in itertools.product(exports, axes.threads):
-                mode = _mode(axes.how, device)
                 yield SweepCell(
                     model=spec,
                     export=export,
@@ -172,14 +172,11 @@ def _points(name: str, axes: _Axes) -> Iterator[ModelSpec]:
         yield models.resolve(name, phi=phi)
     if axes.phis and not (axes.widths or axes.depths or axes.resolutions):
         return
+    published = (None,)
     for width, depth, resolution in itertools.product(
-        _or_published(axes.widths), _or_published(axes.depths), _or_published(axes.resolutions)
+        axes.widths or published, axes.depths or published, axes.resolutions or published
     ):
         yield models.resolve(name, width=width, depth=depth, resolution=resolution)
-
-
-def _or_published(values: Sequence[T]) -> Sequence[T | None]:
-    return values or [None]
 
 
 def _check(axes: _Axes, path: Path) -> None:
@@ -201,9 +198,3 @@ def _check(axes: _Axes, path: Path) -> None:
         for threads in axes.threads:
             if not 1 <= threads <= cores:
                 raise UsageError(f"{path}: {threads} threads on {device}: give 1 to {cores}, its cores")
-
-
-def _mode(how: str, device: str) -> Mode:
-    if how != "auto":
-        return HOW[how]
-    return Mode.MEASURE if profiles.load(device).reach == "local" else Mode.ESTIMATE
