@@ -106,14 +106,11 @@ def run(function: Callable[..., Answer], asked: Options) -> Answer:
         answer = function(**{**asked.values(), "on_progress": report})
     if isinstance(answer, list):
         own = click.get_current_context().command.params
-        answer[:] = [_in_flags(each, own) for each in answer]
+        for place, record in enumerate(answer):
+            replace: Any = dataclasses.replace if dataclasses.is_dataclass(record) else msgspec.structs.replace
+            error = record.error and spoken(record.error, own)
+            answer[place] = replace(record, warnings=tuple(spoken(each, own) for each in record.warnings), error=error)
     return answer
-
-
-def _in_flags(record: Any, own: Iterable[click.Parameter]) -> Any:
-    replace = dataclasses.replace if dataclasses.is_dataclass(record) else msgspec.structs.replace
-    error = record.error and spoken(record.error, own)
-    return replace(record, warnings=tuple(spoken(each, own) for each in record.warnings), error=error)
 
 
 def show(found: Answer, blocks: Callable[[Answer], Iterable[Any]], *, json: bool) -> None:

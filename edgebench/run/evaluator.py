@@ -91,14 +91,10 @@ class Place:
         if runtime(runtime_of(artifact.export.format)).system:
             form = artifact.export.format
             raise DeviceError(f"{form} files do not run on {self.device.name}: evaluate them with `device='host'`")
-        return classifiers.of_target(artifact, self.target, f"on {self.where}", self.batch, self.threads)
-
-    @property
-    def where(self) -> str:
-        """The device's name; an emulated one says that it is."""
         from edgebench.places.emulator.emulator import EmulatorTarget
 
-        return f"{self.device.name}, emulated" if isinstance(self.target, EmulatorTarget) else self.device.name
+        where = f"on {self.device.name}{', emulated' if isinstance(self.target, EmulatorTarget) else ''}"
+        return classifiers.of_target(artifact, self.target, where, self.batch, self.threads)
 
 
 @dataclass(frozen=True)

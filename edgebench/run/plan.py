@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -72,19 +73,22 @@ def export_specs(
         _demand("an image as input exists in", takers, forms)
     wanted = quantization or Quantization()
     _check_int8(wanted, forms, precisions)
+    for form, precision in product(forms, precisions):
+        known = formats.form(form).precisions
+        if precision not in known:
+            raise UsageError(f"{form} cannot be written in {precision} yet; it can in {', '.join(known)}")
     # Without a signedness of activations where that is not a choice.
     plain = structs.replace(wanted, activations="")
     fitting = {form: wanted if formats.form(form).activations else plain for form in forms}
     return [
         ExportSpec(
-            format=_writable(form, precision),
+            format=form,
             precision=precision,  # type: ignore[arg-type]
             converter=converter if form in writers else "default",
             image_input=image_input and form in takers,
             quantization=fitting[form] if precision == "int8" else None,
         )
-        for form in forms
-        for precision in precisions
+        for form, precision in product(forms, precisions)
     ]
 
 
@@ -154,13 +158,6 @@ def _check(kind: str, values: Iterable[str], known: Collection[str]) -> None:
     for value in values:
         if value not in known:
             raise unknown(kind, value, known)
-
-
-def _writable(form: str, precision: str) -> str:
-    known = formats.form(form).precisions
-    if precision not in known:
-        raise UsageError(f"{form} cannot be written in {precision} yet; it can in {', '.join(known)}")
-    return form
 
 
 def is_file(name: str) -> bool:

@@ -115,7 +115,7 @@ def read(path: Path) -> list[SweepCell]:
     tables: list[Any] = sweep if isinstance(sweep, list) else [sweep]
     if not all(isinstance(each, dict) and each for each in tables):
         raise UsageError(f"{path} has no [sweep]: write one with models = [...] and devices = [...]")
-    return list({cell.address: cell for each in tables for cell in _cells(_axes(each, path), path)}.values())
+    return list({cell.address: cell for each in tables for cell in _cells(each, path)}.values())
 
 
 def write(path: Path, cells: Iterable[SweepCell]) -> None:
@@ -140,15 +140,12 @@ def _table(cell: SweepCell) -> dict[str, object]:
     }
 
 
-def _axes(table: dict[str, object], path: Path) -> _Axes:
+def _cells(table: dict[str, object], path: Path) -> Iterator[SweepCell]:
     check_keys(table, _Axes.__struct_fields__, f"[sweep] of {path}")
     try:
-        return msgspec.convert(table, _Axes)
+        axes = msgspec.convert(table, _Axes)
     except msgspec.ValidationError as error:
         raise UsageError(f"{path}: {str(error).replace('$.', '')}") from error
-
-
-def _cells(axes: _Axes, path: Path) -> Iterator[SweepCell]:
     _check(axes, path)
     exports = plan.export_specs(axes.formats, axes.precisions)
     for name, device in itertools.product(axes.models, axes.devices):
