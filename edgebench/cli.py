@@ -39,8 +39,8 @@ COMMANDS: Final = {
     "noise": "compare",
     "history": "compare",
     "query": "compare",
-    "report": "report",
-    "plot": "report",
+    "report": "compare",
+    "plot": "compare",
     "device": "device",
 }
 """Every command, in the order of work, with its module in edgebench/commands/."""

@@ -1,9 +1,10 @@
-"""`edgebench compare`, `gate`, `ab`, `noise`, `history` and `query`."""
+"""`edgebench compare`, `gate`, `ab`, `noise`, `history`, `query`, `report` and `plot`."""
 
 from typing import Annotated
 
 from edgebench import api
 from edgebench.commands.options import command, run
+from edgebench.report import output
 from edgebench.run import options
 
 Format = Annotated[str, "table, markdown, json, junit, github; compare also has benchmark-action."]
@@ -68,7 +69,6 @@ def noise(asked: options.Noise) -> None:
     A/A runs of one file show the least slowdown that is not noise; the file written serves as `fail_on`.
     """
     from edgebench.compare import thresholds
-    from edgebench.report import output
 
     output.line(thresholds.sentence(run(api.noise, asked), asked.path))
 
@@ -95,3 +95,18 @@ def query(asked: options.Query, *, format: OverTime = "table") -> None:
 
     form = over_time.check_format(format)
     over_time.show_answer(api.query(**asked.values()), form)
+
+
+@command
+def report(asked: options.Report) -> None:
+    """Write one HTML page that opens offline.
+
+    Overview, trade-off, latency in time order, operators, history, comparison, environment and method.
+    """
+    output.wrote(api.report(**asked.values()))
+
+
+@command
+def plot(asked: options.Plot) -> None:
+    """Draw one of the report's plots as PNG or SVG."""
+    output.wrote(api.plot(**asked.values()))

@@ -2,6 +2,7 @@
 
 from edgebench import api
 from edgebench.commands.options import Group, Json, command, run
+from edgebench.commands.options import show as shown
 from edgebench.report import output
 from edgebench.run import options
 
@@ -33,11 +34,7 @@ def doctor(asked: options.Doctor, *, json: Json = False) -> None:
     """
     from edgebench.report import tables
 
-    found = api.doctor()
-    if json:
-        output.json(found)
-    else:
-        output.blocks(*tables.diagnosis(found))
+    shown(api.doctor(), tables.diagnosis, json=json)
 
 
 @command
@@ -48,11 +45,7 @@ def setup(asked: options.DeviceSetup, *, json: Json = False) -> None:
     """
     from edgebench.report import devices
 
-    found = run(api.device_setup, asked)
-    if json:
-        output.json(found)
-    else:
-        output.blocks(*devices.emulator(found))
+    shown(run(api.device_setup, asked), devices.emulator, json=json)
 
 
 @command
@@ -64,11 +57,11 @@ def check(asked: options.DeviceCheck, *, json: Json = False) -> None:
     from edgebench.places.emulator.readiness import Check
     from edgebench.report import devices
 
-    found = run(api.device_check, asked)
-    if json:
-        output.json(found)
-    else:
-        output.blocks(*(devices.emulator_check(found) if isinstance(found, Check) else devices.connected(found)))
+    shown(
+        run(api.device_check, asked),
+        lambda found: devices.emulator_check(found) if isinstance(found, Check) else devices.connected(found),
+        json=json,
+    )
 
 
 @command
@@ -102,22 +95,25 @@ def calibrate(asked: options.DeviceCalibrate, *, json: Json = False) -> None:
 
 
 @command
-def list_devices(asked: options.DeviceList, *, json: Json = False) -> None:
+def list_(asked: options.DeviceList, *, json: Json = False) -> None:
     """List devices and their emulators."""
     from edgebench.report import devices
 
-    found = api.device_list()
-    if json:
-        output.json(found)
-    else:
-        output.blocks(devices.emulators(found))
+    shown(api.device_list(), lambda found: [devices.emulators(found)], json=json)
 
 
 @command
 def show(asked: options.DeviceShow, *, json: Json = False) -> None:
     """Show a device: facts and calibrations."""
     if asked.validation:
-        _show_validation(asked.name, json)
+        from edgebench.estimate.validation import validation
+        from edgebench.report import devices
+
+        rows = validation(asked.name)
+        if json:
+            output.json(devices.validation_rows(rows))
+        else:
+            output.blocks(*devices.validation(rows))
         return
     from edgebench.places.emulator import readiness
     from edgebench.report import devices, listing
@@ -130,23 +126,5 @@ def show(asked: options.DeviceShow, *, json: Json = False) -> None:
         output.blocks(*devices.device(profile), *devices.emulator(found))
 
 
-def _show_validation(name: str, json: bool) -> None:
-    from edgebench.estimate.validation import validation
-    from edgebench.report import devices
-
-    found = validation(name)
-    if json:
-        output.json(devices.validation_rows(found))
-    else:
-        output.blocks(*devices.validation(found))
-
-
-for _name, _command in {
-    "setup": setup,
-    "check": check,
-    "add": add,
-    "calibrate": calibrate,
-    "list": list_devices,
-    "show": show,
-}.items():
-    device.add_command(_command, _name)
+for _command in (setup, check, add, calibrate, list_, show):
+    device.add_command(_command)

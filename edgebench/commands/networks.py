@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from edgebench import api
-from edgebench.commands.options import Json, command, note, run
+from edgebench.commands.options import Json, command, note, run, show
 from edgebench.ground.errors import warn
 from edgebench.report import output
 from edgebench.run import options
@@ -16,13 +16,12 @@ def models(asked: options.Models, *, json: Json = False) -> None:
     found: Any = api.models(published=asked.published)
     if json:
         output.json(found)
-    elif asked.published:
-        from edgebench.report import tables
+        return
+    from edgebench.report import listing, tables
 
+    if asked.published:
         output.blocks(tables.published(found))
     else:
-        from edgebench.report import listing
-
         output.line(listing.models(found))
 
 
@@ -58,10 +57,7 @@ def inspect(asked: options.Inspect, *, json: Json = False) -> None:
     from edgebench.run import inspecting
 
     found = api.inspect(asked.file)
-    if json:
-        output.json(found)
-    else:
-        output.blocks(*files.inspected(found))
+    show(found, files.inspected, json=json)
     if asked.strict:
         inspecting.check(found)
 

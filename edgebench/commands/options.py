@@ -79,7 +79,7 @@ class Group(click.Group):
 
 
 def command(function: Callable[..., None]) -> Command:
-    """Makes a command of a function, named as it is; its documentation is the help."""
+    """Makes a command of a function, named as it is (`list_` is list); its documentation is the help."""
     asked, *own = signature(function).parameters.values()
     options = asked.annotation
     taken: Mapping[str, Parameter] = options.__signature__.parameters
@@ -90,7 +90,10 @@ def command(function: Callable[..., None]) -> Command:
         function(options(**theirs), **chosen)
 
     return Command(
-        function.__name__, callback=called, options=[*taken.values(), *own], help=cleandoc(function.__doc__ or "")
+        function.__name__.rstrip("_"),
+        callback=called,
+        options=[*taken.values(), *own],
+        help=cleandoc(function.__doc__ or ""),
     )
 
 
@@ -103,14 +106,19 @@ def run(function: Callable[..., Answer], asked: Options) -> Answer:
         answer = function(**{**asked.values(), "on_progress": report})
     if isinstance(answer, list):
         own = click.get_current_context().command.params
-        answer[:] = [_in_flags(each, own) for each in answer]
+        for place, record in enumerate(answer):
+            replace: Any = dataclasses.replace if dataclasses.is_dataclass(record) else msgspec.structs.replace
+            error = record.error and spoken(record.error, own)
+            answer[place] = replace(record, warnings=tuple(spoken(each, own) for each in record.warnings), error=error)
     return answer
 
 
-def _in_flags(record: Any, own: Iterable[click.Parameter]) -> Any:
-    replace = dataclasses.replace if dataclasses.is_dataclass(record) else msgspec.structs.replace
-    error = record.error and spoken(record.error, own)
-    return replace(record, warnings=tuple(spoken(each, own) for each in record.warnings), error=error)
+def show(found: Answer, blocks: Callable[[Answer], Iterable[Any]], *, json: bool) -> None:
+    """Prints what was found as one JSON document, or as the blocks that are made of it."""
+    if json:
+        output.json(found)
+    else:
+        output.blocks(*blocks(found))
 
 
 def note(sentence: str) -> None:

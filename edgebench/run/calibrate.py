@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -80,9 +81,13 @@ def calibrate(
     _check(device, method, request)
     known = _with_facts(device, method)
     done, left_out = [], []
-    for spec, threads in _passes(request):
+    for spec, threads in product(plan.export_specs(request.formats, request.precisions), request.threads):
         results = _run(known, method, request, spec, threads, on_progress)
-        left_out += [_why(result) for result in results if result.status != "ok"]
+        left_out += [
+            f"{result.model.key} {result.export.key}: {result.error or result.status}"
+            for result in results
+            if result.status != "ok"
+        ]
         done.append(_fitted(known, method, results, threads))
     path = device_files.calibrations_file(device_files.user_folders()[0 if here else 1], device.name)
     write(path, _show(known, done))
@@ -101,11 +106,6 @@ def _check(device: DeviceProfile, method: Method, request: Request) -> None:
             raise UsageError(f"{threads} threads on {device.name}: give 1 to {device.cpu.cores}, its number of cores")
 
 
-def _passes(request: Request) -> list[tuple[ExportSpec, int]]:
-    specs = plan.export_specs(request.formats, request.precisions)
-    return [(spec, threads) for spec in specs for threads in request.threads]
-
-
 def _run(
     device: DeviceProfile, method: Method, request: Request, spec: ExportSpec, threads: int, on_progress: OnProgress
 ) -> list[Result]:
@@ -121,10 +121,6 @@ def _run(
         resume=not request.fresh,
         on_progress=on_progress,
     )
-
-
-def _why(result: Result) -> str:
-    return f"{result.model.key} {result.export.key}: {result.error or result.status}"
 
 
 def _fitted(device: DeviceProfile, method: Method, results: Sequence[Result], threads: int) -> Calibration:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
 import msgspec
 
 from edgebench.formats.format import every
@@ -29,33 +27,25 @@ _Cell = tuple[str, Precision, int]
 def capabilities(profile: DeviceProfile) -> list[Capability]:
     """What can be measured, estimated, or neither, for each runtime, precision and thread count."""
     known: dict[_Cell, float | None] = {each.cell: each.error.expected for each in profile.calibrations}
-    if profile.reach == "local":
-        return [_capability((name, precision, 1), known, measured=not unavailable(name)) for name, precision in _run()]
-    there = {each.name for each in bundled()}
-    wanted: set[_Cell] = {(name, precision, 1) for name, precision in _run() if name in there}
-    halves: dict[_Cell, float | None] = {
-        (name, "fp16", threads): error
-        for (name, precision, threads), error in known.items()
-        if precision == "fp32" and computed_precision(name, "fp16", profile.cpu.isa) == "fp32"
-    }
-    estimated = halves | known
-    return [_capability(cell, estimated, measured=False) for cell in sorted(wanted.union(estimated))]
-
-
-def _run() -> Iterator[tuple[str, Precision]]:
-    """Each runtime with the precisions of the files that it runs."""
-    for form in every():
-        for precision in form.precisions:
-            yield runtime_of(form.name), precision
-
-
-def _capability(cell: _Cell, estimated: Mapping[_Cell, float | None], *, measured: bool) -> Capability:
-    runtime, precision, threads = cell
-    return Capability(
-        runtime=runtime,
-        precision=precision,
-        threads=threads,
-        measured=measured,
-        estimated=cell in estimated,
-        error=estimated.get(cell),
-    )
+    cells: list[_Cell] = [(runtime_of(form.name), precision, 1) for form in every() for precision in form.precisions]
+    here = profile.reach == "local"
+    if not here:
+        there = {each.name for each in bundled()}
+        halves: dict[_Cell, float | None] = {
+            (name, "fp16", threads): error
+            for (name, precision, threads), error in known.items()
+            if precision == "fp32" and computed_precision(name, "fp16", profile.cpu.isa) == "fp32"
+        }
+        known = halves | known
+        cells = sorted({cell for cell in cells if cell[0] in there}.union(known))
+    return [
+        Capability(
+            runtime=cell[0],
+            precision=cell[1],
+            threads=cell[2],
+            measured=here and not unavailable(cell[0]),
+            estimated=cell in known,
+            error=known.get(cell),
+        )
+        for cell in cells
+    ]

@@ -67,7 +67,16 @@ def of_file(artifact: Artifact, batch: int, threads: int = 1) -> Classifier:
         loaded = session(runtime, artifact.path, threads, size)
     except (OSError, RuntimeError, ValueError) as error:
         raise DeviceError(f"{runtime} cannot load {artifact.path}: {_first_line(error)}") from error
-    run = _filled(_caught(fed(loaded.run, artifact.inputs[0], artifact.outputs[0]), runtime), size)
+    native = fed(loaded.run, artifact.inputs[0], artifact.outputs[0])
+
+    def run(x: Array) -> Array:
+        missing = size - len(x)  # of a last batch, which zeros fill up
+        filled = np.pad(x, [(0, missing), *[(0, 0)] * 3]) if missing else x
+        try:
+            return native(filled)[: len(x)]
+        except (RuntimeError, ValueError) as error:
+            raise DeviceError(f"{runtime} raised {type(error).__name__}: {_first_line(error)}") from error
+
     return Classifier(_pixels(run, artifact), f"{runtime} {loaded.version}", size)
 
 
@@ -112,29 +121,9 @@ def _evaluated(artifact: Artifact, instead: str) -> Classifier:
     return Classifier(_pixels(run, artifact), program.name, 1, instead)
 
 
-def _filled(run: Run, size: int) -> Run:
-    """Fills a last batch up with zeros, for a session that was loaded for `size` images."""
-
-    def filled(x: Array) -> Array:
-        missing = size - len(x)
-        return run(np.pad(x, [(0, missing), *[(0, 0)] * 3]) if missing else x)[: len(x)]
-
-    return filled
-
-
 def _pixels(run: Run, artifact: Artifact) -> Run:
     """A file that takes an image gets whole values from 0 to 255; it normalises them itself."""
     return (lambda x: run(np.rint(x * np.float32(255)))) if artifact.export.image_input else run
-
-
-def _caught(run: Run, runtime: str) -> Run:
-    def caught(x: Array) -> Array:
-        try:
-            return run(x)
-        except (RuntimeError, ValueError) as error:
-            raise DeviceError(f"{runtime} raised {type(error).__name__}: {_first_line(error)}") from error
-
-    return caught
 
 
 _LONGEST: Final = 300

@@ -42,26 +42,18 @@ def measure_there(
     what happened on the way: cut connections, processes of a run that was cut, a wall clock that was set.
     """
     if isinstance(target, RemoteTarget):
-        target.board.require_memory(_needed(artifact, runtime, graph), artifact.model.key)
+        known = peak_memory_bytes(graph, runtime, artifact.export.precision) if graph else None
+        target.board.require_memory(artifact.size_bytes if known is None else known, artifact.model.key)
     spoilt: list[str] = []
     while True:
         found = measure(artifact, runtime, scenario, device=device, on_progress=tell, target=target)
         if found.status != "invalid" or len(spoilt) == REPEATS:
-            return _with_notes(found, target, spoilt)
+            notes: list[str] = []
+            if isinstance(target, RemoteTarget):
+                notes, target.notes = target.notes, []
+            return replace(found, warnings=(*found.warnings, *spoilt, *dict.fromkeys(notes)))
         spoilt.append(f"measured again after a cool-down: {found.error}")
         _cool_down(found, target, scenario.threads, tell, sleep)
-
-
-def _needed(artifact: Artifact, runtime: str, graph: Graph | None) -> int:
-    known = peak_memory_bytes(graph, runtime, artifact.export.precision) if graph else None
-    return known if known is not None else artifact.size_bytes
-
-
-def _with_notes(found: Measurement, target: Target, spoilt: list[str]) -> Measurement:
-    notes: list[str] = []
-    if isinstance(target, RemoteTarget):
-        notes, target.notes = target.notes, []
-    return replace(found, warnings=(*found.warnings, *spoilt, *dict.fromkeys(notes)))
 
 
 def _cool_down(found: Measurement, target: Target, threads: int, tell: Tell, sleep: Callable[[float], None]) -> None:

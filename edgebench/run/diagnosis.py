@@ -38,7 +38,15 @@ class Diagnosis(Record, frozen=True, kw_only=True):
 
 def examine() -> Diagnosis:
     """Looks at this machine; imports none of the packages it reports on."""
-    packages = {name: _package(name, extra, purpose) for name, (extra, purpose) in _purposes().items()}
+    packages = {
+        name: Package(
+            name=name,
+            version=installed_version(name),
+            purpose=purpose,
+            install=f"pip install 'edgebench[{extra}]'" if extra else f"pip install {name}",
+        )
+        for name, (extra, purpose) in _purposes().items()
+    }
     return Diagnosis(
         packages=tuple(packages.values()),
         abilities=tuple(_ability(command, [packages[name] for name in needs]) for command, needs in _commands()),
@@ -73,11 +81,6 @@ def _commands() -> Iterator[tuple[str, list[str]]]:
         runs = runtime(runtime_of(form.name))
         if form.extra and not runs.system:
             yield f"profile --device host ({form.name})", [runs.distribution]
-
-
-def _package(name: str, extra: str | None, purpose: str) -> Package:
-    install = f"pip install 'edgebench[{extra}]'" if extra else f"pip install {name}"
-    return Package(name=name, version=installed_version(name), purpose=purpose, install=install)
 
 
 def _ability(command: str, needs: list[Package]) -> Ability:

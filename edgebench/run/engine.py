@@ -198,20 +198,19 @@ class Engine:
         )
 
     def _emulate(self, cell: Cell, artifact: Artifact, tell: Tell) -> Result:
+        """Runs on the emulated device, or counts on this machine."""
         from edgebench.formats.format import prefixes
         from edgebench.places.emulator.by_operator import with_operator_counts
+        from edgebench.places.emulator.emulator import count_host
         from edgebench.run.devices import emulate
 
+        if self.method.mode is Mode.COUNT:
+            return count_host(artifact, on_progress=tell)
         emulated = emulate(artifact, self.device, on_progress=tell)
         if not self.method.operators or emulated.status != "ok":
             return emulated
         tell("operators")
         return with_operator_counts(emulated, artifact, self.device, prefixes)
-
-    def _count(self, cell: Cell, artifact: Artifact, tell: Tell) -> Result:
-        from edgebench.places.emulator.emulator import count_host
-
-        return count_host(artifact, on_progress=tell)
 
     def _estimate(self, cell: Cell, artifact: Artifact | None, tell: Tell) -> Result:
         from edgebench.estimate.estimator import estimate
@@ -244,7 +243,7 @@ _RECORD: Final[dict[Mode, Callable[[Engine, Cell, Any, Tell], Result]]] = {
     Mode.MEASURE: Engine._measure,
     Mode.REACH: Engine._reach,
     Mode.EMULATE: Engine._emulate,
-    Mode.COUNT: Engine._count,
+    Mode.COUNT: Engine._emulate,
     Mode.ESTIMATE: Engine._estimate,
     Mode.PRETEND: Engine._pretend,
 }
@@ -314,15 +313,13 @@ def run(
             tell("preparing")
             artifact = next(artifacts)
             result = engine.stored(stored, cell, artifact)
-            if result is None or not _has_accuracy(result, images):
+            accuracy = result.accuracy if result else None
+            judged = images is None or (accuracy is not None and accuracy.dataset_identity == images.identity)
+            if result is None or not judged:
                 result = _judged(engine, result or engine.record(cell, artifact, tell), artifact, images, tell)
                 store.append(folder, result, run=stored.run)
             done.append(result)
     return done
-
-
-def _has_accuracy(result: Result, images: Dataset | None) -> bool:
-    return images is None or (result.accuracy is not None and result.accuracy.dataset_identity == images.identity)
 
 
 def _judged(

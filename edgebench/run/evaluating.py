@@ -43,20 +43,15 @@ def dataset(reference: str, split: str | None = None, limit: int | None = None) 
             f"{reference} has no folders train and val, so all its images count; were some of them trained on?"
             " `split='val'` takes the fifth that training holds out"
         )
-    return whole.subset(limit) if limit else whole, [*notes, *_absent(whole)]
-
-
-def _absent(images: Dataset) -> list[str]:
-    """One sentence on classes of which the split has no image, where there are any."""
-    counts = np.bincount(images.labels, minlength=len(images.classes))
-    names = [name for name, count in zip(images.classes, counts, strict=True) if not count]
-    if not names:
-        return []
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return [
-        f"{images.reference} has no images of {', '.join(names[:NAMED])}{more} in its split {images.split}:"
-        " the accuracy says nothing of them"
-    ]
+    counts = np.bincount(whole.labels, minlength=len(whole.classes))
+    absent = [name for name, count in zip(whole.classes, counts, strict=True) if not count]
+    if absent:
+        more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
+        notes.append(
+            f"{whole.reference} has no images of {', '.join(absent[:NAMED])}{more} in its split {whole.split}:"
+            " the accuracy says nothing of them"
+        )
+    return whole.subset(limit) if limit else whole, notes
 
 
 def check_ready(names: Sequence[str], options: Sequence[str]) -> None:

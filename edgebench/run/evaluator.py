@@ -20,13 +20,12 @@ from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.paths import cache_folder
 from edgebench.ground.records import Accuracy, Artifact, ExportSpec, ModelSpec, Preprocessing, Status, identity
 from edgebench.measure import accuracy
-from edgebench.measure.accuracy import Classes, Confusion, Predictions
+from edgebench.measure.accuracy import Confusion, Predictions
 from edgebench.run.plan import Cell
 from edgebench.runtimes import runtime, runtime_of
 
 if TYPE_CHECKING:
     from edgebench.data import Dataset, Unreadable
-    from edgebench.formats.examples import Array
     from edgebench.machines.profiles import DeviceProfile
     from edgebench.measure.predictions import Log
     from edgebench.places.target import Target
@@ -92,14 +91,10 @@ class Place:
         if runtime(runtime_of(artifact.export.format)).system:
             form = artifact.export.format
             raise DeviceError(f"{form} files do not run on {self.device.name}: evaluate them with `device='host'`")
-        return classifiers.of_target(artifact, self.target, f"on {self.where}", self.batch, self.threads)
-
-    @property
-    def where(self) -> str:
-        """The device's name; an emulated one says that it is."""
         from edgebench.places.emulator.emulator import EmulatorTarget
 
-        return f"{self.device.name}, emulated" if isinstance(self.target, EmulatorTarget) else self.device.name
+        where = f"on {self.device.name}{', emulated' if isinstance(self.target, EmulatorTarget) else ''}"
+        return classifiers.of_target(artifact, self.target, where, self.batch, self.threads)
 
 
 @dataclass(frozen=True)
@@ -190,19 +185,15 @@ class Evaluator:
         shape = (model.channels, model.height or model.resolution, model.resolution)
         stream = batches(self.images, preprocessing, shape, classifier.batch, note, start=kept.stop, workers=READERS)
         for batch in stream:
-            classes = _classes(classifier, batch.x)
+            try:
+                classes = accuracy.top_classes(classifier.run(batch.x).reshape(len(batch.x), -1))
+            except ValueError as error:
+                raise DeviceError(f"{classifier.name}: {error}") from error
             last, before = time.monotonic(), last
             kept.add(int(batch.indices[-1]) + 1, batch.indices, classes, unreadable, last - before)
             unreadable.clear()
             self.tell(f"{doing}: {kept.stop} of {count} images")
         kept.add(count, NONE, NONE, unreadable, time.monotonic() - last)
-
-
-def _classes(classifier: Classifier, x: Array) -> Classes:
-    try:
-        return accuracy.top_classes(classifier.run(x).reshape(len(x), -1))
-    except ValueError as error:
-        raise DeviceError(f"{classifier.name}: {error}") from error
 
 
 def _given(artifact: Artifact) -> Preprocessing | None:

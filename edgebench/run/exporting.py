@@ -70,7 +70,12 @@ def prepare(
     from edgebench.formats.pipeline import export_models
 
     if weights is not None:
-        _check_weights(weights, cells)
+        if not weights.is_file():
+            raise UsageError(f"there is no weights file {weights}")
+        names = list(dict.fromkeys(cell.model.name for cell in cells if cell.model))
+        if len(names) != 1:
+            given = " and ".join(names) or "only files"
+            raise UsageError(f"`weights='{weights}'` fits one network: name one, not {given}")
     ready = {cell.file: load_artifact(cell.file) for cell in cells if cell.file is not None}
     for model, group in groupby(cells, key=lambda cell: cell.model):
         if model is None:
@@ -79,14 +84,6 @@ def prepare(
         exports = [cell.export for cell in group]
         for _, outcome in export_models(model, exports, folder, weights=weights, force=force, strict=strict):
             yield outcome
-
-
-def _check_weights(weights: Path, cells: Sequence[Cell]) -> None:
-    if not weights.is_file():
-        raise UsageError(f"there is no weights file {weights}")
-    names = list(dict.fromkeys(cell.model.name for cell in cells if cell.model))
-    if len(names) != 1:
-        raise UsageError(f"`weights='{weights}'` fits one network: name one, not {' and '.join(names) or 'only files'}")
 
 
 def check(outcomes: Sequence[Outcome]) -> None:

@@ -66,6 +66,9 @@ def inspect(path: Path) -> Inspection:
     form = form_of(path)
     delegates, share = _delegation(path, form, artifact)
     report = artifact.quantization if artifact else None
+    weights: Counter[str] = Counter()
+    for operator in found.operators:
+        weights.update(operator.weights)
     computes = Counter(operator.computes for operator in found.operators)
     return Inspection(
         path=str(path),
@@ -74,7 +77,7 @@ def inspect(path: Path) -> Inspection:
         inputs=found.inputs,
         outputs=found.outputs,
         operators=found.operators,
-        weights=_summed(found.operators),
+        weights=dict(weights.most_common()),
         computes=dict(computes),
         conversions=dict(Counter(one.kind for one in found.operators if one.computes == CONVERSION)),
         only_float=only_float(found),
@@ -94,13 +97,6 @@ def check(inspection: Inspection) -> None:
         raise ExportError(f"{inspection.path} is not int8 throughout (`strict`): {'; '.join(found)}")
     if not inspection.int8:
         raise ExportError(f"{inspection.path} computes nothing in int8 (`strict`)")
-
-
-def _summed(operators: tuple[Operator, ...]) -> dict[str, int]:
-    found: Counter[str] = Counter()
-    for operator in operators:
-        found.update(operator.weights)
-    return dict(found.most_common())
 
 
 def _delegation(path: Path, form: Format, artifact: Artifact | None) -> tuple[int | None, float | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -72,16 +73,22 @@ def export_specs(
         _demand("an image as input exists in", takers, forms)
     wanted = quantization or Quantization()
     _check_int8(wanted, forms, precisions)
+    for form, precision in product(forms, precisions):
+        known = formats.form(form).precisions
+        if precision not in known:
+            raise UsageError(f"{form} cannot be written in {precision} yet; it can in {', '.join(known)}")
+    # Without a signedness of activations where that is not a choice.
+    plain = structs.replace(wanted, activations="")
+    fitting = {form: wanted if formats.form(form).activations else plain for form in forms}
     return [
         ExportSpec(
-            format=_writable(form, precision),
+            format=form,
             precision=precision,  # type: ignore[arg-type]
             converter=converter if form in writers else "default",
             image_input=image_input and form in takers,
-            quantization=_fitting(wanted, form) if precision == "int8" else None,
+            quantization=fitting[form] if precision == "int8" else None,
         )
-        for form in forms
-        for precision in precisions
+        for form, precision in product(forms, precisions)
     ]
 
 
@@ -103,11 +110,6 @@ def _check_int8(wanted: Quantization, forms: Sequence[str], precisions: Sequence
             f"the scheme {wanted.scheme} is not calibrated, so it has no use for the images of {wanted.calibration}: "
             "leave `calibrate` out, or choose `scheme='static'`"
         )
-
-
-def _fitting(wanted: Quantization, form: str) -> Quantization:
-    """Without a signedness of activations where that is not a choice."""
-    return wanted if formats.form(form).activations else structs.replace(wanted, activations="")
 
 
 def quantization(
@@ -141,31 +143,21 @@ def quantization(
 
 def suited(cells: Iterable[Cell], device: DeviceProfile) -> list[Cell]:
     """The cells with int8's activations in the signedness that is fast on the device, where none was asked for."""
-    return [cell if device.name == "host" else _suited(cell, device.cpu.isa) for cell in cells]
-
-
-def _suited(cell: Cell, isa: str) -> Cell:
-    wanted, fast = cell.export.quantization, formats.form(cell.export.format).activations
-    if fast is None or wanted is None or wanted.activations or wanted.scheme != "static":
-        return cell
-    if fast(isa) == fast(platform.machine()):
-        return cell
-    return replace(
-        cell, export=structs.replace(cell.export, quantization=structs.replace(wanted, activations=fast(isa)))
-    )
+    found, isa = list(cells), device.cpu.isa
+    for place, cell in enumerate(found if device.name != "host" else ()):
+        wanted, fast = cell.export.quantization, formats.form(cell.export.format).activations
+        if fast is None or wanted is None or wanted.activations or wanted.scheme != "static":
+            continue
+        if fast(isa) != fast(platform.machine()):
+            chosen = structs.replace(wanted, activations=fast(isa))
+            found[place] = replace(cell, export=structs.replace(cell.export, quantization=chosen))
+    return found
 
 
 def _check(kind: str, values: Iterable[str], known: Collection[str]) -> None:
     for value in values:
         if value not in known:
             raise unknown(kind, value, known)
-
-
-def _writable(form: str, precision: str) -> str:
-    known = formats.form(form).precisions
-    if precision not in known:
-        raise UsageError(f"{form} cannot be written in {precision} yet; it can in {', '.join(known)}")
-    return form
 
 
 def is_file(name: str) -> bool:
@@ -193,8 +185,7 @@ def cells(
     """All cells in the order they will run; every name is resolved before the first cell starts.
 
     `ready` are the formats of which a file may be named instead of a network: those that are read whoever made them,
-    unless told. UsageError also for arguments that no
-    network is there to take.
+    unless told. UsageError also for arguments that no network is there to take.
     """
     if arguments.replace(weights=None) != ModelArguments() and all(map(is_file, names)):
         raise UsageError(f"{names[0]} is a ready file: width, resolution, input and the like are for networks")

@@ -17,9 +17,9 @@ Several [[sweep]] tables in one file are all run; `edgebench scale --sweep FILE`
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -38,7 +38,6 @@ from edgebench.run.plan import Cell
 from edgebench.run.resume import Address, address
 from edgebench.runtimes import runtime_of
 
-T = TypeVar("T")
 HOW = {"estimated": Mode.ESTIMATE, "emulated": Mode.EMULATE, "measured": Mode.MEASURE}
 
 
@@ -116,7 +115,7 @@ def read(path: Path) -> list[SweepCell]:
     tables: list[Any] = sweep if isinstance(sweep, list) else [sweep]
     if not all(isinstance(each, dict) and each for each in tables):
         raise UsageError(f"{path} has no [sweep]: write one with models = [...] and devices = [...]")
-    return list({cell.address: cell for each in tables for cell in _cells(_axes(each, path), path)}.values())
+    return list({cell.address: cell for each in tables for cell in _cells(each, path)}.values())
 
 
 def write(path: Path, cells: Iterable[SweepCell]) -> None:
@@ -141,21 +140,19 @@ def _table(cell: SweepCell) -> dict[str, object]:
     }
 
 
-def _axes(table: dict[str, object], path: Path) -> _Axes:
+def _cells(table: dict[str, object], path: Path) -> Iterator[SweepCell]:
     check_keys(table, _Axes.__struct_fields__, f"[sweep] of {path}")
     try:
-        return msgspec.convert(table, _Axes)
+        axes = msgspec.convert(table, _Axes)
     except msgspec.ValidationError as error:
         raise UsageError(f"{path}: {str(error).replace('$.', '')}") from error
-
-
-def _cells(axes: _Axes, path: Path) -> Iterator[SweepCell]:
     _check(axes, path)
     exports = plan.export_specs(axes.formats, axes.precisions)
     for name, device in itertools.product(axes.models, axes.devices):
+        by_default = Mode.MEASURE if profiles.load(device).reach == "local" else Mode.ESTIMATE
+        mode = HOW.get(axes.how, by_default)
         for spec in _points(name, axes):
             for export, threads in itertools.product(exports, axes.threads):
-                mode = _mode(axes.how, device)
                 yield SweepCell(
                     model=spec,
                     export=export,
@@ -172,14 +169,11 @@ def _points(name: str, axes: _Axes) -> Iterator[ModelSpec]:
         yield models.resolve(name, phi=phi)
     if axes.phis and not (axes.widths or axes.depths or axes.resolutions):
         return
+    published = (None,)
     for width, depth, resolution in itertools.product(
-        _or_published(axes.widths), _or_published(axes.depths), _or_published(axes.resolutions)
+        axes.widths or published, axes.depths or published, axes.resolutions or published
     ):
         yield models.resolve(name, width=width, depth=depth, resolution=resolution)
-
-
-def _or_published(values: Sequence[T]) -> Sequence[T | None]:
-    return values or [None]
 
 
 def _check(axes: _Axes, path: Path) -> None:
@@ -201,9 +195,3 @@ def _check(axes: _Axes, path: Path) -> None:
         for threads in axes.threads:
             if not 1 <= threads <= cores:
                 raise UsageError(f"{path}: {threads} threads on {device}: give 1 to {cores}, its cores")
-
-
-def _mode(how: str, device: str) -> Mode:
-    if how != "auto":
-        return HOW[how]
-    return Mode.MEASURE if profiles.load(device).reach == "local" else Mode.ESTIMATE

@@ -57,7 +57,11 @@ class RayWorkers:
                     return
                 [ended], _ = self._ray.wait(list(flying), num_returns=1)
                 cell = flying.pop(ended)
-                yield cell, self._record(ended, cell)
+                try:
+                    record = _decoder.decode(self._ray.get(ended))
+                except (self._ray.exceptions.RayError, msgspec.MsgspecError) as error:
+                    record = failed(cell, f"the cluster could not run it: {str(error).splitlines()[0]}")
+                yield cell, record
         finally:
             for reference in flying:
                 self._ray.cancel(reference, force=True)
@@ -74,12 +78,6 @@ class RayWorkers:
             options["resources"] = {resource: 1}
         remote = self._ray.remote(_run)
         return remote.options(**options).remote(msgspec.json.encode(cell), self._artifacts)
-
-    def _record(self, reference: Any, cell: SweepCell) -> Result:
-        try:
-            return _decoder.decode(self._ray.get(reference))
-        except (self._ray.exceptions.RayError, msgspec.MsgspecError) as error:
-            return failed(cell, f"the cluster could not run it: {str(error).splitlines()[0]}")
 
 
 def _run(cell: bytes, artifacts: str) -> bytes:

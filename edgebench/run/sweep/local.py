@@ -52,7 +52,9 @@ class LocalWorkers:
             while queue or any(worker.cell for worker in workers):
                 _hand_out(queue, workers)
                 for place, cell in _ended(workers):
-                    record = _received(workers[place])
+                    record, pipe = None, workers[place].pipe
+                    with suppress(EOFError, ConnectionResetError):  # it died without one
+                        record = _decoder.decode(pipe.recv_bytes()) if pipe.poll() else None
                     workers[place].cell = None
                     if record is None:
                         _stop(workers[place])
@@ -108,14 +110,6 @@ def _ended(workers: list[_Worker]) -> list[tuple[int, SweepCell]]:
         for place, worker in enumerate(workers)
         if worker.cell is not None and (worker.pipe in ready or worker.process.sentinel in ready)
     ]
-
-
-def _received(worker: _Worker) -> Result | None:
-    """The record that a worker sent, or None when it died without one."""
-    try:
-        return _decoder.decode(worker.pipe.recv_bytes()) if worker.pipe.poll() else None
-    except (EOFError, ConnectionResetError):
-        return None
 
 
 def _stop(worker: _Worker) -> None:
