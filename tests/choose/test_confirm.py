@@ -15,7 +15,7 @@ from edgebench.ground.errors import ExportError, Regression
 from edgebench.ground.records import QUICK, Artifact, Measurement
 from edgebench.machines.profiles import load
 from edgebench.models import resolve
-from edgebench.runtimes import FORMATS
+from edgebench.runtimes import runtime_of
 
 RPI4 = load("rpi4")
 
@@ -33,7 +33,7 @@ def emulated(artifact: Artifact, peak: int) -> Measurement:
         model=artifact.model,
         export=artifact.export,
         device="rpi4",
-        runtime=FORMATS[artifact.export.format],
+        runtime=runtime_of(artifact.export.format),
         runtime_version="2",
         provenance="emulated",
         scenario=QUICK,

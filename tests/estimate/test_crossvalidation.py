@@ -65,25 +65,20 @@ def test_a_left_out_network_s_latency_cannot_change_its_own_estimate() -> None:
     pool = next(pool for pool in pools(cells()) if pool[0].key[0] == "n100")
     name = pool[0].observations[0].network
 
-    def times(factor: float) -> list[Cell]:
-        """The pool with that network's latency times `factor`, as the one design apart from all others."""
-        told = {True: {"family": name}, False: {"family": "kept"}}
-        return [
-            Cell(
-                cell.key,
-                tuple(
-                    replace(
-                        each,
-                        latency_s=each.latency_s * (factor if each.network == name else 1),
-                        **told[each.network == name],
-                    )
-                    for each in cell.observations
-                ),
-            )
+    def cells_with(factor: float) -> list[Cell]:
+        """The pool with that latency changed, and all other networks as one family, which is left out once."""
+        changed = {
+            cell.key: [
+                replace(each, latency_s=each.latency_s * factor)
+                if each.network == name
+                else replace(each, family="kept")
+                for each in cell.observations
+            ]
             for cell in pool
-        ]
+        }
+        return [Cell(key, tuple(observations)) for key, observations in changed.items()]
 
-    honest, other = (leave_out(times(factor), "family")[pool[0].key][name] for factor in (1, 3))
+    honest, other = (leave_out(cells_with(factor), "family")[pool[0].key][name] for factor in (1, 3))
     assert honest - other == pytest.approx(math.log(3), abs=1e-6)
 
 

@@ -161,4 +161,4 @@ def test_charts_for_notebooks_need_no_file() -> None:
 def test_a_network_is_wanted_by_its_whole_name(network: str, asked: str, fits: bool) -> None:
     model = ModelSpec(name=network, family="user")
     cell = Cell(model=model.key, export="tflite-fp32", device="host", runtime="litert", threads=1)
-    assert Wanted(model=asked).fits(Key(cell, "measured")) == fits
+    assert Wanted(model=asked).fits(Key(cell, "measured", network)) == fits
