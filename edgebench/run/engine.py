@@ -250,14 +250,9 @@ _RECORD: Final[dict[Mode, Callable[[Engine, Cell, Any, Tell], Result]]] = {
 
 
 def _of_file(artifact: Artifact | None) -> dict[str, Any]:
-    """What a record says of its file."""
-    return {
-        "artifact_sha256": artifact.sha256 if artifact else None,
-        "size_bytes": artifact.size_bytes if artifact else None,
-        "parameters": artifact.parameters if artifact else None,
-        "macs": artifact.macs if artifact else None,
-        "parity": artifact.parity if artifact else None,
-    }
+    """What a record says of its file; None throughout where there is none."""
+    alike = {name: getattr(artifact, name, None) for name in ("size_bytes", "parameters", "macs", "parity")}
+    return {"artifact_sha256": artifact.sha256 if artifact else None, **alike}
 
 
 def _lacking(export: ExportSpec) -> str | None:
