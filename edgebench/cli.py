@@ -96,9 +96,11 @@ def _run() -> int:
         return INTERRUPTED
     except _Terminated:
         return TERMINATED
-    except SystemExit as error:  # click raises none here, and neither do we
+    except SystemExit as error:  # click's own is for a reader that has gone
+        if isinstance(error.__context__, BrokenPipeError):
+            return _quietly(OUTPUT_FAILED)
         return _said(error, "a network's own code called sys.exit: it must return its outputs", JobError.exit_code)
-    except BrokenPipeError:  # the reader (head, less) has gone
+    except BrokenPipeError:  # the reader (head, less) has gone when what is held is written
         return _quietly(OUTPUT_FAILED)
     except EdgebenchError as error:
         return _said(error, str(error), error.exit_code)

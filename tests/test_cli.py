@@ -295,6 +295,15 @@ def test_output_that_cannot_be_written_has_a_code_of_its_own() -> None:
     assert (closed.returncode, closed.stderr.count("\n")) == (74, 1)
 
 
+def test_a_reader_that_has_gone_is_no_fault() -> None:
+    """The pipe is closed before anything is written to it."""
+    command = [sys.executable, "-m", "edgebench.cli", "models", "--json"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child.stdout.close()
+    assert (child.stderr.read(), child.wait(timeout=60)) == ("", 74)
+    child.stderr.close()
+
+
 def test_a_fault_is_one_sentence_and_a_file(tmp_path: Path) -> None:
     script = (
         "import sys; from edgebench import cli; import edgebench.commands.networks as networks\n"
