@@ -22,6 +22,7 @@ from edgebench.choose.selection import FINALISTS
 from edgebench.choose.space import BEYOND_PRIOR, WITHIN_PRIOR
 from edgebench.estimate import footprint
 from edgebench.ground.errors import ExportError, Regression, UsageError, unknown
+from edgebench.ground.options import positive
 from edgebench.ground.paths import cache_folder
 from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import ExportSpec
@@ -70,8 +71,7 @@ def scale(
     Raises UsageError for bad input and a device without the calibration, Regression when nothing keeps the limits (it
     says what would), ExportError when no finalist could be exported.
     """
-    if finalists < 1:
-        raise UsageError(f"`finalists` is {finalists}; it must be 1 or more")
+    positive(finalists, "finalists")
     budget, profile = parse(max_latency, max_memory, max_size, min_accuracy), profiles.load(device)
     variants = _variants(format or plan.default_formats(profile)[0], precision, threads, exported=confirmed, data=data)
     on_progress(Step(0, 1, f"searching {family} for {profile.name}"))
