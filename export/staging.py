@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -72,16 +72,10 @@ def publish(staged: Path, folder: Path, names: list[str]) -> None:
 def _remove_stale(folder: Path) -> None:
     """Removes the folders of processes that were killed."""
     for left in folder.glob(f"{PREFIX}*"):
-        try:
-            lock = (left / LOCK).open("r+")
-        except OSError:  # nobody's, or of a process that is just making it
-            continue
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:  # in use
-                continue
-            shutil.rmtree(left, ignore_errors=True)
+        # One without a lock is nobody's, or of a process that is just making it; one that is locked is in use.
+        with suppress(OSError), (left / LOCK).open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left)
 
 
 def _make(folder: Path) -> list[Path]:

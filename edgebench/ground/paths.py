@@ -6,6 +6,7 @@ import fcntl
 import os
 import platform
 import stat
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,10 +24,12 @@ def cache_folder() -> Path:
 
 
 def configuration_folder() -> Path:
-    """The user's configuration folder for edgebench: below $XDG_CONFIG_HOME or ~/.config on Linux."""
+    """The user's configuration folder for edgebench: below $XDG_CONFIG_HOME or ~/.config, on a Mac if it is there."""
     from platformdirs import user_config_path
 
-    return user_config_path("edgebench", appauthor=False)
+    before = Path.home() / ".config" / "edgebench"  # where a Mac's was, too
+    kept = sys.platform == "darwin" and before.is_dir()
+    return before if kept else user_config_path("edgebench", appauthor=False)
 
 
 def write(path: Path, data: str | bytes) -> None:
