@@ -101,7 +101,7 @@ def test_the_bundle_measures_where_nothing_is_installed(phone: Path, bundle: Bun
 
 @pytest.mark.parametrize(("complaint", "sentence", "again"), [
     ("error: device unauthorized.\nThis adb server's $ADB_VENDOR_KEYS is not set", "not allowed this computer", False),
-    ("error: more than one device/emulator", "several phones are connected: name one with --connect", False),
+    ("error: more than one device/emulator", "several phones are connected: name one with `connect`", False),
     ("adb: no devices/emulators found", "is not connected, or USB debugging is off", True),
     ("error: device offline", "the connection to the phone was cut", True),
     ("something new", "the phone cannot be reached: something new", True),

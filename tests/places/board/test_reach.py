@@ -54,8 +54,8 @@ def test_what_is_asked_goes_before_what_the_file_says(
 
 
 @pytest.mark.parametrize(("device", "asked", "sentence"), [
-    (RPI4, (None, None), "rpi4 has no address: say --via ssh --connect pi@host"),
-    (RPI4, ("ssh", None), "an SSH address is missing: add --connect"),
+    (RPI4, (None, None), "rpi4 has no address: give `connect='pi@host'`"),
+    (RPI4, ("ssh", None), "an SSH address is missing: add `connect="),
     (at(via="adb", address="R5"), ("ssh", None), "an SSH address is missing"),
     (RPI4, ("shh", None), "unknown way to a device 'shh'; did you mean ssh"),
 ])  # fmt: skip
@@ -145,7 +145,7 @@ def test_without_a_bundle_the_command_that_makes_it_is_named(shell_link: Link) -
     ("error while loading: ELF load command address/offset not page-aligned", "has larger memory pages"),
     ("sh: ld-linux-aarch64.so.1: Permission denied", "mounted noexec"),
     ("FATAL: kernel too old", "its kernel is too old"),
-    ("something else", "does not start on the board: something else; name a Python there with --python"),
+    ("something else", "does not start on the board: something else; name a Python there with `python`"),
 ])  # fmt: skip
 def test_a_bundle_that_does_not_start_is_told(
     shell_link: Link, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, printed: str, sentence: str
