@@ -13,6 +13,7 @@ export/, is imported as edgebench.formats.
 
 from typing import TYPE_CHECKING
 
+from edgebench.ground import errors as errors
 from edgebench.ground.version import __version__
 
 if TYPE_CHECKING:

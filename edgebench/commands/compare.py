@@ -66,7 +66,7 @@ def ab(asked: options.Ab, *, format: Format = "table") -> None:
 def noise(asked: options.Noise) -> None:
     """Learn the slowdown that a device can tell.
 
-    A/A runs of one file show the least slowdown that is not noise; the file written serves as `fail_on`.
+    A/A runs of one file show the least slowdown that is not noise; the file written serves as --fail-on.
     """
     from edgebench.compare import thresholds
 

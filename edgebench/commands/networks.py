@@ -66,7 +66,7 @@ def inspect(asked: options.Inspect, *, json: Json = False) -> None:
 def train(asked: options.Train, *, json: Json = False) -> None:
     """Train a network on your images, from scratch or from weights.
 
-    The folder gets best.safetensors, which export and evaluate take with `weights`, checkpoints, metrics and curves.
+    The folder gets best.safetensors, which export and evaluate take with --weights, checkpoints, metrics and curves.
     """
     from edgebench.report import trained
 

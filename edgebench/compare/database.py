@@ -163,7 +163,7 @@ def run(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[An
     except duckdb.Error as error:
         reason = " ".join(str(error).split())
         raise UsageError(
-            f"the query failed: {reason}. The table is `results`: {', '.join([*_COLUMNS, *_latency('either')])}"
+            f"the query failed: {reason}. The table is results: {', '.join([*_COLUMNS, *_latency('either')])}"
         ) from error
 
 

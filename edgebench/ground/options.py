@@ -61,7 +61,8 @@ class Options:
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        bound = self.__signature__.bind(*args, **kwargs)
+        given = {name: value for name, value in kwargs.items() if (name, value) != ("on_progress", None)}
+        bound = self.__signature__.bind(*args, **given)
         bound.apply_defaults()
         vars(self).update(bound.arguments)
 

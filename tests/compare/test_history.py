@@ -161,7 +161,7 @@ def test_a_folder_with_a_quote_in_its_name(measured: Measured, stored: Stored) -
 
 @pytest.mark.parametrize("sql", ["SELEC 1", "SELECT nosuch FROM results", "SELECT 1 FROM elsewhere"])
 def test_a_wrong_query_says_what_there_is(sql: str, measured: Measured, stored: Stored) -> None:
-    with pytest.raises(UsageError, match=r"the query failed: .* The table is `results`: time, model"):
+    with pytest.raises(UsageError, match=r"the query failed: .* The table is results: time, model"):
         database.query(stored("results", measured()), sql)
 
 
