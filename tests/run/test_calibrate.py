@@ -81,7 +81,7 @@ def test_a_board_is_calibrated_from_what_is_measured_on_it_and_a_cut_run_goes_on
     monkeypatch.setattr(engine.Engine, "record", lambda *asked: ran.append(asked))
     again = calibrate(loaded, method, request)
     assert ran == []
-    assert list(map(fit.toml, again.calibrations)) == list(map(fit.toml, found.calibrations))
+    assert fit.toml(again.calibrations) == fit.toml(found.calibrations)
 
 
 def test_emulated_counts_become_constants(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ def test_this_machine_is_calibrated_like_any_other(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("device", "method", "request_", "words"),
     [
-        (HOST, Method(Mode.COUNT), Request(("tflite",), ("fp32",)), "leave --counts out"),
+        (HOST, Method(Mode.COUNT), Request(("tflite",), ("fp32",)), "leave `counts` out"),
         (RPI4, Method(Mode.ESTIMATE), Request(("tflite",), ("fp32",)), "needs figures"),
         (RPI4, Method(Mode.EMULATE), Request(("tflite",), ("fp32",), threads=(1, 4)), "counts on one thread"),
         (RPI4, Method(Mode.REACH), Request(("tflite",), ("fp32",), threads=(8,)), "8 threads on rpi4: give 1 to 4"),

@@ -167,8 +167,8 @@ def test_after_nan_the_last_good_epoch_is_there(request_for: Make, monkeypatch: 
 @pytest.mark.parametrize(
     ("loss", "clip", "message"),
     [
-        (float("nan"), 5.0, r"validation loss became nan in epoch 2: .* a smaller --clip.*epoch 1 is kept"),
-        (1e4, 0.0, r"validation loss became 10000 in epoch 2: .* or --clip 5.*epoch 1 is kept"),
+        (float("nan"), 5.0, r"validation loss became nan in epoch 2: .* a smaller `clip`.*epoch 1 is kept"),
+        (1e4, 0.0, r"validation loss became 10000 in epoch 2: .* or `clip=5`.*epoch 1 is kept"),
         (None, 5.0, r"values of conv1.weight became infinite or nan in epoch 2.*epoch 1 is kept"),
     ],
     ids=["nan", "huge", "weights"],
