@@ -26,6 +26,7 @@ from edgebench.run.engine import Engine
 from edgebench.run.exporting import prepare
 from edgebench.run.mode import Method, Mode
 from edgebench.run.plan import Cell, suited
+from edgebench.run.resume import Stored
 from edgebench.run.sweep import SweepCell, write
 from edgebench.runtimes import unavailable
 
@@ -59,7 +60,7 @@ def confirm(
     method = _method(device, emulation)
     cells = suited((Cell(model=point.model, export=point.export) for point in points), device)
     with Engine(device, method or Method(Mode.ESTIMATE), scenario) as engine:
-        artifacts = prepare(cells, folder)
+        artifacts, stored = prepare(cells, folder), resume.every([folder_of_device])
         for number, (point, cell) in enumerate(zip(points, cells, strict=True)):
 
             def tell(detail: str, number: int = number, title: str = cell.title) -> None:
@@ -73,7 +74,7 @@ def confirm(
             point = _with_file(point, artifact)
             if method is not None and _runs(engine, cell, point):
                 engine.scenario = replace(scenario, threads=point.threads)
-                point = _with_measurement(point, _once(engine, cell, artifact, folder_of_device, tell))
+                point = _with_measurement(point, _once(engine, cell, artifact, stored, folder_of_device, tell))
             yield Confirmation(point)
 
 
@@ -133,9 +134,9 @@ def _with_file(point: Point, artifact: Artifact) -> Point:
     )
 
 
-def _once(engine: Engine, cell: Cell, artifact: Artifact, folder: Path, tell: Tell) -> Result:
+def _once(engine: Engine, cell: Cell, artifact: Artifact, known: Stored, folder: Path, tell: Tell) -> Result:
     """The stored record of this very file, or a new one, appended before it is returned."""
-    stored = engine.stored(resume.every([folder]), cell, artifact)
+    stored = engine.stored(known, cell, artifact)
     if isinstance(stored, Measurement) and engine.method.mode is Mode.EMULATE:
         return timed(stored, engine.device)  # the time that its counts stand for today
     if stored is not None:
