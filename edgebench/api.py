@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.ground.errors import UsageError, warn
 from edgebench.ground.options import keywords, listed, many, positive, whole_numbers
+from edgebench.ground.paths import check_writable
 from edgebench.ground.progress import told
 from edgebench.run import options
 
@@ -121,6 +122,8 @@ def profile(asked: options.Profile) -> Results:
     )
     if asked.trace and method.mode is not mode.Mode.MEASURE:
         raise UsageError("`trace` is for times, and only operators on this machine are timed: leave it out")
+    if asked.trace:
+        check_writable(Path(asked.trace))
     images = _images(asked.data, None, asked.limit) if asked.data else None
     done = engine.run(
         cells,
@@ -224,8 +227,7 @@ def augment(asked: options.Augment) -> Path:
     path = Path(asked.preview)
     if path.suffix.lower() != ".png":
         raise UsageError(f"`preview` is {path}; the picture is a PNG, so give a name that ends in .png")
-    if not path.parent.is_dir():
-        raise UsageError(f"`preview` is {path}, and there is no folder {path.parent}: make it, or give another")
+    check_writable(path)
     columns, resolution = positive(asked.columns, "columns"), positive(asked.resolution, "resolution")
     kinds, seed = chosen(",".join(many(asked.kinds))), checked_seed(asked.seed)
     rows = preview(str(asked.data), kinds, columns=columns, resolution=resolution, seed=seed)
@@ -246,6 +248,9 @@ def scale(asked: options.Scale) -> Choice:
     from edgebench.choose.scaling import PRECISIONS
     from edgebench.run import plan
 
+    for file in (asked.sweep, asked.output and Path(asked.output) / "choice.json"):
+        if file:
+            check_writable(Path(file))
     lists = {
         "format": listed(asked.format, "format", plan.FORMATS) or None,
         "precision": listed(asked.precision, "precision", PRECISIONS),
@@ -342,6 +347,7 @@ def noise(asked: options.Noise) -> Noise:
 
     check_here(asked.device)
     thresholds.check_enough(asked.processes)
+    thresholds.check_output(asked.path)
     artifact = open_artifact(asked.model, asked.format)
     scenario = replace(thresholds.SCENARIO, processes=asked.processes, threads=positive(asked.threads, "threads"))
     tell = told(asked.on_progress, f"{artifact.model.name} {artifact.export.format}")
@@ -373,6 +379,7 @@ def report(asked: options.Report) -> Path:
     from edgebench.ground import units
     from edgebench.report.page import write_report
 
+    check_writable(Path(asked.output))
     write_report(
         str(asked.results),
         Path(asked.output),
@@ -400,6 +407,7 @@ def plot(asked: options.Plot) -> Path:
         latency_budget_s=_read(asked.latency_budget, units.seconds),
         look=asked.look,  # type: ignore[arg-type]  # checked against the known looks when it is drawn
     )
+    check_writable(Path(asked.output))
     write_plot(str(asked.results), Path(asked.output), picture, on_warning=warn)
     return Path(asked.output)
 

@@ -79,6 +79,11 @@ def warn(sentence: str) -> None:
     warnings.warn(sentence, EdgebenchWarning, stacklevel=2)
 
 
+def reason(error: OSError) -> str:
+    """Why the system refused, as a clause: "no space left on device"."""
+    return (error.strerror or type(error).__name__).lower()
+
+
 def unknown(kind: str, value: str, choices: Iterable[str]) -> UsageError:
     """Returns the error for an unknown name: the value, the nearest names first, then all choices."""
     from difflib import get_close_matches

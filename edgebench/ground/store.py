@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgebench.ground.errors import UsageError
+from edgebench.ground.errors import UsageError, reason
 from edgebench.ground.records import SCHEMA, Result
 
 _FILE_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
@@ -93,7 +93,7 @@ def read(path: Path | str, *, on_warning: Callable[[str], None] | None = None) -
             results.extend(parse(file.read_bytes(), str(file), warn))
         return results
     except OSError as error:
-        raise UsageError(f"cannot read results from {error.filename or path}: {_reason(error)}") from error
+        raise UsageError(f"cannot read results from {error.filename or path}: {reason(error)}") from error
 
 
 def parse(data: bytes, name: str, on_warning: Callable[[str], None]) -> Iterator[Result]:
@@ -152,8 +152,4 @@ def _write(descriptor: int, line: bytes) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"cannot write results to {path}: {_reason(error)}; name another folder with `results`")
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()
+    return UsageError(f"cannot write results to {path}: {reason(error)}; name another folder with `results`")

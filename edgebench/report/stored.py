@@ -18,7 +18,7 @@ from edgebench.compare.pairing import cell_of, moment
 from edgebench.compare.records import Cell
 from edgebench.compare.statistics import QUANTILE
 from edgebench.ground import store
-from edgebench.ground.errors import UsageError
+from edgebench.ground.errors import UsageError, reason
 from edgebench.ground.records import SCHEMA, Provenance, Result, Status
 
 OnWarning = Callable[[str], None]
@@ -131,7 +131,7 @@ def load(source: str, *, on_warning: OnWarning) -> Stored:
     try:
         found = Stored(contents, on_warning)
     except OSError as error:
-        raise UsageError(f"cannot read results from {source}: {(error.strerror or str(error)).lower()}") from error
+        raise UsageError(f"cannot read results from {source}: {reason(error)}") from error
     if not found.series:
         raise UsageError(f"{source} holds no results: `edgebench profile` writes them, as .jsonl files")
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgebench.ground.errors import TrainingError, UsageError
+from edgebench.ground.errors import TrainingError, UsageError, reason
 from edgebench.ground.records import ModelSpec, Preprocessing, Record
 
 
@@ -86,7 +86,7 @@ class Metrics:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise TrainingError(f"cannot write {self.path}: {(error.strerror or '').lower()}; make room") from error
+            raise TrainingError(f"cannot write {self.path}: {reason(error)}; make room") from error
 
 
 def read(path: Path) -> list[Epoch]:
@@ -97,7 +97,7 @@ def read(path: Path) -> list[Epoch]:
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
-        raise UsageError(f"cannot read the metrics {path}: {(error.strerror or '').lower()}") from error
+        raise UsageError(f"cannot read the metrics {path}: {reason(error)}") from error
     try:
         return [msgspec.json.decode(line, type=Epoch) for line in lines[:-1]]
     except msgspec.DecodeError as error:

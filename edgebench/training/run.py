@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import torch
 
 from edgebench import data as datasets
 from edgebench.data import Dataset
-from edgebench.ground.errors import TrainingError, UsageError
-from edgebench.ground.paths import alone
+from edgebench.ground.errors import TrainingError, UsageError, reason
+from edgebench.ground.paths import alone, obstacle
 from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import ModelSpec, Preprocessing
 from edgebench.models.layouts import preprocessing as preprocessing_of
@@ -98,7 +97,7 @@ class _Training:
         try:
             folder.mkdir(parents=True, exist_ok=True)  # only now: what was refused leaves nothing behind
         except OSError as error:
-            raise _cannot_write(folder, (error.strerror or type(error).__name__).lower()) from error
+            raise _cannot_write(folder, reason(error)) from error
         with alone(folder / ".lock", f"a training into {folder}"):
             return self._epochs(on_progress)
 
@@ -182,16 +181,10 @@ def _preprocessing(request: TrainingRequest) -> Preprocessing | None:
 def _check_folder(request: TrainingRequest) -> None:
     """Raises UsageError for a folder that holds a run already, unless that is resumed, or that cannot be written."""
     folder = request.folder
-    try:
-        if (folder / checkpoint.LAST).exists() and not request.resume:
-            raise UsageError(f"{folder} holds a run already: go on with `resume`, or choose another `output`")
-        nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    except OSError as error:
-        raise _cannot_write(folder, (error.strerror or type(error).__name__).lower()) from error
-    if not nearest.is_dir():
-        raise _cannot_write(folder, f"{nearest} is not a folder")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise _cannot_write(folder, "permission denied")
+    if why := obstacle(folder / checkpoint.LAST):
+        raise _cannot_write(folder, why)
+    if (folder / checkpoint.LAST).exists() and not request.resume:
+        raise UsageError(f"{folder} holds a run already: go on with `resume`, or choose another `output`")
 
 
 def _cannot_write(folder: Path, why: str) -> UsageError:
