@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench.ground.errors import UsageError, warn
-from edgebench.ground.options import keywords, listed, many, positive, whole_numbers
+from edgebench.ground.options import keywords, listed, many, positive, whole_numbers, within
 from edgebench.ground.paths import check_writable
 from edgebench.ground.progress import told
 from edgebench.run import options
@@ -228,7 +228,7 @@ def augment(asked: options.Augment) -> Path:
     if path.suffix.lower() != ".png":
         raise UsageError(f"`preview` is {path}; the picture is a PNG, so give a name that ends in .png")
     check_writable(path)
-    columns, resolution = positive(asked.columns, "columns"), positive(asked.resolution, "resolution")
+    columns, resolution = within(asked.columns, "columns", 1, 64), within(asked.resolution, "resolution", 8, 1024)
     kinds, seed = chosen(",".join(many(asked.kinds))), checked_seed(asked.seed)
     rows = preview(str(asked.data), kinds, columns=columns, resolution=resolution, seed=seed)
     output.write(path, trained.grid(rows))

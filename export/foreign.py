@@ -8,6 +8,7 @@ from pathlib import Path
 from edgebench.formats import manifest
 from edgebench.formats.format import by_suffix, every
 from edgebench.ground.errors import UsageError
+from edgebench.ground.paths import check_there
 from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, Precision, TensorSpec
 
 FAMILY = "file"
@@ -39,8 +40,7 @@ def load_artifact(path: Path) -> Artifact:
 
     Raises UsageError for a file that is not a network, is damaged, or does not take exactly one image.
     """
-    if not path.exists():
-        raise UsageError(f"there is no file {path}")
+    check_there(path)
     made = manifest.read(path)
     if made is not None:
         return made

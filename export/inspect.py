@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgebench.formats.format import Format, by_suffix, every
 from edgebench.ground.errors import UsageError
+from edgebench.ground.paths import check_there
 from edgebench.ground.records import TensorSpec
 
 INT8, FP16, FP32, CONVERSION, SHAPE = "int8", "fp16", "fp32", "conversion", "shape"
@@ -52,8 +53,7 @@ class Inspected:
 
 def form_of(path: Path) -> Format:
     """Returns a file's format by its name. Raises UsageError for one that cannot be inspected, or is not there."""
-    if not path.exists():
-        raise UsageError(f"there is no file {path}")
+    check_there(path)
     found = by_suffix(path)
     if found is None or not found.inspect or path.is_dir() != found.is_folder:
         known = ", ".join(each.suffix for each in every() if each.inspect)

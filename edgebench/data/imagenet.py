@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 
 from edgebench.data.dataset import Dataset
-from edgebench.data.folders import FileSource
+from edgebench.data.folders import FileSource, is_own_file
 from edgebench.ground.errors import UsageError
 
 CLASSES: Final = 1000
@@ -74,7 +74,7 @@ def _images(folder: Path) -> Path | None:
 
 
 def _is_image(path: Path) -> bool:
-    return bool(IMAGE.match(path.name)) and bool(path.suffix) and not path.is_symlink()
+    return bool(IMAGE.match(path.name)) and bool(path.suffix) and is_own_file(path)
 
 
 def _find(home: Path, folder: Path, names: tuple[str, ...]) -> Path | None:

@@ -79,6 +79,11 @@ def warn(sentence: str) -> None:
     warnings.warn(sentence, EdgebenchWarning, stacklevel=2)
 
 
+def printable(sentence: str) -> str:
+    """A sentence on one line: a terminal's commands, and what cannot be encoded, as Python writes them in strings."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in sentence)
+
+
 def reason(error: OSError) -> str:
     """Why the system refused, as a clause: "no space left on device"."""
     return (error.strerror or type(error).__name__).lower()

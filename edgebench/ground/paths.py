@@ -41,6 +41,22 @@ def write(path: Path, data: str | bytes) -> None:
         raise UsageError(f"cannot write {path}: {reason(error)}") from error
 
 
+def shown(name: str | Path) -> str:
+    """A file's name as text for records and messages: what of it is no UTF-8 is written as in "caf\\xe9.png"."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def check_there(path: Path) -> None:
+    """Raises UsageError unless `path` is a regular file or a folder: a pipe would be waited for."""
+    try:
+        if not path.exists():
+            raise UsageError(f"there is no file {path}")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {reason(error)}") from error
+    if not (path.is_file() or path.is_dir()):
+        raise UsageError(f"{path} is a pipe or a device, not a file: name a file")
+
+
 def check_writable(path: Path) -> None:
     """Raises UsageError for a file that `write` could not write: asked before the work whose outcome goes there."""
     why = obstacle(path) or ("it is a folder" if path.is_dir() else None)

@@ -101,10 +101,12 @@ def test_augment_writes_a_picture_with_a_row_a_kind(tmp_path: Path) -> None:
     [
         (["--seed", "99999999999999999999"], "--seed is 99999999999999999999; it must be 0 or more"),
         (["--preview", "p.txt"], "--preview is p.txt; the picture is a PNG"),
-        (["--preview", "nowhere/p.png"], "there is no folder nowhere: make it"),
+        (["--resolution", "1"], "--resolution is 1; it must be from 8 to 1024"),
+        (["--resolution", "100000"], "--resolution is 100000; it must be from 8 to 1024"),
+        (["--columns", "1000000"], "--columns is 1000000; it must be from 1 to 64"),
     ],
 )
 def test_what_augment_cannot_do_is_one_sentence(extra: list[str], message: str, tmp_path: Path) -> None:
-    done = _run("augment", "--data", SET, "--preview", str(tmp_path / "shown.png"), "--resolution", "16", *extra)
+    done = _run("augment", "--data", SET, "--preview", str(tmp_path / "shown.png"), *extra)
     assert isinstance(done.exception, UsageError)
     assert message in str(done.exception)
