@@ -17,13 +17,17 @@ PRECISIONS: dict[str, Precision] = {"float32": "fp32", "float16": "fp16", "int8"
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """Inputs, outputs, operators by the format's own names, and the elements of the constants by their dtype."""
+    """Inputs, outputs, operators by the format's own names, and the elements of the constants by their dtype.
+
+    `beside` are further files that hold a part of it.
+    """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     operators: dict[str, int]
     weights: dict[str, int]
     tool_versions: dict[str, str] = field(default_factory=dict)
+    beside: tuple[Path, ...] = ()
 
     @property
     def precision(self) -> Precision:
@@ -54,8 +58,8 @@ def load_artifact(path: Path) -> Artifact:
         model=_model(path, contents),
         export=ExportSpec(format=form.name, precision=contents.precision),
         path=str(path),
-        sha256=manifest.content_sha256(path),
-        size_bytes=manifest.size_bytes(path),
+        sha256=manifest.content_sha256(path, *contents.beside),
+        size_bytes=manifest.size_bytes(path, *contents.beside),
         inputs=contents.inputs,
         outputs=contents.outputs,
         operators=contents.operators,

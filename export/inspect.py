@@ -37,7 +37,7 @@ class Inspected:
     """A file's tensors at both ends and its operators.
 
     `int8_kinds` are the kinds that the format has an int8 form of that is worth having, None for all. `runs` counts
-    what the engine makes of the operators on this machine, where it tells.
+    what the engine makes of the operators on this machine, where it tells; `notes` says why it does not.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -45,6 +45,7 @@ class Inspected:
     operators: tuple[Operator, ...]
     int8_kinds: tuple[str, ...] | None = None
     runs: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def has_int8(self, kind: str) -> bool:
         """Whether the format has an int8 form of an operator."""

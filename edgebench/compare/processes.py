@@ -62,7 +62,7 @@ def run_on(target: Target, jobs: dict[Side, Job]) -> Callable[[Side], Sequence[f
         with closing(target.run(job)) as events:
             for event in events:
                 if isinstance(event, Raised):
-                    raise DeviceError(f"{job.runtime} raised {event.type} on {job.artifact}: {event.message}")
+                    raise DeviceError(f"{job.runtime} raised {event.type} on {job.artifact}: {event.first_line}")
                 if isinstance(event, Samples):
                     return tuple(ns / 1e9 for ns in event.ns)
         raise DeviceError(f"{job.runtime} ended without samples of {job.artifact}")

@@ -108,7 +108,7 @@ class Evaluator:
 
     def evaluate(self, artifact: Artifact) -> Evaluation:
         """Runs one file over all images. Raises DeviceError, and UsageError for another number of classes."""
-        check_classes(artifact.path, artifact.outputs[0].shape[-1], self.images)
+        check_classes(artifact.path, artifact.model.classes, self.images)
         classifier = self.place.classifier(artifact)
         preprocessing = _given(artifact)
         key = [artifact.sha256, classifier.name, preprocessing, self.images.identity]
