@@ -25,6 +25,8 @@ QuantizationScheme = Literal["static", "dynamic", "weights"]
 Calibrator = Literal["auto", "minmax", "moving", "percentile", "entropy", "mse"]
 
 Positive = Annotated[float, Meta(gt=0)]
+LONGEST_S = 1e9  # 30 years: no time of an inference
+Seconds = Annotated[float, Meta(gt=0, lt=LONGEST_S)]
 Count = Annotated[int, Meta(ge=1)]
 
 
