@@ -326,10 +326,10 @@ def ab(asked: options.Ab) -> AbReport:
     from edgebench.compare import ab, processes, thresholds
     from edgebench.places.local import LocalTarget
 
-    processes.check_here(asked.device)
+    processes.check_here(asked.device, asked.threads)
     base, new = Path(asked.base_file), Path(asked.new_file)
     limits = ab.Limits(thresholds.parse(asked.fail_on).of(asked.device), asked.time_limit_s)
-    scenario = replace(ab.SCENARIO, threads=positive(asked.threads, "threads"))
+    scenario = replace(ab.SCENARIO, threads=asked.threads)
     runner = processes.run_on(LocalTarget(), processes.jobs(base, new, asked.runtime, scenario))
     return ab.run_ab(runner, limits, names=(str(base), str(new)), on_progress=asked.on_progress)
 
@@ -345,11 +345,11 @@ def noise(asked: options.Noise) -> Noise:
     from edgebench.compare import thresholds
     from edgebench.compare.processes import check_here, open_artifact, runtime_for
 
-    check_here(asked.device)
+    check_here(asked.device, asked.threads)
     thresholds.check_enough(asked.processes)
     thresholds.check_output(asked.path)
     artifact = open_artifact(asked.model, asked.format)
-    scenario = replace(thresholds.SCENARIO, processes=asked.processes, threads=positive(asked.threads, "threads"))
+    scenario = replace(thresholds.SCENARIO, processes=asked.processes, threads=asked.threads)
     tell = told(asked.on_progress, f"{artifact.model.name} {artifact.export.format}")
     runtime = runtime_for(artifact, asked.runtime)
     return thresholds.learn_noise(artifact, runtime, scenario, asked.path, tell=tell)

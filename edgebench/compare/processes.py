@@ -11,8 +11,10 @@ from msgspec.structs import replace
 
 from edgebench.compare.ab import Side
 from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.options import positive
 from edgebench.ground.records import Artifact, ExportSpec, Scenario
 from edgebench.ground.registry import FORMATS
+from edgebench.machines.facts import check_threads
 from edgebench.places.target import Job, Raised, Samples, Target
 from edgebench.runtimes import checked, runtime_of, unavailable
 
@@ -41,13 +43,14 @@ def runtime_for(artifact: Artifact, asked: str | None) -> str:
     return found
 
 
-def check_here(device: str) -> None:
-    """Raises UsageError for a device on which nothing can be run from here."""
+def check_here(device: str, threads: int) -> None:
+    """Raises UsageError for a device on which nothing can be run from here, or not on so many threads."""
     if device != "host":
         raise UsageError(
             f"nothing can be timed on {device} from here: install edgebench on the {device} itself and run this "
             "there, where it is `device='host'`"
         )
+    check_threads(positive(threads, "threads"))
 
 
 def run_on(target: Target, jobs: dict[Side, Job]) -> Callable[[Side], Sequence[float]]:

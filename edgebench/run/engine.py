@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from msgspec.structs import replace
 
 from edgebench.ground import store
-from edgebench.ground.errors import DeviceError, JobError, MissingPackage, UsageError
+from edgebench.ground.errors import DeviceError, JobError, MissingPackage
 from edgebench.ground.paths import cache_folder
 from edgebench.ground.progress import OnProgress, Step, Tell, quiet, silent
 from edgebench.ground.records import (
@@ -34,6 +34,7 @@ from edgebench.ground.records import (
     Status,
     identity,
 )
+from edgebench.machines.facts import check_threads
 from edgebench.run import resume as resuming
 from edgebench.run.exporting import graph_of, graph_of_model, prepare
 from edgebench.run.mode import Method, Mode
@@ -79,13 +80,12 @@ class Engine:
 
     def check(self, cells: Sequence[Cell]) -> None:
         """Raises UsageError for what cannot be had of the cells by this method, before anything runs."""
-        cores, threads = os.cpu_count(), self.scenario.threads
-        if self.method.mode is Mode.MEASURE and cores and threads > cores:
-            raise UsageError(f"{threads} threads on this machine: give 1 to {cores}, its number of cores")
+        if self.method.mode is Mode.MEASURE:
+            check_threads(self.scenario.threads)
         if self.method.mode in (Mode.EMULATE, Mode.COUNT):
             from edgebench.places.emulator import emulator
 
-            emulator.check((cell.export.format for cell in cells), self.device, threads)
+            emulator.check((cell.export.format for cell in cells), self.device, self.scenario.threads)
 
     def target(self, tell: Tell = quiet) -> Target | None:
         """Where files run: None is this machine, else the connected device, or an emulated one.

@@ -14,6 +14,7 @@ from edgebench.ground.errors import TrainingError, UsageError, reason
 from edgebench.ground.paths import alone, obstacle
 from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import ModelSpec, Preprocessing
+from edgebench.machines.facts import check_threads
 from edgebench.models.layouts import preprocessing as preprocessing_of
 from edgebench.models.trained import Trained
 from edgebench.training import checkpoint
@@ -45,6 +46,7 @@ def train(request: TrainingRequest, on_progress: OnProgress = silent) -> Trainin
     random state and threads are as before afterwards. Raises UsageError for bad input, TrainingError where the loss or
     the disk fails; the last good checkpoint stays. An interrupt goes on as KeyboardInterrupt, and says what is kept.
     """
+    check_threads(request.settings.threads)
     check_installed(request.settings.augment)
     _check_folder(request)
     on_progress(Step(0, request.settings.epochs, request.spec.key, "reading images"))
