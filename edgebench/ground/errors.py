@@ -3,7 +3,8 @@
     EdgebenchError            1   base; never raised itself
     ├── Regression            1   something became worse, is over its budget, or is missing
     ├── UsageError            2   bad input: the message names the value, the choices and what to do
-    │   └── MissingPackage    2   an optional package is needed; the message is the pip command
+    │   ├── MissingPackage    2   an optional package is needed; the message is the pip command
+    │   └── NotKept          74   what was measured could not be written, though it was shown
     ├── Inconclusive          3   the data cannot carry a verdict
     └── JobError              4   the work was asked for correctly and failed
         ├── ExportError       4   a conversion failed or its file does not compute what torch computes
@@ -44,6 +45,12 @@ class MissingPackage(UsageError):
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs the package {package}: pip install 'edgebench[{extra}]'")
         self.package = package
+
+
+class NotKept(UsageError):
+    """The disk did not take a result. Whoever has measured it shows it before this ends the command."""
+
+    exit_code = 74
 
 
 class Inconclusive(EdgebenchError):

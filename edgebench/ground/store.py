@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgebench.ground.errors import UsageError, reason, warn
+from edgebench.ground.errors import NotKept, UsageError, reason, warn
 from edgebench.ground.paths import shown
 from edgebench.ground.records import SCHEMA, Estimate, Result
 from edgebench.ground.records.specs import LONGEST_S
@@ -44,7 +44,7 @@ def append(folder: Path | str, record: Result, *, run: str | None = None) -> Pat
     """Appends one record and returns its file, `folder`/<day>-<id>.jsonl; the folder is the device's, and is made.
 
     `run` names what the records of one command share, and is the file's id; without it the record's own id is.
-    Raises UsageError when the folder cannot be written to, or time and id do not make the name of a file.
+    Raises NotKept when the folder cannot be written to, UsageError when time and id do not make the name of a file.
     """
     day, name = record.time[:10], run or record.id
     if not _DAY.fullmatch(day):
@@ -62,7 +62,7 @@ def append(folder: Path | str, record: Result, *, run: str | None = None) -> Pat
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise NotKept(_unwritable(path, error)) from error
     return path
 
 
@@ -76,7 +76,7 @@ def check_writable(folder: Path | str) -> None:
         with tempfile.TemporaryFile(dir=folder):
             return
     except OSError as error:
-        raise _unwritable(Path(folder), error) from error
+        raise UsageError(_unwritable(Path(folder), error)) from error
 
 
 def read(path: Path | str, *, on_warning: Callable[[str], None] | None = None) -> list[Result]:
@@ -177,5 +177,5 @@ def _write(descriptor: int, line: bytes) -> None:
     os.fsync(descriptor)
 
 
-def _unwritable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"cannot write results to {path}: {reason(error)}; name another folder with `results`")
+def _unwritable(path: Path, error: OSError) -> str:
+    return f"cannot write results to {path}: {reason(error)}; name another folder with `results`"

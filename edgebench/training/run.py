@@ -87,11 +87,12 @@ class _Training:
         normalized = Normalize(self.preprocessing)
         self.trainer = Trainer(self.begun.network, self.frozen, settings, normalized, place)
         self.metrics = Metrics(request.folder / checkpoint.METRICS)
-        self.best, self.best_epoch = -1.0, 0
+        self.best, self.best_epoch, self.saved = -1.0, 0, 0
         if state is not None:
             self.trainer.restore(state)
             self.best, self.best_epoch = state["best"], state["best_epoch"]
-            self.metrics.cut(self.trainer.epoch)
+            self.saved = self.trainer.epoch
+            self.metrics.cut(self.saved)
 
     def run(self, on_progress: OnProgress) -> TrainingResult:
         """Every epoch that is missing."""
@@ -100,8 +101,15 @@ class _Training:
             folder.mkdir(parents=True, exist_ok=True)  # only now: what was refused leaves nothing behind
         except OSError as error:
             raise _cannot_write(folder, reason(error)) from error
-        with alone(folder / ".lock", f"a training into {folder}"):
-            return self._epochs(on_progress)
+        try:
+            with alone(folder / ".lock", f"a training into {folder}"):
+                return self._epochs(on_progress)
+        except KeyboardInterrupt as interrupt:
+            interrupt.args = (self._kept(),)  # the one who interrupted wants to know what is left
+            raise
+        finally:
+            if not any(folder.iterdir()):
+                folder.rmdir()
 
     def _epochs(self, on_progress: OnProgress) -> TrainingResult:
         folder, epochs = self.request.folder, self.request.settings.epochs
@@ -114,17 +122,14 @@ class _Training:
             try:
                 row = self.trainer.run_epoch(self.train, self.val, self.augmentation, tell)
             except TrainingError as error:
-                raise TrainingError(f"{error}; {self._kept()}") from error
-            except KeyboardInterrupt as interrupt:
-                advice = "; go on with `resume`" if self.metrics.rows else ""
-                interrupt.args = (self._kept() + advice,)  # the one who interrupted wants to know what is left
-                raise
+                raise TrainingError(f"{error}; {self._kept(resumable=False)}") from error
             if row.val_accuracy > self.best:  # of equals the first is kept
                 self.best, self.best_epoch = row.val_accuracy, self.trainer.epoch
                 checkpoint.save_weights(folder / checkpoint.BEST, self.trainer.values(), self._trained())
             self.metrics.append(row)
             state = {**self.trainer.state(), "best": self.best, "best_epoch": self.best_epoch}
             checkpoint.write(folder, self.request.spec, self.request.settings, self._data, state)
+            self.saved = self.trainer.epoch
         return self._result()
 
     def _trained(self) -> Trained:
@@ -139,10 +144,11 @@ class _Training:
             seed=request.settings.seed,
         )
 
-    def _kept(self) -> str:
-        if not self.metrics.rows:
-            return "there was no finished epoch to keep"
-        return f"epoch {self.metrics.rows[-1].epoch} is kept in {self.request.folder / checkpoint.LAST}"
+    def _kept(self, *, resumable: bool = True) -> str:
+        if not self.saved:
+            return "there was no finished epoch to keep" + (": run the same command again" if resumable else "")
+        kept = f"epoch {self.saved} is kept in {self.request.folder / checkpoint.LAST}"
+        return f"{kept}; go on with `resume`" if resumable else kept
 
     def _result(self) -> TrainingResult:
         request, train, val = self.request, self.train, self.val

@@ -44,6 +44,26 @@ def test_freezing_what_was_never_trained_is_warned_of(tmp_path: Path) -> None:
     assert done.exit_code == 0 and "--freeze all-but-head without --weights keeps initial values" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        ("edgebench.training.trainer.Trainer._step", "interrupted; there was no finished epoch to keep: run the same"),
+        ("edgebench.training.run.start", "interrupted; no epoch was begun: run the same command again"),
+    ],
+)
+def test_an_interrupt_before_the_first_epoch_ends_says_so(
+    place: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, interrupted)
+    done = _run("train", *SMALL, "-o", str(tmp_path / "run"))
+    assert done.exit_code == 130
+    assert sentence in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_interrupt_says_which_epoch_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from edgebench.training.trainer import Trainer
 
