@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
-from pathlib import Path
+from functools import cache
+from random import Random
 
 import click
-from hypothesis import strategies as st
 
 from edgebench.cli import COMMANDS, app
 
@@ -65,71 +64,59 @@ JUNK = (b"-1", b"0", b"nan", b"inf", b"1e308", b"null", b"[]", b"{}", b'""', b'"
         b'"\xff"', b"true", b'"caf\xc3\xa9"', b"2.5", b"\n", b"=", b",")  # fmt: skip
 
 
-@st.composite
-def damaged(draw: st.DrawFn, content: bytes) -> bytes:
-    """`content` with some values replaced, bytes flipped, or an end missing; as it is in every fourth draw."""
-    how = draw(st.sampled_from(("same", "values", "bytes", "cut")))
+def damaged(chance: Random, content: bytes) -> bytes:
+    """`content` with some values replaced, bytes flipped, or an end missing."""
+    how = chance.choice(("values", "values", "bytes", "cut"))
     if how == "values" and (found := list(VALUE.finditer(content))):
-        for match in draw(st.lists(st.sampled_from(found), max_size=3)):
-            content = content[: match.start()] + draw(st.sampled_from(JUNK)) + content[match.end() :]
-    elif how == "bytes" and content:
-        changed = bytearray(content)
-        for place in draw(st.lists(st.integers(0, len(content) - 1), max_size=6)):
-            changed[place] = draw(st.integers(0, 255))
-        content = bytes(changed)
-    elif how == "cut":
-        content = content[: draw(st.integers(0, len(content)))]
-    return content
+        for match in sorted(
+            chance.sample(found, min(len(found), chance.randint(1, 3))), key=lambda each: -each.start()
+        ):
+            content = content[: match.start()] + chance.choice(JUNK) + content[match.end() :]
+        return content
+    if how == "cut":
+        return content[: chance.randint(0, len(content))]
+    changed = bytearray(content)
+    for _ in range(chance.randint(1, 6)):
+        changed[chance.randrange(len(changed))] = chance.randrange(256)
+    return bytes(changed)
 
 
-def commands() -> dict[tuple[str, ...], click.Command]:
-    """Every command by its words; a group's by two."""
+@cache
+def commands() -> list[tuple[tuple[str, ...], click.Command]]:
+    """Every command with its words; a group's has two."""
     found: dict[tuple[str, ...], click.Command] = {}
     context = click.Context(app)
     for name in COMMANDS:
         command = app.get_command(context, name)
         if isinstance(command, click.Group):
-            found |= {
-                (name, each): held for each, held in command.commands.items() if each in ("show", "list", "calibrate")
-            }
+            own = ("show", "list", "calibrate")  # the others connect, or download
+            found |= {(name, each): held for each, held in command.commands.items() if each in own}
         elif command is not None:
             found[(name,)] = command
-    return found
+    return list(found.items())
 
 
-@st.composite
-def arguments(draw: st.DrawFn) -> list[str]:
+def arguments(chance: Random) -> list[str]:
     """A command with some of its options, usual and odd."""
-    words, command = draw(st.sampled_from(sorted(commands().items(), key=lambda item: item[0])))
+    words, command = chance.choice(commands())
     given: list[str] = []
     for option in command.params:
-        if option.name in LEFT_OUT or option.name is None:
+        if option.name is None or option.name in LEFT_OUT:
             continue
         if isinstance(option, click.Argument):
-            given += draw(
-                st.lists(_value(option.name), max_size=3 if option.nargs == -1 else 1, min_size=option.nargs == 1)
-            )
-        elif option.required or draw(st.integers(0, 6)) == 0:
+            count = chance.randint(0, 3) if option.nargs == -1 else 1 if chance.random() < 0.97 else 0
+            given += [_value(chance, option.name) for _ in range(count)]
+        elif chance.random() < (0.97 if option.required else 0.15):
             flag = option.opts[0]
-            given += [flag] if option.is_flag else [f"{flag}={draw(_value(option.name))}"]
-    return [*words, *given, *draw(st.sampled_from(([], [], [], ["--"], ["--json"], ["--no-such"])))]
+            given += [flag] if option.is_flag else [f"{flag}={_value(chance, option.name)}"]
+    return [*words, *given, *chance.choice(([], [], [], [], ["--json"], ["--"], ["--no-such"]))]
 
 
-def _value(name: str) -> st.SearchStrategy[str]:
+def _value(chance: Random, name: str) -> str:
     if name in OUTPUTS:
-        return st.sampled_from(
-            (OUTPUTS[name], OUTPUTS[name], "net.onnx", "pipe.onnx", "folder.onnx", "/dev/null", "n" * 300)
-        )
-    usual = USUAL.get(name, NUMBERS)
-    return st.one_of(*[st.sampled_from(usual)] * 4, st.sampled_from((*ODD, *NUMBERS, *NAMES)))
-
-
-def write_folder(root: Path, seeds: dict[str, bytes], put: Callable[[str], bytes | None]) -> None:
-    """The files of a user: `seeds`, but for those for which `put` gives other bytes; links, pipes and odd names."""
-    for name, content in seeds.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if (other := put(name)) is None else other)
+        odd = (OUTPUTS[name], "net.onnx", "pipe.onnx", "folder.onnx", "/dev/null", "n" * 300)
+        return OUTPUTS[name] if chance.random() < 0.6 else chance.choice(odd)
+    return chance.choice(USUAL.get(name, NUMBERS) if chance.random() < 0.85 else (*ODD, *NUMBERS, *NAMES))
 
 
 def record(**changes: object) -> bytes:

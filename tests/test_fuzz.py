@@ -1,6 +1,7 @@
 """Hostile commands, in this process: no traceback, no hang, and no file of a user touched but the named output.
 
 In the suite a few dozen; `EDGEBENCH_FUZZ=10000 pytest -n 0 -s tests/test_fuzz.py` runs that many and prints figures.
+Every input has a number, from which it is made: `EDGEBENCH_FUZZ_FROM` is the first.
 What a command would wait for long after its input was read is left out here: measuring, converting, training and
 connecting fail at once instead, which is itself something that commands have to report.
 """
@@ -17,19 +18,20 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from random import Random
 from types import FrameType
 from typing import NoReturn
 
 import hostile
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from edgebench import cli
 from edgebench.ground.errors import DeviceError, ExportError, TrainingError
 
-COUNT = int(os.environ.get("EDGEBENCH_FUZZ", "60"))
+COUNT, FIRST = (
+    int(os.environ.get(name, usual)) for name, usual in (("EDGEBENCH_FUZZ", "60"), ("EDGEBENCH_FUZZ_FROM", "0"))
+)
 LONGEST_S = 60
 FINE = {0, 1, 2, 3, 4, 74}
 NETS = b"from torch import nn\ndef make(hidden=4):\n    return nn.Sequential(nn.Flatten(), nn.Linear(768, 5))\n"
@@ -161,60 +163,52 @@ def _allowed(arguments: list[str]) -> tuple[str, ...]:
     return (*filter(None, named), *own)
 
 
-TOLD: Counter[str] = Counter()
-FAULTS: list[tuple[list[str], list[str], str]] = []
-
-
-@settings(
-    max_examples=COUNT,
-    deadline=None,
-    derandomize="EDGEBENCH_FUZZ" not in os.environ,
-    database=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-@given(data=st.data())
-def test_every_command_ends_in_a_sentence(
-    data: st.DataObject, seeds: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    arguments = data.draw(hostile.arguments())
-    names = sorted(seeds)
-    mentioned = [
-        each
-        for each in names
-        if any(part and part in each for word in arguments for part in (word.rpartition("=")[2],))
-    ]
-    broken = set(data.draw(st.lists(st.sampled_from(mentioned or names), max_size=3)))
-    root = tmp_path_factory.mktemp("fuzz") / "deep" / "er"
-    hostile.write_folder(root, seeds, lambda name: data.draw(hostile.damaged(seeds[name])) if name in broken else None)
+def _folder(root: Path, seeds: dict[str, bytes], chance: Random, words: list[str]) -> list[str]:
+    """Writes a user's folder with some files damaged, mostly those that a command names; returns which."""
+    mentioned = [name for name in seeds if any(word in name for word in words)]
+    broken = [chance.choice(mentioned or list(seeds)) for _ in range(chance.choice((0, 1, 1, 2)))]
+    for name, content in seeds.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(hostile.damaged(chance, content) if name in broken else content)
     os.mkfifo(root / "pipe.onnx")
     (root / "folder.onnx").mkdir()
     (root / "link.onnx").symlink_to("nowhere")
-    here, before = Path.cwd(), _snapshot(root.parents[1])
-    os.chdir(root)
-    began = time.monotonic()
-    try:
+    return broken
+
+
+def _faults(number: int, seeds: dict[str, bytes], home: Path, told: Counter[str]) -> Iterator[str]:
+    """Runs one input; yields what is wrong with how it ended."""
+    chance = Random(number)
+    arguments = hostile.arguments(chance)
+    root = home / "deep" / "er"
+    broken = _folder(root, seeds, chance, [each for word in arguments if (each := word.rpartition("=")[2])])
+    before, began = _snapshot(home), time.monotonic()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
         code, said = _run(arguments)
-    finally:
-        os.chdir(here)
-    TOLD["inputs"] += 1
-    TOLD[f"exit {code}"] += 1
-    TOLD["longest s"] = max(TOLD["longest s"], round(time.monotonic() - began))
+    told.update({"inputs": 1, f"exit {code}": 1})
+    told["longest s"] = max(told["longest s"], round(time.monotonic() - began))
+    where = f"{number}: {arguments} with {broken} damaged"
     if code not in FINE or "Traceback" in said:
-        FAULTS.append((arguments, sorted(broken), said))
-    after = _snapshot(root.parents[1])
-    allowed = tuple(f"deep/er/{each}" for each in _allowed(arguments))
+        yield f"{where}: {said.strip()[-800:]}"
+    after = _snapshot(home)
     touched = [
         name for name in {**before, **after} if (name in before, before.get(name)) != (name in after, after.get(name))
     ]
+    allowed = tuple(f"deep/er/{each}" for each in _allowed(arguments))
     if stray := [name for name in touched if not name.startswith(allowed)]:
-        FAULTS.append((arguments, sorted(broken), f"touched {stray}"))
-    shutil.rmtree(root.parents[1])
+        yield f"{where}: touched {stray}"
 
 
-def test_figures() -> None:
-    """Last, so that all faults are told and not the first alone; `-s` shows the figures."""
-    print(dict(sorted(TOLD.items())))
-    for arguments, broken, said in FAULTS:
-        print(f"{arguments} with {broken} damaged: {said.strip()[-800:]}")
-    assert TOLD["inputs"] >= COUNT and not FAULTS
+def test_every_command_ends_in_a_sentence(seeds: dict[str, bytes], tmp_path: Path) -> None:
+    told, faults = Counter[str](), []
+    for number in range(FIRST, FIRST + COUNT):
+        for fault in _faults(number, seeds, tmp_path / "home", told):
+            faults.append(fault)
+            print(fault, flush=True)
+        shutil.rmtree(tmp_path / "home")
+        if number % 500 == 499:
+            print(dict(sorted(told.items())), flush=True)
+    print(dict(sorted(told.items())))
+    assert not faults
