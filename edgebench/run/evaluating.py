@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,10 +10,12 @@ import numpy as np
 from edgebench.ground.errors import DeviceError, JobError, UsageError
 from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import Artifact
+from edgebench.models.given import NOTHING, Given
 from edgebench.run import mode
 from edgebench.run.engine import Engine, scenario
 from edgebench.run.evaluator import BATCH, Evaluation, Evaluator, Place, check_all_classes
 from edgebench.run.mode import Method, Mode
+from edgebench.run.network import Model, named
 from edgebench.run.plan import Cell, is_file, suited
 from edgebench.runtimes import runtime_of
 
@@ -54,9 +55,10 @@ def dataset(reference: str, split: str | None = None, limit: int | None = None) 
     return whole.subset(limit) if limit else whole, notes
 
 
-def check_ready(names: Sequence[str], options: Sequence[str]) -> None:
-    """Raises UsageError where all `names` are ready files and there are `options` of how to export a network."""
-    if options and all(map(is_file, names)):
+def check_ready(models: Sequence[Model], options: Sequence[str]) -> None:
+    """Raises UsageError where all `models` are ready files and there are `options` of how to export a network."""
+    names = [named(model) for model in models]
+    if options and all(name and is_file(name) for name in names):
         raise UsageError(
             f"{names[0]} is a ready file and stays what it was exported as: {', '.join(options)} would do nothing;"
             " leave it out, or give a network"
@@ -82,7 +84,7 @@ def run(
     device: DeviceProfile,
     *,
     method: Method,
-    weights: Path | None = None,
+    given: Given = NOTHING,
     batch: int = BATCH,
     threads: int = 1,
     on_progress: OnProgress = silent,
@@ -95,7 +97,7 @@ def run(
     cells = suited(cells, device)
     check_all_classes(cells, images)
     done: list[Evaluation] = []
-    with Engine(device, method, scenario(threads=threads), weights) as engine:
+    with Engine(device, method, scenario(threads=threads), given) as engine:
         target = engine.target(lambda doing: on_progress(Step(0, len(cells), device.name, doing)))
         artifacts = engine.files(cells)
         for number, cell in enumerate(cells):
@@ -104,7 +106,7 @@ def run(
                 on_progress(Step(number, len(cells), title, detail))
 
             tell("preparing")
-            evaluator = Evaluator(images, Place(device, target, batch, threads), weights, tell)
+            evaluator = Evaluator(images, Place(device, target, batch, threads), given, tell)
             done.append(_attempt(evaluator, cell, next(artifacts)))
     return done
 

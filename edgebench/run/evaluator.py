@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -21,6 +20,7 @@ from edgebench.ground.paths import cache_folder
 from edgebench.ground.records import Accuracy, Artifact, ExportSpec, ModelSpec, Preprocessing, Status, identity
 from edgebench.measure import accuracy
 from edgebench.measure.accuracy import Confusion, Predictions
+from edgebench.models.given import Given
 from edgebench.run.plan import Cell
 from edgebench.runtimes import runtime, runtime_of
 
@@ -103,7 +103,7 @@ class Evaluator:
 
     images: Dataset
     place: Place
-    weights: Path | None
+    given: Given
     tell: Callable[[str], None]
 
     def evaluate(self, artifact: Artifact) -> Evaluation:
@@ -137,17 +137,18 @@ class Evaluator:
         """Torch's predictions in float32; where there is no network to ask, None and the reason."""
         from edgebench.formats.manifest import content_sha256
 
-        given = content_sha256(self.weights) if self.weights else None
+        given = content_sha256(self.given.weights) if self.given.weights else None
         if artifact.model.family == "file":
             return None, ["not compared with torch: the network of a ready file is not known"]
+        if artifact.model.digest and not self.given.has(artifact.model):
+            return None, ["not compared with torch: give the module that the file was made of, not the file"]
         if artifact.weights_sha256 != given:
-            return None, ["not compared with torch: give the weights that the file was made from with --weights"]
+            return None, ["not compared with torch: give the weights that the file was made from with `weights`"]
         from edgebench.ground.process import one_thread
-        from edgebench.models.build import build
         from edgebench.run.classifiers import of_module
 
         with one_thread():
-            classifier = of_module(build(artifact.model, weights=self.weights), self.place.batch)
+            classifier = of_module(self.given.build(artifact.model), self.place.batch)
             # A user's code may change under its name; its file then changes too.
             made = artifact.sha256 if artifact.model.family == "user" else given
             key = [artifact.model, made, classifier.name, artifact.preprocessing, self.images.identity]
@@ -213,7 +214,7 @@ def _warnings(artifact: Artifact, classifier: Classifier, found: Predictions) ->
     if artifact.preprocessing is None:
         warnings.append("no preprocessing is known: images were resized to the input and divided by 255, no more")
     if artifact.weights_sha256 is None and artifact.model.family not in ("file", "user"):
-        warnings.append("the weights are random values: give trained ones with --weights")
+        warnings.append("the weights are random values: give trained ones with `weights`")
     if found.unreadable:
         named = ", ".join(f"{path} ({why})" for path, why in list(found.unreadable.items())[:NAMED])
         more = f", and {len(found.unreadable) - NAMED} more" if len(found.unreadable) > NAMED else ""

@@ -15,7 +15,7 @@ from edgebench.ground.errors import TrainingError, UsageError
 from edgebench.ground.paths import alone
 from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import ModelSpec, Preprocessing
-from edgebench.models.layouts import preprocessing as preprocessing_of
+from edgebench.models.given import NOTHING, Given
 from edgebench.models.trained import Trained
 from edgebench.training import checkpoint
 from edgebench.training.augment import augmentation, check_installed
@@ -28,13 +28,13 @@ from edgebench.training.trainer import Trainer, check_output, hardware
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """What is asked for: a network, the reference of a data set, how, into which folder, and from which weights."""
+    """What is asked for: a network, the reference of a data set, how, into which folder, and from what is given."""
 
     spec: ModelSpec
     data: str
     settings: Settings
     folder: Path
-    weights: Path | None = None
+    given: Given = NOTHING
     resume: bool = False
     place: str = "auto"
 
@@ -70,7 +70,9 @@ class _Training:
     def __init__(self, request: TrainingRequest, train_set: Dataset, val_set: Dataset) -> None:
         self.request = request
         settings, shape = request.settings, request.spec.input_shape
-        self.begun: Start = start(request.spec, settings, request.weights)
+        self.begun: Start = start(
+            request.spec, settings, request.given.weights, request.given.modules.get(request.spec.key)
+        )
         check_output(self.begun.network, shape, request.spec.classes)
         self.frozen = freeze(self.begun.network, settings.freeze)
         place = hardware(request.place, mixed_precision=settings.mixed_precision)
@@ -162,7 +164,7 @@ class _Training:
             replaced=self.begun.replaced,
             unreadable={**train.unreadable, **val.unreadable},
             advice=advice(
-                len(train), len(self.classes), request.settings.freeze, from_weights=request.weights is not None
+                len(train), len(self.classes), request.settings.freeze, from_weights=request.given.weights is not None
             ),
             epochs=self.metrics.rows,
         )
@@ -171,9 +173,9 @@ class _Training:
 def _preprocessing(request: TrainingRequest) -> Preprocessing | None:
     """What the weights were trained with, or the paper; None where it comes from the data."""
     wanted = request.settings.normalize
-    if wanted == "data" or (wanted == "auto" and request.weights is None):
+    if wanted == "data" or (wanted == "auto" and request.given.weights is None):
         return None
-    found = preprocessing_of(request.spec, request.weights)
+    found = request.given.preprocessing(request.spec)
     if found is None and wanted == "published":
         raise UsageError(f"`normalize='published'`: nothing is published for your own network {request.spec.name}")
     return found
