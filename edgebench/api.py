@@ -123,7 +123,7 @@ def profile(asked: options.Profile) -> Results:
     )
     if asked.trace and method.mode is not mode.Mode.MEASURE:
         raise UsageError("`trace` is for times, and only operators on this machine are timed: leave it out")
-    images = _images(asked.data, None, asked.limit) if asked.data else None
+    images = _images(asked.data, None, asked.limit, exif=asked.exif) if asked.data else None
     done = engine.run(
         cells,
         target,
@@ -160,7 +160,7 @@ def evaluate(asked: options.Evaluate) -> Evaluations:
     batch, threads = positive(asked.batch, "batch"), positive(asked.threads, "threads")
     done = evaluating.run(
         cells,
-        _images(asked.data, asked.split, asked.limit),
+        _images(asked.data, asked.split, asked.limit, exif=asked.exif),
         target,
         method=method,
         given=given,
@@ -205,7 +205,7 @@ def train(asked: options.Train) -> TrainingResult:
 
     settings = checked({name: each for name, each in asked.values().items() if name in Settings.__struct_fields__})
     network = ModelArguments.of(asked)
-    [model], given = network.taken(asked.model)
+    [model], given = network.taken(asked.model, asked)
     request = TrainingRequest(
         network.resolve(model) if isinstance(model, str) else model,
         str(asked.data),
@@ -510,11 +510,11 @@ def _read(given: str | float | None, unit: Callable[[str], float]) -> float | No
     return unit(given) if isinstance(given, str) else given
 
 
-def _images(data: str | Path, split: str | None, limit: int | None) -> Dataset:
+def _images(data: str | Path, split: str | None, limit: int | None, *, exif: bool) -> Dataset:
     """The images to judge files by; what is to be said of their choice is warned of."""
     from edgebench.run import evaluating
 
-    images, notes = evaluating.dataset(str(data), split, limit)
+    images, notes = evaluating.dataset(str(data), split, limit, exif=exif)
     for note in notes:
         warn(note)
     return images

@@ -44,14 +44,15 @@ class Network:
 
     `module` is in eval mode and takes float32 (batch, channels, height, width); `weights_sha256` is that of the
     weights file, None where the weights were initialised from a seed. `preprocessing` is how an image becomes its
-    input, where that is known. `quantization` says how it becomes int8, None where it does not; `origin` is then the
-    network whose graph, program and reference it shares.
+    input, `labels` what its outputs are called, where these are known. `quantization` says how it becomes int8, None
+    where it does not; `origin` is then the network whose graph, program and reference it shares.
     """
 
     spec: ModelSpec
     module: nn.Module
     weights_sha256: str | None = None
     preprocessing: Preprocessing | None = None
+    labels: tuple[str, ...] = ()
     quantization: Quantization | None = None
     origin: Network | None = None
     _calibrations: dict[tuple[str, int], images.Calibration] = field(default_factory=dict, repr=False)

@@ -89,9 +89,10 @@ def export_models(
     for export in exports:
         check(export)
     weights_sha256 = manifest.content_sha256(given.weights) if given.weights else None
+    said = (given.preprocessing(spec), given.labels) if made.cacheable(spec) else ()
     network = cache(lambda: _build(spec, given, weights_sha256, seed))
     for export in exports:
-        key = made.key(spec, export, weights_sha256, seed) if made.cacheable(spec) else ""
+        key = made.key(spec, export, weights_sha256, seed, *said) if made.cacheable(spec) else ""
         target = folder / file_name(spec.key, export, weights_sha256, seed)
         if readable:
             target = _readable(target, folder / file_name(spec.title, export, weights_sha256, seed), spec)
@@ -128,7 +129,8 @@ def _readable(exact: Path, short: Path, spec: ModelSpec) -> Path:
 def _build(spec: ModelSpec, given: Given, weights_sha256: str | None, seed: int) -> Network:
     from edgebench.formats.network import Network
 
-    return Network(spec, given.build(spec, seed), weights_sha256, given.preprocessing(spec))
+    module = given.build(spec, seed)
+    return Network(spec, module, weights_sha256, given.preprocessing(spec, module), given.names)
 
 
 def _attempt(

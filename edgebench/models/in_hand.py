@@ -22,6 +22,7 @@ from edgebench.models.layers import Network
 from edgebench.models.user import InputSize, parse_input
 
 _WRAPPED = ("module", "_orig_mod")  # what data-parallel wrappers and torch.compile call the network itself
+_LABELS = ("labels", "classes", "class_names", "categories", "names")
 _WRAPPERS = ("DataParallel", "DistributedDataParallel", "OptimizedModule")
 
 
@@ -121,6 +122,17 @@ def _input_of_program(module: Program) -> InputSize | None:
     shapes = [node.meta["val"].shape for node in module.program.graph.nodes if node.op == "placeholder"]
     sizes = shapes[0][1:] if len(shapes) == 1 and len(shapes[0]) == 4 else ()
     return InputSize(*sizes) if sizes and all(isinstance(size, int) for size in sizes) else None
+
+
+def labels_of(module: nn.Module | None) -> tuple[str, ...]:
+    """What a module calls its outputs, as a list of names or names by number; empty where it does not."""
+    for attribute in _LABELS:
+        found = getattr(module, attribute, None)
+        if isinstance(found, dict) and list(found) == list(range(len(found))):
+            found = list(found.values())
+        if isinstance(found, list | tuple) and found and all(isinstance(name, str) for name in found):
+            return tuple(found)
+    return ()
 
 
 def copied(found: object) -> nn.Module:

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgebench.ground.errors import UsageError, unknown
-from edgebench.ground.records import ModelSpec
+from edgebench.ground.records import CLASSES, ModelSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,10 +52,13 @@ def resolve_user(
     resolution: int | None,
     height: int | None,
     channels: int | None,
+    classes: int | None,
     options: dict[str, int | float | bool | str],
     scale: Mapping[str, float | None],
 ) -> ModelSpec:
     """Returns the spec of a user's network; its code is not touched before `build`.
+
+    `classes` need not be said: the outputs tell.
 
     Raises UsageError where the input size is missing or a scaling argument is given: only the zoo can be scaled.
     """
@@ -66,7 +69,7 @@ def resolve_user(
             )
     if resolution is None or channels is None:
         raise UsageError(f"'{name}' is your own network: say what it is fed, such as `input='3x224x224'`")
-    sizes = {"resolution": resolution, "channels": channels, "height": height}
+    sizes = {"resolution": resolution, "channels": channels, "height": height, "classes": classes}
     for what, size in sizes.items():
         if size is not None and size < 1:
             raise UsageError(f"{what} {size} is out of range: use a whole number above 0")
@@ -77,6 +80,7 @@ def resolve_user(
         resolution=resolution,
         height=None if height == resolution else height,
         channels=channels,
+        classes=CLASSES if classes is None else classes,
         options=options,
     )
 

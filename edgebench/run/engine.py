@@ -294,7 +294,7 @@ def run(
     store.check_writable(folder)
     cells = suited(cells, device)
     if images is not None:
-        check_all_classes(cells, images)
+        check_all_classes(cells, images, given)
     stored = resuming.newest(folder) if resume else Stored()
     done: list[Result] = []
     with engine:

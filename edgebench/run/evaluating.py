@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from edgebench.machines.profiles import DeviceProfile
 
 
-def dataset(reference: str, split: str | None = None, limit: int | None = None) -> tuple[Dataset, list[str]]:
+def dataset(
+    reference: str, split: str | None = None, limit: int | None = None, *, exif: bool = False
+) -> tuple[Dataset, list[str]]:
     """Returns the images to evaluate on, and what is to be said of the choice.
 
     The split is `val`, or where a set has none of its own: `test`, or all of the folder. `limit` keeps so many, every
-    class in its share. Raises UsageError as data.load does, and for a limit below one.
+    class in its share. `exif` is whether orientations are obeyed. Raises UsageError as data.load does, and for a limit
+    below one.
     """
     from edgebench.data import load, splits
 
@@ -52,7 +55,24 @@ def dataset(reference: str, split: str | None = None, limit: int | None = None) 
             f"{whole.reference} has no images of {', '.join(absent[:NAMED])}{more} in its split {whole.split}:"
             " the accuracy says nothing of them"
         )
-    return whole.subset(limit) if limit else whole, notes
+    found = whole.subset(limit) if limit else whole
+    return found, [*notes, *remarks(found, exif=exif)]
+
+
+def remarks(images: Dataset, *, exif: bool) -> Iterator[str]:
+    """What is to be said of files that are no images, and of images that would be turned."""
+    from edgebench.data.folders import shown_endings
+
+    if images.left_out:
+        yield (
+            f"{sum(images.left_out.values())} files of {images.reference} are left out, since they are no images that"
+            f" are read: {shown_endings(images.left_out)}"
+        )
+    if not exif and (count := images.turned):
+        yield (
+            f"{count} of {len(images)} images carry an EXIF orientation, which published pipelines do not apply: `exif`"
+            " turns them"
+        )
 
 
 def check_ready(models: Sequence[Model], options: Sequence[str]) -> None:
@@ -95,7 +115,7 @@ def run(
     not the data set's, before anything runs where that is known.
     """
     cells = suited(cells, device)
-    check_all_classes(cells, images)
+    check_all_classes(cells, images, given)
     done: list[Evaluation] = []
     with Engine(device, method, scenario(threads=threads), given) as engine:
         target = engine.target(lambda doing: on_progress(Step(0, len(cells), device.name, doing)))

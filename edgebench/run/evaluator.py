@@ -21,6 +21,8 @@ from edgebench.ground.records import Accuracy, Artifact, ExportSpec, ModelSpec, 
 from edgebench.measure import accuracy
 from edgebench.measure.accuracy import Confusion, Predictions
 from edgebench.models.given import Given
+from edgebench.models.preparation import HOW
+from edgebench.run import classes
 from edgebench.run.plan import Cell
 from edgebench.runtimes import runtime, runtime_of
 
@@ -57,20 +59,14 @@ class Evaluation:
     error: str | None = None
 
 
-def check_classes(name: str, classes: int | None, images: Dataset) -> None:
-    """Raises UsageError where a network cannot be right about the data set, since it has other classes."""
-    if classes != len(images.classes):
-        raise UsageError(
-            f"{name} has {classes} classes and {images.name} has {len(images.classes)}: give a network with as many"
-            " (`classes`), or the data that it was trained on"
-        )
+def check_all_classes(cells: Sequence[Cell], images: Dataset, given: Given) -> None:
+    """Raises UsageError for a network of the zoo that cannot be right about the data set, before anything runs.
 
-
-def check_all_classes(cells: Sequence[Cell], images: Dataset) -> None:
-    """Raises UsageError for a network among the cells that has other classes; a ready file is known when it is read."""
+    Others are matched when their file is there.
+    """
     for cell in cells:
-        if cell.model is not None:
-            check_classes(cell.title, cell.model.classes, images)
+        if cell.model is not None and cell.model.is_scaled:
+            classes.match(cell.title, cell.model.classes, given.names, images)
 
 
 @dataclass(frozen=True)
@@ -107,8 +103,12 @@ class Evaluator:
     tell: Callable[[str], None]
 
     def evaluate(self, artifact: Artifact) -> Evaluation:
-        """Runs one file over all images. Raises DeviceError, and UsageError for another number of classes."""
-        check_classes(artifact.path, artifact.outputs[0].shape[-1], self.images)
+        """Runs one file over all images. Raises DeviceError, and UsageError where its outputs are not the classes."""
+        labels = self.given.labels or artifact.labels
+        matched = classes.match(artifact.path, artifact.outputs[0].shape[-1], labels, self.images)
+        right = matched.outputs[self.images.labels]
+        said = self.given.preparation.over(artifact.preprocessing, artifact.model)
+        artifact = msgspec.structs.replace(artifact, preprocessing=said)
         classifier = self.place.classifier(artifact)
         preprocessing = _given(artifact)
         key = [artifact.sha256, classifier.name, preprocessing, self.images.identity]
@@ -123,14 +123,14 @@ class Evaluator:
             runtime=runtime_of(artifact.export.format),
             accuracy=accuracy.score(
                 found,
-                self.images.labels,
+                right,
                 dataset=f"{self.images.reference}, {self.images.split}",
                 dataset_identity=self.images.identity,
                 reference=reference,
             ),
-            confusions=accuracy.confusions(found, self.images.labels, self.images.classes),
+            confusions=accuracy.confusions(found, right, matched.names),
             unreadable=found.unreadable,
-            warnings=(*_warnings(artifact, classifier, found), *why_not),
+            warnings=(*_warnings(artifact, classifier, found), *matched.warnings, *why_not),
         )
 
     def _reference(self, artifact: Artifact) -> tuple[Predictions | None, list[str]]:
@@ -187,11 +187,11 @@ class Evaluator:
         stream = batches(self.images, preprocessing, shape, classifier.batch, note, start=kept.stop, workers=READERS)
         for batch in stream:
             try:
-                classes = accuracy.top_classes(classifier.run(batch.x).reshape(len(batch.x), -1))
+                best = accuracy.top_classes(classifier.run(batch.x).reshape(len(batch.x), -1))
             except ValueError as error:
                 raise DeviceError(f"{classifier.name}: {error}") from error
             last, before = time.monotonic(), last
-            kept.add(int(batch.indices[-1]) + 1, batch.indices, classes, unreadable, last - before)
+            kept.add(int(batch.indices[-1]) + 1, batch.indices, best, unreadable, last - before)
             unreadable.clear()
             self.tell(f"{doing}: {kept.stop} of {count} images")
         kept.add(count, NONE, NONE, unreadable, time.monotonic() - last)
@@ -212,7 +212,9 @@ def _warnings(artifact: Artifact, classifier: Classifier, found: Predictions) ->
     if classifier.instead:
         warnings.append(f"{classifier.instead}: this file was run by edgebench's evaluator")
     if artifact.preprocessing is None:
-        warnings.append("no preprocessing is known: images were resized to the input and divided by 255, no more")
+        warnings.append(
+            f"no preprocessing is known: images were resized to the input and divided by 255, no more; {HOW}"
+        )
     if artifact.weights_sha256 is None and artifact.model.family not in ("file", "user"):
         warnings.append("the weights are random values: give trained ones with `weights`")
     if found.unreadable:

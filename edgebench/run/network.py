@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, Self
 
 from edgebench.ground.errors import UsageError, warn
 from edgebench.ground.options import Flag, Options, many
+from edgebench.run.preparing import Images
 
 if TYPE_CHECKING:
     from torch import nn
@@ -99,8 +100,8 @@ class ModelArguments(Network, kw_only=True):
         """The file of the weights."""
         return None if self.weights is None else Path(self.weights)
 
-    def taken(self, models: Wanted) -> "tuple[list[str | ModelSpec], Given]":
-        """Names of networks and files, and specs of networks in hand; with what is given of them.
+    def taken(self, models: Wanted, images: Images | None = None) -> "tuple[list[str | ModelSpec], Given]":
+        """Names of networks and files, and specs of networks in hand; with what is given of them, and said of images.
 
         Raises UsageError for what is none of these, and for two modules that nothing tells apart.
         """
@@ -118,7 +119,8 @@ class ModelArguments(Network, kw_only=True):
                 raise UsageError(f"two of the modules are a {spec.title} with the same layers: give one at a time")
             modules[spec.key] = module
             found.append(spec)
-        return found, Given(weights=self.file, modules=modules)
+        images = images or Images()
+        return found, Given(self.file, modules, images.preparation, images.names)
 
     def _of_module(self, model: object) -> "tuple[ModelSpec, nn.Module]":
         from msgspec.structs import replace

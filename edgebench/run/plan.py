@@ -230,7 +230,7 @@ def asked(
         ),
     )
     network = ModelArguments.of(files)
-    names, given = network.taken(models)
+    names, given = network.taken(models, files)
     return cells(names, network, specs, ready=ready), given
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import torch
+from torch import nn
 
 from edgebench import data as datasets
 from edgebench.data import Dataset
@@ -16,10 +17,11 @@ from edgebench.ground.paths import alone
 from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import ModelSpec, Preprocessing
 from edgebench.models.given import NOTHING, Given
+from edgebench.models.preparation import of_module, plain
 from edgebench.models.trained import Trained
 from edgebench.training import checkpoint
 from edgebench.training.augment import augmentation, check_installed
-from edgebench.training.images import Images, Normalize, from_data, kept_shape, whole_image
+from edgebench.training.images import Images, Normalize, from_data, kept_shape
 from edgebench.training.records import Metrics, TrainingResult
 from edgebench.training.settings import Settings
 from edgebench.training.start import Start, advice, freeze, start
@@ -79,10 +81,13 @@ class _Training:
         self._data = f"{train_set.identity} {val_set.identity}"
         state = checkpoint.read(request.folder, request.spec, settings, self._data) if request.resume else None
         self.classes = train_set.classes
-        chosen, whole = _preprocessing(request), whole_image(request.spec)
-        seen = msgspec.structs.replace(whole, interpolation=(chosen or whole).interpolation)
+        known, whole = _preprocessing(request, self.begun.network), plain(request.spec)
+        prepared = known or request.given.preparation.over(whole, request.spec) or whole
+        # Augmentation crops: a training image has no margin, and is normalised after it.
+        seen = msgspec.structs.replace(prepared, resize=whole.resize, mean=whole.mean, std=whole.std)
+        train_set = train_set.prepared(seen)
         self.train = Images(train_set, seen, kept_shape(train_set, shape[1:]))
-        self.preprocessing = chosen or from_data(whole, self.train.sample())
+        self.preprocessing = known or from_data(prepared, self.train.sample())
         self.val = Images(val_set, self.preprocessing, shape[1:])
         self.augmentation = augmentation(settings.augment, (shape[2], shape[3]), self.train.sample())
         normalized = Normalize(self.preprocessing)
@@ -170,12 +175,17 @@ class _Training:
         )
 
 
-def _preprocessing(request: TrainingRequest) -> Preprocessing | None:
-    """What the weights were trained with, or the paper; None where it comes from the data."""
-    wanted = request.settings.normalize
-    if wanted == "data" or (wanted == "auto" and request.given.weights is None):
+def _preprocessing(request: TrainingRequest, network: nn.Module) -> Preprocessing | None:
+    """What was said, what the weights or the module were trained with, or the paper; None for mean and deviation of the
+    data."""
+    wanted, given = request.settings.normalize, request.given
+    said = given.preparation.tells_mean
+    if said and wanted == "data":
+        raise UsageError("`normalize='data'` takes mean and deviation from the images: leave it, or what you said, out")
+    of_weights = said or given.weights is not None or of_module(network, request.spec) is not None
+    if wanted == "data" or (wanted == "auto" and not of_weights):
         return None
-    found = request.given.preprocessing(request.spec)
+    found = given.preprocessing(request.spec, network)
     if found is None and wanted == "published":
         raise UsageError(f"`normalize='published'`: nothing is published for your own network {request.spec.name}")
     return found

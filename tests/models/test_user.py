@@ -138,7 +138,7 @@ def test_names_that_are_no_factory(name: str) -> None:
 def test_the_input_size_is_needed_and_scaling_refused() -> None:
     with pytest.raises(UsageError, match="`input='3x224x224'`"):
         models.resolve("net.py:make")
-    for argument in ("width", "depth", "phi", "classes"):
+    for argument in ("width", "depth", "phi"):
         with pytest.raises(UsageError, match=f"`{argument}` means nothing"):
             models.resolve("net.py:make", resolution=8, channels=3, **{argument: 1})
     with pytest.raises(UsageError, match="height 0"):

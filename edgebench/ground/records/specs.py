@@ -15,6 +15,7 @@ from msgspec import Meta
 from edgebench.ground.registry import DEFAULT_FORMAT, FORMATS
 
 SCHEMA = 1
+CLASSES = 1000  # ImageNet's: of a network whose number of classes was not said
 
 Format = str  # one of registry.FORMATS, which ExportSpec checks
 Precision = Literal["fp32", "fp16", "int8"]
@@ -79,7 +80,7 @@ class ModelSpec(Record, frozen=True, kw_only=True):
     depth: Positive = 1.0
     resolution: Count = 224
     height: Count | None = None
-    classes: Count = 1000
+    classes: Count = CLASSES
     channels: Count = 3
     options: dict[str, int | float | bool | str] = {}
     digest: str = ""
@@ -107,7 +108,7 @@ class ModelSpec(Record, frozen=True, kw_only=True):
         parts.append(f"r{self.resolution}")
         if self.height not in (None, self.resolution):
             parts.append(f"h{self.height}")
-        if self.classes != 1000 and self.is_scaled:
+        if self.classes != CLASSES and self.is_scaled:
             parts.append(f"k{self.classes}")
         if self.channels != 3:
             parts.append(f"c{self.channels}")
@@ -210,13 +211,20 @@ class TensorSpec(Record, frozen=True, kw_only=True):
 
 
 class Preprocessing(Record, frozen=True, kw_only=True):
-    """How an image becomes the network's input: shorter side to `resize`, centre `crop`, /255, (x - mean) / std."""
+    """How an image becomes the network's input: shorter side to `resize`, centre `crop`, /255, (x - mean) / std.
+
+    With `squash` both sides become `resize`, whatever the image's shape. `mean` and `std` are in the order of
+    `channels`. `exif` is whether an image is first turned as its EXIF orientation says.
+    """
 
     resize: int
     crop: int
     interpolation: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    channels: Literal["rgb", "bgr"] = "rgb"
+    squash: bool = False
+    exif: bool = False
 
 
 class Parity(Record, frozen=True, kw_only=True):
@@ -268,7 +276,8 @@ class QuantizationReport(Record, frozen=True, kw_only=True):
 class Artifact(Record, frozen=True, kw_only=True):
     """A checked file and all that is known of it; written beside the file as its JSON manifest.
 
-    `cache_key` addresses everything that the file was made from; it is empty where an export is never reused.
+    `labels` are the names of the outputs, in order, where they are known. `cache_key` addresses everything that the
+    file was made from; it is empty where an export is never reused.
     """
 
     schema: int = SCHEMA
@@ -280,6 +289,7 @@ class Artifact(Record, frozen=True, kw_only=True):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     preprocessing: Preprocessing | None = None
+    labels: tuple[str, ...] = ()
     parity: Parity | None = None
     quantization: QuantizationReport | None = None
     operators: dict[str, int] = {}
