@@ -70,7 +70,7 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
         inputs=conversion.inputs,
         outputs=conversion.outputs,
         preprocessing=network.preprocessing,
-        labels=_labels(network, spec.classes),
+        labels=network.names,
         parity=parity,
         quantization=conversion.quantization,
         operators=conversion.operators,
@@ -93,16 +93,6 @@ def _with_classes(network: Network, conversion: Conversion) -> ModelSpec:
     if spec.classes not in (found[-1], CLASSES):
         raise UsageError(f"`classes` is {spec.classes}, and {spec.title} has {found[-1]} outputs: leave it out")
     return msgspec.structs.replace(spec, classes=found[-1])
-
-
-def _labels(network: Network, outputs: int) -> tuple[str, ...]:
-    """The names of the outputs, or the module's own where these are as many. UsageError for another number given."""
-    from edgebench.models.in_hand import labels_of
-
-    if network.labels and len(network.labels) != outputs:
-        raise UsageError(f"{network.spec.title} has {outputs} outputs, and {len(network.labels)} `labels` are given")
-    own = labels_of(network.module)
-    return network.labels or (own if len(own) == outputs else ())
 
 
 def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:

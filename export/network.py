@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from edgebench.formats.examples import Array, example_inputs
 from edgebench.formats.quantize import images
 from edgebench.formats.quiet import Noise, quiet
-from edgebench.ground.errors import ExportError
+from edgebench.ground.errors import ExportError, UsageError
 from edgebench.ground.records import (
     ExportSpec,
     Layout,
@@ -128,6 +128,22 @@ class Network:
             return self.held_out_images, self.compute(self.held_out_images)
         inputs = example_inputs(self.spec.input_shape, self.preprocessing)
         return inputs, self.compute(inputs)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What the outputs are called: as given, or as the module says where it names as many; empty where nobody does.
+
+        Raises UsageError for another number of names than there are outputs.
+        """
+        from edgebench.models.in_hand import labels_of
+
+        if self.origin is not None:
+            return self.origin.names
+        outputs = self.reference[1].shape[-1]
+        if self.labels and len(self.labels) != outputs:
+            raise UsageError(f"{self.spec.title} has {outputs} outputs, and {len(self.labels)} `labels` are given")
+        own = labels_of(self.module)
+        return self.labels or (own if len(own) == outputs else ())
 
     def compute(self, inputs: list[Array]) -> Array:
         """Returns the module's outputs (input, 1, class). Raises ExportError when they are not one tensor each."""

@@ -89,7 +89,7 @@ def export_models(
     for export in exports:
         check(export)
     weights_sha256 = manifest.content_sha256(given.weights) if given.weights else None
-    said = (given.preprocessing(spec), given.labels) if made.cacheable(spec) else ()
+    said = (given.preprocessing(spec) if given.preparation else None, given.labels) if made.cacheable(spec) else ()
     network = cache(lambda: _build(spec, given, weights_sha256, seed))
     for export in exports:
         key = made.key(spec, export, weights_sha256, seed, *said) if made.cacheable(spec) else ""
