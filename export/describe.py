@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from edgebench.formats import cache, manifest
@@ -15,9 +16,9 @@ from edgebench.formats.native import fed, session
 from edgebench.formats.network import Conversion, Network
 from edgebench.formats.quantize.images import FEW
 from edgebench.formats.verify import Run, verify, verify_batch
-from edgebench.ground.errors import EdgebenchError, ExportError
+from edgebench.ground.errors import EdgebenchError, ExportError, UsageError
 from edgebench.ground.process import one_thread
-from edgebench.ground.records import Artifact, ExportSpec
+from edgebench.ground.records import CLASSES, Artifact, ExportSpec, ModelSpec
 from edgebench.runtimes import runtime_of
 
 
@@ -52,6 +53,7 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
                 raise
             few = f"only {network.calibration.given} images were calibrated on: give {FEW} or more, better 64"
             raise ExportError(f"{error}; {few}") from error
+    spec = _with_classes(network, conversion)
     macs: int | None = None
     warnings = network.calibration.warnings if calibrated else ()
     warnings += conversion.warnings
@@ -60,7 +62,7 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
     except EdgebenchError as error:
         warnings += (f"MACs are not counted: {error}",)
     return Artifact(
-        model=network.spec,
+        model=spec,
         export=export,
         path=str(file),
         sha256=manifest.content_sha256(file),
@@ -68,6 +70,7 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
         inputs=conversion.inputs,
         outputs=conversion.outputs,
         preprocessing=network.preprocessing,
+        labels=network.names,
         parity=parity,
         quantization=conversion.quantization,
         operators=conversion.operators,
@@ -80,6 +83,16 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
         warnings=warnings,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _with_classes(network: Network, conversion: Conversion) -> ModelSpec:
+    """The network's spec; of a user's own the number of classes is that of its outputs; UsageError for another."""
+    found, spec = conversion.outputs[0].shape, network.spec
+    if spec.is_scaled or len(found) != 2 or not found[-1]:
+        return spec
+    if spec.classes not in (found[-1], CLASSES):
+        raise UsageError(f"`classes` is {spec.classes}, and {spec.title} has {found[-1]} outputs: leave it out")
+    return msgspec.structs.replace(spec, classes=found[-1])
 
 
 def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:

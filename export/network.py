@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from edgebench.formats.examples import Array, example_inputs
 from edgebench.formats.quantize import images
 from edgebench.formats.quiet import Noise, quiet
-from edgebench.ground.errors import ExportError
+from edgebench.ground.errors import ExportError, UsageError
 from edgebench.ground.records import (
     ExportSpec,
     Layout,
@@ -44,14 +44,15 @@ class Network:
 
     `module` is in eval mode and takes float32 (batch, channels, height, width); `weights_sha256` is that of the
     weights file, None where the weights were initialised from a seed. `preprocessing` is how an image becomes its
-    input, where that is known. `quantization` says how it becomes int8, None where it does not; `origin` is then the
-    network whose graph, program and reference it shares.
+    input, `labels` what its outputs are called, where these are known. `quantization` says how it becomes int8, None
+    where it does not; `origin` is then the network whose graph, program and reference it shares.
     """
 
     spec: ModelSpec
     module: nn.Module
     weights_sha256: str | None = None
     preprocessing: Preprocessing | None = None
+    labels: tuple[str, ...] = ()
     quantization: Quantization | None = None
     origin: Network | None = None
     _calibrations: dict[tuple[str, int], images.Calibration] = field(default_factory=dict, repr=False)
@@ -127,6 +128,22 @@ class Network:
             return self.held_out_images, self.compute(self.held_out_images)
         inputs = example_inputs(self.spec.input_shape, self.preprocessing)
         return inputs, self.compute(inputs)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What the outputs are called: as given, or as the module says where it names as many; empty where nobody does.
+
+        Raises UsageError for another number of names than there are outputs.
+        """
+        from edgebench.models.in_hand import labels_of
+
+        if self.origin is not None:
+            return self.origin.names
+        outputs = self.reference[1].shape[-1]
+        if self.labels and len(self.labels) != outputs:
+            raise UsageError(f"{self.spec.title} has {outputs} outputs, and {len(self.labels)} `labels` are given")
+        own = labels_of(self.module)
+        return self.labels or (own if len(own) == outputs else ())
 
     def compute(self, inputs: list[Array]) -> Array:
         """Returns the module's outputs (input, 1, class). Raises ExportError when they are not one tensor each."""

@@ -22,6 +22,7 @@ from edgebench.formats.strict import check_int8
 from edgebench.ground.errors import EdgebenchError, ExportError, JobError
 from edgebench.ground.process import collection_paused
 from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, Quantization
+from edgebench.models.given import NOTHING, Given
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ def export_model(
     export: ExportSpec,
     folder: Path,
     *,
-    weights: Path | None = None,
+    given: Given = NOTHING,
     seed: int = 0,
     force: bool = False,
     strict: bool = False,
@@ -50,12 +51,12 @@ def export_model(
 
     An export is reused (`cached` is then True, and torch is not imported) when the file on disk is unchanged and was
     made from the same specs, weights or seed, and tool versions; `force` converts in any case. Weights are initialised
-    from `seed` where no file of `weights` is given. `strict` refuses an int8 file that is not int8 throughout.
+    from `seed` where `given` has none. `strict` refuses an int8 file that is not int8 throughout.
 
     Raises UsageError for a combination that does not exist, ExportError when the conversion fails or the written file
     does not compute what torch computes. Nothing is left behind then.
     """
-    ((_, outcome),) = export_models(spec, [export], folder, weights=weights, seed=seed, force=force, strict=strict)
+    ((_, outcome),) = export_models(spec, [export], folder, given=given, seed=seed, force=force, strict=strict)
     if isinstance(outcome, JobError):
         raise outcome
     return outcome
@@ -66,15 +67,17 @@ def export_models(
     exports: Iterable[ExportSpec],
     folder: Path,
     *,
-    weights: Path | None = None,
+    given: Given = NOTHING,
     seed: int = 0,
     force: bool = False,
     strict: bool = False,
+    readable: bool = False,
 ) -> Iterator[Outcome]:
     """Yields (export spec, Artifact or the error) for each export, as it ends; one that fails does not stop the others.
 
-    The network is built once, when the first export needs it, and its graph captured once. Raises UsageError, before
-    any work, for a combination that does not exist, and while building for weights that do not fit.
+    The network is built once, when the first export needs it, and its graph captured once. A `readable` name is without
+    the digest that tells networks of one title apart, unless another's file has that name already. Raises UsageError,
+    before any work, for a combination that does not exist, and while building for weights that do not fit.
     """
     # How int8 is made is said where the spec leaves it open, so that both are one file.
     exports = [
@@ -85,11 +88,14 @@ def export_models(
     ]
     for export in exports:
         check(export)
-    weights_sha256 = manifest.content_sha256(weights) if weights else None
-    network = cache(lambda: _build(spec, weights, weights_sha256, seed))
+    weights_sha256 = manifest.content_sha256(given.weights) if given.weights else None
+    said = (given.preprocessing(spec) if given.preparation else None, given.labels) if made.cacheable(spec) else ()
+    network = cache(lambda: _build(spec, given, weights_sha256, seed))
     for export in exports:
-        key = made.key(spec, export, weights_sha256, seed) if made.cacheable(spec) else ""
-        target = folder / file_name(spec, export, weights_sha256, seed)
+        key = made.key(spec, export, weights_sha256, seed, *said) if made.cacheable(spec) else ""
+        target = folder / file_name(spec.key, export, weights_sha256, seed)
+        if readable:
+            target = _readable(target, folder / file_name(spec.title, export, weights_sha256, seed), spec)
         found = made.find(target, key) if key and not force else None
         if found is None:
             check_replaceable(target, ours=force or manifest.is_ours(target))
@@ -104,9 +110,9 @@ def export_models(
             yield export, found
 
 
-def file_name(spec: ModelSpec, export: ExportSpec, weights_sha256: str | None = None, seed: int = 0) -> str:
-    """Returns the file's name, readable and unique to what is in it: mobilenetv2-w1-d1-r224-fp32.onnx."""
-    parts = [spec.key, export.key.removeprefix(f"{export.format}-")]
+def file_name(network: str, export: ExportSpec, weights_sha256: str | None = None, seed: int = 0) -> str:
+    """Returns the name of a network's file, which tells what is in it: mobilenetv2-w1-d1-r224-fp32.onnx."""
+    parts = [network, export.key.removeprefix(f"{export.format}-")]
     if weights_sha256:
         parts.append(weights_sha256[:8])
     elif seed:
@@ -114,12 +120,17 @@ def file_name(spec: ModelSpec, export: ExportSpec, weights_sha256: str | None = 
     return "-".join(parts) + form(export.format).suffix
 
 
-def _build(spec: ModelSpec, weights: Path | None, weights_sha256: str | None, seed: int) -> Network:
-    from edgebench.formats.network import Network
-    from edgebench.models.build import build
-    from edgebench.models.layouts import preprocessing
+def _readable(exact: Path, short: Path, spec: ModelSpec) -> Path:
+    """The short name, or the exact one where the short one is taken by a file of another network."""
+    found = manifest.read(short)
+    return exact if found is not None and found.model.key != spec.key else short
 
-    return Network(spec, build(spec, weights=weights, seed=seed), weights_sha256, preprocessing(spec, weights))
+
+def _build(spec: ModelSpec, given: Given, weights_sha256: str | None, seed: int) -> Network:
+    from edgebench.formats.network import Network
+
+    module = given.build(spec, seed)
+    return Network(spec, module, weights_sha256, given.preprocessing(spec, module), given.names)
 
 
 def _attempt(

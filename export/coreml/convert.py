@@ -8,7 +8,9 @@ the network, as its first multiplication and addition, which is exact for every 
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from edgebench.formats import calibrated
 from edgebench.formats.network import INPUT, LAYOUTS, OUTPUT, TORCH_NOISE, Conversion, Network
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.ground.errors import UsageError
@@ -77,9 +80,22 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
             package_dir=None if spec.precision == "int8" else str(path),
             skip_model_load=True,
         )
-    if spec.precision == "int8":
-        return _convert_int8(network, spec, model, path)
-    return _describe(model, network, spec)
+    conversion = (
+        _convert_int8(network, spec, model, path) if spec.precision == "int8" else _describe(model, network, spec)
+    )
+    if network.names:
+        _name_outputs(path, network.names)
+    return conversion
+
+
+def _name_outputs(path: Path, names: Sequence[str]) -> None:
+    """Writes what the outputs are called into the package's own metadata, as a JSON list under "labels"."""
+    with quiet(NOISE):
+        written = ct.models.MLModel(str(path), skip_model_load=True)
+        written.user_defined_metadata["labels"] = json.dumps(list(names), ensure_ascii=False)
+        named = path.with_name(f"named-{path.name}")
+        written.save(str(named))
+    calibrated.replace(named, path)
 
 
 def _convert_int8(network: Network, spec: ExportSpec, model: Any, path: Path) -> Conversion:
