@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
 from edgebench.formats import cache, manifest
 from edgebench.formats.examples import Array, example_pixels, normalise
 from edgebench.formats.format import form
+from edgebench.formats.inside import look
 from edgebench.formats.native import fed, session
 from edgebench.formats.network import Conversion, Network
 from edgebench.formats.quantize.images import FEW
@@ -44,7 +46,9 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
         engine = _engine(export, file, conversion)
         inputs, expected = _pixels(network) if export.image_input else network.reference
         try:
-            parity = verify(engine.run, inputs, expected, export.precision, engine.name)
+            parity = verify(engine.run, inputs, expected, export.precision, engine.name, network.exact)
+            if parity.doubt:
+                parity = replace(parity, doubt=_seen_inside(network, export, file, parity.doubt))
             if engine.batched:
                 verify_batch(engine.batched, inputs, expected, export.precision)
         except ExportError as error:
@@ -55,6 +59,8 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
     macs: int | None = None
     warnings = network.calibration.warnings if calibrated else ()
     warnings += conversion.warnings
+    if parity.doubt:
+        warnings += (f"parity: {parity.doubt}",)
     try:
         macs = count(network.graph).macs
     except EdgebenchError as error:
@@ -97,6 +103,15 @@ def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:
         delegates=one.delegates,
         delegated_share=one.delegated_share,
     )
+
+
+def _seen_inside(network: Network, export: ExportSpec, file: Path, doubt: str) -> str:
+    """`doubt`, and what the tensors inside the file say instead. Raises ExportError where they are wrong."""
+    entry = form(export.format)
+    if not entry.tensors or export.precision == "int8" or export.image_input:
+        return f"{doubt}; trained weights would tell more"
+    witness = look(entry.load("tensors")(file), network.precise, network.reference[0], export.precision)
+    return f"{doubt}; {witness}"
 
 
 def _pixels(network: Network) -> tuple[list[Array], Array]:

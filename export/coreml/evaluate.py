@@ -18,6 +18,7 @@ import torch
 
 from edgebench.formats.coreml.convert import NOISE
 from edgebench.formats.coreml.mil_operators import OPERATORS
+from edgebench.formats.inside import Inside
 from edgebench.formats.quiet import quiet
 from edgebench.ground.errors import ExportError
 
@@ -37,6 +38,12 @@ def load_package(path: Path) -> Program:
             spec, specification_version=spec.specificationVersion, file_weights_dir=model.weights_dir
         )
     return Program(program.functions[program.default_function_name])
+
+
+def inside(path: Path) -> Inside:
+    """A function that gives what every operator of a package computes for one input (1, C, H, W), in order."""
+    program = load_package(path)
+    return lambda x: list(program.activations(x).items())[1:]
 
 
 class Program:
