@@ -17,9 +17,9 @@ from edgebench.formats.native import fed, session
 from edgebench.formats.network import Conversion, Network
 from edgebench.formats.quantize.images import FEW
 from edgebench.formats.verify import Run, verify, verify_batch
-from edgebench.ground.errors import EdgebenchError, ExportError
+from edgebench.ground.errors import EdgebenchError, ExportError, Uncheckable
 from edgebench.ground.process import one_thread
-from edgebench.ground.records import Artifact, ExportSpec
+from edgebench.ground.records import Artifact, ExportSpec, Parity
 from edgebench.runtimes import runtime_of
 
 
@@ -37,30 +37,36 @@ class Engine:
     delegated_share: float | None = None
 
 
-def describe(network: Network, export: ExportSpec, file: Path, conversion: Conversion) -> Artifact:
-    """Returns the Artifact of `file`. Raises ExportError when the file does not compute what the network computes."""
+def describe(
+    network: Network, export: ExportSpec, file: Path, conversion: Conversion, *, unchecked: bool = False
+) -> Artifact:
+    """Returns the Artifact of `file`. Raises ExportError when the file does not compute what the network computes.
+
+    Where nothing on this machine can run it, that is Uncheckable; with `unchecked`, an Artifact without parity.
+    """
     from edgebench.graph.cost import count
 
     calibrated = network.quantization is not None and network.quantization.scheme == "static"
-    with one_thread():
-        engine = _engine(export, file, conversion)
-        inputs, expected = _pixels(network) if export.image_input else network.reference
-        try:
-            parity = verify(engine.run, inputs, expected, export.precision, engine.name, network.exact)
-            if parity.doubt:
-                parity = replace(parity, doubt=_seen_inside(network, export, file, parity.doubt))
-            if engine.batched:
-                verify_batch(engine.batched, inputs, expected, export.precision)
-        except ExportError as error:
-            if not calibrated or network.calibration.given >= FEW:
-                raise
-            few = f"only {network.calibration.given} images were calibrated on: give {FEW} or more, better 64"
-            raise ExportError(f"{error}; {few}") from error
+    engine: Engine | None = None
+    parity: Parity | None = None
+    doubts: tuple[str, ...] = ()
+    try:
+        with one_thread():
+            engine = _engine(export, file, conversion)
+            parity = _parity(network, export, file, engine)
+            doubts = (f"parity: {parity.doubt}",) if parity.doubt else ()
+    except Uncheckable as error:
+        if not unchecked:
+            raise
+        doubts = (f"UNCHECKED: {error}",)
+    except ExportError as error:
+        if not calibrated or network.calibration.given >= FEW:
+            raise
+        few = f"only {network.calibration.given} images were calibrated on: give {FEW} or more, better 64"
+        raise ExportError(f"{error}; {few}") from error
     macs: int | None = None
     warnings = network.calibration.warnings if calibrated else ()
-    warnings += conversion.warnings
-    if parity.doubt:
-        warnings += (f"parity: {parity.doubt}",)
+    warnings += conversion.warnings + doubts
     try:
         macs = count(network.graph).macs
     except EdgebenchError as error:
@@ -77,8 +83,8 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
         parity=parity,
         quantization=conversion.quantization,
         operators=conversion.operators,
-        delegated_share=engine.delegated_share,
-        delegates=engine.delegates,
+        delegated_share=engine.delegated_share if engine else None,
+        delegates=engine.delegates if engine else None,
         parameters=sum(weight.numel() for weight in network.module.parameters()),
         macs=macs,
         weights_sha256=network.weights_sha256,
@@ -103,6 +109,17 @@ def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:
         delegates=one.delegates,
         delegated_share=one.delegated_share,
     )
+
+
+def _parity(network: Network, export: ExportSpec, file: Path, engine: Engine) -> Parity:
+    """How the file compares with the network. Raises ExportError where it computes something else."""
+    inputs, expected = _pixels(network) if export.image_input else network.reference
+    parity = verify(engine.run, inputs, expected, export.precision, engine.name, network.exact)
+    if engine.batched:
+        verify_batch(engine.batched, inputs, expected, export.precision)
+    if not parity.doubt:
+        return parity
+    return replace(parity, doubt=_seen_inside(network, export, file, parity.doubt))
 
 
 def _seen_inside(network: Network, export: ExportSpec, file: Path, doubt: str) -> str:

@@ -45,17 +45,20 @@ def export_model(
     seed: int = 0,
     force: bool = False,
     strict: bool = False,
+    unchecked: bool = False,
 ) -> Artifact:
     """Writes one checked file and its manifest into `folder`, or finds them there.
 
     An export is reused (`cached` is then True, and torch is not imported) when the file on disk is unchanged and was
     made from the same specs, weights or seed, and tool versions; `force` converts in any case. Weights are initialised
-    from `seed` where no file of `weights` is given. `strict` refuses an int8 file that is not int8 throughout.
+    from `seed` where no file of `weights` is given. `strict` refuses an int8 file that is not int8 throughout;
+    `unchecked` publishes one that nothing here can run, and says so in its warnings.
 
     Raises UsageError for a combination that does not exist, ExportError when the conversion fails or the written file
     does not compute what torch computes. Nothing is left behind then.
     """
-    ((_, outcome),) = export_models(spec, [export], folder, weights=weights, seed=seed, force=force, strict=strict)
+    given = {"weights": weights, "seed": seed, "force": force, "strict": strict, "unchecked": unchecked}
+    ((_, outcome),) = export_models(spec, [export], folder, **given)  # type: ignore[arg-type]
     if isinstance(outcome, JobError):
         raise outcome
     return outcome
@@ -70,6 +73,7 @@ def export_models(
     seed: int = 0,
     force: bool = False,
     strict: bool = False,
+    unchecked: bool = False,
 ) -> Iterator[Outcome]:
     """Yields (export spec, Artifact or the error) for each export, as it ends; one that fails does not stop the others.
 
@@ -93,7 +97,7 @@ def export_models(
         found = made.find(target, key) if key and not force else None
         if found is None:
             check_replaceable(target, ours=force or manifest.is_ours(target))
-            yield export, _attempt(network, export, target, key, strict)
+            yield export, _attempt(network, export, target, key, strict=strict, unchecked=unchecked)
             continue
         try:
             if strict:
@@ -123,11 +127,11 @@ def _build(spec: ModelSpec, weights: Path | None, weights_sha256: str | None, se
 
 
 def _attempt(
-    network: Callable[[], Network], export: ExportSpec, target: Path, key: str, strict: bool
+    network: Callable[[], Network], export: ExportSpec, target: Path, key: str, **terms: bool
 ) -> Artifact | JobError:
     """Exports, and turns whatever a converter or a runtime raises into one sentence."""
     try:
-        return _export(network(), export, target, key, strict)
+        return _export(network(), export, target, key, **terms)
     except EdgebenchError as error:
         if is_full(error):
             return _failed(no_space(target), error)
@@ -162,7 +166,9 @@ def no_space(target: Path) -> str:
     return f"cannot write {target}: the disk is full (or a file-size limit is met); make room and run it again"
 
 
-def _export(network: Network, export: ExportSpec, target: Path, key: str, strict: bool = False) -> Artifact:
+def _export(
+    network: Network, export: ExportSpec, target: Path, key: str, *, strict: bool = False, unchecked: bool = False
+) -> Artifact:
     from edgebench.formats.describe import describe
 
     convert: Exporter = form(export.format).load("write")
@@ -176,7 +182,7 @@ def _export(network: Network, export: ExportSpec, target: Path, key: str, strict
         convert_s = time.perf_counter() - start
         if export.precision == "int8" and conversion.quantization is None:
             raise ExportError(f"{export.format} is not written in int8 yet")
-        artifact = describe(network, export, file, conversion)
+        artifact = describe(network, export, file, conversion, unchecked=unchecked)
         if strict:
             check_int8(artifact, file)
         artifact = msgspec.structs.replace(artifact, path=str(target), convert_s=convert_s, cache_key=key)

@@ -36,6 +36,7 @@ def run(
     weights: Path | None = None,
     force: bool = False,
     strict: bool = False,
+    unchecked: bool = False,
     on_progress: OnProgress = silent,
 ) -> list[Outcome]:
     """Exports every cell into `folder` and returns one outcome each, in order.
@@ -47,7 +48,7 @@ def run(
     if files:
         raise UsageError(f"{files[0]} is already a model file; export takes networks")
     outcomes = []
-    artifacts = prepare(cells, folder, weights=weights, force=force, strict=strict)
+    artifacts = prepare(cells, folder, weights=weights, force=force, strict=strict, unchecked=unchecked)
     for done, cell in enumerate(cells):
         on_progress(Step(done, len(cells), cell.title, "converting and checking"))
         found = next(artifacts)
@@ -59,7 +60,13 @@ def run(
 
 
 def prepare(
-    cells: Sequence[Cell], folder: Path, *, weights: Path | None = None, force: bool = False, strict: bool = False
+    cells: Sequence[Cell],
+    folder: Path,
+    *,
+    weights: Path | None = None,
+    force: bool = False,
+    strict: bool = False,
+    unchecked: bool = False,
 ) -> Iterator[Artifact | JobError]:
     """Yields the checked file of each cell, in order, or the error that kept it from being made.
 
@@ -82,8 +89,8 @@ def prepare(
             yield from (ready[cell.file] for cell in group if cell.file is not None)
             continue
         exports = [cell.export for cell in group]
-        for _, outcome in export_models(model, exports, folder, weights=weights, force=force, strict=strict):
-            yield outcome
+        made = export_models(model, exports, folder, weights=weights, force=force, strict=strict, unchecked=unchecked)
+        yield from (outcome for _, outcome in made)
 
 
 def check(outcomes: Sequence[Outcome]) -> None:

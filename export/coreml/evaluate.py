@@ -20,7 +20,7 @@ from edgebench.formats.coreml.convert import NOISE
 from edgebench.formats.coreml.mil_operators import OPERATORS
 from edgebench.formats.inside import Inside
 from edgebench.formats.quiet import quiet
-from edgebench.ground.errors import ExportError
+from edgebench.ground.errors import Uncheckable
 
 with quiet(NOISE):
     import coremltools as ct
@@ -64,7 +64,10 @@ class Program:
         self._operators = [operator for operator in function.operations if operator not in constant]
         missing = sorted({operator.op_type for operator in self._operators} - OPERATORS.keys())
         if missing:
-            raise ExportError(f"parity cannot be checked: no evaluation of the CoreML operators {', '.join(missing)}")
+            raise Uncheckable(
+                f"the file cannot be compared with torch here: edgebench's evaluator has no {' and no '.join(missing)} "
+                "of CoreML; `unchecked` publishes it, to be tried on a Mac"
+            )
 
     @property
     def inputs(self) -> list[Any]:
