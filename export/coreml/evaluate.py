@@ -100,13 +100,16 @@ class Program:
         computed: dict[Any, Any] = {image: _rounded(torch.from_numpy(x), image)}
         values = ChainMap(computed, self._constants)
         for operator in self._operators:
-            (output,) = operator.outputs
             arguments = {
                 name: [values[one] for one in given] if isinstance(given, list | tuple) else values[given]
                 for name, given in operator.inputs.items()
                 if given is not None
             }
-            values[output] = _rounded(OPERATORS[operator.op_type](arguments), output)
+            results = OPERATORS[operator.op_type](arguments)
+            for output, result in zip(
+                operator.outputs, results if isinstance(results, tuple) else [results], strict=True
+            ):
+                values[output] = _rounded(result, output)
         return computed
 
 
