@@ -72,10 +72,12 @@ def expand_dims(arguments: Arguments) -> Tensor:
 
 def padding(arguments: Arguments) -> Tensor:
     """Pad: (before, after) of the last dimensions, the first of them first."""
-    sizes = backwards(pairs(integers(arguments["pad"])))
     mode = arguments.get("mode", "constant")
     value = float(arguments.get("constant_val", 0)) if mode == "constant" else None
-    return functional.pad(arguments["x"], sizes, mode, value)
+    ends = pairs(integers(arguments["pad"]))
+    while len(ends) > 1 and ends[0] == (0, 0):  # torch mirrors three axes at most
+        ends.pop(0)
+    return functional.pad(arguments["x"], backwards(ends), mode, value)
 
 
 def slice_by_index(arguments: Arguments) -> Tensor:

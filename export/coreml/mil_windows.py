@@ -153,7 +153,7 @@ def upsample_bilinear(arguments: Arguments) -> Tensor:
 
 
 def nearest(arguments: Arguments) -> Tensor:
-    """resize_nearest_neighbor to a size, upsample_nearest_neighbor by factors: each pixel is the one at or before it."""
+    """resize_nearest_neighbor to a size, upsample_nearest_neighbor by factors: a pixel is the one at or before it."""
     x: Tensor = arguments["x"]
     for axis, name in ((-2, "height"), (-1, "width")):
         size = x.shape[axis]
