@@ -19,12 +19,13 @@ def integers(values: Any) -> list[int]:
 
 
 def convolution(arguments: Arguments) -> Tensor:
-    """Conv: x (N, C, H, W), weight (out, C / groups, height, width)."""
+    """Conv over one to three axes: x (N, C, *sizes), weight (out, C / groups, *kernel)."""
     x, weight = arguments["x"], arguments["weight"]
-    strides, dilations = _per_axis(arguments, "strides", 2), _per_axis(arguments, "dilations", 2)
+    axes = x.dim() - 2
+    strides, dilations = _per_axis(arguments, "strides", axes), _per_axis(arguments, "dilations", axes)
     x = functional.pad(x, backwards(_padding(arguments, x, weight.shape[2:], strides, dilations)))
-    groups = int(arguments.get("groups", 1))
-    return functional.conv2d(x, weight, arguments.get("bias"), strides, 0, dilations, groups)
+    convolve = (functional.conv1d, functional.conv2d, functional.conv3d)[axes - 1]
+    return convolve(x, weight, arguments.get("bias"), strides, 0, dilations, int(arguments.get("groups", 1)))
 
 
 def max_pooling(arguments: Arguments) -> Tensor:

@@ -37,6 +37,11 @@ CASES = {
         {"x": X, "weight": W, "dilations": [2, 2], "groups": 2},
         lambda: functional.conv2d(X, W, dilation=2, groups=2),
     ),
+    "conv, one axis": (
+        "conv",
+        {"x": X[:, :, 0], "weight": W[:, :, 0], "pad_type": "custom", "pad": [1, 1], "groups": 2},
+        lambda: functional.conv1d(X[:, :, 0], W[:, :, 0], padding=1, groups=2),
+    ),
     "max_pool, ceiling": (
         "max_pool",
         {"x": X, "kernel_sizes": K, "strides": [2, 2], "ceil_mode": True},
