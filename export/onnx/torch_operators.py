@@ -411,7 +411,7 @@ def space_to_depth(node: Node, inputs: list[Value]) -> Value:
     return x.reshape(n, c * block**2, h // block, w // block)
 
 
-def quantize(node: Node, inputs: list[Value]) -> Tensor:
+def quantize(node: Node, inputs: list[Value]) -> Value:
     """QuantizeLinear: whole numbers, kept as float32."""
     x, scale, *zero = inputs
     point = tensor(zero[0]) if zero else torch.zeros((), dtype=torch.uint8)
@@ -420,7 +420,7 @@ def quantize(node: Node, inputs: list[Value]) -> Tensor:
     return whole.clamp(limits.min, limits.max)
 
 
-def dequantize(node: Node, inputs: list[Value]) -> Tensor:
+def dequantize(node: Node, inputs: list[Value]) -> Value:
     """DequantizeLinear: (x - zero point) * scale."""
     x, scale, *zero = inputs
     x = tensor(x).float()
