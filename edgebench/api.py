@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from edgebench.models.published import Published
     from edgebench.models.summary import ModelSummary
     from edgebench.places.emulator.readiness import Check, Readiness
+    from edgebench.report.accuracy import Evaluations
     from edgebench.report.profiled import Results
     from edgebench.run import boards
     from edgebench.run.calibrate import Calibrated
     from edgebench.run.diagnosis import Diagnosis
-    from edgebench.run.evaluator import Evaluation
     from edgebench.run.inspecting import Inspection
     from edgebench.training.records import TrainingResult
 
@@ -57,7 +57,7 @@ class Swept:
 def build(asked: options.Build) -> nn.Module:
     """Builds a network in eval mode; it takes float32 (batch, channels, height, width) and returns (batch, classes).
 
-    `model` is a name that `edgebench models` lists, or a user's "package.module:factory" or "file.py:factory" with
+    `model` is a name that `edgebench models` lists, or a user's "package.module:name" or "file.py:name" with
     `input` such as "3x224x224". `options` are a network's own switches, such as {"groups": 2} for alexnet, or the
     factory's arguments. Raises UsageError for an unknown name, an impossible scaling point, or weights whose keys do
     not fit.
@@ -75,17 +75,18 @@ def export(asked: options.Export) -> Artifact:
 
     With precision "int8", `calibrate` is a data set (a folder, "synthetic:NAME"), of which `samples` images decide the
     ranges of activations; without it generated images do, which is right for timing only. See records.Quantization for
-    the rest; `strict` refuses a file that is not int8 throughout.
+    the rest; `strict` refuses a file that is not int8 throughout, `unchecked` publishes one that nothing here can run.
 
     Raises UsageError for bad input and ExportError when the conversion or the comparison fails; then nothing is left
     behind in `output`.
     """
     from edgebench.run import exporting, plan
 
-    cells, weights = plan.asked(asked, asked.model, converter=asked.converter, image_input=asked.image_input)
+    cells, given = plan.asked(asked, asked.model, converter=asked.converter, image_input=asked.image_input)
     if len(cells) != 1:
         raise UsageError(f"this is {len(cells)} files, and one is returned: name one network, format and precision")
-    [found] = exporting.prepare(cells, Path(asked.output), weights=weights, force=asked.force, strict=asked.strict)
+    terms = {"force": asked.force, "strict": asked.strict, "unchecked": asked.unchecked}
+    [found] = exporting.prepare(cells, Path(asked.output), given=given, readable=True, **terms)
     if isinstance(found, Exception):
         raise found
     return found
@@ -110,7 +111,7 @@ def profile(asked: options.Profile) -> Results:
         raise UsageError(f"`limit={asked.limit}` limits the images of `data`: name those, or leave it out")
     target = profiles.load(asked.device)
     default = plan.default_formats(target, counts=asked.counts)
-    cells, weights = plan.asked(asked, many(asked.model) or models.FOCUS, default=default)
+    cells, given = plan.asked(asked, models.FOCUS if asked.model == () else asked.model, default=default)
     processes = None if asked.processes is None else positive(asked.processes, "processes")
     method = mode.method(
         target,
@@ -124,14 +125,14 @@ def profile(asked: options.Profile) -> Results:
         raise UsageError("`trace` is for times, and only operators on this machine are timed: leave it out")
     if asked.trace:
         check_writable(Path(asked.trace))
-    images = _images(asked.data, None, asked.limit) if asked.data else None
+    images = _images(asked.data, None, asked.limit, exif=asked.exif) if asked.data else None
     done = engine.run(
         cells,
         target,
         engine.scenario(quick=asked.quick, threads=positive(asked.threads, "threads"), processes=processes),
         Path(asked.results),
         method=method,
-        weights=weights,
+        given=given,
         resume=asked.resume,
         images=images,
         on_progress=asked.on_progress,
@@ -142,32 +143,34 @@ def profile(asked: options.Profile) -> Results:
 
 
 @keywords(options.Evaluate)
-def evaluate(asked: options.Evaluate) -> list[Evaluation]:
+def evaluate(asked: options.Evaluate) -> Evaluations:
     """Runs exported files on labelled images and counts what they get right, beside PyTorch in fp32.
 
     `model` are networks, which are exported first, or files; `data` is a folder or "synthetic:NAME". A file that failed
     has status "failed" and says why in `error`. Raises UsageError for bad input, such as other classes than the data's.
     """
     from edgebench.machines import profiles
+    from edgebench.report.accuracy import Evaluations
     from edgebench.run import evaluating, plan
 
     of_export = ("format", "precision", *asked.values(of=options.Int8))
-    given = [f"`{name}`" for name in of_export if getattr(asked, name) != getattr(options.Evaluate, name)]
-    evaluating.check_ready(many(asked.model), given)
+    said = [f"`{name}`" for name in of_export if getattr(asked, name) != getattr(options.Evaluate, name)]
     target = profiles.load(asked.device)
-    cells, weights = plan.asked(asked, asked.model, ready=plan.FORMATS)
+    evaluating.check_ready(many(asked.model), said)
+    cells, given = plan.asked(asked, asked.model, ready=plan.FORMATS)
     method = evaluating.method(target, asked.via, connect=asked.connect, python=asked.python)
     batch, threads = positive(asked.batch, "batch"), positive(asked.threads, "threads")
-    return evaluating.run(
+    done = evaluating.run(
         cells,
-        _images(asked.data, asked.split, asked.limit),
+        _images(asked.data, asked.split, asked.limit, exif=asked.exif),
         target,
         method=method,
-        weights=weights,
+        given=given,
         batch=batch,
         threads=threads,
         on_progress=asked.on_progress,
     )
+    return Evaluations(done)
 
 
 @keywords(options.Inspect)
@@ -178,8 +181,12 @@ def inspect(asked: options.Inspect) -> Inspection:
     that is not int8 throughout.
     """
     from edgebench.run import inspecting
+    from edgebench.run.network import named
 
-    found = inspecting.inspect(Path(asked.file))
+    file = named(asked.file)
+    if file is None:
+        raise UsageError("`inspect` looks into files: export the network, and give what `export` returned")
+    found = inspecting.inspect(Path(file))
     if asked.strict:
         inspecting.check(found)
     return found
@@ -200,12 +207,13 @@ def train(asked: options.Train) -> TrainingResult:
 
     settings = checked({name: each for name, each in asked.values().items() if name in Settings.__struct_fields__})
     network = ModelArguments.of(asked)
+    [model], given = network.taken(asked.model, asked)
     request = TrainingRequest(
-        network.resolve(asked.model),
+        network.resolve(model) if isinstance(model, str) else model,
         str(asked.data),
         settings,
         Path(asked.output),
-        network.file,
+        given,
         asked.resume,
         asked.on,
     )
@@ -509,11 +517,11 @@ def _read(given: str | float | None, unit: Callable[[str], float]) -> float | No
     return unit(given) if isinstance(given, str) else given
 
 
-def _images(data: str | Path, split: str | None, limit: int | None) -> Dataset:
+def _images(data: str | Path, split: str | None, limit: int | None, *, exif: bool) -> Dataset:
     """The images to judge files by; what is to be said of their choice is warned of."""
     from edgebench.run import evaluating
 
-    images, notes = evaluating.dataset(str(data), split, limit)
+    images, notes = evaluating.dataset(str(data), split, limit, exif=exif)
     for note in notes:
         warn(note)
     return images

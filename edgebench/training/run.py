@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import torch
+from torch import nn
 
 from edgebench import data as datasets
 from edgebench.data import Dataset
@@ -15,11 +16,12 @@ from edgebench.ground.paths import alone, obstacle
 from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import ModelSpec, Preprocessing
 from edgebench.machines.facts import check_threads
-from edgebench.models.layouts import preprocessing as preprocessing_of
+from edgebench.models.given import NOTHING, Given
+from edgebench.models.preparation import of_module, plain
 from edgebench.models.trained import Trained
 from edgebench.training import checkpoint
 from edgebench.training.augment import augmentation, check_installed
-from edgebench.training.images import Images, Normalize, from_data, kept_shape, whole_image
+from edgebench.training.images import Images, Normalize, from_data, kept_shape
 from edgebench.training.records import Metrics, TrainingResult
 from edgebench.training.settings import Settings
 from edgebench.training.start import Start, advice, freeze, start
@@ -28,13 +30,13 @@ from edgebench.training.trainer import Trainer, check_output, hardware
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """What is asked for: a network, the reference of a data set, how, into which folder, and from which weights."""
+    """What is asked for: a network, the reference of a data set, how, into which folder, and from what is given."""
 
     spec: ModelSpec
     data: str
     settings: Settings
     folder: Path
-    weights: Path | None = None
+    given: Given = NOTHING
     resume: bool = False
     place: str = "auto"
 
@@ -71,17 +73,22 @@ class _Training:
     def __init__(self, request: TrainingRequest, train_set: Dataset, val_set: Dataset) -> None:
         self.request = request
         settings, shape = request.settings, request.spec.input_shape
-        self.begun: Start = start(request.spec, settings, request.weights)
+        self.begun: Start = start(
+            request.spec, settings, request.given.weights, request.given.modules.get(request.spec.key)
+        )
         check_output(self.begun.network, shape, request.spec.classes)
         self.frozen = freeze(self.begun.network, settings.freeze)
         place = hardware(request.place, mixed_precision=settings.mixed_precision)
         self._data = f"{train_set.identity} {val_set.identity}"
         state = checkpoint.read(request.folder, request.spec, settings, self._data) if request.resume else None
         self.classes = train_set.classes
-        chosen, whole = _preprocessing(request), whole_image(request.spec)
-        seen = msgspec.structs.replace(whole, interpolation=(chosen or whole).interpolation)
+        known, whole = _preprocessing(request, self.begun.network), plain(request.spec)
+        prepared = known or request.given.preparation.over(whole, request.spec) or whole
+        # Augmentation crops: a training image has no margin, and is normalised after it.
+        seen = msgspec.structs.replace(prepared, resize=whole.resize, mean=whole.mean, std=whole.std)
+        train_set = train_set.prepared(seen)
         self.train = Images(train_set, seen, kept_shape(train_set, shape[1:]))
-        self.preprocessing = chosen or from_data(whole, self.train.sample())
+        self.preprocessing = known or from_data(prepared, self.train.sample())
         self.val = Images(val_set, self.preprocessing, shape[1:])
         self.augmentation = augmentation(settings.augment, (shape[2], shape[3]), self.train.sample())
         normalized = Normalize(self.preprocessing)
@@ -169,18 +176,23 @@ class _Training:
             replaced=self.begun.replaced,
             unreadable={**train.unreadable, **val.unreadable},
             advice=advice(
-                len(train), len(self.classes), request.settings.freeze, from_weights=request.weights is not None
+                len(train), len(self.classes), request.settings.freeze, from_weights=request.given.weights is not None
             ),
             epochs=self.metrics.rows,
         )
 
 
-def _preprocessing(request: TrainingRequest) -> Preprocessing | None:
-    """What the weights were trained with, or the paper; None where it comes from the data."""
-    wanted = request.settings.normalize
-    if wanted == "data" or (wanted == "auto" and request.weights is None):
+def _preprocessing(request: TrainingRequest, network: nn.Module) -> Preprocessing | None:
+    """What was said, what the weights or the module were trained with, or the paper; None for mean and deviation of the
+    data."""
+    wanted, given = request.settings.normalize, request.given
+    said = given.preparation.tells_mean
+    if said and wanted == "data":
+        raise UsageError("`normalize='data'` takes mean and deviation from the images: leave it, or what you said, out")
+    of_weights = said or given.weights is not None or of_module(network, request.spec) is not None
+    if wanted == "data" or (wanted == "auto" and not of_weights):
         return None
-    found = preprocessing_of(request.spec, request.weights)
+    found = given.preprocessing(request.spec, network)
     if found is None and wanted == "published":
         raise UsageError(f"`normalize='published'`: nothing is published for your own network {request.spec.name}")
     return found
