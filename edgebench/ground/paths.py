@@ -16,6 +16,7 @@ from typing import BinaryIO, Final
 from edgebench.ground.errors import UsageError, reason
 
 PARTIAL: Final = ".partial"
+OF_SHELLS: Final = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")  # what stands there has a writer
 
 
 def cache_folder() -> Path:
@@ -49,13 +50,18 @@ def shown(name: str | Path) -> str:
 
 
 def check_there(path: Path) -> None:
-    """Raises UsageError unless `path` is a regular file or a folder: a pipe would be waited for."""
+    """Raises UsageError unless a file or a folder is there, and no pipe; see `check_no_pipe`."""
     try:
         if not path.exists():
             raise UsageError(f"there is no file {path}")
     except OSError as error:
         raise UsageError(f"cannot read {path}: {reason(error)}") from error
-    if not (path.is_file() or path.is_dir()):
+    check_no_pipe(path)
+
+
+def check_no_pipe(path: Path) -> None:
+    """Raises UsageError for a pipe or a device, which would be waited for or never end; a shell's <(...) is let be."""
+    if path.exists() and not (path.is_file() or path.is_dir() or str(path).startswith(OF_SHELLS)):
         raise UsageError(f"{path} is a pipe or a device, not a file: name a file")
 
 
