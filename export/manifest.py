@@ -17,7 +17,7 @@ from edgebench.ground.records import SCHEMA, Artifact
 
 def manifest_path(file: Path) -> Path:
     """Returns where the manifest of `file` lies: net.onnx -> net.onnx.json."""
-    return file.with_name(f"{file.name}.json")
+    return file.parent / f"{file.name}.json"  # of "." too, which has no name
 
 
 def write(artifact: Artifact, path: Path) -> None:
