@@ -71,7 +71,7 @@ class Network(Options, kw_only=True):
     weights: Annotated[
         str | Path | None,
         "Weights: a .pth (tensors only) or .safetensors file, or https://... with `sha256`; in another library's "
-        "names as torchvision:FILE, timm:FILE or timm-tf:FILE.",
+        "names as torchvision:FILE, timm:FILE, timm-tf:FILE or lukemelas:FILE.",
     ] = None
     sha256: Annotated[str | None, "SHA-256 that the weights must have."] = None
 
