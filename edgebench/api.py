@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench.ground.errors import UsageError, warn
-from edgebench.ground.options import keywords, listed, many, positive, whole_numbers
+from edgebench.ground.options import keywords, listed, many, positive, whole_numbers, within
+from edgebench.ground.paths import check_writable
 from edgebench.ground.progress import told
 from edgebench.run import options
 
@@ -123,6 +124,8 @@ def profile(asked: options.Profile) -> Results:
     )
     if asked.trace and method.mode is not mode.Mode.MEASURE:
         raise UsageError("`trace` is for times, and only operators on this machine are timed: leave it out")
+    if asked.trace:
+        check_writable(Path(asked.trace))
     images = _images(asked.data, None, asked.limit, exif=asked.exif) if asked.data else None
     done = engine.run(
         cells,
@@ -233,9 +236,8 @@ def augment(asked: options.Augment) -> Path:
     path = Path(asked.preview)
     if path.suffix.lower() != ".png":
         raise UsageError(f"`preview` is {path}; the picture is a PNG, so give a name that ends in .png")
-    if not path.parent.is_dir():
-        raise UsageError(f"`preview` is {path}, and there is no folder {path.parent}: make it, or give another")
-    columns, resolution = positive(asked.columns, "columns"), positive(asked.resolution, "resolution")
+    check_writable(path)
+    columns, resolution = within(asked.columns, "columns", 1, 64), within(asked.resolution, "resolution", 8, 1024)
     kinds, seed = chosen(",".join(many(asked.kinds))), checked_seed(asked.seed)
     rows = preview(str(asked.data), kinds, columns=columns, resolution=resolution, seed=seed)
     output.write(path, trained.grid(rows))
@@ -255,6 +257,9 @@ def scale(asked: options.Scale) -> Choice:
     from edgebench.choose.scaling import PRECISIONS
     from edgebench.run import plan
 
+    for file in (asked.sweep, asked.output and Path(asked.output) / "choice.json"):
+        if file:
+            check_writable(Path(file))
     lists = {
         "format": listed(asked.format, "format", plan.FORMATS) or None,
         "precision": listed(asked.precision, "precision", PRECISIONS),
@@ -330,10 +335,10 @@ def ab(asked: options.Ab) -> AbReport:
     from edgebench.compare import ab, processes, thresholds
     from edgebench.places.local import LocalTarget
 
-    processes.check_here(asked.device)
+    processes.check_here(asked.device, asked.threads)
     base, new = Path(asked.base_file), Path(asked.new_file)
     limits = ab.Limits(thresholds.parse(asked.fail_on).of(asked.device), asked.time_limit_s)
-    scenario = replace(ab.SCENARIO, threads=positive(asked.threads, "threads"))
+    scenario = replace(ab.SCENARIO, threads=asked.threads)
     runner = processes.run_on(LocalTarget(), processes.jobs(base, new, asked.runtime, scenario))
     return ab.run_ab(runner, limits, names=(str(base), str(new)), on_progress=asked.on_progress)
 
@@ -349,10 +354,11 @@ def noise(asked: options.Noise) -> Noise:
     from edgebench.compare import thresholds
     from edgebench.compare.processes import check_here, open_artifact, runtime_for
 
-    check_here(asked.device)
+    check_here(asked.device, asked.threads)
     thresholds.check_enough(asked.processes)
+    thresholds.check_output(asked.path)
     artifact = open_artifact(asked.model, asked.format)
-    scenario = replace(thresholds.SCENARIO, processes=asked.processes, threads=positive(asked.threads, "threads"))
+    scenario = replace(thresholds.SCENARIO, processes=asked.processes, threads=asked.threads)
     tell = told(asked.on_progress, f"{artifact.model.name} {artifact.export.format}")
     runtime = runtime_for(artifact, asked.runtime)
     return thresholds.learn_noise(artifact, runtime, scenario, asked.path, tell=tell)
@@ -382,6 +388,7 @@ def report(asked: options.Report) -> Path:
     from edgebench.ground import units
     from edgebench.report.page import write_report
 
+    check_writable(Path(asked.output))
     write_report(
         str(asked.results),
         Path(asked.output),
@@ -409,6 +416,7 @@ def plot(asked: options.Plot) -> Path:
         latency_budget_s=_read(asked.latency_budget, units.seconds),
         look=asked.look,  # type: ignore[arg-type]  # checked against the known looks when it is drawn
     )
+    check_writable(Path(asked.output))
     write_plot(str(asked.results), Path(asked.output), picture, on_warning=warn)
     return Path(asked.output)
 

@@ -102,6 +102,21 @@ def test_bad_input_is_a_usage_error(asked: dict[str, object], message: str, tmp_
         edgebench.export("lenet5", output=tmp_path, **asked)  # type: ignore[arg-type]
 
 
-def test_more_threads_than_cores_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="100000 threads on this machine"):
-        edgebench.profile("lenet5", threads=100_000, quick=True, results=tmp_path)
+THREADED = {
+    "profile": lambda folder: edgebench.profile("lenet5", threads=2, results=folder),
+    "evaluate": lambda folder: edgebench.evaluate("lenet5", "synthetic:shapes", threads=2),
+    "train": lambda folder: edgebench.train("lenet5", "synthetic:shapes", threads=2, output=folder / "run"),
+    "ab": lambda folder: edgebench.ab("a.onnx", "b.onnx", threads=2),
+    "noise": lambda folder: edgebench.noise("lenet5", threads=2, output=folder / "noise.toml"),
+    "calibrate": lambda folder: edgebench.device_calibrate("host", threads=2),
+}
+
+
+@pytest.mark.parametrize("command", THREADED)
+def test_more_threads_than_this_process_may_use_are_refused(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgebench.machines.facts.usable_cores", lambda: 1)
+    with pytest.raises(UsageError, match="2 threads on this machine: give 1 to 1, what this process may use"):
+        THREADED[command](tmp_path)
+    assert not list(tmp_path.iterdir())

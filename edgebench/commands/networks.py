@@ -73,7 +73,7 @@ def train(asked: options.Train, *, json: Json = False) -> None:
     try:
         outcome = run(api.train, asked)
     except KeyboardInterrupt as interrupt:
-        warn(f"interrupted; {interrupt or 'no epoch was begun'}")
+        warn(f"interrupted; {str(interrupt) or 'no epoch was begun: run the same command again'}")
         raise
     remarks = [*trained.warnings(outcome), *trained.curves_beside(outcome)]
     if json:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgebench.ground.errors import EdgebenchError
+from edgebench.ground.paths import shown
 from edgebench.ground.records import Preprocessing, identity
 
 Pixels = npt.NDArray[np.uint8]
@@ -30,9 +31,9 @@ class Unreadable(EdgebenchError):
 
     exit_code = 2
 
-    def __init__(self, path: str, why: str) -> None:
-        super().__init__(f"{path} {why}")
-        self.path = path
+    def __init__(self, path: str | Path, why: str) -> None:
+        self.path = shown(path)
+        super().__init__(f"{self.path} {why}")
         self.why = why
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from edgebench.data.dataset import Dataset, Labels, Pixels
 from edgebench.data.images import SUFFIXES, is_image, is_turned, read_image
 from edgebench.ground.errors import UsageError
+from edgebench.ground.paths import shown
 
 SPLITS: Final = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 """Each split, and what its folder may be called."""
@@ -47,13 +48,13 @@ class FileSource:
 
     def where(self, index: int) -> str:
         """The file's path."""
-        return str(self.root / self.paths[index])
+        return shown(self.root / self.paths[index])
 
     def contents(self, indices: Labels) -> Iterator[str]:
         """Name, size and a digest of each file; of large compressed ones only pieces are read."""
         yield f"files {VERSION}{' upright' if self.oriented else ''}"
         for index in indices:
-            yield f"{self.paths[index]} {_digest(self.root / self.paths[index])}"
+            yield f"{shown(self.paths[index])} {_digest(self.root / self.paths[index])}"
 
 
 def splits_of(folder: Path) -> dict[str, Path]:
@@ -67,7 +68,7 @@ def load_split(folder: Path, reference: str, split: str, labelled: bool) -> Data
     own = splits_of(folder)
     paths, others = _images_of(own[split], labelled)
     classes = _class_names(own.get("train", own[split])) if labelled else ("",)
-    strange = sorted({path.split("/")[0] for path in paths} - set(classes)) if labelled else []
+    strange = sorted(set(map(_class_of, paths)) - set(classes)) if labelled else []
     if strange:
         raise UsageError(f"{own[split]} has the class {strange[0]}, and {own['train']} has not: give both the same")
     return _dataset(own[split], reference, split, classes, paths, others)
@@ -84,13 +85,18 @@ def load_whole(folder: Path, reference: str, split: str, seed: int, labelled: bo
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Yields the files below a folder in the order of their names; hidden ones and symbolic links are left out."""
+    """Yields the files below a folder in the order of their names; hidden ones, links and pipes are left out."""
     for here, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(here) / name
-            if not name.startswith(".") and not path.is_symlink():
+            if not name.startswith(".") and is_own_file(path):
                 yield path
+
+
+def is_own_file(path: Path) -> bool:
+    """Whether a path is a regular file, and no link to one."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _images_of(folder: Path, labelled: bool) -> tuple[list[str], dict[str, int]]:
@@ -105,14 +111,14 @@ def _images_of(folder: Path, labelled: bool) -> tuple[list[str], dict[str, int]]
         if is_image(path):
             paths.append(path.relative_to(folder).as_posix())
         else:
-            others[path.suffix.lower() or "no ending"] += 1
+            others[shown(path.suffix.lower()) or "no ending"] += 1
     if not paths:
         kinds = ", ".join(sorted(SUFFIXES))
         below = "in folders named by class" if labelled else "(symbolic links and hidden files are left out)"
         found = f"; there are {shown_endings(others)}" if others else ""
         raise UsageError(f"{folder} holds no images {below}{found}: give a folder with files of {kinds}")
     if labelled:
-        empty = sorted(set(_class_names(folder)) - {path.split("/")[0] for path in paths})
+        empty = sorted(set(_class_names(folder)) - set(map(_class_of, paths)))
         if empty:
             raise UsageError(f"the class folder {folder / empty[0]} holds no images: fill it or remove it")
     return paths, dict(others)
@@ -127,14 +133,18 @@ def shown_endings(others: Mapping[str, int]) -> str:
 
 def _class_names(folder: Path) -> tuple[str, ...]:
     entries = (entry for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink())
-    return tuple(sorted(entry.name for entry in entries if not entry.name.startswith(".")))
+    return tuple(sorted(shown(entry.name) for entry in entries if not entry.name.startswith(".")))
+
+
+def _class_of(path: str) -> str:
+    return shown(path.partition("/")[0])
 
 
 def _dataset(
     folder: Path, reference: str, split: str, classes: tuple[str, ...], paths: list[str], others: Mapping[str, int]
 ) -> Dataset:
     number = {name: index for index, name in enumerate(classes)}
-    labels = np.asarray([number.get(path.split("/")[0], 0) for path in paths], np.int64)
+    labels = np.asarray([number.get(_class_of(path), 0) for path in paths], np.int64)
     source = FileSource(folder, tuple(paths))
     name = folder.parent.name if folder in splits_of(folder.parent).values() else folder.name
     return Dataset(name or "images", reference, split, classes, labels, source, np.arange(len(paths)), others)
@@ -142,7 +152,7 @@ def _dataset(
 
 def _held_out(labels: Labels, paths: list[str], seed: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Marks every fifth image of each class, by the order of a digest of its name: files added later move few."""
-    digests = [hashlib.sha256(f"{seed} {path}".encode()).digest() for path in paths]
+    digests = [hashlib.sha256(os.fsencode(f"{seed} {path}")).digest() for path in paths]
     order = sorted(range(len(paths)), key=digests.__getitem__)
     chosen = np.zeros(len(paths), np.bool_)
     for label in np.unique(labels):

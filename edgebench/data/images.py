@@ -82,15 +82,15 @@ def read_image(path: Path, *, upright: bool = False) -> Pixels:
     """
     try:
         if not path.stat().st_size:
-            raise Unreadable(str(path), "is empty")
+            raise Unreadable(path, "is empty")
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
-                raise Unreadable(str(path), _TOO_LARGE)
+                raise Unreadable(path, _TOO_LARGE)
             return _rgb(ImageOps.exif_transpose(image) if upright else image)
     except _BOMBS as error:
-        raise Unreadable(str(path), _TOO_LARGE) from error
+        raise Unreadable(path, _TOO_LARGE) from error
     except _BROKEN as error:
-        raise Unreadable(str(path), f"cannot be read: {_reason(error)}") from error
+        raise Unreadable(path, f"cannot be read: {_reason(error)}") from error
 
 
 def _rgb(image: Image.Image) -> Pixels:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY
 from functools import wraps
 from inspect import Parameter, Signature
+from pathlib import Path
 from typing import (
     Annotated,
     Any,
@@ -31,6 +32,7 @@ from typing import (
 )
 
 from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.paths import shown
 from edgebench.ground.progress import in_notebook, silent
 
 P = ParamSpec("P")
@@ -72,6 +74,10 @@ class Options:
             raise TypeError(f"got an unexpected keyword argument '{name}'{hint}")
         bound = self.__signature__.bind(*args, **given)
         bound.apply_defaults()
+        for name, value in bound.arguments.items():
+            for each in value if isinstance(value, list | tuple) else (value,):
+                if isinstance(each, str | Path):
+                    check_text(str(each), name)
         vars(self).update(bound.arguments)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
@@ -139,6 +145,12 @@ def keywords(options: Callable[P, Asked]) -> Callable[[Callable[[Asked], Answer]
     return decorate
 
 
+def check_text(text: str, option: str) -> None:
+    """Raises UsageError for what no record, engine or system takes: bytes that are no UTF-8, or a zero."""
+    if "\0" in text or (not text.isprintable() and shown(text) != text):
+        raise UsageError(f"`{option}` is '{shown(text)}', which is not text in UTF-8: rename it, or name another")
+
+
 def many(value: One | Sequence[One]) -> tuple[One, ...]:
     """One value, which is no list, or several."""
     if isinstance(value, list | tuple):
@@ -163,6 +175,13 @@ def whole_numbers(value: int | str | Sequence[int], option: str) -> tuple[int, .
     if not all(part.strip().isascii() and part.strip().isdecimal() for part in parts):
         raise UsageError(f"`{option}` is '{value}'; it must be whole numbers such as 1,4")
     return tuple(dict.fromkeys(positive(int(part), option) for part in parts))
+
+
+def within(value: int, option: str, least: int, most: int) -> int:
+    """Returns `value`, or raises UsageError when it is not from `least` to `most`."""
+    if not least <= value <= most:
+        raise UsageError(f"`{option}` is {value}; it must be from {least} to {most}")
+    return value
 
 
 def positive(value: int, option: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -149,7 +150,7 @@ def _import_file(path: Path) -> ModuleType:
 
     It stays in sys.modules, where dataclasses and torch.export look up a class's module, unless its import fails.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # False for a name that is too long, too
         raise UsageError(f"there is no file {path}: write file.py:name with the path to a Python file")
     path = path.resolve()
     name = f"edgebench_user_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"

@@ -153,7 +153,7 @@ def read(path: Path) -> Accuracies:
     Raises UsageError, naming the line, for a file that is not that.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file)
             columns = tuple(table.fieldnames or ())
             if missing := [name for name in NEEDED if name not in columns]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from msgspec.structs import replace
 
 from edgebench.ground import store
-from edgebench.ground.errors import DeviceError, JobError, MissingPackage, UsageError
+from edgebench.ground.errors import DeviceError, JobError, MissingPackage, NotKept
 from edgebench.ground.paths import cache_folder
 from edgebench.ground.progress import OnProgress, Step, Tell, quiet, silent
 from edgebench.ground.records import (
@@ -34,6 +34,7 @@ from edgebench.ground.records import (
     Status,
     identity,
 )
+from edgebench.machines.facts import check_threads
 from edgebench.models.given import NOTHING, Given
 from edgebench.run import resume as resuming
 from edgebench.run.exporting import graph_of, graph_of_model, prepare
@@ -80,13 +81,12 @@ class Engine:
 
     def check(self, cells: Sequence[Cell]) -> None:
         """Raises UsageError for what cannot be had of the cells by this method, before anything runs."""
-        cores, threads = os.cpu_count(), self.scenario.threads
-        if self.method.mode is Mode.MEASURE and cores and threads > cores:
-            raise UsageError(f"{threads} threads on this machine: give 1 to {cores}, its number of cores")
+        if self.method.mode is Mode.MEASURE:
+            check_threads(self.scenario.threads)
         if self.method.mode in (Mode.EMULATE, Mode.COUNT):
             from edgebench.places.emulator import emulator
 
-            emulator.check((cell.export.format for cell in cells), self.device, threads)
+            emulator.check((cell.export.format for cell in cells), self.device, self.scenario.threads)
 
     def target(self, tell: Tell = quiet) -> Target | None:
         """Where files run: None is this machine, else the connected device, or an emulated one.
@@ -313,7 +313,7 @@ def run(
             judged = images is None or (accuracy is not None and accuracy.dataset_identity == images.identity)
             if result is None or not judged:
                 result = _judged(engine, result or engine.record(cell, artifact, tell), artifact, images, tell)
-                store.append(folder, result, run=stored.run)
+                result = kept(folder, result, run=stored.run)
             done.append(result)
     return done
 
@@ -335,8 +335,23 @@ def _judged(
     return replace(result, accuracy=judged.accuracy, warnings=(*result.warnings, *judged.warnings))
 
 
+_LOST: Final = "these numbers were not kept: "
+
+
+def kept(folder: Path, result: Result, *, run: str | None = None) -> Result:
+    """Appends a result; where the disk does not take it, the result says so, for its numbers are there to be shown."""
+    try:
+        store.append(folder, result, run=run)
+    except NotKept as error:
+        return replace(result, warnings=(*result.warnings, f"{_LOST}{error}"))
+    return result
+
+
 def check(results: Sequence[Result]) -> None:
-    """Raises DeviceError when any cell failed, so that the command exits with 4 after it has shown all rows."""
+    """Raises NotKept or DeviceError where a result was not kept or a cell failed: after all rows have been shown."""
+    lost = [each.removeprefix(_LOST) for result in results for each in result.warnings if each.startswith(_LOST)]
+    if lost:
+        raise NotKept(f"{len(lost)} of {len(results)} results are shown here only: {lost[0]}")
     failed = [f"{result.model.name} {result.export.format}" for result in results if result.status == "failed"]
     if failed:
         raise DeviceError(f"{len(failed)} of {len(results)} cells failed: {', '.join(failed)}")

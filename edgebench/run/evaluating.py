@@ -10,6 +10,7 @@ import numpy as np
 from edgebench.ground.errors import DeviceError, JobError, UsageError
 from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import Artifact
+from edgebench.machines.facts import check_threads
 from edgebench.models.given import NOTHING, Given
 from edgebench.run import mode
 from edgebench.run.engine import Engine, scenario
@@ -114,6 +115,8 @@ def run(
     A cell that fails says why and does not stop the others. Raises UsageError for a network whose number of classes is
     not the data set's, before anything runs where that is known.
     """
+    if method.mode is Mode.MEASURE:
+        check_threads(threads)
     cells = suited(cells, device)
     check_all_classes(cells, images, given)
     done: list[Evaluation] = []

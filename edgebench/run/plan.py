@@ -14,6 +14,7 @@ from msgspec import structs
 from edgebench.formats import format as formats
 from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.options import listed
+from edgebench.ground.paths import check_there
 from edgebench.ground.records import Calibrator, ExportSpec, ModelSpec, Precision, Quantization, QuantizationScheme
 from edgebench.ground.registry import DEFAULT_FORMAT
 from edgebench.ground.registry import FORMATS as FORMATS
@@ -238,8 +239,7 @@ def _file_cell(path: Path, ready: Collection[str] | None) -> Cell:
     named = formats.every() if ready is None else map(formats.form, ready)
     suffixes = {each.suffix: each.name for each in named if ready is not None or each.foreign}
     listed = " or ".join(sorted(suffixes))
-    if not path.exists():
-        raise UsageError(f"there is no file {path}; name an existing {listed} file, or a network")
+    check_there(path)
     if path.suffix not in suffixes:
         raise UsageError(f"{path} cannot be profiled as a file; give a {listed} file")
     return Cell(file=path, export=ExportSpec(format=suffixes[path.suffix]))

@@ -111,5 +111,15 @@ def describe(value: ValueInfoProto) -> TensorSpec:
     """Returns name, shape (None where dynamic) and dtype of a graph's input or output, taken to be NCHW."""
     kind = value.type.tensor_type
     shape = tuple(size.dim_value if size.HasField("dim_value") else None for size in kind.shape.dim)
-    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)).name
-    return TensorSpec(name=value.name, shape=shape, dtype=dtype, layout=LAYOUTS.get(len(shape)))
+    return TensorSpec(name=value.name, shape=shape, dtype=dtype(kind.elem_type), layout=LAYOUTS.get(len(shape)))
+
+
+def dtype(kind: int) -> str:
+    """numpy's name of an element type; "unknown" of what is no tensor, such as a sequence."""
+    known = kind in onnx.helper.get_all_tensor_dtypes()
+    return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind)).name if known else "unknown"
+
+
+def itemsize(kind: int) -> int:
+    """The bytes of an element; 0 of an unknown one."""
+    return np.dtype(dtype(kind)).itemsize if kind in onnx.helper.get_all_tensor_dtypes() else 0

@@ -148,11 +148,12 @@ class Flow:
 
     def weight(self, node: NodeProto) -> str | None:
         """The constant that a weighted operator multiplies by, through what dequantizes or casts it."""
-        if node.op_type not in WEIGHTED:
+        if node.op_type not in WEIGHTED or len(node.input) < 2:
             return None
-        tensor = node.input[1]
-        while tensor not in self.constants and tensor in self.makers:
-            tensor = self.makers[tensor].input[0]
+        tensor, seen = node.input[1], set[str]()  # a damaged file may run in a circle
+        while tensor not in self.constants and tensor not in seen and tensor in self.makers:
+            seen.add(tensor)
+            tensor = next(iter(self.makers[tensor].input), tensor)  # what a Constant holds has no maker
         return tensor if tensor in self.constants else None
 
 

@@ -25,7 +25,9 @@ Layout = Literal["NHWC", "NCHW", "NC"]
 QuantizationScheme = Literal["static", "dynamic", "weights"]
 Calibrator = Literal["auto", "minmax", "moving", "percentile", "entropy", "mse"]
 
-Positive = Annotated[float, Meta(gt=0)]
+Positive = Annotated[float, Meta(gt=0, le=1e9)]
+LONGEST_S = 1e9  # 30 years: no time of an inference
+Seconds = Annotated[float, Meta(gt=0, lt=LONGEST_S)]
 Count = Annotated[int, Meta(ge=1)]
 
 
