@@ -13,7 +13,7 @@ from edgebench.ground.options import Flag, Options, Several
 from edgebench.ground.progress import OnProgress, silent
 from edgebench.ground.registry import DEFAULT_FORMAT, FORMATS
 from edgebench.run.network import Model, ModelArguments, Network, Wanted, Written
-from edgebench.run.preparing import Images
+from edgebench.run.preparing import Images, Outputs
 
 Names = str | Sequence[str]
 File = str | Path
@@ -82,7 +82,7 @@ class Connection(Options, kw_only=True):
     python: Annotated[str | None, "A Python there that has the runtimes; without it, edgebench brings its own."] = None
 
 
-class Files(ModelArguments, Int8, Images, kw_only=True):
+class Files(ModelArguments, Int8, Images, Outputs, kw_only=True):
     """The files of networks: every format in every precision."""
 
     format: Formats = DEFAULT_FORMAT

@@ -231,7 +231,7 @@ def asked(
         ),
     )
     network = ModelArguments.of(files)
-    names, given = network.taken(models, files)
+    names, given = network.taken(models, files, files)
     return cells(names, network, specs, ready=ready), given
 
 
