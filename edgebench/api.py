@@ -77,7 +77,7 @@ def export(asked: options.Export) -> Artifact:
 
     With precision "int8", `calibrate` is a data set (a folder, "synthetic:NAME"), of which `samples` images decide the
     ranges of activations; without it generated images do, which is right for timing only. See records.Quantization for
-    the rest; `strict` refuses a file that is not int8 throughout.
+    the rest; `strict` refuses a file that is not int8 throughout, `unchecked` publishes one that nothing here can run.
 
     Raises UsageError for bad input and ExportError when the conversion or the comparison fails; then nothing is left
     behind in `output`.
@@ -88,9 +88,8 @@ def export(asked: options.Export) -> Artifact:
     if len(cells) != 1:
         raise UsageError(f"this is {len(cells)} files, and one is returned: name one network, format and precision")
     asked.on_progress(Step(0, 1, cells[0].title, "converting and checking"))
-    [found] = exporting.prepare(
-        cells, Path(asked.output), given=given, force=asked.force, strict=asked.strict, readable=True
-    )
+    terms = {"force": asked.force, "strict": asked.strict, "unchecked": asked.unchecked}
+    [found] = exporting.prepare(cells, Path(asked.output), given=given, readable=True, **terms)
     if isinstance(found, Exception):
         raise found
     return found

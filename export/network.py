@@ -6,6 +6,7 @@ not check the file, name it, or describe it on disk: the pipeline does that, ali
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
 INPUT = "image"
 OUTPUT = "logits"
 LAYOUTS: dict[int, Layout] = {2: "NC", 4: "NCHW"}  # torch's, by the number of dimensions
-TORCH_NOISE = Noise(warnings=(r"`isinstance\(treespec, LeafSpec\)` is deprecated",))
+TORCH_NOISE = Noise(
+    warnings=(r"`isinstance\(treespec, LeafSpec\)` is deprecated",),
+    logs={"torch._subclasses.fake_tensor": ".*"},  # what does not fit is raised too
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,18 +106,23 @@ class Network:
 
     @cached_property
     def program(self) -> ExportedProgram:
-        """The network as torch exports it, with a dynamic batch; made on first use.
+        """The network as torch exports it, with a dynamic batch where it allows one, else with a batch of 1.
 
-        It holds no source lines or paths of this machine. Raises torch's own errors for a network it cannot trace.
+        Made on first use. It holds no source lines or paths of this machine. Raises torch's own errors for a network
+        that it cannot trace.
         """
         import torch
 
         if self.origin is not None:
             return self.origin.program
-        example = torch.zeros(2, *self.spec.input_shape[1:])  # torch.export takes a batch of 1 for a constant
-        batch = torch.export.Dim("batch", min=1)
+        shape = self.spec.input_shape[1:]
+        # torch.export takes a batch of 1 for a constant. A network that reshapes by it has no other.
+        dynamic = ((torch.zeros(2, *shape),), ({0: torch.export.Dim("batch", min=1)},))
         with quiet(TORCH_NOISE), torch.no_grad():
-            program = torch.export.export(self.module, (example,), dynamic_shapes=({0: batch},))
+            try:
+                program = torch.export.export(self.module, dynamic[0], dynamic_shapes=dynamic[1])
+            except (RuntimeError, ValueError, TypeError, AssertionError):  # what torch raises where shapes do not fit
+                program = torch.export.export(self.module, (torch.zeros(1, *shape),))
         for node in program.graph.nodes:
             node.meta.pop("stack_trace", None)
         return program
@@ -144,6 +153,28 @@ class Network:
             raise UsageError(f"{self.spec.title} has {outputs} outputs, and {len(self.labels)} `labels` are given")
         own = labels_of(self.module)
         return self.labels or (own if len(own) == outputs else ())
+
+    @cached_property
+    def precise(self) -> nn.Module:
+        """A copy of the module in float64; the module itself where its code mixes types of its own, as by float()."""
+        import torch
+
+        double = copy.deepcopy(self.module).double()
+        try:
+            with torch.inference_mode():
+                double(torch.zeros(self.spec.input_shape, dtype=torch.float64))
+        except RuntimeError:  # expected scalar type Double but found Float
+            return self.module
+        return double
+
+    def exact(self, inputs: list[Array]) -> Array | None:
+        """The module's outputs in float64 (input, 1, class); None where it cannot compute in that."""
+        import torch
+
+        if self.precise is self.module:
+            return None
+        with torch.inference_mode():
+            return torch.stack([self.precise(torch.from_numpy(x).double()) for x in inputs]).numpy()
 
     def compute(self, inputs: list[Array]) -> Array:
         """Returns the module's outputs (input, 1, class). Raises ExportError when they are not one tensor each."""

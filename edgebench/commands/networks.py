@@ -36,9 +36,8 @@ def export(asked: options.Export, *, json: Json = False) -> None:
 
     cells, given = plan.asked(asked, asked.model, converter=asked.converter, image_input=asked.image_input)
     with output.progress() as report:
-        done = exporting.run(
-            cells, Path(asked.output), given=given, force=asked.force, strict=asked.strict, on_progress=report
-        )
+        terms = {"force": asked.force, "strict": asked.strict, "unchecked": asked.unchecked}
+        done = exporting.run(cells, Path(asked.output), given=given, on_progress=report, **terms)
     if json:
         output.json([rows.export(outcome) for outcome in done])
     else:

@@ -69,6 +69,10 @@ class ExportError(JobError):
     """A conversion failed, or the written file does not compute what torch computes."""
 
 
+class Uncheckable(ExportError):
+    """A file was written that nothing on this machine can run, so it is not known whether it is right."""
+
+
 class DeviceError(JobError):
     """A device or its runtime failed while loading or measuring."""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from edgebench.ground.errors import DeviceError, ExportError, JobError, UsageError
 from edgebench.ground.progress import OnProgress, Step, silent
@@ -18,6 +18,7 @@ from edgebench.models.given import NOTHING, Given
 from edgebench.run.plan import Cell
 
 if TYPE_CHECKING:
+    from edgebench.formats.pipeline import Terms
     from edgebench.graph.operators import Graph
 
 
@@ -35,9 +36,8 @@ def run(
     folder: Path,
     *,
     given: Given = NOTHING,
-    force: bool = False,
-    strict: bool = False,
     on_progress: OnProgress = silent,
+    **terms: Unpack[Terms],
 ) -> list[Outcome]:
     """Exports every cell into `folder` and returns one outcome each, in order.
 
@@ -48,7 +48,8 @@ def run(
     if files:
         raise UsageError(f"{files[0]} is already a model file; export takes networks")
     outcomes = []
-    artifacts = prepare(cells, folder, given=given, force=force, strict=strict, readable=True)
+    named: Terms = {**terms, "readable": True}
+    artifacts = prepare(cells, folder, given=given, **named)
     for done, cell in enumerate(cells):
         on_progress(Step(done, len(cells), cell.title, "converting and checking"))
         found = next(artifacts)
@@ -60,13 +61,7 @@ def run(
 
 
 def prepare(
-    cells: Sequence[Cell],
-    folder: Path,
-    *,
-    given: Given = NOTHING,
-    force: bool = False,
-    strict: bool = False,
-    readable: bool = False,
+    cells: Sequence[Cell], folder: Path, *, given: Given = NOTHING, **terms: Unpack[Terms]
 ) -> Iterator[Artifact | JobError]:
     """Yields the checked file of each cell, in order, or the error that kept it from being made.
 
@@ -89,10 +84,7 @@ def prepare(
             yield from (ready[cell.file] for cell in group if cell.file is not None)
             continue
         exports = [cell.export for cell in group]
-        for _, outcome in export_models(
-            model, exports, folder, given=given, force=force, strict=strict, readable=readable
-        ):
-            yield outcome
+        yield from (outcome for _, outcome in export_models(model, exports, folder, given=given, **terms))
 
 
 def check(outcomes: Sequence[Outcome]) -> None:

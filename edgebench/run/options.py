@@ -106,6 +106,7 @@ class Export(Files, Told):
     converter: Annotated[str, "TFLite converter: default (ours) or litert-torch."] = "default"
     image_input: Annotated[bool, "CoreML: take an image, not a tensor."] = False
     strict: Annotated[bool, "int8: fail where a layer stays float."] = False
+    unchecked: Annotated[bool, "Publish a file that nothing here can run and compare, labelled so."] = False
     force: Annotated[bool, "Convert even when a cached file is valid."] = False
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.export import ExportedProgram
 
 from edgebench.formats import calibrated
 from edgebench.formats.network import INPUT, LAYOUTS, OUTPUT, TORCH_NOISE, Conversion, Network
@@ -71,7 +72,7 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     with quiet(NOISE), torch.no_grad():
         program = torch.export.export(module.eval(), (torch.zeros(network.spec.input_shape),))
         model = ct.convert(
-            program.run_decompositions({}),
+            _without_aliases(program.run_decompositions({})),
             convert_to="mlprogram",
             minimum_deployment_target=ct.target.iOS16,
             compute_precision=ct.precision.FLOAT32 if spec.precision == "fp32" else ct.precision.FLOAT16,
@@ -96,6 +97,15 @@ def _name_outputs(path: Path, names: Sequence[str]) -> None:
         named = path.with_name(f"named-{path.name}")
         written.save(str(named))
     calibrated.replace(named, path)
+
+
+def _without_aliases(program: ExportedProgram) -> ExportedProgram:
+    """Lets whoever reads an alias read what it stands for: coremltools has no such operator."""
+    for node in list(program.graph.nodes):
+        if node.target is torch.ops.aten.alias.default:
+            node.replace_all_uses_with(node.args[0])
+            program.graph.erase_node(node)
+    return program
 
 
 def _convert_int8(network: Network, spec: ExportSpec, model: Any, path: Path) -> Conversion:

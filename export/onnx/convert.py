@@ -32,7 +32,8 @@ OPSET = 20
 PROTOBUF_LIMIT = 2**31  # bytes; protobuf cannot write a larger message
 
 NOISE = Noise(
-    logs={"torch.onnx._internal.exporter._registration": "torchvision is not installed"}, warnings=TORCH_NOISE.warnings
+    logs={**TORCH_NOISE.logs, "torch.onnx._internal.exporter._registration": "torchvision is not installed"},
+    warnings=TORCH_NOISE.warnings,
 )
 
 

@@ -235,7 +235,11 @@ class Preprocessing(Record, frozen=True, kw_only=True):
 
 
 class Parity(Record, frozen=True, kw_only=True):
-    """Errors of a written file against torch in float32, the worst over all inputs tried."""
+    """Errors of a written file against torch in float32, the worst over all inputs tried.
+
+    `torch_error` is torch's own rounding, the largest difference of its float32 outputs from its float64 ones, where
+    the gate was widened for it; the errors are then those against float64. `doubt` says what the outputs cannot tell.
+    """
 
     inputs: int
     max_abs_error: float
@@ -244,6 +248,8 @@ class Parity(Record, frozen=True, kw_only=True):
     gate: str
     passed: bool
     evaluated_by: str
+    torch_error: float | None = None
+    doubt: str = ""
 
     @property
     def range_error(self) -> float:
