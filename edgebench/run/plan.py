@@ -233,7 +233,7 @@ def asked(
     )
     network = ModelArguments.of(files)
     wanted: tuple[Model, ...] = many(models)
-    names, given = network.taken([_source(one, network) for one in wanted] if sources else wanted, files)
+    names, given = network.taken([_source(one, network) for one in wanted] if sources else wanted, files, files)
     return cells(names, network, specs, ready=ready), given
 
 
