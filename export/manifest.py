@@ -33,7 +33,7 @@ def read(file: Path) -> Artifact | None:
     """
     try:
         artifact = msgspec.json.decode(manifest_path(file).read_bytes(), type=Artifact)
-    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError, msgspec.DecodeError):
         return None
     if artifact.schema != SCHEMA or not file.exists() or artifact.sha256 != content_sha256(file):
         return None
