@@ -191,6 +191,8 @@ def main() -> None:
     parser.add_argument("--commands", default=",".join(COMMANDS))
     parser.add_argument("--folder", type=Path, default=None)
     asked = parser.parse_args()
+    for signum in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs, and so their children, ignore the first
+        signal.signal(signum, signal.default_int_handler)
     random.seed(asked.seed)
     folder = asked.folder or Path(mkdtemp(prefix="kill-"))
     killed = [Killed(name, folder / name) for name in asked.commands.split(",")]
