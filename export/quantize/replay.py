@@ -190,7 +190,7 @@ def _transposed_conv(one: TransposedConv, inputs: list[Tensor], given: Given) ->
 def _pool(one: Pool, inputs: list[Tensor], given: Given) -> Tensor:
     (image,) = inputs
     if one.mode == "max":
-        return F.max_pool2d(_padded(image, one.padding, -torch.inf), one.window, one.stride)
+        return F.max_pool2d(_padded(image, one.padding, -torch.inf), one.window, one.stride, 0, one.dilation)
     total = F.avg_pool2d(_padded(image, one.padding), one.window, one.stride, divisor_override=1)
     return total / one.divisor if one.divisor else total / _cells(one, image)
 
@@ -258,7 +258,7 @@ COMPUTED: Final[dict[type[Operator], Compute]] = {
     SpaceToDepth: _space_to_depth,
     Binary: lambda one, inputs, given: ARITHMETIC[one.function](*inputs),
     Compare: lambda one, inputs, given: COMPARISONS[one.function](*inputs),
-    Where: lambda one, inputs, given: torch.where(*inputs),
+    Where: lambda one, inputs, given: torch.where(inputs[0], inputs[1], inputs[2]),
     Activation: _activation,
     PReLU: lambda one, inputs, given: inputs[0].clamp(min=0) + inputs[1] * inputs[0].clamp(max=0),
     Cast: lambda one, inputs, given: inputs[0].to(getattr(torch, one.dtype)),
