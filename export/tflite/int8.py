@@ -15,7 +15,7 @@ from edgebench.formats.network import Conversion, Network
 from edgebench.formats.tflite.activations import activations, layer_errors
 from edgebench.formats.tflite.inspect import foreign
 from edgebench.formats.tflite.quantizer import quantize
-from edgebench.formats.tflite.writer import ends, write
+from edgebench.formats.tflite.writer import Written, write
 from edgebench.graph.operators import Graph, LocalResponseNorm, Softmax
 from edgebench.ground.records import LayerError, Quantization, QuantizationReport
 from edgebench.runtimes.litert.engine import load
