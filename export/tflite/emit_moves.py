@@ -133,6 +133,8 @@ def slice_(emission: Emission, one: Slice, layout: Layout) -> int:
 def expand(emission: Emission, one: Expand, layout: Layout) -> int:
     """MUL by ones, which broadcasts: XNNPACK has no BROADCAST_TO. Axes that stay or grow together are merged first."""
     source, shape = emission.get(one.inputs[0], layout), emission.physical(one, layout)
+    if emission.model.shape(source) == shape:
+        return source
     pairs = list(zip(emission.model.shape(source), shape, strict=True))
     groups = [list(group) for _, group in groupby(pairs, key=lambda pair: pair[0] == pair[1])]
     before = [math.prod(old for old, _ in group) for group in groups]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -39,25 +38,35 @@ def convert(network: Network, path: Path) -> Conversion:
     Raises ExportError when the network has an operator that is not covered, or an activation is not finite.
     """
     wanted = network.quantization or Quantization()
+    original, written = _float_file(network.graph, path)
     if wanted.scheme == "static":
-        vary = partial(steps, float_io=wanted.float_io)
-        report, warnings = calibrated.make(network, vary(network, path), path, vary)
+
+        def vary(network: Network, path: Path) -> calibrated.Steps:
+            return steps(network, _float_file(network.graph, path)[0], float_io=wanted.float_io)
+
+        report, warnings = calibrated.make(network, steps(network, original, float_io=wanted.float_io), path, vary)
     else:
-        report, warnings = _without_ranges(network, path)
+        report, warnings = _without_ranges(network, original, path)
     contents = foreign(path)
-    source, result = (
-        msgspec.structs.replace(tensor, dtype=found.dtype, scale=found.scale, zero_point=found.zero_point)
-        for tensor, found in zip(ends(network.graph), (contents.inputs[0], contents.outputs[0]), strict=True)
+    inputs, outputs = (
+        tuple(
+            msgspec.structs.replace(tensor, dtype=found.dtype, scale=found.scale, zero_point=found.zero_point)
+            for tensor, found in zip(side, tensors, strict=True)
+        )
+        for side, tensors in ((written.inputs, contents.inputs), (written.outputs, contents.outputs))
     )
     return Conversion(
-        inputs=(source,), outputs=(result,), operators=contents.operators, warnings=warnings, quantization=report
+        inputs=inputs,
+        outputs=outputs,
+        operators=contents.operators,
+        warnings=(*written.notes, *warnings),
+        quantization=report,
     )
 
 
-def steps(network: Network, path: Path, *, float_io: bool) -> calibrated.Steps:
-    """How a network becomes static int8: writes its float file beside `path`, and works on that."""
+def steps(network: Network, original: Path, *, float_io: bool) -> calibrated.Steps:
+    """How a network becomes static int8, from its float file."""
     graph = network.graph
-    original = _float_file(graph, path)
     kept_always = floats(graph)
 
     def make(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
@@ -86,16 +95,14 @@ def floats(graph: Graph) -> dict[str, str]:
     return {each.name: FLOAT[type(each)] for each in graph.operators if type(each) in FLOAT}
 
 
-def _without_ranges(network: Network, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
+def _without_ranges(network: Network, original: Path, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
     wanted = network.quantization or Quantization()
-    original = _float_file(network.graph, path)
     quantize(original, path, wanted.scheme)
     layers = layer_errors(network.graph, original, path, network.held_out_images[: calibrated.LAYER_IMAGES])
     activations = "float32" if wanted.scheme == "weights" else "int8, by each inference's own range"
     return calibrated.uncalibrated(network, activations, layers), (WARNINGS[wanted.scheme],)
 
 
-def _float_file(graph: Graph, path: Path) -> Path:
+def _float_file(graph: Graph, path: Path) -> tuple[Path, Written]:
     original = path.with_name(f"float-{path.name}")
-    write(graph, original, "int8")
-    return original
+    return original, write(graph, original, "int8")

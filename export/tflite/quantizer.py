@@ -29,8 +29,7 @@ NOISE: Final = Noise(
     warnings=("Warning: Enabling `experimental_preserve_all_tensors`",), lines=("Applying Transformations to tensors",)
 )
 KEPT: Final = "no_quantize"
-# Of one operator of the graph, the writer makes up to six of TFLite's; their tensors have these endings.
-PARTS: Final = "(_(pad|sigmoid|clamped|whole|square|divisor|rsqrt|root|factor|log|scaled))?"
+PARTS: Final = r"(/\w+)?"  # one operator of the graph may be several of TFLite's: their tensors end so
 RECIPES: Final = {
     "static": recipe.static_wi8_ai8,
     "dynamic": recipe.dynamic_wi8_afp32,

@@ -95,7 +95,7 @@ def padded_window(
 
 def pool(emission: Emission, one: Pool, layout: Layout) -> int:
     """MAX_POOL_2D or AVERAGE_POOL_2D; XNNPACK has no windows of one pixel: they are a subsample."""
-    if one.window == (1, 1):
+    if one.window == (1, 1) and one.divisor is None:
         return subsample(emission, one, layout)
     source = emission.get(one.inputs[0], NHWC)
     if one.mode == "average":
@@ -178,9 +178,10 @@ def nonnegative(graph: Graph, name: str) -> bool:
 def _average(emission: Emission, one: Pool, source: int) -> int:
     """The average over whole windows, or over what SAME finds real, and a factor where torch divides by another count.
 
-    XNNPACK has no averages in int8: there they are depthwise convolutions.
+    XNNPACK has no averages in int8, nor of one pixel: there they are depthwise convolutions.
     """
-    sizes, whole = emission.model.shape(source)[1:3], emission.precision == "int8"
+    sizes = emission.model.shape(source)[1:3]
+    whole = emission.precision == "int8" or one.window == (1, 1)
     padded, same = padded_window(emission, one, source, one.window, one.stride, (1, 1), one.padding, explicit=whole)
     shape = emission.physical(one, NHWC)
     made = _share(emission, padded, one.window, one.stride, shape) if whole else _pool(emission, one, padded, same)
@@ -241,13 +242,15 @@ def _share(emission: Emission, source: int, window: Pair, stride: Pair, shape: t
         emission.constant("share", np.full((1, *window, channels), 1 / math.prod(window), np.float32)),
         emission.constant("zero", np.zeros(channels, np.float32)),
     ]
-    fields: dict[str, Any] = {
-        "padding": padding_code(False),
-        "strideH": stride[0],
-        "strideW": stride[1],
-        "depthMultiplier": 1,
-    }
-    return emission.add(Code.DEPTHWISE_CONV_2D, inputs, shape, depthMultiplier=1, **fields)
+    return emission.add(
+        Code.DEPTHWISE_CONV_2D,
+        inputs,
+        shape,
+        padding=padding_code(False),
+        strideH=stride[0],
+        strideW=stride[1],
+        depthMultiplier=1,
+    )
 
 
 WINDOWS: Final[dict[type[Operator], Emitter[Any]]] = {
