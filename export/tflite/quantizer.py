@@ -15,6 +15,7 @@ import numpy as np
 
 from edgebench.formats.quantize.ranges import Range
 from edgebench.formats.quiet import Noise, quiet
+from edgebench.formats.tflite.biases import mend_biases
 from edgebench.ground.errors import MissingPackage
 from edgebench.ground.records import QuantizationScheme
 
@@ -61,6 +62,7 @@ def quantize(
     if ranges:
         ends = {name: np.reshape(np.asarray(both, np.float32), (2, 1, 1, 1, 1)) for name, both in ranges.items()}
         given = {name: {"min": low, "max": high} for name, (low, high) in ends.items()}
-    with quiet(NOISE):
+    with quiet(NOISE), np.errstate(invalid="ignore"):  # a bias beyond int32 is mended below
         result = made.quantize(given, enable_progress_bar=False, enable_progress_report=False)
     target.write_bytes(result.quantized_model)
+    mend_biases(source, target)
