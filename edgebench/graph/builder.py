@@ -132,7 +132,7 @@ class Builder:
         if isinstance(value, int | float):
             whole = like == "int32" and not isinstance(value, float)
             value = np.array(value, np.int32 if whole else np.bool_ if isinstance(value, bool) else np.float64)
-        return value if value.ndim >= rank else self.reshape(value, (1,) * (rank - value.ndim) + value.shape)
+        return value if len(value.shape) >= rank else self.reshape(value, (1,) * (rank - len(value.shape)) + value.shape)
 
     def aligned(self, *values: Operand | Number) -> list[Operand]:
         """Returns operands of one rank and dtype."""
