@@ -161,12 +161,12 @@ class Layouts:
 
     def needed(self, operator: Operator, layout: Layout) -> list[list[Layout]] | None:
         """For each input, the layouts it may have for the output to come out in `layout`; None: it never does."""
-        name, shape = operator.name, self.shapes[operator.name]
+        shape = self.shapes[operator.name]
         dropped = _dropped(operator, len(shape))
         if dropped:
             return [self._with_dropped(layout, dropped)]
         if isinstance(operator, IMAGE_OPERATORS) and not isinstance(operator, GlobalPool):
-            return [[NHWC]] if self.order(name, layout) == self.order(name, NHWC) else None
+            return [[NHWC]] if layout == NHWC else None
         if isinstance(operator, Transpose):
             return [[tuple(operator.permutation[axis] for axis in layout)]]
         if isinstance(operator, Reshape):
