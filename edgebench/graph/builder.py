@@ -105,7 +105,7 @@ class Builder:
         fields.setdefault("dtype", dtype_of(inputs[0]))
         names = tuple(self.name_of(operand) for operand in inputs)
         operator = kind(name="", inputs=names, shape=tuple(int(n) for n in shape), module=self._module, **fields)
-        operator = replace(operator, name=self._free(f"{self._base}_{operator.kind}"))
+        operator = replace(operator, name=self.free(f"{self._base}_{operator.kind}"))
         self.register(operator)
         return operator
 
@@ -114,12 +114,13 @@ class Builder:
         if isinstance(operand, Operator):
             return operand.name
         if id(operand) not in self._known:
-            name = self._free(f"{self._base}_constant")
+            name = self.free(f"{self._base}_constant")
             self.constants[name] = operand
             self._known[id(operand)] = (operand, name)
         return self._known[id(operand)][1]
 
-    def _free(self, name: str) -> str:
+    def free(self, name: str) -> str:
+        """Returns `name`, numbered where it is taken."""
         taken, count = name, 2
         while taken in self.operators or taken in self.constants:
             taken, count = f"{name}_{count}", count + 1
