@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -15,7 +16,7 @@ from edgebench.formats.tflite.activations import activations, layer_errors
 from edgebench.formats.tflite.inspect import foreign
 from edgebench.formats.tflite.quantizer import quantize
 from edgebench.formats.tflite.writer import Written, write
-from edgebench.graph.operators import Graph, LocalResponseNorm, Softmax
+from edgebench.graph.operators import Activation, Binary, Graph, LocalResponseNorm, Operator, Reduce, Softmax
 from edgebench.ground.records import LayerError, Quantization, QuantizationReport
 from edgebench.runtimes.litert.engine import load
 
@@ -26,10 +27,14 @@ SLOWER = (
 WEIGHTS_ONLY = "8-bit weights alone make the file smaller, not faster: activations are computed in float32"
 WARNINGS = {"dynamic": SLOWER, "weights": WEIGHTS_ONLY}
 # Operators that stay float, and why.
-FLOAT = {
+FLOAT: Final = {
     LocalResponseNorm: "its squares and roots need more than 8 bits",
     Softmax: "probabilities need more than 8 bits",
 }
+NORMALISING: Final = "its squares and roots need more than 8 bits"
+UNEVEN: Final = ("exp", "log", "sqrt", "rsqrt", "square", "softplus", "mish", "erf")
+ARITHMETIC: Final[tuple[type[Operator], ...]] = (Binary, Reduce, Activation)
+NO_KERNEL: Final = "there is no int8 form of it"
 
 
 def convert(network: Network, path: Path) -> Conversion:
@@ -74,7 +79,10 @@ def steps(network: Network, original: Path, *, float_io: bool) -> calibrated.Ste
 
     def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
         found = layer_errors(graph, original, file, images[: calibrated.LAYER_IMAGES])
-        return [msgspec.structs.replace(each, why=kept_always.get(each.name, "")) for each in found]
+        return [
+            msgspec.structs.replace(each, why=kept_always.get(each.name, NO_KERNEL if each.stored == "float" else ""))
+            for each in found
+        ]
 
     def costs(ranges: calibrated.Ranges, names: Collection[str]) -> dict[str, float]:
         from edgebench.formats.quantize.sensitivity import output_errors
@@ -91,8 +99,28 @@ def run(path: Path) -> Callable[[Array], Array]:
 
 
 def floats(graph: Graph) -> dict[str, str]:
-    """The operators that stay float in every int8 file, and why."""
-    return {each.name: FLOAT[type(each)] for each in graph.operators if type(each) in FLOAT}
+    """The operators that stay float in every int8 file, and why.
+
+    Of a normalisation all arithmetic of its module stays float: squares span twice the decades of what they are of.
+    """
+    readers: dict[str, list[Operator]] = {}
+    for operator in graph.operators:
+        for name in operator.inputs:
+            readers.setdefault(name, []).append(operator)
+    found = {each.name: FLOAT[type(each)] for each in graph.operators if type(each) in FLOAT}
+    waiting: list[Operator] = [
+        each
+        for each in graph.operators
+        if (isinstance(each, Activation) and each.function in UNEVEN)
+        or (isinstance(each, Binary) and each.function in ("div", "pow"))
+    ]
+    while waiting:
+        one = waiting.pop()
+        if one.name not in found:
+            found[one.name] = NORMALISING
+            near = [*graph.producers(one), *readers.get(one.name, [])]
+            waiting += [other for other in near if isinstance(other, ARITHMETIC) and other.module == one.module]
+    return found
 
 
 def _without_ranges(network: Network, original: Path, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
