@@ -50,9 +50,7 @@ def reduce(emission: Emission, one: Reduce, layout: Layout) -> int:
 def global_pool(emission: Emission, one: GlobalPool, layout: Layout) -> int:
     """MEAN over height and width."""
     (inner,) = emission.layouts.needed(one, layout) or []
-    have = emission.tensors[one.inputs[0]]
-    before = next((candidate for candidate in inner if candidate in have), inner[0])
-    source = emission.get(one.inputs[0], before)
+    source, before = emission.as_it_lies(one.inputs[0], inner)
     return _reduced(emission, Code.MEAN, source, before, (2, 3), keep=len(one.shape) == 4)
 
 
@@ -70,15 +68,11 @@ def softmax(emission: Emission, one: Softmax, layout: Layout) -> int:
 
 def argmax(emission: Emission, one: ArgMax, layout: Layout) -> int:
     """ARG_MAX, whose axis TFLite always drops."""
-    if one.keep:
-        before, shape = layout, tuple(emission.layouts.shapes[one.name][axis] for axis in layout if axis != one.axis)
-    else:
-        (inner,) = emission.layouts.needed(one, layout) or []
-        have = emission.tensors[one.inputs[0]]
-        before = next((candidate for candidate in inner if candidate in have), inner[0])
-        shape = emission.physical(one, layout)
-    inputs = [emission.get(one.inputs[0], before), emission.ints("axis", before.index(one.axis))]
-    made = emission.add(Code.ARG_MAX, inputs, shape, "int32", outputType=schema.TensorType.INT32)
+    (inner,) = emission.layouts.needed(one, layout) or []
+    source, before = emission.as_it_lies(one.inputs[0], inner)
+    kept = [size for axis, size in zip(before, emission.model.shape(source), strict=True) if axis != one.axis]
+    inputs = [source, emission.ints("axis", before.index(one.axis))]
+    made = emission.add(Code.ARG_MAX, inputs, kept, "int32", outputType=schema.TensorType.INT32)
     return emission.reshaped(made, emission.physical(one, layout))
 
 

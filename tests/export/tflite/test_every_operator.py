@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgebench.formats.quantize.replay import ARITHMETIC, COMPARISONS, FUNCTIONS, REDUCTIONS, SLOPED, Replay
+from edgebench.formats.tflite.graph import read_graph
 from edgebench.formats.tflite.writer import EMITTERS, write
 from edgebench.graph.operators import (
     Activation,
@@ -353,7 +354,7 @@ def test_the_table_has_every_operator_that_can_be_written():
 
 
 @pytest.mark.parametrize(("make", "shape_of"), CASES, ids=NAMES)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_an_operator_is_what_it_means(data, make, shape_of, tmp_path):
     shape = shape_of(data.draw)
@@ -363,6 +364,9 @@ def test_an_operator_is_what_it_means(data, make, shape_of, tmp_path):
     for batch in (1, 3):
         compare_with_replay(graph, tmp_path / "one.tflite", batch)
     assert not written.notes  # none of these mixes images
+    assert written.operators.get("TRANSPOSE", 0) <= written.transposes
+    read = read_graph(tmp_path / "one.tflite")
+    assert prod(read.shape(read.output)) == prod(graph.shape(graph.output))
 
 
 def compare_with_replay(graph: Graph, path: Path, batch: int) -> None:
