@@ -13,6 +13,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from edgebench.graph.batch import IMAGE_OPERATORS
@@ -36,6 +37,7 @@ NHWC: Final[Layout] = (0, 2, 3, 1)
 ITEM: Final = 4  # bytes of an element
 REGIONS: Final = (0, 1, 4, 40)  # how far a change may spread
 ROUNDS: Final = 3  # of refinement
+REMEMBERED: Final = 4096  # shapes: a network has few, and the search asks for them again and again
 
 
 def home(shape: Shape) -> Layout:
@@ -48,11 +50,13 @@ def permuted(shape: Shape, layout: Layout) -> Shape:
     return tuple(shape[axis] for axis in layout)
 
 
+@lru_cache(REMEMBERED)
 def order(shape: Shape, layout: Layout) -> Layout:
     """The axes that count, in the order in which they lie in memory: equal for layouts with the same bytes."""
     return tuple(axis for axis in layout if shape[axis] != 1)
 
 
+@lru_cache(REMEMBERED)
 def blocks(source: Shape, target: Shape) -> list[tuple[list[int], list[int]]]:
     """Pairs of axes of `source` and of `target`, those of size 1 left out, that a reshape maps onto each other."""
     left, right = ([axis for axis, size in enumerate(shape) if size != 1] for shape in (source, target))
@@ -161,12 +165,12 @@ class Layouts:
 
     def needed(self, operator: Operator, layout: Layout) -> list[list[Layout]] | None:
         """For each input, the layouts it may have for the output to come out in `layout`; None: it never does."""
-        name, shape = operator.name, self.shapes[operator.name]
+        shape = self.shapes[operator.name]
         dropped = _dropped(operator, len(shape))
         if dropped:
             return [self._with_dropped(layout, dropped)]
         if isinstance(operator, IMAGE_OPERATORS) and not isinstance(operator, GlobalPool):
-            return [[NHWC]] if self.order(name, layout) == self.order(name, NHWC) else None
+            return [[NHWC]] if layout == NHWC else None
         if isinstance(operator, Transpose):
             return [[tuple(operator.permutation[axis] for axis in layout)]]
         if isinstance(operator, Reshape):

@@ -80,6 +80,8 @@ def moves_as_one(rewriter: Rewriter, operator: Reshape | Transpose) -> Operator 
     if not all(axes.follow(move) for move in reversed(chain)):
         return None
     shape, permutation = axes.result()
+    if x.shape[:1] == (1,):  # the batch keeps an axis of its own, in front
+        shape, permutation = [1, *shape], [0, *(axis + 1 for axis in permutation)]
     return rewriter.reshape(rewriter.transpose(rewriter.reshape(x, shape), permutation), operator.shape)
 
 

@@ -150,7 +150,7 @@ class Replay(nn.Module):
 
 
 def channel_means(graph: Graph, images: Sequence[Array]) -> dict[str, Array]:
-    """Returns the mean of the input of every convolution and dense layer over images: one value a channel or feature."""
+    """Returns the mean over images of what every convolution and dense layer reads: one value a channel or feature."""
     replay = Replay(graph)
     axes = {
         each.inputs[0]: (-1 if isinstance(each, Dense) else 1)

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from edgebench.formats.network import Conversion, Network
 from edgebench.formats.tflite import litert_torch
-from edgebench.formats.tflite.writer import ends, write
+from edgebench.formats.tflite.writer import write
 from edgebench.ground.records import ExportSpec
 
 
 def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
-    """Writes `path`, a channels-last .tflite file with a dynamic batch and weights of the spec's precision.
+    """Writes `path`, a channels-last .tflite file with weights of the spec's precision.
+
+    The batch is dynamic where the network computes each image alone; else it is 1, and a warning says why.
 
     The spec's converter "litert-torch" hands the network to that package instead. Raises ExportError when the network
     has an operator that is not covered, and UsageError for what litert-torch is not offered for.
@@ -22,7 +24,7 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
         from edgebench.formats.tflite import int8
 
         return int8.convert(network, path)
-    graph = network.graph
-    operators = write(graph, path, spec.precision)
-    source, result = ends(graph)
-    return Conversion(operators=operators, inputs=(source,), outputs=(result,))
+    written = write(network.graph, path, spec.precision)
+    return Conversion(
+        inputs=written.inputs, outputs=written.outputs, operators=written.operators, warnings=written.notes
+    )

@@ -1,0 +1,166 @@
+"""Emitters of what moves elements, and of what works along whole axes."""
+
+from __future__ import annotations
+
+import math
+from itertools import groupby
+from typing import Any, Final
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from edgebench.formats.tflite.emit import Code, Emission, Emitter
+from edgebench.graph.layout import Layout, through
+from edgebench.graph.operators import (
+    ArgMax,
+    Concat,
+    Expand,
+    Gather,
+    GlobalPool,
+    Operator,
+    Pad,
+    Reduce,
+    Reshape,
+    Slice,
+    Softmax,
+    Transpose,
+)
+from edgebench.ground.errors import ExportError
+
+REDUCTIONS: Final = {"mean": Code.MEAN, "sum": Code.SUM, "max": Code.REDUCE_MAX, "min": Code.REDUCE_MIN}
+MOST_AXES: Final = 6  # of XNNPACK's arithmetic
+
+
+def reduce(emission: Emission, one: Reduce, layout: Layout) -> int:
+    """A reduction that keeps its axes; where only a reshape reads it and drops them, it drops them itself."""
+    source = emission.get(one.inputs[0], layout)
+    kept = tuple(size for axis, size in enumerate(one.shape) if axis not in one.axes)
+    readers = emission.layouts.readers[one.name]
+    if len(readers) == 1 and one.name not in emission.graph.outputs:
+        (reader,) = readers
+        if isinstance(reader, Reshape) and reader.shape == kept:
+            left = [axis for axis in layout if axis not in one.axes]
+            made = _reduced(emission, REDUCTIONS[one.function], source, layout, one.axes, keep=False)
+            emission.put(one.name, layout, made)
+            emission.put(reader.name, tuple(sorted(left).index(axis) for axis in left), made)
+            return made
+    return _reduced(emission, REDUCTIONS[one.function], source, layout, one.axes, keep=True)
+
+
+def global_pool(emission: Emission, one: GlobalPool, layout: Layout) -> int:
+    """MEAN over height and width."""
+    (inner,) = emission.layouts.needed(one, layout) or []
+    have = emission.tensors[one.inputs[0]]
+    before = next((candidate for candidate in inner if candidate in have), inner[0])
+    source = emission.get(one.inputs[0], before)
+    return _reduced(emission, Code.MEAN, source, before, (2, 3), keep=len(one.shape) == 4)
+
+
+def _reduced(emission: Emission, code: int, source: int, layout: Layout, axes: tuple[int, ...], *, keep: bool) -> int:
+    numbers = sorted(layout.index(axis) for axis in axes)
+    sizes = list(enumerate(emission.model.shape(source)))
+    kept = [1 if number in numbers else size for number, size in sizes if keep or number not in numbers]
+    return emission.add(code, [source, emission.ints("axes", *numbers)], kept, keepDims=keep)
+
+
+def softmax(emission: Emission, one: Softmax, layout: Layout) -> int:
+    """SOFTMAX over the last axis in memory."""
+    return emission.add(Code.SOFTMAX, emission.inputs(one, layout), beta=1.0)
+
+
+def argmax(emission: Emission, one: ArgMax, layout: Layout) -> int:
+    """ARG_MAX, whose axis TFLite always drops."""
+    if one.keep:
+        before, shape = layout, tuple(emission.layouts.shapes[one.name][axis] for axis in layout if axis != one.axis)
+    else:
+        (inner,) = emission.layouts.needed(one, layout) or []
+        have = emission.tensors[one.inputs[0]]
+        before = next((candidate for candidate in inner if candidate in have), inner[0])
+        shape = emission.physical(one, layout)
+    inputs = [emission.get(one.inputs[0], before), emission.ints("axis", before.index(one.axis))]
+    made = emission.add(Code.ARG_MAX, inputs, shape, "int32", outputType=schema.TensorType.INT32)
+    return emission.reshaped(made, emission.physical(one, layout))
+
+
+def concat(emission: Emission, one: Concat, layout: Layout) -> int:
+    """CONCATENATION."""
+    return emission.joined(emission.inputs(one, layout), layout.index(one.axis))
+
+
+def reshape(emission: Emission, one: Reshape, layout: Layout) -> int:
+    """RESHAPE of the input in the layout in which it moves nothing."""
+    (name,) = one.inputs
+    shapes = emission.layouts.shapes
+    before = through(shapes[one.name], layout, shapes[name], emission.tensors[name])
+    if before is None:
+        raise ValueError(f"'{one.name}' cannot come out in the layout {layout}")
+    return emission.reshaped(emission.get(name, before), emission.physical(one, layout))
+
+
+def transpose(emission: Emission, one: Transpose, layout: Layout) -> int:
+    """Another name for the same elements in the same order; whoever reads them transposes, if need be."""
+    return emission.get(one.inputs[0], tuple(one.permutation[axis] for axis in layout))
+
+
+def pad(emission: Emission, one: Pad, layout: Layout) -> int:
+    """PAD, or the mirrored rows and columns joined on."""
+    source = emission.get(one.inputs[0], layout)
+    amounts = [one.amounts[axis] for axis in layout]
+    if one.mode == "constant":
+        return emission.padded(source, amounts, one.value)
+    for axis, (before, after) in enumerate(amounts):
+        last = emission.model.shape(source)[axis] - 1
+        if before or after:
+            indices = [last - abs(last - abs(index)) for index in range(-before, last + 1 + after)]
+            source = emission.picked(source, axis, indices)
+    return source
+
+
+def slice_(emission: Emission, one: Slice, layout: Layout) -> int:
+    """SLICE; every n-th element is the first of each n, as XNNPACK has no steps."""
+    source, axis = emission.get(one.inputs[0], layout), layout.index(one.axis)
+    count, size = one.shape[one.axis], emission.model.shape(source)[axis]
+    if one.step == 1:
+        return emission.part(source, axis, one.start, count)
+    missing = max(0, one.start + count * one.step - size)
+    shape = emission.model.shape(source)
+    padded = emission.padded(source, [(0, missing if number == axis else 0) for number in range(len(shape))])
+    cut = emission.part(padded, axis, one.start, count * one.step)
+    grouped = emission.reshaped(cut, (*shape[:axis], count, one.step, *shape[axis + 1 :]))
+    return emission.reshaped(emission.part(grouped, axis + 1, 0, 1), emission.physical(one, layout))
+
+
+def expand(emission: Emission, one: Expand, layout: Layout) -> int:
+    """MUL by ones, which broadcasts: XNNPACK has no BROADCAST_TO. Axes that stay or grow together are merged first."""
+    source, shape = emission.get(one.inputs[0], layout), emission.physical(one, layout)
+    if emission.model.shape(source) == shape:
+        return source
+    pairs = list(zip(emission.model.shape(source), shape, strict=True))
+    groups = [list(group) for _, group in groupby(pairs, key=lambda pair: pair[0] == pair[1])]
+    before = [math.prod(old for old, _ in group) for group in groups]
+    after = [math.prod(new for _, new in group) for group in groups]
+    if len(groups) > MOST_AXES:
+        raise ExportError(f"'{one.name}' repeats along too many axes for TFLite: use `converter='litert-torch'`")
+    ones = np.ones([1 if old == new else new for old, new in zip(before, after, strict=True)], np.float32)
+    made = emission.add(Code.MUL, [emission.reshaped(source, before), emission.constant("ones", ones)], after)
+    return emission.reshaped(made, shape)
+
+
+def gather(emission: Emission, one: Gather, layout: Layout) -> int:
+    """Slices, joined, or a GATHER."""
+    return emission.picked(emission.get(one.inputs[0], layout), layout.index(one.axis), one.indices)
+
+
+MOVES: Final[dict[type[Operator], Emitter[Any]]] = {
+    ArgMax: argmax,
+    Concat: concat,
+    Expand: expand,
+    Gather: gather,
+    GlobalPool: global_pool,
+    Pad: pad,
+    Reduce: reduce,
+    Reshape: reshape,
+    Slice: slice_,
+    Softmax: softmax,
+    Transpose: transpose,
+}
