@@ -51,6 +51,7 @@ from edgebench.graph.operators import (
 Operand = Operator | AnyArray
 Number = int | float
 Made = TypeVar("Made", bound=Operator)
+Moved = TypeVar("Moved", Operator, AnyArray, Operand)  # moves give an operator of one, a constant of one
 
 _RANKED: Final[tuple[DType, ...]] = ("bool", "int32", "float32")  # the later one wins where two meet
 _DTYPES: Final[dict[str, DType]] = {"b": "bool", "i": "int32", "u": "int32", "f": "float32"}
@@ -133,7 +134,11 @@ class Builder:
         if isinstance(value, int | float):
             whole = like == "int32" and not isinstance(value, float)
             value = np.array(value, np.int32 if whole else np.bool_ if isinstance(value, bool) else np.float64)
-        return value if len(value.shape) >= rank else self.reshape(value, (1,) * (rank - len(value.shape)) + value.shape)
+        return self.ranked(value, rank)
+
+    def ranked(self, x: Moved, rank: int) -> Moved:
+        """x with axes of size 1 in front, up to `rank`."""
+        return self.reshape(x, (1,) * (rank - len(x.shape)) + x.shape)
 
     def aligned(self, *values: Operand | Number) -> list[Operand]:
         """Returns operands of one rank and dtype."""
@@ -229,7 +234,14 @@ class Builder:
     # ---- layers ----
 
     def conv(
-        self, x: Operator, weight: Array, bias: Array | None, stride: Pair, padding: Padding, dilation: Pair = (1, 1), groups: int = 1
+        self,
+        x: Operator,
+        weight: Array,
+        bias: Array | None,
+        stride: Pair,
+        padding: Padding,
+        dilation: Pair = (1, 1),
+        groups: int = 1,
     ) -> Operator:
         """A 2-D convolution."""
         padded = (x.shape[2] + padding[0] + padding[1], x.shape[3] + padding[2] + padding[3])
@@ -269,7 +281,7 @@ class Builder:
         rank = max(len(left.shape), len(right.shape))
         x, y = self.operand(left, max(rank, 3)), self.operand(right, max(rank, 3))
         batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
-        made = self.add(MatMul, [x, y], (*batch, x.shape[-2], y.shape[-1]), dtype="float32")
+        made = self.add(MatMul, [x, y], (*batch, x.shape[-2], y.shape[-1]), in_features=x.shape[-1], dtype="float32")
         return self.reshape(made, made.shape[1:]) if rank == 2 else made
 
     def resample(self, x: Operator, rows: npt.NDArray[np.float64], columns: npt.NDArray[np.float64]) -> Operator:
@@ -279,14 +291,14 @@ class Builder:
 
     # ---- moves ----
 
-    def reshape(self, x: Any, shape: Sequence[int]) -> Any:
+    def reshape(self, x: Moved, shape: Sequence[int]) -> Moved:
         """The same elements in `shape`, which may hold one -1."""
         target = unflatten(tuple(shape), math.prod(x.shape))
         if isinstance(x, np.ndarray):
-            return x.reshape(target)
+            return x.reshape(target)  # type: ignore[return-value]
         return x if target == x.shape else self.add(Reshape, [x], target)
 
-    def transpose(self, x: Any, permutation: Sequence[int]) -> Any:
+    def transpose(self, x: Moved, permutation: Sequence[int]) -> Moved:
         """Axis i of the result is axis `permutation[i]` of x."""
         order = tuple(axis % len(x.shape) for axis in permutation)
         if isinstance(x, np.ndarray):
@@ -295,7 +307,7 @@ class Builder:
             return x
         return self.add(Transpose, [x], [x.shape[axis] for axis in order], permutation=order)
 
-    def swap(self, x: Any, one: int, other: int) -> Any:
+    def swap(self, x: Moved, one: int, other: int) -> Moved:
         """x with two axes exchanged."""
         order = list(range(len(x.shape)))
         order[one], order[other] = order[other], order[one]
@@ -333,12 +345,12 @@ class Builder:
         widest = max((dtype_of(part) for part in filled), key=_RANKED.index)
         return self.add(Concat, [self.cast(part, widest) for part in filled], shape, axis=axis)
 
-    def expand(self, x: Any, shape: Sequence[int]) -> Any:
+    def expand(self, x: Moved, shape: Sequence[int]) -> Moved:
         """x repeated along axes of size 1, up to `shape` (-1 leaves an axis as it is)."""
-        x = self.operand(x, len(shape))
+        x = self.ranked(x, len(shape))
         target = tuple(old if new == -1 else int(new) for new, old in zip(shape, x.shape, strict=True))
         if isinstance(x, np.ndarray):
-            return np.broadcast_to(x, target)
+            return np.broadcast_to(x, target)  # type: ignore[return-value]
         return x if target == x.shape else self.add(Expand, [x], target)
 
     def gather(self, x: Operator, axis: int, indices: Sequence[int]) -> Operator:
@@ -368,4 +380,3 @@ class Builder:
             return x
         shape = [size + before + after for size, (before, after) in zip(x.shape, added, strict=True)]
         return self.add(Pad, [x], shape, amounts=added, value=float(value), mode=mode)
-

@@ -53,7 +53,7 @@ def _position(call: Call, largest: bool) -> Operator:
     axis %= len(x.shape)
     rest = [1 if at == axis else size for at, size in enumerate(x.shape)]
     made = call.build.add(ArgMax, [x], rest, axis=axis, keep=True, dtype="int32")
-    return cast(Operator, call.build.reshape(made, call.shape))
+    return call.build.reshape(made, call.shape)
 
 
 def var(call: Call) -> Result:
@@ -161,7 +161,7 @@ def _shared(call: Call, x: Operator, times: int) -> Operator:
     *lead, heads, length, width = x.shape
     apart = call.build.reshape(x, (*lead, heads, 1, length, width))
     wide = call.build.expand(apart, (*lead, heads, times, length, width))
-    return cast(Operator, call.build.reshape(wide, (*lead, heads * times, length, width)))
+    return call.build.reshape(wide, (*lead, heads * times, length, width))
 
 
 # ---- products by index ----
@@ -182,7 +182,8 @@ def einsum(call: Call) -> Result:
     names = ["".join(index for index in term if index in kept) for term, kept in zip(names, needed, strict=True)]
     if len(names) == 2:
         return _product(call, tensors, names, result)
-    return call.build.transpose(tensors[0], [names[0].index(index) for index in result])
+    only: Operator = tensors[0]
+    return call.build.transpose(only, [names[0].index(index) for index in result])
 
 
 def _without(call: Call, x: Any, term: str, needed: set[str]) -> Any:
@@ -209,7 +210,7 @@ def _product(call: Call, tensors: Sequence[Any], names: Sequence[str], result: s
     ]
     order = [*batch, *mine, *theirs]
     made = call.build.reshape(call.build.matmul(*operands), [sizes[index] for index in order])
-    return cast(Operator, call.build.transpose(made, [order.index(index) for index in result]))
+    return call.build.transpose(made, [order.index(index) for index in result])
 
 
 AXES: Final[dict[str, Rule]] = {

@@ -214,7 +214,9 @@ def _scaled_elu(call: Call, alpha: float, scale: float, inner: float) -> Operato
 def leaky_relu(call: Call) -> Result:
     """aten.leaky_relu, and rrelu in evaluation, whose slope is the mean of its bounds."""
     slope = call.get("negative_slope")
-    return call.build.apply("leaky_relu", call.x, float((call["lower"] + call["upper"]) / 2 if slope is None else slope))
+    return call.build.apply(
+        "leaky_relu", call.x, float((call["lower"] + call["upper"]) / 2 if slope is None else slope)
+    )
 
 
 def prelu(call: Call) -> Result:

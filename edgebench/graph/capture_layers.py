@@ -6,10 +6,9 @@ import math
 from typing import Any, Final, cast
 
 import numpy as np
-from torch import fx
 
 from edgebench.graph.capture_call import Call, Result, Rule
-from edgebench.graph.operators import Array, LocalResponseNorm, Operator, Padding, Pair, Shape, TransposedConv
+from edgebench.graph.operators import Arithmetic, Array, LocalResponseNorm, Operator, Pair, Shape, TransposedConv
 
 _AXES: Final = ("no", "one axis", "two axes", "three axes")
 
@@ -23,7 +22,7 @@ def conv(call: Call) -> Result:
     pads = _conv_padding(call, weight.shape[2:])
     stride, dilation = (_two(call.numbers(name, axes), 1) for name in ("stride", "dilation"))
     x = _image(call, axes)
-    padding = cast(Padding, (*pads[0], *pads[1]) if axes == 2 else (0, 0, *pads[0]))
+    padding = (*pads[0], *pads[1]) if axes == 2 else (0, 0, *pads[0])
     kernels = weight if axes == 2 else weight[:, :, None]
     made = call.build.conv(x, kernels, call.weight("bias"), stride, padding, dilation, call["groups"])
     return call.build.reshape(made, call.shape)
@@ -139,16 +138,17 @@ def _affine(call: Call, x: Operator, scale: Any, shift: Any) -> Operator:
 
 def _weighted(call: Call, x: Operator, behind: Shape) -> Operator:
     """x * weight + bias, each constant followed by an axis of size 1 for each of the axes `behind`."""
-    for name, function in (("weight", "mul"), ("bias", "add")):
-        value = call.operand(name) if call.get(name) is not None else None
-        if value is not None:
-            x = call.build.binary(function, x, call.build.reshape(value, (*value.shape, *[1] * len(behind))))  # type: ignore[arg-type]
+    functions: dict[str, Arithmetic] = {"weight": "mul", "bias": "add"}
+    for name, function in functions.items():
+        if call.get(name) is not None:
+            value = call.needed(name)
+            x = call.build.binary(function, x, value.reshape(*value.shape, *[1] * len(behind)))
     return x
 
 
 def _image(call: Call, axes: int) -> Operator:
     """The input as (N, C, H, W): torch also takes one without a batch."""
-    x = call.operand("input")
+    x: Operator = call.operand("input")
     batched = call.build.reshape(x, (1, *x.shape)) if len(x.shape) == axes + 1 else x
     return batched if axes == 2 else call.build.reshape(batched, (*batched.shape[:2], 1, batched.shape[2]))
 
@@ -184,7 +184,7 @@ def _volume_conv(call: Call, weight: Array) -> Operator:
         weight.squeeze(2 + flat[-1]),
         call.weight("bias"),
         cast(Pair, tuple(stride[axis] for axis in rest)),
-        cast(Padding, (*pads[rest[0]], *pads[rest[1]])),
+        (*pads[rest[0]], *pads[rest[1]]),
         cast(Pair, tuple(dilation[axis] for axis in rest)),
         call["groups"],
     )

@@ -104,7 +104,7 @@ def flip(call: Call) -> Result:
 
 def index_select(call: Call) -> Result:
     """aten.index_select."""
-    return call.build.gather(call.x, call["dim"], call.needed("index").reshape(-1).tolist())
+    return call.build.gather(call.x, call["dim"], call.needed("index").reshape(-1).astype(int).tolist())
 
 
 def index(call: Call) -> Result:
@@ -144,13 +144,14 @@ def pad(call: Call) -> Result:
 
 def expand(call: Call) -> Result:
     """aten.expand, expand_as and copy_ into a larger tensor."""
-    return call.build.expand(call.operand("src") if "src" in call.arguments else call.x, call.shape)
+    x: Operator = call.operand("src") if "src" in call.arguments else call.x
+    return call.build.expand(x, call.shape)
 
 
 def repeat(call: Call) -> Result:
     """aten.repeat and tile."""
     times = list(call.get("repeats", call.get("dims")))
-    x = call.build.operand(call.x, len(times))
+    x = call.build.ranked(call.x, len(times))
     times = [1] * (len(x.shape) - len(times)) + times
     for axis, count in enumerate(times):
         if count > 1 and x.shape[axis] > 1:
@@ -211,7 +212,17 @@ def _list(value: Any) -> list[int]:
     return [value] if isinstance(value, int) else list(value)
 
 
-_RESHAPES: Final = ("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "view_as", "reshape_as", "_unsafe_view")
+_RESHAPES: Final = (
+    "view",
+    "reshape",
+    "flatten",
+    "unflatten",
+    "squeeze",
+    "unsqueeze",
+    "view_as",
+    "reshape_as",
+    "_unsafe_view",
+)
 
 MOVES: Final[dict[str, Rule]] = {
     **dict.fromkeys(_RESHAPES, reshaped),

@@ -12,7 +12,6 @@ import torch
 from torch import fx, nn
 
 from edgebench.graph.capture_call import aten_name, schema_of
-from edgebench.graph.operators import Shape
 from edgebench.ground.errors import ExportError
 
 if TYPE_CHECKING:
@@ -54,11 +53,12 @@ def decomposed(program: ExportedProgram, operators: Sequence[Any]) -> ExportedPr
 
     Torch says them in simpler operators; everything else stays whole.
     """
-    known = torch._decomp.get_decompositions(list(operators))  # type: ignore[attr-defined]
+    known: dict[Any, Any] = torch._decomp.get_decompositions(list(operators))
     if len(known) < len(operators):
         return None
     with _silent_torch(), torch.no_grad():
-        return program.run_decompositions(known)
+        made: ExportedProgram = program.run_decompositions(known)
+    return made
 
 
 def input_names(program: ExportedProgram) -> list[str]:

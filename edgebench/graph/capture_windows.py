@@ -68,10 +68,10 @@ def _pool(call: Call, mode: Literal["max", "average"], **fields: Any) -> Operato
 def adaptive_avg_pool(call: Call) -> Result:
     """aten.adaptive_avg_pool1d and 2d: a mean over everything, nothing, equal windows, or a matrix an axis."""
     image, size = _image(call.x, call), _adaptive_size(call)
-    if image.shape[2:] == size:
-        return call.x
     if size == (1, 1):
         made = call.build.reduce("mean", image, (2, 3), True)
+    elif image.shape[2:] == size:
+        made = image
     elif all(n % parts == 0 for n, parts in zip(image.shape[2:], size, strict=True)):
         made = _even_pool(call, image, size, "average")
     else:
@@ -174,7 +174,10 @@ def upsample_nearest(call: Call) -> Result:
         size = [call.shape[axis], *[1] * (len(axes) - 1)]
         picked.append(operator(numbers, size, scale, *[None] * (len(axes) - 1)).reshape(-1).int().tolist())
     factors = [new // old for new, old in zip(call.shape[2:], x.shape[2:], strict=True)]
-    even = [[at // factor for at in range(len(found))] if factor else [] for factor, found in zip(factors, picked, strict=True)]
+    even = [
+        [at // factor for at in range(len(found))] if factor else []
+        for factor, found in zip(factors, picked, strict=True)
+    ]
     if picked == even:
         return _repeated(call, factors)
     for axis, indices in zip(axes, picked, strict=True):
@@ -188,7 +191,7 @@ def _repeated(call: Call, factors: Sequence[int]) -> Operator:
     apart = [n for length in size for n in (length, 1)]
     wide = [n for length, factor in zip(size, factors, strict=True) for n in (length, factor)]
     expanded = call.build.expand(call.build.reshape(call.x, (*lead, *apart)), (*lead, *wide))
-    return cast(Operator, call.build.reshape(expanded, call.shape))
+    return call.build.reshape(expanded, call.shape)
 
 
 def _base(call: Call) -> str:

@@ -140,7 +140,12 @@ class Dense(Operator):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MatMul(Operator):
-    """Product over the last two axes of two tensors of one rank (3 or more); leading axes are alike or 1."""
+    """Product over the last two axes of two tensors of one rank (3 or more); leading axes are alike or 1.
+
+    `in_features` is the length of the axis that is summed.
+    """
+
+    in_features: int
 
 
 # ---- windows ----

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 
 from edgebench.graph.builder import Builder
-from edgebench.graph.operators import AnyArray, Array, Graph, Input, Operator
+from edgebench.graph.operators import AnyArray, Array, Graph, Input, Operator, Shape
 
 Rule = Callable[["Rewriter", Any], Operator | None]
 
@@ -50,6 +50,10 @@ class Rewriter(Builder):
     def operands(self, operator: Operator) -> list[Operator | AnyArray]:
         """The inputs of `operator`, as the builder takes them."""
         return [self.operators.get(name, self.constants.get(name)) for name in operator.inputs]  # type: ignore[misc]
+
+    def shape_of(self, name: str) -> Shape:
+        """The shape of an operator's output or of a constant."""
+        return (self.operators.get(name) or self.constants[name]).shape
 
     def readers_of(self, operator: Operator) -> list[Operator]:
         """The operators that read `operator`."""
@@ -151,7 +155,7 @@ class Rewriter(Builder):
         for name in operator.inputs:
             self.readers[name].pop(operator.name, None)
 
-    def _release(self, operator: Operator, kept: set[str] = frozenset()) -> None:  # type: ignore[assignment]
+    def _release(self, operator: Operator, kept: Collection[str] = ()) -> None:
         """Drops what only `operator` read."""
         for name in operator.inputs:
             if name not in kept and name in self.operators:
@@ -166,7 +170,7 @@ class Rewriter(Builder):
 
 def wide(array: Array) -> Array:
     """Returns `array` in float64, in which rewrites compute."""
-    return array.astype(np.float64)  # type: ignore[return-value]
+    return cast(Array, array.astype(np.float64))
 
 
 def narrow(array: AnyArray) -> AnyArray:
@@ -177,5 +181,7 @@ def narrow(array: AnyArray) -> AnyArray:
 def _narrowed(operator: Operator) -> Operator:
     """The operator with its weights in float32, in torch's memory where no rewrite touched them."""
     arrays = {name: getattr(operator, name, None) for name in ("weight", "bias")}
-    changed = {name: narrow(array) for name, array in arrays.items() if array is not None and array.dtype != np.float32}
-    return cast(Operator, replace(operator, **changed)) if changed else operator
+    changed: dict[str, Any] = {
+        name: narrow(array) for name, array in arrays.items() if array is not None and array.dtype != np.float32
+    }
+    return replace(operator, **changed) if changed else operator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -82,7 +82,7 @@ def affine_twice(rewriter: Rewriter, operator: Binary) -> Operator | None:
 
 
 def affine_through_moves(rewriter: Rewriter, operator: Binary) -> Operator | None:
-    """A scale or shift behind transposes and reshapes of a layer's output goes before them, where the layer takes it."""
+    """A scale or shift behind transposes and reshapes of a layer's output goes before them, for the layer to take."""
     x, constant = rewriter.source(operator), _factor(rewriter, operator)
     if constant is None or not isinstance(x, Transpose | Reshape) or not _ends_at_layer(rewriter, x):
         return None
@@ -92,11 +92,11 @@ def affine_through_moves(rewriter: Rewriter, operator: Binary) -> Operator | Non
     if isinstance(x, Transpose):
         inverse = np.argsort(x.permutation)
         made = rewriter.binary(operator.function, source, np.ascontiguousarray(constant.transpose(inverse)))
-        return rewriter.transpose(made, x.permutation)  # type: ignore[no-any-return]
+        return rewriter.transpose(made, x.permutation)
     before = _through_reshape(constant, source.shape, x.shape)
     if before is None:
         return None
-    return rewriter.reshape(rewriter.binary(operator.function, source, before), x.shape)  # type: ignore[no-any-return]
+    return rewriter.reshape(rewriter.binary(operator.function, source, before), x.shape)
 
 
 def scale_through_matmul(rewriter: Rewriter, operator: Binary) -> Operator | None:
@@ -184,7 +184,7 @@ def _prepared(reader: Conv | Dense, affine: Binary, constant: AnyArray) -> dict[
         grouped = columns.reshape(reader.groups, -1).repeat(weight.shape[0] // reader.groups, 0)
         columns = grouped[:, :, None, None]
     if affine.function == "mul":
-        return {"weight": weight * columns}
+        return {"weight": cast(Array, weight * columns)}
     return {"bias": bias_of(reader) + (weight * columns).reshape(len(weight), -1).sum(1)}
 
 

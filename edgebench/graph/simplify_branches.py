@@ -97,9 +97,7 @@ def _reach(conv: Conv) -> list[Pair]:
     return [(conv.padding[2 * axis], spans[axis] - conv.padding[2 * axis]) for axis in (0, 1)]
 
 
-def _with_affine(
-    rewriter: Rewriter, conv: Conv, branch: _Branch | None, factor: float, sign: float
-) -> Operator | None:
+def _with_affine(rewriter: Rewriter, conv: Conv, branch: _Branch | None, factor: float, sign: float) -> Operator | None:
     """factor * conv + sign * (scale * x + shift): the scale is a kernel with one value where the padding ends."""
     row, column = conv.padding[0], conv.padding[2]
     same = conv.stride == (1, 1) and conv.shape[1] == conv.in_channels and conv.dilation == (1, 1)

@@ -33,7 +33,7 @@ from edgebench.graph.operators import (
     Where,
 )
 from edgebench.graph.rewriter import Rewriter, wide
-from edgebench.graph.simplify_affine import axis_blocks, bias_of
+from edgebench.graph.simplify_affine import axis_blocks
 
 _NARROWEST = 16  # channels: a layer of its own for a narrower slice costs more than the slice
 
@@ -49,7 +49,7 @@ def same_shape(rewriter: Rewriter, operator: Reshape | Transpose) -> Operator | 
     if isinstance(operator, Reshape):
         return x if x.shape == operator.shape else None
     moved = [axis for axis in operator.permutation if x.shape[axis] != 1]
-    return cast(Operator, rewriter.reshape(x, operator.shape)) if moved == sorted(moved) else None
+    return rewriter.reshape(x, operator.shape) if moved == sorted(moved) else None
 
 
 def move_twice(rewriter: Rewriter, operator: Reshape | Transpose) -> Operator | None:
@@ -59,9 +59,9 @@ def move_twice(rewriter: Rewriter, operator: Reshape | Transpose) -> Operator | 
     if source is None:
         return None
     if isinstance(operator, Reshape):
-        return cast(Operator, rewriter.reshape(source, operator.shape))
+        return rewriter.reshape(source, operator.shape)
     before = cast(Transpose, x).permutation
-    return cast(Operator, rewriter.transpose(source, [before[axis] for axis in operator.permutation]))
+    return rewriter.transpose(source, [before[axis] for axis in operator.permutation])
 
 
 def moves_as_one(rewriter: Rewriter, operator: Reshape | Transpose) -> Operator | None:
@@ -82,9 +82,7 @@ def moves_as_one(rewriter: Rewriter, operator: Reshape | Transpose) -> Operator 
     shape, permutation = axes.result()
     if x.shape[:1] == (1,):  # the batch keeps an axis of its own, in front
         shape, permutation = [1, *shape], [0, *(axis + 1 for axis in permutation)]
-    return cast(
-        Operator, rewriter.reshape(rewriter.transpose(rewriter.reshape(x, shape), permutation), operator.shape)
-    )
+    return rewriter.reshape(rewriter.transpose(rewriter.reshape(x, shape), permutation), operator.shape)
 
 
 class _FinestAxes:
@@ -252,12 +250,12 @@ def _cut(rewriter: Rewriter, x: Operator, slices: list[Slice]) -> Callable[[Slic
         return None
     if isinstance(x, Transpose) and _from_layer(rewriter, source):
         order = x.permutation
-        return lambda one: rewriter.transpose(_slice_like(rewriter, source, order[axis], one), order)  # type: ignore[no-any-return]
+        return lambda one: rewriter.transpose(_slice_like(rewriter, source, order[axis], one), order)
     if isinstance(x, Reshape) and _from_layer(rewriter, source):
         for old, new in axis_blocks(source.shape, x.shape):
             if new[0] == axis and len(old) == 1:
                 size = math.prod(x.shape[other] for other in new[1:])
-                return lambda one: rewriter.reshape(_slice_like(rewriter, source, old[0], one, size), one.shape)  # type: ignore[no-any-return]
+                return lambda one: rewriter.reshape(_slice_like(rewriter, source, old[0], one, size), one.shape)
     if isinstance(x, Dense | Conv) and _is_divisible(x, slices):
         return lambda one: _layer_slice(rewriter, x, one)
     return None
@@ -321,7 +319,8 @@ def gather_before(rewriter: Rewriter, operator: Conv) -> Operator | None:
         return None
     source = cast(Operator, rewriter.source(pick))
     weight = np.zeros((operator.shape[1], source.shape[1], *operator.kernel))
-    np.add.at(weight, (slice(None), list(pick.indices)), wide(operator.weight))
+    for column, index in enumerate(pick.indices):
+        weight[:, index] += wide(operator.weight[:, column])
     return rewriter.update(operator, inputs=pick.inputs, in_channels=source.shape[1], weight=weight)
 
 
@@ -348,7 +347,9 @@ def expand_before(rewriter: Rewriter, operator: Binary | Compare | Where) -> Ope
         source.inputs[0] if isinstance(source, Expand) else name
         for source, name in zip(sources, operator.inputs, strict=True)
     )
-    shapes = [(rewriter.operators[name] if name in rewriter.operators else rewriter.constants[name]).shape for name in inputs]
+    shapes = [
+        (rewriter.operators[name] if name in rewriter.operators else rewriter.constants[name]).shape for name in inputs
+    ]
     shape = np.broadcast_shapes(*shapes)
     if shape == operator.shape:
         return rewriter.update(operator, inputs=inputs)
