@@ -71,7 +71,7 @@ class Emission:
         return have[layout]
 
     def as_it_lies(self, name: str, layouts: Sequence[Layout]) -> tuple[int, Layout]:
-        """A tensor in the one of `layouts` that it has already; else in one that moves whole rows, else in the first."""
+        """A tensor in the one of `layouts` that it has already; else in one that moves whole rows, or the first."""
         if name in self.graph.constants:
             return self.get(name, layouts[0]), layouts[0]
         shape = self.layouts.shapes[name]

@@ -155,7 +155,7 @@ def test_a_dead_channel_keeps_its_bias(tmp_path):
         first.bias[:2] = torch.tensor([5.0, -4.5])
     artifact = export(network, tmp_path, FAST)
     assert artifact.parity.relative_l2_error < 0.05
-    model = schema.ModelT.InitFromPackedBuf(artifact.path.read_bytes())
+    model = schema.ModelT.InitFromPackedBuf((tmp_path / artifact.path).read_bytes())
     (weight,) = (one for one in model.subgraphs[0].tensors if one.name.startswith(b"0.weight"))
     stored = model.buffers[weight.buffer].data.view(np.int8).reshape(weight.shape)
     assert not stored[0].any()
