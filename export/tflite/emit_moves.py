@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from itertools import groupby
+from collections.abc import Mapping
+from itertools import groupby, takewhile
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from edgebench.formats.tflite.emit import Code, Emission, Emitter
@@ -77,8 +79,43 @@ def argmax(emission: Emission, one: ArgMax, layout: Layout) -> int:
 
 
 def concat(emission: Emission, one: Concat, layout: Layout) -> int:
-    """CONCATENATION."""
-    return emission.joined(emission.inputs(one, layout), layout.index(one.axis))
+    """CONCATENATION; where the batch is open, constants are added in front of what they precede, as they have none."""
+    axis, constants = layout.index(one.axis), emission.graph.constants
+    if min(emission.physical(one, layout)) > 0:
+        return emission.joined(emission.inputs(one, layout), axis)
+    made: list[int] = []
+    before: list[npt.NDArray[Any]] = []
+    flowing = [name for name in one.inputs if name not in constants]
+    for name in one.inputs:
+        if name in constants:
+            before.append(constants[name].transpose(layout))
+        else:
+            last = name == flowing[-1] and len(made) == len(flowing) - 1
+            behind = [constants[other].transpose(layout) for other in _trailing(one, constants)] if last else []
+            made.append(_framed(emission, emission.get(name, layout), axis, before, behind))
+            before = []
+    return emission.joined(made, axis)
+
+
+def _trailing(one: Concat, constants: Mapping[str, Any]) -> list[str]:
+    """The constants behind the last tensor that is computed."""
+    return list(takewhile(lambda name: name in constants, reversed(one.inputs)))[::-1]
+
+
+def _framed(
+    emission: Emission, tensor: int, axis: int, before: list[npt.NDArray[Any]], behind: list[npt.NDArray[Any]]
+) -> int:
+    """A tensor with constants joined on along an axis: zeros to which they are added, which is exact."""
+    if not before and not behind:
+        return tensor
+    shape = emission.model.shape(tensor)
+    sides = [sum(part.shape[axis] for part in parts) for parts in (before, behind)]
+    padded = emission.padded(tensor, [tuple(sides) if number == axis else (0, 0) for number in range(len(shape))])
+    between = [max(one.shape[number] for one in (*before, *behind)) for number in range(len(shape))]
+    between[axis] = shape[axis]
+    middle = np.zeros(between, np.float32)
+    frame = np.concatenate([*before, middle, *behind], axis)
+    return emission.add(Code.ADD, [padded, emission.constant("frame", frame)])
 
 
 def reshape(emission: Emission, one: Reshape, layout: Layout) -> int:

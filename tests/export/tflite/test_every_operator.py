@@ -210,9 +210,10 @@ def reduce(draw: Draw, shape: tuple[int, ...]) -> Made:
 def concat(draw: Draw, shape: tuple[int, ...]) -> Made:
     axis, count = axis_of(draw, shape), draw(st.integers(2, 7))
     total = tuple(length * count if number == axis else length for number, length in enumerate(shape))
-    names = [draw(st.sampled_from(["image", "x"])) for _ in range(count)]
+    names = ["image", *(draw(st.sampled_from(["image", "x", "c"])) for _ in range(count - 1))]
     doubled = Binary(name="x", inputs=("image", "image"), shape=shape, function="add")
-    return [doubled, Concat(name="y", inputs=tuple(names), shape=total, axis=axis)], {}
+    order = tuple(draw(st.permutations(names)))
+    return [doubled, Concat(name="y", inputs=order, shape=total, axis=axis)], {"c": floats(*shape)}
 
 
 def reshape(draw: Draw, shape: tuple[int, ...]) -> Made:
