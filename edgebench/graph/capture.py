@@ -35,6 +35,7 @@ RULES: Final[dict[str, Rule]] = LAYERS | WINDOWS | ELEMENTS | AXES | MOVES
 _NO_FORMAT: Final = "is not among edgebench's operators, nor can torch say it in those that are"
 _REFUSED: Final[dict[str, str]] = {
     "grid_sampler_2d": "samples where the network's input says, which few runtimes can",
+    "item": "takes a tensor's value for a number, which no exported file can follow",
     "sort": "sorts, which few runtimes can: sort the network's output behind it",
     "topk": "picks the largest, which few runtimes can: pick them from the network's output behind it",
     "nms": "suppresses overlapping boxes, as many as the image has: do it behind the network",

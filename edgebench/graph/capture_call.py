@@ -97,10 +97,17 @@ def as_operand(value: Any) -> Any:
 
 
 def shape_of(node: fx.Node) -> Shape | None:
-    """Returns the shape of a node's output, of the first if there are several; None where it has no tensor."""
+    """Returns the shape of a node's output, of the first if there are several; None where it has no tensor.
+
+    Raises ExportError for a size that depends on values.
+    """
     value = node.meta.get("val")
     value = value[0] if isinstance(value, list | tuple) and value else value
-    return tuple(int(size) for size in value.shape) if isinstance(value, torch.Tensor) else None
+    if not isinstance(value, torch.Tensor):
+        return None
+    if not all(isinstance(size, int) for size in value.shape):
+        raise refusal(node, "has as many values as a mask holds, and a file has fixed shapes: index by numbers")
+    return tuple(value.shape)
 
 
 def schema_of(node: fx.Node) -> torch.FunctionSchema | None:

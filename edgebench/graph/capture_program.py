@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -54,10 +55,15 @@ def decomposed(program: ExportedProgram, operators: Sequence[Any]) -> ExportedPr
     Torch says them in simpler operators; everything else stays whole.
     """
     known: dict[Any, Any] = torch._decomp.get_decompositions(list(operators))
-    if len(known) < len(operators):
+    composite = [each for each in operators if each not in known]
+    if not all(each._can_decompose() for each in composite):
         return None
-    with _silent_torch(), torch.no_grad():
-        made: ExportedProgram = program.run_decompositions(known)
+    known.update({each: each.decompose for each in composite})
+    try:
+        with _silent_torch(), torch.no_grad():
+            made: ExportedProgram = program.run_decompositions(known)
+    except RuntimeError:  # a decomposition that needs values, not shapes
+        return None
     return made
 
 
@@ -155,11 +161,16 @@ def _chain(node: fx.Node) -> list[fx.Node]:
 
 @contextlib.contextmanager
 def _silent_torch() -> Iterator[None]:
-    """torch.export prints and logs what it was tracing when it fails; the error says it in one sentence."""
+    """torch.export prints, logs and warns of what it does; an error says it in one sentence."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
             yield
     finally:
         logging.disable(before)

@@ -150,8 +150,10 @@ def upsample_linearly(call: Call) -> Result:
     operator = cast(Callable[..., torch.Tensor], getattr(torch.ops.aten, _base(call)).default)
     matrices: list[Matrix] = []
     for old, new, scale in zip(call.x.shape[2:], call.shape[2:], _scales(call), strict=True):
-        columns = torch.eye(old, dtype=torch.float64).reshape(1, old, old, 1)
-        made = operator(columns, [new, 1], call["align_corners"], scale, None)
+        columns = (
+            torch.eye(old, dtype=torch.float64).reshape(1, old, old, 1).repeat(1, 1, 1, 2)
+        )  # torch errs at width 1
+        made = operator(columns, [new, 2], call["align_corners"], scale, None)
         matrices.append(made[0, :, :, 0].T.numpy())
     return call.build.resample(call.x, *matrices)
 

@@ -35,36 +35,48 @@ _CLAMPING: Final = ("add", "sub", "mul", "div")  # arithmetic whose kernels take
 
 
 def affine_behind(rewriter: Rewriter, operator: Binary) -> Operator | None:
-    """A layer's output times or plus a constant of one value a channel: into the layer's weights."""
+    """A layer's output, perhaps moved, times or plus a constant of one value a channel: into the layer's weights."""
     x, constant = rewriter.source(operator), _factor(rewriter, operator)
-    if constant is None or not isinstance(x, Layer) or not rewriter.is_single(x):
+    layer = x
+    while isinstance(layer, Transpose | Reshape) and constant is not None and rewriter.is_single(layer):
+        move, layer = layer, rewriter.source(layer)
+        constant = _before_move(constant, move, layer.shape) if layer is not None else None
+    if x is None or constant is None or not isinstance(layer, Layer) or not rewriter.is_single(layer):
         return None
-    axis = len(x.shape) - 1 if isinstance(x, Dense) else 1
-    if x.weight is None or not varies_along(constant, axis):
+    axis = len(layer.shape) - 1 if isinstance(layer, Dense) else 1
+    if layer.weight is None or not varies_along(constant, axis):
         return None
-    values = np.broadcast_to(constant.reshape(-1), x.shape[axis : axis + 1]).astype(np.float64)
-    bias = bias_of(x)
+    values = np.broadcast_to(constant.reshape(-1), layer.shape[axis : axis + 1]).astype(np.float64)
+    bias = bias_of(layer)
     if operator.function == "add":
-        return rewriter.update(x, bias=bias + values)
-    return rewriter.update(x, weight=_scaled_rows(x, values), bias=bias * values)
+        rewriter.update(layer, bias=bias + values)
+    else:
+        rewriter.update(layer, weight=_scaled_rows(layer, values), bias=bias * values)
+    return rewriter.operators[x.name]
 
 
 def affine_before(rewriter: Rewriter, operator: Conv | Dense) -> Operator | None:
     """A layer's input times or plus a constant of one value a channel: into the weights of all who read it.
 
-    A shift only where no zeros are padded.
+    A shift only where no zeros are padded. Moves may stand between where nothing else reads them.
     """
-    x = rewriter.source(operator)
-    if not isinstance(x, Binary) or rewriter.is_output(x):
+    x, moves = rewriter.source(operator), []
+    while isinstance(x, Transpose | Reshape) and rewriter.is_single(x):
+        moves.append(x)
+        x = rewriter.source(x)
+    if not isinstance(x, Binary) or rewriter.is_output(x) or (moves and not rewriter.is_single(x)):
         return None
     constant, source = _factor(rewriter, x), rewriter.source(x)
+    for move in reversed(moves):
+        constant = None if constant is None else _behind_move(constant, move, rewriter.shape_of(move.inputs[0]))
     if constant is None or source is None:
         return None
-    readers = rewriter.readers_of(x)
-    if not all(_takes(reader, x, constant) for reader in readers):
+    readers = [operator] if moves else rewriter.readers_of(x)
+    shape = rewriter.shape_of(operator.inputs[0])
+    if not all(_takes(reader, x.function, constant) for reader in readers):
         return None
     for reader in readers:
-        rewriter.update(reader, **_prepared(reader, x, constant))  # type: ignore[arg-type]
+        rewriter.update(reader, **_prepared(reader, x.function, constant, shape))  # type: ignore[arg-type]
     rewriter.put(x, source)
     return rewriter.operators[operator.name]
 
@@ -79,24 +91,6 @@ def affine_twice(rewriter: Rewriter, operator: Binary) -> Operator | None:
         return None
     one, other = before.astype(np.float64), constant.astype(np.float64)
     return rewriter.binary(operator.function, source, one * other if operator.function == "mul" else one + other)
-
-
-def affine_through_moves(rewriter: Rewriter, operator: Binary) -> Operator | None:
-    """A scale or shift behind transposes and reshapes of a layer's output goes before them, for the layer to take."""
-    x, constant = rewriter.source(operator), _factor(rewriter, operator)
-    if constant is None or not isinstance(x, Transpose | Reshape) or not _ends_at_layer(rewriter, x):
-        return None
-    source = rewriter.source(x)
-    if source is None:
-        return None
-    if isinstance(x, Transpose):
-        inverse = np.argsort(x.permutation)
-        made = rewriter.binary(operator.function, source, np.ascontiguousarray(constant.transpose(inverse)))
-        return rewriter.transpose(made, x.permutation)
-    before = _through_reshape(constant, source.shape, x.shape)
-    if before is None:
-        return None
-    return rewriter.reshape(rewriter.binary(operator.function, source, before), x.shape)
 
 
 def scale_through_matmul(rewriter: Rewriter, operator: Binary) -> Operator | None:
@@ -167,32 +161,39 @@ def _scaled_rows(layer: Layer, values: Any) -> Array:
     return weight * values.reshape(-1, *[1] * (weight.ndim - 1))  # type: ignore[no-any-return]
 
 
-def _takes(reader: Operator, affine: Binary, constant: AnyArray) -> bool:
+def _takes(reader: Operator, function: str, constant: AnyArray) -> bool:
     if isinstance(reader, Dense):
-        return reader.weight is not None and varies_along(constant, len(affine.shape) - 1)
+        return reader.weight is not None and varies_along(constant, constant.ndim - 1)
     if not isinstance(reader, Conv) or reader.weight is None or not varies_along(constant, 1):
         return False
-    return affine.function == "mul" or not any(reader.padding)
+    return function == "mul" or not any(reader.padding)
 
 
-def _prepared(reader: Conv | Dense, affine: Binary, constant: AnyArray) -> dict[str, Array]:
+def _prepared(reader: Conv | Dense, function: str, constant: AnyArray, shape: Shape) -> dict[str, Array]:
     """The weight and bias that make of x what the layer makes of x times or plus the constant."""
     weight = wide(reader.weight)  # type: ignore[arg-type]
-    channels = affine.shape[-1] if isinstance(reader, Dense) else affine.shape[1]
+    channels = shape[-1] if isinstance(reader, Dense) else shape[1]
     columns = np.broadcast_to(constant.reshape(-1), (channels,)).astype(np.float64)
     if isinstance(reader, Conv):
         grouped = columns.reshape(reader.groups, -1).repeat(weight.shape[0] // reader.groups, 0)
         columns = grouped[:, :, None, None]
-    if affine.function == "mul":
+    if function == "mul":
         return {"weight": cast(Array, weight * columns)}
     return {"bias": bias_of(reader) + (weight * columns).reshape(len(weight), -1).sum(1)}
 
 
-def _ends_at_layer(rewriter: Rewriter, x: Operator | None) -> bool:
-    """Whether x comes from a layer through moves that only this path reads."""
-    while isinstance(x, Transpose | Reshape) and rewriter.is_single(x):
-        x = rewriter.source(x)
-    return isinstance(x, Layer) and rewriter.is_single(x)
+def _before_move(constant: AnyArray, move: Transpose | Reshape, before: Shape) -> AnyArray | None:
+    """The constant in line with the axes that a tensor had before a move; None where it varies across several."""
+    if isinstance(move, Transpose):
+        return constant.transpose(np.argsort(move.permutation))
+    return _through_reshape(constant, before, move.shape)
+
+
+def _behind_move(constant: AnyArray, move: Transpose | Reshape, before: Shape) -> AnyArray | None:
+    """The constant in line with the axes that a tensor has behind a move; None where it varies across several."""
+    if isinstance(move, Transpose):
+        return constant.transpose(move.permutation)
+    return _through_reshape(constant, move.shape, before)
 
 
 def _through_reshape(constant: AnyArray, before: Shape, after: Shape) -> AnyArray | None:

@@ -62,7 +62,8 @@ def test_an_operator_without_a_cost_is_named(tmp_path: Path, monkeypatch: pytest
 
     source = Input(name="image", inputs=(), shape=(1, 8))
     path = tmp_path / "softmax.tflite"
-    write(Graph((source, Softmax(name="end", inputs=("image",), shape=(1, 8), axis=1)), ("end",)), path, "fp32")
+    end = Softmax(name="end", inputs=("image",), shape=(1, 8), axis=1)
+    write(Graph((source, end), ("end",)), path, "fp32")
     assert read_graph(path).counts() == {"softmax": 1}
     monkeypatch.delitem(graph._Reader._MAKE, "SOFTMAX")
     with pytest.raises(DeviceError, match="operator SOFTMAX"):
