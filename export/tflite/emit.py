@@ -70,6 +70,17 @@ class Emission:
             have[layout] = self.reshaped(tensor, permuted(shape, layout))
         return have[layout]
 
+    def as_it_lies(self, name: str, layouts: Sequence[Layout]) -> tuple[int, Layout]:
+        """A tensor in the one of `layouts` that it has already; else in one that moves whole rows, or the first."""
+        if name in self.graph.constants:
+            return self.get(name, layouts[0]), layouts[0]
+        shape = self.layouts.shapes[name]
+        orders = [order(shape, layout) for layout in self.tensors[name]]
+        fitting = [layout for layout in layouts if order(shape, layout) in orders]
+        rows = [layout for layout in layouts if order(shape, layout)[-1:] == orders[0][-1:]]
+        chosen = (*fitting, *rows, layouts[0])[0]
+        return self.get(name, chosen), chosen
+
     def inputs(self, operator: Operator, layout: Layout) -> list[int]:
         """The tensors that `operator` reads, all in one layout."""
         return [self.get(name, layout) for name in operator.inputs]

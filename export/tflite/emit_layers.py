@@ -8,7 +8,7 @@ import numpy as np
 
 from edgebench.formats.tflite.emit import Code, Emission, Emitter, fused, given
 from edgebench.formats.tflite.windows import padded_window, padding_code
-from edgebench.graph.layout import NHWC, Layout, order
+from edgebench.graph.layout import NHWC, Layout
 from edgebench.graph.operators import Array, Conv, Dense, MatMul, Operator, TransposedConv
 
 AnyLayer = Conv | TransposedConv | Dense
@@ -120,24 +120,12 @@ def dense(emission: Emission, one: Dense, layout: Layout) -> int:
 def matmul(emission: Emission, one: MatMul, layout: Layout) -> int:
     """BATCH_MATMUL; a swapped output is the product of the factors swapped, and kernels take the second transposed."""
     wanted = emission.layouts.needed(one, layout) or []
-    factors = [_as_it_lies(emission, name, layouts) for name, layouts in zip(one.inputs, wanted, strict=True)]
+    factors = [emission.as_it_lies(name, layouts) for name, layouts in zip(one.inputs, wanted, strict=True)]
     plain = layout[-1] == len(layout) - 1
     (left, _), (right, turned) = factors if plain else factors[::-1]
     swapped = (turned[-1] == len(layout) - 1) != plain
     shape = emission.physical(one, layout)
     return emission.add(Code.BATCH_MATMUL, [left, right], shape, adjX=False, adjY=swapped)
-
-
-def _as_it_lies(emission: Emission, name: str, layouts: list[Layout]) -> tuple[int, Layout]:
-    """A tensor in the one of `layouts` that it has already; else in that which moves whole rows, else in the first."""
-    if name in emission.graph.constants:
-        return emission.get(name, layouts[0]), layouts[0]
-    shape, have = emission.layouts.shapes[name], emission.tensors[name]
-    orders = [order(shape, layout) for layout in have]
-    fitting = [layout for layout in layouts if order(shape, layout) in orders]
-    rows = [layout for layout in layouts if order(shape, layout)[-1:] == orders[0][-1:]]
-    chosen = (*fitting, *rows, layouts[0])[0]
-    return emission.get(name, chosen), chosen
 
 
 def _bias(emission: Emission, one: AnyLayer) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from itertools import groupby
+from collections.abc import Mapping
+from itertools import groupby, takewhile
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from edgebench.formats.tflite.emit import Code, Emission, Emitter
@@ -50,9 +52,7 @@ def reduce(emission: Emission, one: Reduce, layout: Layout) -> int:
 def global_pool(emission: Emission, one: GlobalPool, layout: Layout) -> int:
     """MEAN over height and width."""
     (inner,) = emission.layouts.needed(one, layout) or []
-    have = emission.tensors[one.inputs[0]]
-    before = next((candidate for candidate in inner if candidate in have), inner[0])
-    source = emission.get(one.inputs[0], before)
+    source, before = emission.as_it_lies(one.inputs[0], inner)
     return _reduced(emission, Code.MEAN, source, before, (2, 3), keep=len(one.shape) == 4)
 
 
@@ -70,21 +70,52 @@ def softmax(emission: Emission, one: Softmax, layout: Layout) -> int:
 
 def argmax(emission: Emission, one: ArgMax, layout: Layout) -> int:
     """ARG_MAX, whose axis TFLite always drops."""
-    if one.keep:
-        before, shape = layout, tuple(emission.layouts.shapes[one.name][axis] for axis in layout if axis != one.axis)
-    else:
-        (inner,) = emission.layouts.needed(one, layout) or []
-        have = emission.tensors[one.inputs[0]]
-        before = next((candidate for candidate in inner if candidate in have), inner[0])
-        shape = emission.physical(one, layout)
-    inputs = [emission.get(one.inputs[0], before), emission.ints("axis", before.index(one.axis))]
-    made = emission.add(Code.ARG_MAX, inputs, shape, "int32", outputType=schema.TensorType.INT32)
+    (inner,) = emission.layouts.needed(one, layout) or []
+    source, before = emission.as_it_lies(one.inputs[0], inner)
+    kept = [size for axis, size in zip(before, emission.model.shape(source), strict=True) if axis != one.axis]
+    inputs = [source, emission.ints("axis", before.index(one.axis))]
+    made = emission.add(Code.ARG_MAX, inputs, kept, "int32", outputType=schema.TensorType.INT32)
     return emission.reshaped(made, emission.physical(one, layout))
 
 
 def concat(emission: Emission, one: Concat, layout: Layout) -> int:
-    """CONCATENATION."""
-    return emission.joined(emission.inputs(one, layout), layout.index(one.axis))
+    """CONCATENATION; where the batch is open, constants are added in front of what they precede, as they have none."""
+    axis, constants = layout.index(one.axis), emission.graph.constants
+    if min(emission.physical(one, layout)) > 0:
+        return emission.joined(emission.inputs(one, layout), axis)
+    made: list[int] = []
+    before: list[npt.NDArray[Any]] = []
+    flowing = [name for name in one.inputs if name not in constants]
+    for name in one.inputs:
+        if name in constants:
+            before.append(constants[name].transpose(layout))
+        else:
+            last = name == flowing[-1] and len(made) == len(flowing) - 1
+            behind = [constants[other].transpose(layout) for other in _trailing(one, constants)] if last else []
+            made.append(_framed(emission, emission.get(name, layout), axis, before, behind))
+            before = []
+    return emission.joined(made, axis)
+
+
+def _trailing(one: Concat, constants: Mapping[str, Any]) -> list[str]:
+    """The constants behind the last tensor that is computed."""
+    return list(takewhile(lambda name: name in constants, reversed(one.inputs)))[::-1]
+
+
+def _framed(
+    emission: Emission, tensor: int, axis: int, before: list[npt.NDArray[Any]], behind: list[npt.NDArray[Any]]
+) -> int:
+    """A tensor with constants joined on along an axis: zeros to which they are added, which is exact."""
+    if not before and not behind:
+        return tensor
+    shape = emission.model.shape(tensor)
+    sides = [sum(part.shape[axis] for part in parts) for parts in (before, behind)]
+    padded = emission.padded(tensor, [tuple(sides) if number == axis else (0, 0) for number in range(len(shape))])
+    between = [max(one.shape[number] for one in (*before, *behind)) for number in range(len(shape))]
+    between[axis] = shape[axis]
+    middle = np.zeros(between, np.float32)
+    frame = np.concatenate([*before, middle, *behind], axis)
+    return emission.add(Code.ADD, [padded, emission.constant("frame", frame)])
 
 
 def reshape(emission: Emission, one: Reshape, layout: Layout) -> int:

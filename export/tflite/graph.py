@@ -209,19 +209,9 @@ class _Reader:
         return Where(**common | {"inputs": self._all_inputs(operator)})
 
     def _matmul(self, operator: Any, common: dict[str, Any]) -> Operator:
-        given = common | {"inputs": self._all_inputs(operator)}
-        if not operator.builtinOptions.adjX:
-            return MatMul(**given)
-        left, right = given["inputs"]
-        shape, axes = self._shape(int(operator.inputs[0])), tuple(range(len(common["shape"])))
-        turned = Transpose(
-            name=f"{common['name']}/transpose",
-            inputs=(left,),
-            shape=(*shape[:-2], shape[-1], shape[-2]),
-            permutation=(*axes[:-2], axes[-1], axes[-2]),
-        )
-        self.inner.append(turned)
-        return MatMul(**given | {"inputs": (turned.name, right)})
+        *_, rows, columns = self._shape(int(operator.inputs[0]))
+        summed = rows if operator.builtinOptions.adjX else columns
+        return MatMul(**common | {"inputs": self._all_inputs(operator)}, in_features=summed)
 
     def _convolution(self, operator: Any, common: dict[str, Any]) -> Operator:
         options, image = operator.builtinOptions, self._shape(operator.inputs[0])

@@ -182,7 +182,8 @@ def _average(emission: Emission, one: Pool, source: int) -> int:
     """
     sizes = emission.model.shape(source)[1:3]
     whole = emission.precision == "int8" or one.window == (1, 1)
-    padded, same = padded_window(emission, one, source, one.window, one.stride, (1, 1), one.padding, explicit=whole)
+    explicit = whole or one.counts_padding
+    padded, same = padded_window(emission, one, source, one.window, one.stride, (1, 1), one.padding, explicit=explicit)
     shape = emission.physical(one, NHWC)
     made = _share(emission, padded, one.window, one.stride, shape) if whole else _pool(emission, one, padded, same)
     real, counted = _cells(one, sizes)

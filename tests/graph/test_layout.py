@@ -112,9 +112,9 @@ def attention() -> Graph:
     keys = transpose("keys", operators[8], 0, 1, 3, 2)
     operators += [
         keys,
-        MatMul(name="scores", inputs=("q_heads", "keys"), shape=(1, 2, 64, 64)),
+        MatMul(name="scores", in_features=8, inputs=("q_heads", "keys"), shape=(1, 2, 64, 64)),
         Softmax(name="shares", inputs=("scores",), shape=(1, 2, 64, 64), axis=3),
-        MatMul(name="mixed", inputs=("shares", "v_heads"), shape=(1, 2, 64, 8)),
+        MatMul(name="mixed", in_features=64, inputs=("shares", "v_heads"), shape=(1, 2, 64, 8)),
     ]
     back = transpose("back", operators[-1], 0, 2, 1, 3)
     merged = reshape("merged", "back", 1, 64, 16)

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgebench.formats.quantize.replay import ARITHMETIC, COMPARISONS, FUNCTIONS, REDUCTIONS, SLOPED, Replay
+from edgebench.formats.tflite.graph import read_graph
 from edgebench.formats.tflite.writer import EMITTERS, write
 from edgebench.graph.operators import (
     Activation,
@@ -55,7 +56,6 @@ random = np.random.default_rng(0)
 
 size, few, flag = st.integers(1, 9), st.integers(1, 3), st.booleans()
 POSITIVE = ("log", "sqrt", "rsqrt", "pow")
-# What XNNPACK has no kernel for.
 UNDELEGATED = (ArgMax, Cast, Compare, Where)
 UNDELEGATED_FUNCTIONS = ("pow", "sign", "logical_not")
 
@@ -115,19 +115,19 @@ def dense(draw: Draw, shape: tuple[int, ...]) -> Made:
 def matmul(draw: Draw, shape: tuple[int, ...]) -> Made:
     """With itself transposed, or with a constant on either side."""
     shape = shape if len(shape) > 2 else (1, *shape)
-    rank, rows, columns = len(shape), shape[-2], shape[-1]
-    swap = (*range(rank - 2), rank - 1, rank - 2)
-    first = Reshape(name="x", inputs=("image",), shape=shape)
+    rank, rows, columns, other = len(shape), shape[-2], shape[-1], draw(size)
+    operators: list[Operator] = [Reshape(name="x", inputs=("image",), shape=shape)]
     case = draw(st.sampled_from(["itself", "left", "right"]))
     if case == "itself":
-        turned = Transpose(name="t", inputs=("x",), shape=(*shape[:-2], columns, rows), permutation=swap)
-        return [first, turned, MatMul(name="y", inputs=("x", "t"), shape=(*shape[:-2], rows, rows))], {}
-    other = draw(size)
-    if case == "left":
-        constant = floats(*[1] * (rank - 2), other, rows)
-        return [first, MatMul(name="y", inputs=("c", "x"), shape=(*shape[:-2], other, columns))], {"c": constant}
-    constant = floats(*[1] * (rank - 2), columns, other)
-    return [first, MatMul(name="y", inputs=("x", "c"), shape=(*shape[:-2], rows, other))], {"c": constant}
+        swap = (*range(rank - 2), rank - 1, rank - 2)
+        operators.append(Transpose(name="c", inputs=("x",), shape=(*shape[:-2], columns, rows), permutation=swap))
+    names, summed, out, constant = {
+        "itself": (("x", "c"), columns, (rows, rows), ()),
+        "left": (("c", "x"), rows, (other, columns), (other, rows)),
+        "right": (("x", "c"), columns, (rows, other), (columns, other)),
+    }[case]
+    operators.append(MatMul(name="y", inputs=names, in_features=summed, shape=(*shape[:-2], *out)))
+    return operators, {"c": floats(*[1] * (rank - 2), *constant)} if constant else {}
 
 
 def pool(mode: str) -> Callable[[Draw, tuple[int, ...]], Made]:
@@ -210,9 +210,10 @@ def reduce(draw: Draw, shape: tuple[int, ...]) -> Made:
 def concat(draw: Draw, shape: tuple[int, ...]) -> Made:
     axis, count = axis_of(draw, shape), draw(st.integers(2, 7))
     total = tuple(length * count if number == axis else length for number, length in enumerate(shape))
-    names = [draw(st.sampled_from(["image", "x"])) for _ in range(count)]
+    names = ["image", *(draw(st.sampled_from(["image", "x", "c"])) for _ in range(count - 1))]
     doubled = Binary(name="x", inputs=("image", "image"), shape=shape, function="add")
-    return [doubled, Concat(name="y", inputs=tuple(names), shape=total, axis=axis)], {}
+    order = tuple(draw(st.permutations(names)))
+    return [doubled, Concat(name="y", inputs=order, shape=total, axis=axis)], {"c": floats(*shape)}
 
 
 def reshape(draw: Draw, shape: tuple[int, ...]) -> Made:
@@ -353,7 +354,7 @@ def test_the_table_has_every_operator_that_can_be_written():
 
 
 @pytest.mark.parametrize(("make", "shape_of"), CASES, ids=NAMES)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_an_operator_is_what_it_means(data, make, shape_of, tmp_path):
     shape = shape_of(data.draw)
@@ -363,6 +364,9 @@ def test_an_operator_is_what_it_means(data, make, shape_of, tmp_path):
     for batch in (1, 3):
         compare_with_replay(graph, tmp_path / "one.tflite", batch)
     assert not written.notes  # none of these mixes images
+    assert written.operators.get("TRANSPOSE", 0) <= written.transposes
+    read = read_graph(tmp_path / "one.tflite")
+    assert prod(read.shape(read.output)) == prod(graph.shape(graph.output))
 
 
 def compare_with_replay(graph: Graph, path: Path, batch: int) -> None:
@@ -374,9 +378,14 @@ def compare_with_replay(graph: Graph, path: Path, batch: int) -> None:
     expected = last(expected)
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, atol=3e-5 * max(1.0, float(np.abs(expected).max())))
-    functions = {getattr(operator, "function", None) for operator in graph.operators}
-    if not functions & set(UNDELEGATED_FUNCTIONS) and not any(isinstance(one, UNDELEGATED) for one in graph.operators):
+    if not any(map(stays_outside, graph.operators)):
         assert session.delegates <= 1
+
+
+def stays_outside(one: Operator) -> bool:
+    """Whether XNNPACK has no kernel for an operator, or none for windows with gaps between them."""
+    gaps = isinstance(one, Pool) and any(step > width for step, width in zip(one.stride, one.window, strict=True))
+    return gaps or isinstance(one, UNDELEGATED) or getattr(one, "function", None) in UNDELEGATED_FUNCTIONS
 
 
 def last(values: np.ndarray) -> np.ndarray:
