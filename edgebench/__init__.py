@@ -50,6 +50,10 @@ __all__ = [
 
 if not TYPE_CHECKING:
 
+    def __dir__() -> list[str]:
+        """What there is, the functions of edgebench.api among it."""
+        return sorted({*globals(), *__all__})
+
     def __getattr__(name: str) -> object:
         """A function of edgebench.api, imported when it is asked for: what runs on a board needs none of them."""
         if name not in __all__:

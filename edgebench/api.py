@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench.ground.errors import UsageError, warn
-from edgebench.ground.options import keywords, listed, many, positive, whole_numbers
+from edgebench.ground.options import keywords, listed, many, positive, whole_numbers, within
+from edgebench.ground.paths import check_writable
 from edgebench.ground.progress import told
 from edgebench.run import options
 
@@ -34,11 +35,11 @@ if TYPE_CHECKING:
     from edgebench.models.published import Published
     from edgebench.models.summary import ModelSummary
     from edgebench.places.emulator.readiness import Check, Readiness
+    from edgebench.report.accuracy import Evaluations
     from edgebench.report.profiled import Results
     from edgebench.run import boards
     from edgebench.run.calibrate import Calibrated
     from edgebench.run.diagnosis import Diagnosis
-    from edgebench.run.evaluator import Evaluation
     from edgebench.run.inspecting import Inspection
     from edgebench.training.records import TrainingResult
 
@@ -56,7 +57,7 @@ class Swept:
 def build(asked: options.Build) -> nn.Module:
     """Builds a network in eval mode; it takes float32 (batch, channels, height, width) and returns (batch, classes).
 
-    `model` is a name that `edgebench models` lists, or a user's "package.module:factory" or "file.py:factory" with
+    `model` is a name that `edgebench models` lists, or a user's "package.module:name" or "file.py:name" with
     `input` such as "3x224x224". `options` are a network's own switches, such as {"groups": 2} for alexnet, or the
     factory's arguments. Raises UsageError for an unknown name, an impossible scaling point, or weights whose keys do
     not fit.
@@ -74,17 +75,18 @@ def export(asked: options.Export) -> Artifact:
 
     With precision "int8", `calibrate` is a data set (a folder, "synthetic:NAME"), of which `samples` images decide the
     ranges of activations; without it generated images do, which is right for timing only. See records.Quantization for
-    the rest; `strict` refuses a file that is not int8 throughout.
+    the rest; `strict` refuses a file that is not int8 throughout, `unchecked` publishes one that nothing here can run.
 
     Raises UsageError for bad input and ExportError when the conversion or the comparison fails; then nothing is left
     behind in `output`.
     """
     from edgebench.run import exporting, plan
 
-    cells, weights = plan.asked(asked, asked.model, converter=asked.converter, image_input=asked.image_input)
+    cells, given = plan.asked(asked, asked.model, converter=asked.converter, image_input=asked.image_input)
     if len(cells) != 1:
         raise UsageError(f"this is {len(cells)} files, and one is returned: name one network, format and precision")
-    [found] = exporting.prepare(cells, Path(asked.output), weights=weights, force=asked.force, strict=asked.strict)
+    terms = {"force": asked.force, "strict": asked.strict, "unchecked": asked.unchecked}
+    [found] = exporting.prepare(cells, Path(asked.output), given=given, readable=True, **terms)
     if isinstance(found, Exception):
         raise found
     return found
@@ -109,7 +111,7 @@ def profile(asked: options.Profile) -> Results:
         raise UsageError(f"`limit={asked.limit}` limits the images of `data`: name those, or leave it out")
     target = profiles.load(asked.device)
     default = plan.default_formats(target, counts=asked.counts)
-    cells, weights = plan.asked(asked, many(asked.model) or models.FOCUS, default=default)
+    cells, given = plan.asked(asked, models.FOCUS if asked.model == () else asked.model, default=default)
     processes = None if asked.processes is None else positive(asked.processes, "processes")
     method = mode.method(
         target,
@@ -121,14 +123,16 @@ def profile(asked: options.Profile) -> Results:
     )
     if asked.trace and method.mode is not mode.Mode.MEASURE:
         raise UsageError("`trace` is for times, and only operators on this machine are timed: leave it out")
-    images = _images(asked.data, None, asked.limit) if asked.data else None
+    if asked.trace:
+        check_writable(Path(asked.trace))
+    images = _images(asked.data, None, asked.limit, exif=asked.exif) if asked.data else None
     done = engine.run(
         cells,
         target,
         engine.scenario(quick=asked.quick, threads=positive(asked.threads, "threads"), processes=processes),
         Path(asked.results),
         method=method,
-        weights=weights,
+        given=given,
         resume=asked.resume,
         images=images,
         on_progress=asked.on_progress,
@@ -139,32 +143,34 @@ def profile(asked: options.Profile) -> Results:
 
 
 @keywords(options.Evaluate)
-def evaluate(asked: options.Evaluate) -> list[Evaluation]:
+def evaluate(asked: options.Evaluate) -> Evaluations:
     """Runs exported files on labelled images and counts what they get right, beside PyTorch in fp32.
 
     `model` are networks, which are exported first, or files; `data` is a folder or "synthetic:NAME". A file that failed
     has status "failed" and says why in `error`. Raises UsageError for bad input, such as other classes than the data's.
     """
     from edgebench.machines import profiles
+    from edgebench.report.accuracy import Evaluations
     from edgebench.run import evaluating, plan
 
     of_export = ("format", "precision", *asked.values(of=options.Int8))
-    given = [f"`{name}`" for name in of_export if getattr(asked, name) != getattr(options.Evaluate, name)]
-    evaluating.check_ready(many(asked.model), given)
+    said = [f"`{name}`" for name in of_export if getattr(asked, name) != getattr(options.Evaluate, name)]
     target = profiles.load(asked.device)
-    cells, weights = plan.asked(asked, asked.model, ready=plan.FORMATS)
+    evaluating.check_ready(many(asked.model), said)
+    cells, given = plan.asked(asked, asked.model, ready=plan.FORMATS)
     method = evaluating.method(target, asked.via, connect=asked.connect, python=asked.python)
     batch, threads = positive(asked.batch, "batch"), positive(asked.threads, "threads")
-    return evaluating.run(
+    done = evaluating.run(
         cells,
-        _images(asked.data, asked.split, asked.limit),
+        _images(asked.data, asked.split, asked.limit, exif=asked.exif),
         target,
         method=method,
-        weights=weights,
+        given=given,
         batch=batch,
         threads=threads,
         on_progress=asked.on_progress,
     )
+    return Evaluations(done)
 
 
 @keywords(options.Inspect)
@@ -175,8 +181,12 @@ def inspect(asked: options.Inspect) -> Inspection:
     that is not int8 throughout.
     """
     from edgebench.run import inspecting
+    from edgebench.run.network import named
 
-    found = inspecting.inspect(Path(asked.file))
+    file = named(asked.file)
+    if file is None:
+        raise UsageError("`inspect` looks into files: export the network, and give what `export` returned")
+    found = inspecting.inspect(Path(file))
     if asked.strict:
         inspecting.check(found)
     return found
@@ -197,12 +207,13 @@ def train(asked: options.Train) -> TrainingResult:
 
     settings = checked({name: each for name, each in asked.values().items() if name in Settings.__struct_fields__})
     network = ModelArguments.of(asked)
+    [model], given = network.taken(asked.model, asked)
     request = TrainingRequest(
-        network.resolve(asked.model),
+        network.resolve(model) if isinstance(model, str) else model,
         str(asked.data),
         settings,
         Path(asked.output),
-        network.file,
+        given,
         asked.resume,
         asked.on,
     )
@@ -224,9 +235,8 @@ def augment(asked: options.Augment) -> Path:
     path = Path(asked.preview)
     if path.suffix.lower() != ".png":
         raise UsageError(f"`preview` is {path}; the picture is a PNG, so give a name that ends in .png")
-    if not path.parent.is_dir():
-        raise UsageError(f"`preview` is {path}, and there is no folder {path.parent}: make it, or give another")
-    columns, resolution = positive(asked.columns, "columns"), positive(asked.resolution, "resolution")
+    check_writable(path)
+    columns, resolution = within(asked.columns, "columns", 1, 64), within(asked.resolution, "resolution", 8, 1024)
     kinds, seed = chosen(",".join(many(asked.kinds))), checked_seed(asked.seed)
     rows = preview(str(asked.data), kinds, columns=columns, resolution=resolution, seed=seed)
     output.write(path, trained.grid(rows))
@@ -246,6 +256,9 @@ def scale(asked: options.Scale) -> Choice:
     from edgebench.choose.scaling import PRECISIONS
     from edgebench.run import plan
 
+    for file in (asked.sweep, asked.output and Path(asked.output) / "choice.json"):
+        if file:
+            check_writable(Path(file))
     lists = {
         "format": listed(asked.format, "format", plan.FORMATS) or None,
         "precision": listed(asked.precision, "precision", PRECISIONS),
@@ -321,10 +334,10 @@ def ab(asked: options.Ab) -> AbReport:
     from edgebench.compare import ab, processes, thresholds
     from edgebench.places.local import LocalTarget
 
-    processes.check_here(asked.device)
+    processes.check_here(asked.device, asked.threads)
     base, new = Path(asked.base_file), Path(asked.new_file)
     limits = ab.Limits(thresholds.parse(asked.fail_on).of(asked.device), asked.time_limit_s)
-    scenario = replace(ab.SCENARIO, threads=positive(asked.threads, "threads"))
+    scenario = replace(ab.SCENARIO, threads=asked.threads)
     runner = processes.run_on(LocalTarget(), processes.jobs(base, new, asked.runtime, scenario))
     return ab.run_ab(runner, limits, names=(str(base), str(new)), on_progress=asked.on_progress)
 
@@ -340,10 +353,11 @@ def noise(asked: options.Noise) -> Noise:
     from edgebench.compare import thresholds
     from edgebench.compare.processes import check_here, open_artifact, runtime_for
 
-    check_here(asked.device)
+    check_here(asked.device, asked.threads)
     thresholds.check_enough(asked.processes)
+    thresholds.check_output(asked.path)
     artifact = open_artifact(asked.model, asked.format)
-    scenario = replace(thresholds.SCENARIO, processes=asked.processes, threads=positive(asked.threads, "threads"))
+    scenario = replace(thresholds.SCENARIO, processes=asked.processes, threads=asked.threads)
     tell = told(asked.on_progress, f"{artifact.model.name} {artifact.export.format}")
     runtime = runtime_for(artifact, asked.runtime)
     return thresholds.learn_noise(artifact, runtime, scenario, asked.path, tell=tell)
@@ -373,6 +387,7 @@ def report(asked: options.Report) -> Path:
     from edgebench.ground import units
     from edgebench.report.page import write_report
 
+    check_writable(Path(asked.output))
     write_report(
         str(asked.results),
         Path(asked.output),
@@ -400,6 +415,7 @@ def plot(asked: options.Plot) -> Path:
         latency_budget_s=_read(asked.latency_budget, units.seconds),
         look=asked.look,  # type: ignore[arg-type]  # checked against the known looks when it is drawn
     )
+    check_writable(Path(asked.output))
     write_plot(str(asked.results), Path(asked.output), picture, on_warning=warn)
     return Path(asked.output)
 
@@ -501,11 +517,11 @@ def _read(given: str | float | None, unit: Callable[[str], float]) -> float | No
     return unit(given) if isinstance(given, str) else given
 
 
-def _images(data: str | Path, split: str | None, limit: int | None) -> Dataset:
+def _images(data: str | Path, split: str | None, limit: int | None, *, exif: bool) -> Dataset:
     """The images to judge files by; what is to be said of their choice is warned of."""
     from edgebench.run import evaluating
 
-    images, notes = evaluating.dataset(str(data), split, limit)
+    images, notes = evaluating.dataset(str(data), split, limit, exif=exif)
     for note in notes:
         warn(note)
     return images

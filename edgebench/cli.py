@@ -15,11 +15,14 @@ from typing import Final, NoReturn
 
 import click
 
-from edgebench.ground.errors import EdgebenchError, JobError
+from edgebench.ground.errors import EdgebenchError, JobError, UsageError, printable, reason
 from edgebench.ground.version import __version__
 
 FAULT, OUTPUT_FAILED, INTERRUPTED, TERMINATED = 70, 74, 130, 143  # the first two as in sysexits.h
 NO_OUTPUT: Final = (errno.ENOSPC, errno.EBADF, errno.EIO, errno.EFBIG, errno.EDQUOT)
+NOT_USABLE: Final = (
+    errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.EROFS, errno.ENXIO
+)  # what a path that a user gave may be  # fmt: skip
 
 COMMANDS: Final = {
     "models": "networks",
@@ -90,6 +93,7 @@ def _run() -> int:
         code = app(standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
+        error.message = printable(error.message)  # type: ignore[misc]
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -105,11 +109,7 @@ def _run() -> int:
     except EdgebenchError as error:
         return _said(error, str(error), error.exit_code)
     except OSError as error:
-        if error.filename is not None or error.errno not in NO_OUTPUT:
-            return _unexpected(error)
-        return _quietly(
-            _said(error, f"the output could not be written: {(error.strerror or 'it failed').lower()}", OUTPUT_FAILED)
-        )
+        return _refused(error)
     except Exception as error:
         return _unexpected(error)
     return code if isinstance(code, int) else 0
@@ -139,8 +139,18 @@ def _terminated(signum: int, frame: object) -> NoReturn:
 def _said(error: BaseException, sentence: str, code: int) -> int:
     if os.environ.get("EDGEBENCH_DEBUG"):
         raise error
-    print(f"edgebench: {sentence}", file=sys.stderr)
+    print(f"edgebench: {printable(sentence)}", file=sys.stderr)
     return code
+
+
+def _refused(error: OSError) -> int:
+    """What a system refuses: to write results, or to open what a user named."""
+    if error.errno in NO_OUTPUT:
+        what = f" to {error.filename}" if error.filename else ""
+        return _quietly(_said(error, f"the output could not be written{what}: {reason(error)}", OUTPUT_FAILED))
+    if error.errno in NOT_USABLE and error.filename:
+        return _said(error, f"cannot use {error.filename}: {reason(error)}", UsageError.exit_code)
+    return _unexpected(error)
 
 
 def _quietly(code: int) -> int:

@@ -28,8 +28,10 @@ def cacheable(spec: ModelSpec) -> bool:
     return ":" not in spec.name
 
 
-def key(spec: ModelSpec, export: ExportSpec, weights_sha256: str | None, seed: int) -> str:
+def key(spec: ModelSpec, export: ExportSpec, weights_sha256: str | None, seed: int, *said: object) -> str:
     """Returns the content address of everything that the file is made from, calibration images included.
+
+    `said` is what is kept with it besides: how images are prepared, and what the outputs are called.
 
     Raises UsageError for a calibration data set that cannot be read.
     """
@@ -38,7 +40,7 @@ def key(spec: ModelSpec, export: ExportSpec, weights_sha256: str | None, seed: i
         from edgebench.formats.quantize.images import identity as contents
 
         images = contents(export.quantization)
-    return identity(spec, export, images, weights_sha256, seed, tool_versions(export), _source_sha256())
+    return identity(spec, export, images, weights_sha256, seed, tool_versions(export), _source_sha256(), *said)
 
 
 def tool_versions(export: ExportSpec) -> dict[str, str]:

@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from edgebench.formats import cache, manifest
 from edgebench.formats.examples import Array, example_pixels, normalise
 from edgebench.formats.format import form
+from edgebench.formats.inside import look
 from edgebench.formats.native import fed, session
 from edgebench.formats.network import Conversion, Network
 from edgebench.formats.quantize.images import FEW
 from edgebench.formats.verify import Run, verify, verify_batch
-from edgebench.ground.errors import EdgebenchError, ExportError
+from edgebench.ground.errors import EdgebenchError, ExportError, Uncheckable, UsageError
 from edgebench.ground.process import one_thread
-from edgebench.ground.records import Artifact, ExportSpec
+from edgebench.ground.records import CLASSES, Artifact, ExportSpec, ModelSpec, Parity
 from edgebench.runtimes import runtime_of
 
 
@@ -35,32 +38,43 @@ class Engine:
     delegated_share: float | None = None
 
 
-def describe(network: Network, export: ExportSpec, file: Path, conversion: Conversion) -> Artifact:
-    """Returns the Artifact of `file`. Raises ExportError when the file does not compute what the network computes."""
+def describe(
+    network: Network, export: ExportSpec, file: Path, conversion: Conversion, *, unchecked: bool = False
+) -> Artifact:
+    """Returns the Artifact of `file`. Raises ExportError when the file does not compute what the network computes.
+
+    Where nothing on this machine can run it, that is Uncheckable; with `unchecked`, an Artifact without parity.
+    """
     from edgebench.graph.cost import count
 
     calibrated = network.quantization is not None and network.quantization.scheme == "static"
-    with one_thread():
-        engine = _engine(export, file, conversion)
-        inputs, expected = _pixels(network) if export.image_input else network.reference
-        try:
-            parity = verify(engine.run, inputs, expected, export.precision, engine.name)
-            if engine.batched:
-                verify_batch(engine.batched, inputs, expected, export.precision)
-        except ExportError as error:
-            if not calibrated or network.calibration.given >= FEW:
-                raise
-            few = f"only {network.calibration.given} images were calibrated on: give {FEW} or more, better 64"
-            raise ExportError(f"{error}; {few}") from error
+    engine: Engine | None = None
+    parity: Parity | None = None
+    doubts: tuple[str, ...] = ()
+    try:
+        with one_thread():
+            engine = _engine(export, file, conversion)
+            parity = _parity(network, export, file, engine)
+            doubts = (f"parity: {parity.doubt}",) if parity.doubt else ()
+    except Uncheckable as error:
+        if not unchecked:
+            raise
+        doubts = (f"UNCHECKED: {error}",)
+    except ExportError as error:
+        if not calibrated or network.calibration.given >= FEW:
+            raise
+        few = f"only {network.calibration.given} images were calibrated on: give {FEW} or more, better 64"
+        raise ExportError(f"{error}; {few}") from error
+    spec = _with_classes(network, conversion)
     macs: int | None = None
     warnings = network.calibration.warnings if calibrated else ()
-    warnings += conversion.warnings
+    warnings += conversion.warnings + doubts
     try:
         macs = count(network.graph).macs
     except EdgebenchError as error:
         warnings += (f"MACs are not counted: {error}",)
     return Artifact(
-        model=network.spec,
+        model=spec,
         export=export,
         path=str(file),
         sha256=manifest.content_sha256(file),
@@ -68,11 +82,12 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
         inputs=conversion.inputs,
         outputs=conversion.outputs,
         preprocessing=network.preprocessing,
+        labels=network.names,
         parity=parity,
         quantization=conversion.quantization,
         operators=conversion.operators,
-        delegated_share=engine.delegated_share,
-        delegates=engine.delegates,
+        delegated_share=engine.delegated_share if engine else None,
+        delegates=engine.delegates if engine else None,
         parameters=sum(weight.numel() for weight in network.module.parameters()),
         macs=macs,
         weights_sha256=network.weights_sha256,
@@ -80,6 +95,16 @@ def describe(network: Network, export: ExportSpec, file: Path, conversion: Conve
         warnings=warnings,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _with_classes(network: Network, conversion: Conversion) -> ModelSpec:
+    """The network's spec; of a user's own the number of classes is that of its outputs; UsageError for another."""
+    found, spec = conversion.outputs[0].shape, network.spec
+    if spec.is_scaled or len(found) != 2 or not found[-1]:
+        return spec
+    if spec.classes not in (found[-1], CLASSES):
+        raise UsageError(f"`classes` is {spec.classes}, and {spec.title} has {found[-1]} outputs: leave it out")
+    return msgspec.structs.replace(spec, classes=found[-1])
 
 
 def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:
@@ -97,6 +122,26 @@ def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:
         delegates=one.delegates,
         delegated_share=one.delegated_share,
     )
+
+
+def _parity(network: Network, export: ExportSpec, file: Path, engine: Engine) -> Parity:
+    """How the file compares with the network. Raises ExportError where it computes something else."""
+    inputs, expected = _pixels(network) if export.image_input else network.reference
+    parity = verify(engine.run, inputs, expected, export.precision, engine.name, network.exact)
+    if engine.batched:
+        verify_batch(engine.batched, inputs, expected, export.precision)
+    if not parity.doubt:
+        return parity
+    return replace(parity, doubt=_seen_inside(network, export, file, parity.doubt))
+
+
+def _seen_inside(network: Network, export: ExportSpec, file: Path, doubt: str) -> str:
+    """`doubt`, and what the tensors inside the file say instead. Raises ExportError where they are wrong."""
+    entry = form(export.format)
+    if not entry.tensors or export.precision == "int8" or export.image_input:
+        return f"{doubt}; trained weights would tell more"
+    witness = look(entry.load("tensors")(file), network.precise, network.reference[0], export.precision)
+    return f"{doubt}; {witness}"
 
 
 def _pixels(network: Network) -> tuple[list[Array], Array]:

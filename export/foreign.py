@@ -8,6 +8,7 @@ from pathlib import Path
 from edgebench.formats import manifest
 from edgebench.formats.format import by_suffix, every
 from edgebench.ground.errors import UsageError
+from edgebench.ground.paths import check_there
 from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, Precision, TensorSpec
 
 FAMILY = "file"
@@ -16,13 +17,17 @@ PRECISIONS: dict[str, Precision] = {"float32": "fp32", "float16": "fp16", "int8"
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """Inputs, outputs, operators by the format's own names, and the elements of the constants by their dtype."""
+    """Inputs, outputs, operators by the format's own names, and the elements of the constants by their dtype.
+
+    `beside` are further files that hold a part of it.
+    """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     operators: dict[str, int]
     weights: dict[str, int]
     tool_versions: dict[str, str] = field(default_factory=dict)
+    beside: tuple[Path, ...] = ()
 
     @property
     def precision(self) -> Precision:
@@ -39,8 +44,7 @@ def load_artifact(path: Path) -> Artifact:
 
     Raises UsageError for a file that is not a network, is damaged, or does not take exactly one image.
     """
-    if not path.exists():
-        raise UsageError(f"there is no file {path}")
+    check_there(path)
     made = manifest.read(path)
     if made is not None:
         return made
@@ -54,8 +58,8 @@ def load_artifact(path: Path) -> Artifact:
         model=_model(path, contents),
         export=ExportSpec(format=form.name, precision=contents.precision),
         path=str(path),
-        sha256=manifest.content_sha256(path),
-        size_bytes=manifest.size_bytes(path),
+        sha256=manifest.content_sha256(path, *contents.beside),
+        size_bytes=manifest.size_bytes(path, *contents.beside),
         inputs=contents.inputs,
         outputs=contents.outputs,
         operators=contents.operators,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgebench.formats.format import Format, by_suffix, every
 from edgebench.ground.errors import UsageError
+from edgebench.ground.paths import check_there
 from edgebench.ground.records import TensorSpec
 
 INT8, FP16, FP32, CONVERSION, SHAPE = "int8", "fp16", "fp32", "conversion", "shape"
@@ -36,7 +37,7 @@ class Inspected:
     """A file's tensors at both ends and its operators.
 
     `int8_kinds` are the kinds that the format has an int8 form of that is worth having, None for all. `runs` counts
-    what the engine makes of the operators on this machine, where it tells.
+    what the engine makes of the operators on this machine, where it tells; `notes` says why it does not.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -44,6 +45,7 @@ class Inspected:
     operators: tuple[Operator, ...]
     int8_kinds: tuple[str, ...] | None = None
     runs: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def has_int8(self, kind: str) -> bool:
         """Whether the format has an int8 form of an operator."""
@@ -52,8 +54,7 @@ class Inspected:
 
 def form_of(path: Path) -> Format:
     """Returns a file's format by its name. Raises UsageError for one that cannot be inspected, or is not there."""
-    if not path.exists():
-        raise UsageError(f"there is no file {path}")
+    check_there(path)
     found = by_suffix(path)
     if found is None or not found.inspect or path.is_dir() != found.is_folder:
         known = ", ".join(each.suffix for each in every() if each.inspect)

@@ -45,26 +45,29 @@ def is_ours(file: Path) -> bool:
     return manifest_path(file).is_file()
 
 
-def content_sha256(path: Path) -> str:
-    """Returns the SHA-256 of a file, or of a folder's files with their names in sorted order.
+def content_sha256(path: Path, *beside: Path) -> str:
+    """Returns the SHA-256 of a file, or of several, or of a folder's with their names in sorted order.
 
-    For a folder the hashed text is one line `<sha256>  <relative path>` a file, as sha256sum prints them.
+    Of several the hashed text is one line `<sha256>  <relative path>` a file, as sha256sum prints them.
     """
-    if not path.is_dir():
+    if not (beside or path.is_dir()):
         return _file_sha256(path)
-    lines = (f"{_file_sha256(path / name)}  {name}\n" for name in sorted(_names(path)))
+    root = path if path.is_dir() else path.parent
+    files = sorted((each.relative_to(root).as_posix(), each) for each in _files(path, beside))
+    lines = (f"{_file_sha256(file)}  {name}\n" for name, file in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def size_bytes(path: Path) -> int:
-    """Returns the size of a file, or the sum over a folder's files."""
-    return sum((path / name).stat().st_size for name in _names(path)) if path.is_dir() else path.stat().st_size
+def size_bytes(path: Path, *beside: Path) -> int:
+    """Returns the size of a file and of those `beside` it, or the sum over a folder's files."""
+    return sum(each.stat().st_size for each in _files(path, beside))
 
 
-def _names(folder: Path) -> Iterator[str]:
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            yield (Path(parent) / name).relative_to(folder).as_posix()
+def _files(path: Path, beside: tuple[Path, ...]) -> Iterator[Path]:
+    if not path.is_dir():
+        yield from (path, *beside)
+    for parent, _, names in os.walk(path):
+        yield from (Path(parent) / name for name in names)
 
 
 def _file_sha256(path: Path) -> str:

@@ -6,6 +6,7 @@ not check the file, name it, or describe it on disk: the pipeline does that, ali
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from edgebench.formats.examples import Array, example_inputs
 from edgebench.formats.quantize import images
 from edgebench.formats.quiet import Noise, quiet
-from edgebench.ground.errors import ExportError
+from edgebench.ground.errors import ExportError, UsageError
 from edgebench.ground.records import (
     ExportSpec,
     Layout,
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
 INPUT = "image"
 OUTPUT = "logits"
 LAYOUTS: dict[int, Layout] = {2: "NC", 4: "NCHW"}  # torch's, by the number of dimensions
-TORCH_NOISE = Noise(warnings=(r"`isinstance\(treespec, LeafSpec\)` is deprecated",))
+TORCH_NOISE = Noise(
+    warnings=(r"`isinstance\(treespec, LeafSpec\)` is deprecated",),
+    logs={"torch._subclasses.fake_tensor": ".*"},  # what does not fit is raised too
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +48,15 @@ class Network:
 
     `module` is in eval mode and takes float32 (batch, channels, height, width); `weights_sha256` is that of the
     weights file, None where the weights were initialised from a seed. `preprocessing` is how an image becomes its
-    input, where that is known. `quantization` says how it becomes int8, None where it does not; `origin` is then the
-    network whose graph, program and reference it shares.
+    input, `labels` what its outputs are called, where these are known. `quantization` says how it becomes int8, None
+    where it does not; `origin` is then the network whose graph, program and reference it shares.
     """
 
     spec: ModelSpec
     module: nn.Module
     weights_sha256: str | None = None
     preprocessing: Preprocessing | None = None
+    labels: tuple[str, ...] = ()
     quantization: Quantization | None = None
     origin: Network | None = None
     _calibrations: dict[tuple[str, int], images.Calibration] = field(default_factory=dict, repr=False)
@@ -101,18 +106,23 @@ class Network:
 
     @cached_property
     def program(self) -> ExportedProgram:
-        """The network as torch exports it, with a dynamic batch; made on first use.
+        """The network as torch exports it, with a dynamic batch where it allows one, else with a batch of 1.
 
-        It holds no source lines or paths of this machine. Raises torch's own errors for a network it cannot trace.
+        Made on first use. It holds no source lines or paths of this machine. Raises torch's own errors for a network
+        that it cannot trace.
         """
         import torch
 
         if self.origin is not None:
             return self.origin.program
-        example = torch.zeros(2, *self.spec.input_shape[1:])  # torch.export takes a batch of 1 for a constant
-        batch = torch.export.Dim("batch", min=1)
+        shape = self.spec.input_shape[1:]
+        # torch.export takes a batch of 1 for a constant. A network that reshapes by it has no other.
+        dynamic = ((torch.zeros(2, *shape),), ({0: torch.export.Dim("batch", min=1)},))
         with quiet(TORCH_NOISE), torch.no_grad():
-            program = torch.export.export(self.module, (example,), dynamic_shapes=({0: batch},))
+            try:
+                program = torch.export.export(self.module, dynamic[0], dynamic_shapes=dynamic[1])
+            except (RuntimeError, ValueError, TypeError, AssertionError):  # what torch raises where shapes do not fit
+                program = torch.export.export(self.module, (torch.zeros(1, *shape),))
         for node in program.graph.nodes:
             node.meta.pop("stack_trace", None)
         return program
@@ -127,6 +137,44 @@ class Network:
             return self.held_out_images, self.compute(self.held_out_images)
         inputs = example_inputs(self.spec.input_shape, self.preprocessing)
         return inputs, self.compute(inputs)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What the outputs are called: as given, or as the module says where it names as many; empty where nobody does.
+
+        Raises UsageError for another number of names than there are outputs.
+        """
+        from edgebench.models.in_hand import labels_of
+
+        if self.origin is not None:
+            return self.origin.names
+        outputs = self.reference[1].shape[-1]
+        if self.labels and len(self.labels) != outputs:
+            raise UsageError(f"{self.spec.title} has {outputs} outputs, and {len(self.labels)} `labels` are given")
+        own = labels_of(self.module)
+        return self.labels or (own if len(own) == outputs else ())
+
+    @cached_property
+    def precise(self) -> nn.Module:
+        """A copy of the module in float64; the module itself where its code mixes types of its own, as by float()."""
+        import torch
+
+        double = copy.deepcopy(self.module).double()
+        try:
+            with torch.inference_mode():
+                double(torch.zeros(self.spec.input_shape, dtype=torch.float64))
+        except RuntimeError:  # expected scalar type Double but found Float
+            return self.module
+        return double
+
+    def exact(self, inputs: list[Array]) -> Array | None:
+        """The module's outputs in float64 (input, 1, class); None where it cannot compute in that."""
+        import torch
+
+        if self.precise is self.module:
+            return None
+        with torch.inference_mode():
+            return torch.stack([self.precise(torch.from_numpy(x).double()) for x in inputs]).numpy()
 
     def compute(self, inputs: list[Array]) -> Array:
         """Returns the module's outputs (input, 1, class). Raises ExportError when they are not one tensor each."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from edgebench.ground.errors import UsageError
+from edgebench.ground.errors import UsageError, reason
 
 PREFIX: Final = ".edgebench-"
 LOCK: Final = ".lock"
@@ -86,6 +86,5 @@ def _make(folder: Path) -> list[Path]:
         if not os.access(folder, os.W_OK):
             raise PermissionError(13, "no permission to write")
     except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise UsageError(f"cannot write into {folder}: {why}; choose another folder with `output`") from error
+        raise UsageError(f"cannot write into {folder}: {reason(error)}; choose another folder with `output`") from error
     return missing

@@ -16,8 +16,8 @@ from edgebench.training.settings import Settings
 
 SHOWN = {"json", "format", "why", "explain"}
 """How results are shown: the command line's alone. (`format` where it is no export format.)"""
-HEARD = {"on_progress", "on_pair"}
-"""What hears of progress: Python's alone."""
+PYTHONS = {"on_progress", "on_pair", "example_inputs"}
+"""What hears of progress, and tensors: Python's alone."""
 ONLY_SHOWN = {"device_show"}
 """`edgebench device show` prints what `devices` and `device_list` return."""
 
@@ -41,7 +41,7 @@ def test_python_takes_what_the_command_line_takes(name: str) -> None:
     python = inspect.signature(getattr(api, name)).parameters
     shown = {each.name for each in FOUND[name].params} - set(python)
     assert shown <= SHOWN
-    assert set(python) - {each.name for each in FOUND[name].params} <= HEARD
+    assert set(python) - {each.name for each in FOUND[name].params} <= PYTHONS
     for each in FOUND[name].params:
         if each.name in python:
             default, typed = python[each.name].default, each.get_default(context)
@@ -69,8 +69,11 @@ def test_the_settings_of_a_training_have_the_defaults_of_its_options() -> None:
 
 def test_a_function_says_what_it_takes() -> None:
     assert list(inspect.signature(edgebench.scale).parameters)[:2] == ["device", "family"]
-    assert "processes: Fresh processes" in (edgebench.profile.__doc__ or "")
-    with pytest.raises(TypeError, match="widht"):
+    told = edgebench.profile.__doc__ or ""
+    assert "processes: Fresh processes" in told
+    assert "float32 tensors; False for int8" in told and "commas" not in told
+    assert set(edgebench.__all__) <= set(dir(edgebench))
+    with pytest.raises(TypeError, match="unexpected keyword argument 'widht'; did you mean 'width'"):
         edgebench.profile("lenet5", widht=1)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="positional"):
         edgebench.profile("lenet5", "rpi4")  # type: ignore[misc]

@@ -22,7 +22,7 @@ from edgebench.machines.profiles import DeviceProfile, Reach
 from edgebench.places.emulator.readiness import readiness
 from edgebench.run import resume
 from edgebench.run.devices import timed
-from edgebench.run.engine import Engine
+from edgebench.run.engine import Engine, kept
 from edgebench.run.exporting import prepare
 from edgebench.run.mode import Method, Mode
 from edgebench.run.plan import Cell, suited
@@ -141,9 +141,7 @@ def _once(engine: Engine, cell: Cell, artifact: Artifact, known: Stored, folder:
         return timed(stored, engine.device)  # the time that its counts stand for today
     if stored is not None:
         return stored
-    record = engine.record(cell, artifact, tell)
-    store.append(folder, record)
-    return record
+    return kept(folder, engine.record(cell, artifact, tell))
 
 
 def _with_measurement(point: Point, record: Result) -> Point:

@@ -34,18 +34,17 @@ def export(asked: options.Export, *, json: Json = False) -> None:
     from edgebench.report import files, rows
     from edgebench.run import exporting, plan
 
-    cells, weights = plan.asked(asked, asked.model, converter=asked.converter, image_input=asked.image_input)
+    cells, given = plan.asked(asked, asked.model, converter=asked.converter, image_input=asked.image_input)
     with output.progress() as report:
-        done = exporting.run(
-            cells, Path(asked.output), weights=weights, force=asked.force, strict=asked.strict, on_progress=report
-        )
+        terms = {"force": asked.force, "strict": asked.strict, "unchecked": asked.unchecked}
+        done = exporting.run(cells, Path(asked.output), given=given, on_progress=report, **terms)
     if json:
         output.json([rows.export(outcome) for outcome in done])
     else:
         output.blocks(files.exported(done))
     for warning in files.export_warnings(done):
         note(warning)
-    if weights is None and any(cell.model and cell.model.family != "user" for cell in cells):
+    if given.weights is None and any(cell.model and cell.model.is_scaled for cell in cells):
         output.note("without --weights the files hold random values: right for timing, useless for predictions")
     exporting.check(done)
 
@@ -73,7 +72,7 @@ def train(asked: options.Train, *, json: Json = False) -> None:
     try:
         outcome = run(api.train, asked)
     except KeyboardInterrupt as interrupt:
-        warn(f"interrupted; {interrupt or 'no epoch was begun'}")
+        warn(f"interrupted; {str(interrupt) or 'no epoch was begun: run the same command again'}")
         raise
     remarks = [*trained.warnings(outcome), *trained.curves_beside(outcome)]
     if json:

@@ -129,7 +129,7 @@ def note(sentence: str) -> None:
 def _parameter(option: Parameter) -> click.Parameter | None:
     """What click calls an option of a signature; None for one that is Python's alone."""
     flag = flag_of(option.annotation)
-    if flag is None:
+    if flag is None or not flag.help:
         return None
     held = get_args(option.annotation)[0]
     types = {get_origin(each) or each for each in (get_args(held) if isinstance(held, UnionType) else (held,))}

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from edgebench.compare import database
+from edgebench.compare.metrics import METRICS
+from edgebench.compare.pairing import cell_of, when
+from edgebench.compare.records import Cell
 from edgebench.compare.statistics import Array
+from edgebench.ground import store
 from edgebench.ground.errors import MissingPackage, UsageError, unknown
-from edgebench.ground.records import SCHEMA, Record
+from edgebench.ground.records import SCHEMA, ModelSpec, Record, Result
 
 # A change needs this many results on either side of it: fewer are an incident, not a new level.
 LEAST_RESULTS: Final = 3
 
 # PELT's time grows with the square of a series without changes (1 s for 25,000), so longer ones are binned first.
 MOST_POINTS: Final = 5000
-
-_SERIES: Final = (
-    *("model", "width", "depth", "resolution", "format", "precision"),
-    *("device", "runtime", "threads", "provenance"),
-)
-_POINT: Final = ("time", "processes", "commit", "runtime_version", "machine", "artifact_sha256", "id")
-_COLUMNS: Final = (*_SERIES, *_POINT, "latency_p10_s", "status", "schema", "kind", "file")
 
 
 class Point(Record, frozen=True, kw_only=True):
@@ -72,35 +68,55 @@ class Series(Record, frozen=True, kw_only=True):
 
 
 class History(Record, frozen=True, kw_only=True):
-    """The series of a network, and how many stored lines could not be read."""
+    """The series of a network."""
 
     schema: int = SCHEMA
     series: tuple[Series, ...]
-    unreadable: int = 0
 
 
 def history(folder: Path, model: str | None, *, device: str | None = None, threshold: float = 0.05) -> History:
     """Reads every result of `model` (on `device`) under `folder`; changes of less than `threshold` are not told.
 
-    Raises UsageError when there is none, or one of a newer schema; MissingPackage without DuckDB or ruptures.
+    A line that was cut off is warned of. Raises UsageError when there is none, and as store.read does; MissingPackage
+    without ruptures.
     """
-    rows = _rows(folder, {"model": model, "device": device})
-    known = [row for row in rows if row["schema"] is not None]
-    newest = max((row["schema"] for row in known), default=0)
-    if newest > SCHEMA:
-        raise UsageError(
-            f"the results hold records of schema {newest} and this edgebench reads up to {SCHEMA}: "
-            "pip install --upgrade edgebench"
-        )
-    once = {row["id"]: row for row in known}.values()  # a baseline holds copies of results
-    good = [row for row in once if row["status"] == "ok" and 0 < (row["latency_p10_s"] or 0) < math.inf and row["time"]]
-    if not good:
-        raise _nothing(folder, model, device)
-    grouped: dict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)
-    for row in good:
-        grouped[tuple(row[name] for name in _SERIES)].append(row)
+    names, devices = set[str](), set[str]()
+    grouped: dict[Cell, dict[str, Point]] = defaultdict(dict)
+    specs: dict[Cell, ModelSpec] = {}
+    for file in store.files(folder):
+        for result in store.stream(file):
+            if result.status != "ok" or not (point := _point(result)):
+                continue
+            names.add(result.model.name)
+            devices.add(result.device)
+            if model in (None, result.model.name) and device in (None, result.device):
+                cell = cell_of(result)
+                specs[cell] = result.model
+                grouped[cell].setdefault(point.id, point)  # a baseline holds copies of results
+    for kind, asked, known in (("model", model, names), ("device", device, devices)):
+        if known and asked is not None and asked not in known:
+            raise unknown(f"{kind} in the history", asked, known)
+    if not grouped:
+        raise UsageError(f"{folder} holds no latency of {model or 'any model'} on {device or 'any device'}")
     return History(
-        series=tuple(_series(group, threshold) for group in grouped.values()), unreadable=len(rows) - len(known)
+        series=tuple(_series(cell, specs[cell], points.values(), threshold) for cell, points in grouped.items())
+    )
+
+
+def _point(result: Result) -> Point | None:
+    """What a series keeps of a result; None where it has no latency."""
+    level = METRICS["latency"].read(result)
+    if level is None:
+        return None
+    told = {name: result.environment.get(name) for name in ("commit", "machine")}
+    return Point(
+        time=when(result),
+        latency_s=level.value,
+        processes=len(result.samples_s) or None,
+        runtime_version=result.runtime_version,
+        artifact_sha256=result.artifact_sha256,
+        id=result.id,
+        **{name: None if value is None else str(value) for name, value in told.items()},
     )
 
 
@@ -153,41 +169,16 @@ def _merged(logs: Array, starts: list[int], least: float) -> list[int]:
     return starts
 
 
-def _rows(folder: Path, wanted: Mapping[str, str | None]) -> list[dict[str, Any]]:
-    """The lines that match, in time order, and those that could not be read.
-
-    The files are read for measurements first, and those that hold estimates once more for these.
-    """
-    asked = {column: value for column, value in wanted.items() if value is not None}
-    matching, values = " AND ".join(f"{column} = ?" for column in asked) or "TRUE", tuple(asked.values())
-    rows = _select(database.files_of(folder), "samples", f'({matching}) OR "schema" IS NULL', values)
-    estimated = sorted({Path(row["file"]) for row in rows if row["kind"] == "estimate"})
-    if not estimated:
-        return rows
-    others = [row for row in rows if row["kind"] != "estimate"]
-    return [*others, *_select(estimated, "interval", f"({matching}) AND kind = 'estimate'", values)]
-
-
-def _select(
-    files: Sequence[Path], latency: database.Latency, condition: str, values: tuple[str, ...]
-) -> list[dict[str, Any]]:
-    columns = ", ".join(f'"{name}"' for name in _COLUMNS)
-    sql = f"SELECT {columns} FROM results WHERE {condition} ORDER BY time"
-    answer = database.run(database.connect(files, latency), sql, values)
-    return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
-
-
-def _series(rows: Sequence[Mapping[str, Any]], threshold: float) -> Series:
-    points = tuple(Point(latency_s=row["latency_p10_s"], **{name: row[name] for name in _POINT}) for row in rows)
+def _series(cell: Cell, spec: ModelSpec, found: Iterable[Point], threshold: float) -> Series:
+    points = tuple(sorted(found, key=lambda point: point.time))
     starts = change_points(np.array([point.latency_s for point in points]), threshold)
     edges = [0, *starts, len(points)]
     levels = [points[begin:end] for begin, end in pairwise(edges)]
-    row = rows[0]
-    threads = f"{row['threads']} thread" + ("s" if row["threads"] != 1 else "")
-    cell = f"{row['model']} w{row['width']:g} d{row['depth']:g} r{row['resolution']} {row['format']} {row['precision']}"
+    threads = f"{cell.threads} thread" + ("s" if cell.threads != 1 else "")
+    network = f"{spec.name} w{spec.width:g} d{spec.depth:g} r{spec.resolution} {cell.export.replace('-', ' ')}"
     return Series(
-        name=f"{cell} on {row['device']} ({row['runtime']}, {threads})",
-        provenance=row["provenance"],
+        name=f"{network} on {cell.device} ({cell.runtime}, {threads})",
+        provenance=cell.provenance,
         points=points,
         changes=tuple(_change(before, after) for before, after in pairwise(levels)),
     )
@@ -211,14 +202,3 @@ def _change(before: Sequence[Point], after: Sequence[Point]) -> Change:
         results_after=len(after),
         also_changed=tuple(changed),
     )
-
-
-def _nothing(folder: Path, model: str | None, device: str | None) -> UsageError:
-    """The error for a model or device that no stored result has."""
-    answer = database.query(folder, "SELECT DISTINCT model, device FROM results WHERE status = 'ok'")
-    models, devices = ({row[column] for row in answer.rows if row[column]} for column in (0, 1))
-    if model is not None and models and model not in models:
-        return unknown("model in the history", model, models)
-    if device is not None and devices and device not in devices:
-        return unknown("device in the history", device, devices)
-    return UsageError(f"{folder} holds no latency of {model or 'any model'} on {device or 'any device'}")

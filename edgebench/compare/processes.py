@@ -11,8 +11,10 @@ from msgspec.structs import replace
 
 from edgebench.compare.ab import Side
 from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.options import positive
 from edgebench.ground.records import Artifact, ExportSpec, Scenario
 from edgebench.ground.registry import FORMATS
+from edgebench.machines.facts import check_threads
 from edgebench.places.target import Job, Raised, Samples, Target
 from edgebench.runtimes import checked, runtime_of, unavailable
 
@@ -41,13 +43,14 @@ def runtime_for(artifact: Artifact, asked: str | None) -> str:
     return found
 
 
-def check_here(device: str) -> None:
-    """Raises UsageError for a device on which nothing can be run from here."""
+def check_here(device: str, threads: int) -> None:
+    """Raises UsageError for a device on which nothing can be run from here, or not on so many threads."""
     if device != "host":
         raise UsageError(
             f"nothing can be timed on {device} from here: install edgebench on the {device} itself and run this "
             "there, where it is `device='host'`"
         )
+    check_threads(positive(threads, "threads"))
 
 
 def run_on(target: Target, jobs: dict[Side, Job]) -> Callable[[Side], Sequence[float]]:
@@ -62,7 +65,7 @@ def run_on(target: Target, jobs: dict[Side, Job]) -> Callable[[Side], Sequence[f
         with closing(target.run(job)) as events:
             for event in events:
                 if isinstance(event, Raised):
-                    raise DeviceError(f"{job.runtime} raised {event.type} on {job.artifact}: {event.message}")
+                    raise DeviceError(f"{job.runtime} raised {event.type} on {job.artifact}: {event.first_line}")
                 if isinstance(event, Samples):
                     return tuple(ns / 1e9 for ns in event.ns)
         raise DeviceError(f"{job.runtime} ended without samples of {job.artifact}")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 from edgebench.ground import store
@@ -17,31 +15,20 @@ def load(source: str, *, on_warning: Tell, leave_out: str = "") -> list[Result]:
     """Reads the results that `source` names: a path, or `revision:path` as git writes it (main:results/baseline).
 
     `leave_out` is the other side's path: where it lies inside `source`, as results/baseline does in results, it is not
-    read. Raises UsageError when there is nothing to read, no such revision, no result in it, or a time that is not
-    above 0.
+    read. Raises UsageError as store.read does, and when there is no such revision, or no result in it.
     """
     path = Path(source)
     found = _from_path(path, Path(leave_out), on_warning) if path.exists() else _from_git(source, on_warning)
     if not found:
         raise UsageError(f"{source} holds no results: `edgebench profile` writes them, as .jsonl files")
-    for result in found:
-        estimate = result.latency if result.scenario is None else None
-        timed: list[tuple[str, Sequence[float]]] = [("a latency", (estimate.value,))] if estimate else []
-        if result.scenario is not None:
-            timed = [*(("a latency", process) for process in result.samples_s), ("a load time", result.load_s)]
-            timed.append(("a first inference", result.first_s))
-        for name, times in timed:
-            for seconds in times:
-                check_time(seconds, f"{source}: record {result.id} has {name}")
     return found
 
 
 def _from_path(path: Path, leave_out: Path, on_warning: Tell) -> list[Result]:
     other = leave_out.resolve()
-    if path.is_file() or path.resolve() not in other.parents:
-        return store.read(path, on_warning=on_warning)
-    files = [file for file in sorted(path.rglob("*.jsonl")) if other not in (file.resolve(), *file.resolve().parents)]
-    return [result for file in files for result in store.read(file, on_warning=on_warning)]
+    inside = path.resolve() in other.parents
+    files = [file for file in store.files(path) if not (inside and other in (file.resolve(), *file.resolve().parents))]
+    return [result for file in files for result in store.stream(file, on_warning)]
 
 
 def _from_git(source: str, on_warning: Tell) -> list[Result]:
@@ -82,13 +69,3 @@ def _git(*arguments: str, refusal: str) -> bytes:
         reason = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise UsageError(f"{refusal} ({reason[0].removeprefix('fatal: ')})" if reason else refusal)
     return done.stdout
-
-
-def check_time(seconds: float, what: str) -> float:
-    """Returns a time above zero. Raises UsageError, naming what has it, for another number."""
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise UsageError(
-            f"{what} of {seconds:g} s, and times are above zero: the file was not written by edgebench, or was"
-            " changed; measure again"
-        )
-    return seconds

@@ -15,7 +15,7 @@ import numpy as np
 
 from edgebench.compare.statistics import effect, process_values
 from edgebench.compare.verdicts import percent
-from edgebench.ground import toml
+from edgebench.ground import paths, toml
 from edgebench.ground.errors import DeviceError, Inconclusive, UsageError
 from edgebench.ground.progress import Tell, quiet
 from edgebench.ground.records import Artifact, Measurement, Scenario
@@ -23,6 +23,7 @@ from edgebench.ground.records import Artifact, Measurement, Scenario
 DEFAULT: Final = 0.05
 """Without --fail-on: 5%."""
 
+SAMPLES: Final = ".jsonl"  # what the file of samples beside a noise file ends in
 _PERCENT: Final = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*%\s*")
 
 
@@ -97,6 +98,15 @@ def check_enough(processes: int, side: int = SIDE) -> None:
         raise UsageError(f"{processes} processes are too few to learn noise from: run {4 * side} or more")
 
 
+def check_output(path: Path) -> None:
+    """Raises UsageError, before anything is measured, for a noise file that `fail_on` would not take or nobody can
+    write."""
+    if path.suffix != ".toml":
+        raise UsageError(f"`output` is {path}, and `fail_on` takes a noise file by its ending: give a name in .toml")
+    for each in (path, path.with_suffix(SAMPLES)):
+        paths.check_writable(each)
+
+
 def learn_noise(artifact: Artifact, runtime: str, scenario: Scenario, path: Path, *, tell: Tell = quiet) -> Noise:
     """Measures a file over and over, learns its noise and writes it to `path`, with the samples beside it.
 
@@ -155,8 +165,6 @@ def write(noise: Noise, measured: Measurement, path: Path) -> None:
 
     Raises UsageError when that is not possible.
     """
-    from edgebench.formats.staging import publish, staging
-
     lines = [
         "# The smallest slowdown that a comparison on this device can honestly report: no two stretches of",
         f"# {SIDE} successive processes of one file differed by more. Learned by `edgebench noise`; use it as",
@@ -167,8 +175,5 @@ def write(noise: Noise, measured: Measurement, path: Path) -> None:
             if value is not None
         ),
     ]
-    samples = path.with_suffix(".jsonl")
-    with staging(path.parent) as folder:
-        (folder / samples.name).write_bytes(msgspec.json.encode(measured) + b"\n")
-        (folder / path.name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        publish(folder, path.parent, [samples.name, path.name])
+    paths.write(path.with_suffix(SAMPLES), msgspec.json.encode(measured) + b"\n")
+    paths.write(path, "\n".join(lines) + "\n")

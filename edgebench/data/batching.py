@@ -42,8 +42,10 @@ def batches(
     is left out. Images are read by `workers` threads while the caller works, at most two batches ahead.
     """
 
+    source = dataset.prepared(preprocessing)
+
     def prepared(index: int) -> Array:
-        return prepare(dataset.pixels(index), preprocessing, shape)
+        return prepare(source.pixels(index), preprocessing, shape)
 
     positions = range(start, len(dataset))
     with ThreadPoolExecutor(workers, "edgebench-data") as pool:

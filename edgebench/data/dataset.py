@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from edgebench.ground.errors import EdgebenchError
-from edgebench.ground.records import identity
+from edgebench.ground.paths import shown
+from edgebench.ground.records import Preprocessing, identity
 
 Pixels = npt.NDArray[np.uint8]
 """An image as RGB: uint8 [height, width, 3]."""
@@ -30,9 +31,9 @@ class Unreadable(EdgebenchError):
 
     exit_code = 2
 
-    def __init__(self, path: str, why: str) -> None:
-        super().__init__(f"{path} {why}")
-        self.path = path
+    def __init__(self, path: str | Path, why: str) -> None:
+        self.path = shown(path)
+        super().__init__(f"{self.path} {why}")
         self.why = why
 
 
@@ -47,6 +48,17 @@ class Source(Protocol):
 
     def contents(self, indices: Labels) -> Iterable[str]:
         """What tells these images from any others, in order; cheap enough for 50,000 of them."""
+
+
+@runtime_checkable
+class Turnable(Protocol):
+    """A source of images that may carry an orientation."""
+
+    def upright(self) -> Source:
+        """The same images, turned as they say."""
+
+    def turned(self, indices: Labels) -> int:
+        """How many of these images say so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +76,7 @@ class Dataset:
     labels: Labels
     source: Source
     indices: Labels
+    left_out: Mapping[str, int] = field(default_factory=dict)  # files that are no images, by their ending
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -84,6 +97,17 @@ class Dataset:
         if limit >= len(self):
             return self
         return self.take(np.sort(_stratified(self.labels, seed)[:limit]))
+
+    def prepared(self, preprocessing: Preprocessing | None) -> Dataset:
+        """The images as a network's preparation begins: turned by their EXIF orientation where it says so."""
+        if preprocessing is None or not preprocessing.exif or not isinstance(self.source, Turnable):
+            return self
+        return replace(self, source=self.source.upright())
+
+    @property
+    def turned(self) -> int:
+        """How many images carry an EXIF orientation by which they would be turned; their heads are read."""
+        return self.source.turned(self.indices) if isinstance(self.source, Turnable) else 0
 
     def take(self, positions: Labels) -> Dataset:
         """Returns the images at these positions, in this order."""

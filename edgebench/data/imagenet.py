@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 
 from edgebench.data.dataset import Dataset
-from edgebench.data.folders import FileSource
+from edgebench.data.folders import FileSource, is_own_file
 from edgebench.ground.errors import UsageError
 
 CLASSES: Final = 1000
@@ -56,7 +56,7 @@ def load(folder: Path, reference: str, split: str) -> Dataset:
         )
     found = _labels(file)
     listing = _find(home, folder, INDEX_FILES)
-    lines = listing.read_text().splitlines() if listing else []
+    lines = _text(listing).splitlines() if listing else []
     words = {line[:9]: line[10:].strip() or line[:9] for line in lines if SYNSET.match(line)}
     index = dict(sorted(words.items()))
     synsets = sorted({label for label in found.values() if SYNSET.fullmatch(label)})
@@ -74,7 +74,7 @@ def _images(folder: Path) -> Path | None:
 
 
 def _is_image(path: Path) -> bool:
-    return bool(IMAGE.match(path.name)) and bool(path.suffix) and not path.is_symlink()
+    return bool(IMAGE.match(path.name)) and bool(path.suffix) and is_own_file(path)
 
 
 def _find(home: Path, folder: Path, names: tuple[str, ...]) -> Path | None:
@@ -86,15 +86,19 @@ def _labels(file: Path) -> dict[str, str]:
     """The label of each image as the file spells it: a synset, or a number."""
     if file.name == GROUND_TRUTH:
         return dict(_by_line(file, _development_kit(file.parent / "meta.mat")))
-    lines = [re.split(r"[,\s]+", line.strip()) for line in file.read_text().splitlines() if line.strip()]
+    lines = [re.split(r"[,\s]+", line.strip()) for line in _text(file).splitlines() if line.strip()]
     if all(len(words) == 1 for words in lines):
         return dict(_by_line(file, None))
     named = ((IMAGE.match(words[0].rpartition("/")[2]), words[1]) for words in lines if len(words) > 1)
     return {image[0]: label for image, label in named if image}
 
 
+def _text(file: Path) -> str:
+    return file.read_text("utf-8-sig", "replace")
+
+
 def _by_line(file: Path, synsets: dict[str, str] | None) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(file.read_text().split(), 1):
+    for number, line in enumerate(_text(file).split(), 1):
         label = line if synsets is None else synsets.get(line, line)
         if not SYNSET.fullmatch(label):
             raise UsageError(f"{file}:{number} has the label {line}, which is not a class of ImageNet")

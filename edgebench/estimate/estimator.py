@@ -15,6 +15,7 @@ from edgebench.graph.cost import count
 from edgebench.graph.operators import Graph
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Estimate, ExportSpec, Interval, ModelSpec, Precision, identity
+from edgebench.ground.records.specs import LONGEST_S
 from edgebench.machines.profiles import Calibration, DeviceProfile
 from edgebench.runtimes import bundled, computed_precision, runtime_of
 from edgebench.runtimes import runtime as entry
@@ -89,6 +90,11 @@ def latency_interval(
     """The latency of `kernels` with its 90% interval, and the warnings that go with it."""
     machine = machine_of(device)
     value = latency_s(kernels, calibration.precision, machine, calibration.constants)
+    if not 0 < value < LONGEST_S:
+        raise UsageError(
+            f"the calibration of {calibration.runtime} on {device.name} makes {value:g} s of a network, which is no"
+            f" time: fit it anew with `edgebench device calibrate {device.name}`"
+        )
     spread, warnings = calibration.spread, []
     macs, (low, high) = max(1, sum(work.macs for work in kernels)), calibration.macs
     beyond = max(math.log2(macs / high), math.log2(low / macs))  # doublings outside the fitted range

@@ -3,7 +3,8 @@
     EdgebenchError            1   base; never raised itself
     ├── Regression            1   something became worse, is over its budget, or is missing
     ├── UsageError            2   bad input: the message names the value, the choices and what to do
-    │   └── MissingPackage    2   an optional package is needed; the message is the pip command
+    │   ├── MissingPackage    2   an optional package is needed; the message is the pip command
+    │   └── NotKept          74   what was measured could not be written, though it was shown
     ├── Inconclusive          3   the data cannot carry a verdict
     └── JobError              4   the work was asked for correctly and failed
         ├── ExportError       4   a conversion failed or its file does not compute what torch computes
@@ -46,6 +47,12 @@ class MissingPackage(UsageError):
         self.package = package
 
 
+class NotKept(UsageError):
+    """The disk did not take a result. Whoever has measured it shows it before this ends the command."""
+
+    exit_code = 74
+
+
 class Inconclusive(EdgebenchError):
     """The samples cannot carry a verdict; the message says what is missing."""
 
@@ -60,6 +67,10 @@ class JobError(EdgebenchError):
 
 class ExportError(JobError):
     """A conversion failed, or the written file does not compute what torch computes."""
+
+
+class Uncheckable(ExportError):
+    """A file was written that nothing on this machine can run, so it is not known whether it is right."""
 
 
 class DeviceError(JobError):
@@ -77,6 +88,16 @@ class EdgebenchWarning(UserWarning):
 def warn(sentence: str) -> None:
     """Tells a user what does not stop the work: a Python warning, a line on standard error of the command line."""
     warnings.warn(sentence, EdgebenchWarning, stacklevel=2)
+
+
+def printable(sentence: str) -> str:
+    """A sentence on one line: a terminal's commands, and what cannot be encoded, as Python writes them in strings."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in sentence)
+
+
+def reason(error: OSError) -> str:
+    """Why the system refused, as a clause: "no space left on device"."""
+    return (error.strerror or type(error).__name__).lower()
 
 
 def unknown(kind: str, value: str, choices: Iterable[str]) -> UsageError:

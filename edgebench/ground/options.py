@@ -4,12 +4,12 @@ What a command takes is a class of options, which inherits the groups of options
 an option: its annotation is the type and the help, its default the default.
 
     threads: Annotated[int, "Threads of the runtime."] = 1
-    format: Annotated[str, Flag("Formats, comma-separated.", "--fmt")] = "tflite"
+    format: Annotated[str | Sequence[str], Several("Formats.", "--fmt")] = "tflite"
 
 `keywords` makes the function that Python calls of one that takes such a class: a type checker derives the keywords from
 the class, and so does help(). `commands.options` makes click's parameters of the same fields. So an option is added by
 its field, and used where its value is needed. A field without help is Python's alone (`on_progress`), a field before
-`_: KW_ONLY` is positional in both.
+`_: KW_ONLY` is positional in both; one whose Flag has words for Python alone is in its documentation too.
 """
 
 import inspect
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY
 from functools import wraps
 from inspect import Parameter, Signature
+from pathlib import Path
 from typing import (
     Annotated,
     Any,
@@ -31,10 +32,13 @@ from typing import (
 )
 
 from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.paths import shown
+from edgebench.ground.progress import in_notebook, silent
 
 P = ParamSpec("P")
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
+One = TypeVar("One")
 
 
 @dataclass_transform(frozen_default=True)
@@ -61,9 +65,19 @@ class Options:
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        given = {name: value for name, value in kwargs.items() if (name, value) != ("on_progress", None)}
+        given = {name: value for name, value in kwargs.items() if name != "on_progress" or value is not None}
+        for name in given.keys() - self.__signature__.parameters.keys():
+            from difflib import get_close_matches
+
+            nearest = get_close_matches(name, self.__signature__.parameters, n=1, cutoff=0.5)
+            hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
+            raise TypeError(f"got an unexpected keyword argument '{name}'{hint}")
         bound = self.__signature__.bind(*args, **given)
         bound.apply_defaults()
+        for name, value in bound.arguments.items():
+            for each in value if isinstance(value, list | tuple) else (value,):
+                if isinstance(each, str | Path):
+                    check_text(str(each), name)
         vars(self).update(bound.arguments)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
@@ -85,10 +99,20 @@ class Options:
 
 
 class Flag:
-    """How the command line takes a field: its help, and the flags where they are not just its name with dashes."""
+    """How the command line takes a field: its help, and the flags where they are not just its name with dashes.
+
+    `python` is what Python says of it where that differs; without a help the field is Python's alone.
+    """
+
+    def __init__(self, help: str = "", *flags: str, python: str = "") -> None:
+        self.help, self.flags, self.python = help, flags, python or help
+
+
+class Several(Flag):
+    """A field of one or several values, which the command line takes with commas."""
 
     def __init__(self, help: str, *flags: str) -> None:
-        self.help, self.flags = help, flags
+        super().__init__(f"{help} Several with commas.", *flags, python=help)
 
 
 def flag_of(annotation: Any) -> Flag | None:
@@ -103,12 +127,16 @@ def keywords(options: Callable[P, Asked]) -> Callable[[Callable[[Asked], Answer]
     def decorate(function: Callable[[Asked], Answer]) -> Callable[P, Answer]:
         @wraps(function)
         def called(*args: P.args, **kwargs: P.kwargs) -> Answer:
-            return function(options(*args, **kwargs))
+            asked: Any = options(*args, **kwargs)
+            if getattr(asked, "on_progress", None) is not silent:
+                return function(asked)
+            with in_notebook() as show:
+                return function(asked.replace(on_progress=show))
 
         signature = inspect.signature(options)
         found = [(each, flag_of(each.annotation)) for each in signature.parameters.values()]
         bare = [each.replace(annotation=get_args(each.annotation)[0]) if flag else each for each, flag in found]
-        told = [f"    {each.name}: {flag.help}" for each, flag in found if flag]
+        told = [f"    {each.name}: {flag.python}" for each, flag in found if flag]
         answer = function.__annotations__.get("return")
         called.__signature__ = signature.replace(parameters=bare, return_annotation=answer)  # type: ignore[attr-defined]
         called.__doc__ = "\n".join([inspect.cleandoc(function.__doc__ or ""), "", *told])
@@ -117,9 +145,17 @@ def keywords(options: Callable[P, Asked]) -> Callable[[Callable[[Asked], Answer]
     return decorate
 
 
-def many(value: str | Sequence[str]) -> tuple[str, ...]:
-    """One name, or several."""
-    return (value,) if isinstance(value, str) else tuple(value)
+def check_text(text: str, option: str) -> None:
+    """Raises UsageError for what no record, engine or system takes: bytes that are no UTF-8, or a zero."""
+    if "\0" in text or (not text.isprintable() and shown(text) != text):
+        raise UsageError(f"`{option}` is '{shown(text)}', which is not text in UTF-8: rename it, or name another")
+
+
+def many(value: One | Sequence[One]) -> tuple[One, ...]:
+    """One value, which is no list, or several."""
+    if isinstance(value, list | tuple):
+        return tuple(value)
+    return (value,)  # type: ignore[return-value]
 
 
 def listed(value: str | Sequence[str] | None, kind: str, choices: Iterable[str]) -> tuple[str, ...]:
@@ -139,6 +175,13 @@ def whole_numbers(value: int | str | Sequence[int], option: str) -> tuple[int, .
     if not all(part.strip().isascii() and part.strip().isdecimal() for part in parts):
         raise UsageError(f"`{option}` is '{value}'; it must be whole numbers such as 1,4")
     return tuple(dict.fromkeys(positive(int(part), option) for part in parts))
+
+
+def within(value: int, option: str, least: int, most: int) -> int:
+    """Returns `value`, or raises UsageError when it is not from `least` to `most`."""
+    if not least <= value <= most:
+        raise UsageError(f"`{option}` is {value}; it must be from {least} to {most}")
+    return value
 
 
 def positive(value: int, option: str) -> int:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from edgebench.ground.errors import UsageError
+from edgebench.ground.errors import UsageError, reason
 
 
 def cache_folder() -> Path:
@@ -38,7 +38,41 @@ def write(path: Path, data: str | bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data)
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {(error.strerror or type(error).__name__).lower()}") from error
+        raise UsageError(f"cannot write {path}: {reason(error)}") from error
+
+
+def shown(name: str | Path) -> str:
+    """A file's name as text for records and messages: what of it is no UTF-8 is written as in "caf\\xe9.png"."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def check_there(path: Path) -> None:
+    """Raises UsageError unless `path` is a regular file or a folder: a pipe would be waited for."""
+    try:
+        if not path.exists():
+            raise UsageError(f"there is no file {path}")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {reason(error)}") from error
+    if not (path.is_file() or path.is_dir()):
+        raise UsageError(f"{path} is a pipe or a device, not a file: name a file")
+
+
+def check_writable(path: Path) -> None:
+    """Raises UsageError for a file that `write` could not write: asked before the work whose outcome goes there."""
+    why = obstacle(path) or ("it is a folder" if path.is_dir() else None)
+    if why:
+        raise UsageError(f"cannot write {path}: {why}")
+
+
+def obstacle(path: Path) -> str | None:
+    """What keeps a file or a folder from being written or made at `path`, as a clause; None for nothing."""
+    try:
+        nearest = next(each for each in (path, *path.absolute().parents) if each.exists())
+    except OSError as error:
+        return reason(error)
+    if nearest != path and not nearest.is_dir():
+        return f"{nearest} is not a folder"
+    return None if os.access(nearest, os.W_OK) else "permission denied"
 
 
 def write_atomically(path: Path, data: str | bytes | memoryview) -> None:
@@ -102,7 +136,7 @@ def _locked(lock: Path, doing: str) -> BinaryIO:
         try:
             file = os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644), "r+b")
         except OSError as error:
-            raise UsageError(f"cannot write {lock}: {(error.strerror or type(error).__name__).lower()}") from error
+            raise UsageError(f"cannot write {lock}: {reason(error)}") from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
+from importlib import import_module
+from typing import Any, Final
 
 
 @dataclass(frozen=True)
@@ -31,3 +37,52 @@ def quiet(doing: str) -> None:
 def told(on_progress: OnProgress, title: str) -> Tell:
     """A callback that shows what is being done as the one cell `title`."""
     return lambda doing: on_progress(Step(0, 1, title, doing))
+
+
+OFTEN_S: Final = 0.1  # between two updates of a notebook's line, unless the cell changes
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A step as a notebook or a prompt shows it; nothing when the work has ended."""
+
+    step: Step | None
+
+    def __repr__(self) -> str:
+        step = self.step
+        return f"[{step.done}/{step.total}] {step.title}: {step.detail}" if step else ""
+
+    def _repr_html_(self) -> str:
+        step = self.step
+        if step is None:
+            return ""
+        return f"<progress value='{step.done}' max='{step.total}'></progress> {escape(f'{step.title}: {step.detail}')}"
+
+
+@contextmanager
+def in_notebook() -> Iterator[OnProgress]:
+    """Yields a callback that keeps one line of a notebook's output up to date, which goes when the block ends.
+
+    Elsewhere it shows nothing.
+    """
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if not hasattr(shell, "kernel"):
+        yield silent
+        return
+    line: Any = import_module("IPython.display").DisplayHandle()
+    shown: Step | None = None
+    last = 0.0
+
+    def show(step: Step) -> None:
+        nonlocal shown, last
+        if shown is not None and step.title == shown.title and time.monotonic() - last < OFTEN_S:
+            return
+        tell = line.display if shown is None else line.update
+        tell(_Line(step))
+        shown, last = step, time.monotonic()
+
+    try:
+        yield show
+    finally:
+        if shown is not None:
+            line.update(_Line(None))

@@ -11,14 +11,16 @@ import fcntl
 import os
 import re
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from edgebench.ground.errors import UsageError
-from edgebench.ground.records import SCHEMA, Result
+from edgebench.ground.errors import NotKept, UsageError, reason, warn
+from edgebench.ground.paths import shown
+from edgebench.ground.records import SCHEMA, Estimate, Result
+from edgebench.ground.records.specs import LONGEST_S
 
 _FILE_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -42,7 +44,7 @@ def append(folder: Path | str, record: Result, *, run: str | None = None) -> Pat
     """Appends one record and returns its file, `folder`/<day>-<id>.jsonl; the folder is the device's, and is made.
 
     `run` names what the records of one command share, and is the file's id; without it the record's own id is.
-    Raises UsageError when the folder cannot be written to, or time and id do not make the name of a file.
+    Raises NotKept when the folder cannot be written to, UsageError when time and id do not make the name of a file.
     """
     day, name = record.time[:10], run or record.id
     if not _DAY.fullmatch(day):
@@ -60,7 +62,7 @@ def append(folder: Path | str, record: Result, *, run: str | None = None) -> Pat
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise NotKept(_unwritable(path, error)) from error
     return path
 
 
@@ -74,7 +76,7 @@ def check_writable(folder: Path | str) -> None:
         with tempfile.TemporaryFile(dir=folder):
             return
     except OSError as error:
-        raise _unwritable(Path(folder), error) from error
+        raise UsageError(_unwritable(Path(folder), error)) from error
 
 
 def read(path: Path | str, *, on_warning: Callable[[str], None] | None = None) -> list[Result]:
@@ -82,23 +84,38 @@ def read(path: Path | str, *, on_warning: Callable[[str], None] | None = None) -
 
     A line that was cut off while it was written is reported to `on_warning` (a Python warning unless told) and
     skipped. Raises UsageError when there is nothing to read, for a record of a newer schema, and for a file that does
-    not hold edgebench's records.
+    not hold edgebench's records, such as times that are none. Every command reads records here, or by `parse`.
     """
+    return [record for file in files(path) for record in stream(file, on_warning)]
+
+
+def files(path: Path | str) -> list[Path]:
+    """The .jsonl files below a folder in the order of their names, or the file itself. Raises UsageError."""
     path = Path(path)
     try:
-        files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
-        warn = on_warning or (lambda sentence: warnings.warn(sentence, stacklevel=4))
-        results: list[Result] = []
-        for file in files:
-            results.extend(parse(file.read_bytes(), str(file), warn))
-        return results
+        found = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
+        return [file for file in found if file == path or file.is_file()]
     except OSError as error:
-        raise UsageError(f"cannot read results from {error.filename or path}: {_reason(error)}") from error
+        raise UsageError(f"cannot read results from {path}: {reason(error)}") from error
+
+
+def stream(file: Path, on_warning: Callable[[str], None] | None = None) -> Iterator[Result]:
+    """Yields the records of one file without holding them; warns and raises as `read` does."""
+    try:
+        with file.open("rb") as lines:
+            yield from _records(lines, shown(file), on_warning or warn)
+    except OSError as error:
+        raise UsageError(f"cannot read results from {file}: {reason(error)}") from error
 
 
 def parse(data: bytes, name: str, on_warning: Callable[[str], None]) -> Iterator[Result]:
     """Yields the records of one file's content; `name` is what messages call it. Warns and raises as `read` does."""
-    for number, line in enumerate(data.split(b"\n"), 1):
+    return _records(data.split(b"\n"), name, on_warning)
+
+
+def _records(lines: Iterable[bytes], name: str, on_warning: Callable[[str], None]) -> Iterator[Result]:
+    for number, line in enumerate(lines, 1):
+        line = line.rstrip(b"\n")
         if not line.strip():
             continue
         if _is_torn(line):
@@ -128,9 +145,18 @@ def _decode(line: bytes, where: str) -> Result:
                 f"{where} was written by a newer edgebench (schema {head.schema}; this one reads up to {SCHEMA}):"
                 " pip install --upgrade edgebench"
             )
-        return _decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return _checked(_decoder.decode(line))
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
         raise UsageError(f"{where} is not a result of edgebench: {_no_number(line) or error}") from error
+
+
+def _checked(record: Result) -> Result:
+    """The record, where its estimate is a time inside its interval and its time a moment. Raises ValueError."""
+    datetime.fromisoformat(record.time)
+    estimate = record.latency_s if isinstance(record, Estimate) else record.estimated_latency_s
+    if estimate and not (estimate.value and 0 <= estimate.low <= estimate.value <= estimate.high < LONGEST_S):
+        raise ValueError(f"an estimate of {estimate.value:g} s, from {estimate.low:g} to {estimate.high:g}")
+    return record
 
 
 def _no_number(line: bytes) -> str:
@@ -151,9 +177,5 @@ def _write(descriptor: int, line: bytes) -> None:
     os.fsync(descriptor)
 
 
-def _unwritable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"cannot write results to {path}: {_reason(error)}; name another folder with `results`")
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()
+def _unwritable(path: Path, error: OSError) -> str:
+    return f"cannot write results to {path}: {reason(error)}; name another folder with `results`"

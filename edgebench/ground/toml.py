@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.errors import UsageError, reason, unknown
 
 
 def read(path: Path, kind: str) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def read(path: Path, kind: str) -> dict[str, Any]:
     try:
         return parse(path.read_bytes(), f"the {kind} {path}")
     except OSError as error:
-        raise UsageError(f"cannot read the {kind} {path}: {(error.strerror or 'it is not there').lower()}") from error
+        raise UsageError(f"cannot read the {kind} {path}: {reason(error)}") from error
 
 
 def parse(data: bytes | str, name: str) -> dict[str, Any]:

@@ -63,6 +63,22 @@ def capture(threads: int = 1, libraries: Iterable[str] = (), root: Path = Path("
     }
 
 
+def usable_cores(root: Path = Path("/")) -> int:
+    """The cores that this process may keep busy: by its affinity mask, and by the quota of its cgroup or one above."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    home = root / "sys/fs/cgroup"
+    quotas = [read(home / "cpu/cpu.cfs_quota_us"), read(home / "cpu/cpu.cfs_period_us")]  # version 1
+    limits = [" ".join(filter(None, quotas))]
+    for line in (read(root / "proc/self/cgroup") or "").splitlines():
+        own = Path(line.rpartition(":")[2].lstrip("/"))
+        limits += [read(home / each / "cpu.max") or "" for each in (own, *own.parents)]  # version 2
+    for limit in limits:
+        quota, _, period = limit.partition(" ")
+        if quota.isdecimal() and period.isdecimal() and int(period):
+            cores = min(cores, -(-int(quota) // int(period)))
+    return max(cores, 1)
+
+
 def _changing(root: Path) -> dict[str, Any]:
     """The part that changes while a machine measures."""
     cores = sorted(_glob(root / CPU, "cpu[0-9]*/cpufreq"))

@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from edgebench.machines.environment import ARM_PARTS, cpu_model
+from edgebench.ground.errors import UsageError
+from edgebench.machines.environment import ARM_PARTS, cpu_model, usable_cores
 from edgebench.machines.environment import read as read_text
 
 CPU: Final = "sys/devices/system/cpu/cpu"
@@ -44,6 +45,14 @@ def facts(root: Path = Path("/")) -> dict[str, Any]:
     with suppress(AttributeError, ValueError, OSError):
         told["memory"] = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return told
+
+
+def check_threads(threads: int) -> None:
+    """Raises UsageError for more threads than this process may keep busy: they would only wait for each other."""
+    cores = usable_cores()
+    if threads > cores:
+        held = "its number of cores" if cores == os.cpu_count() else "what this process may use of its cores"
+        raise UsageError(f"{threads} threads on this machine: give 1 to {cores}, {held}")
 
 
 def title(files: Files) -> str:

@@ -20,9 +20,12 @@ from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.records import Precision
 from edgebench.machines import device_files, facts
 
-NonNegative = Annotated[float, Meta(ge=0)]
+MOST: Final = 10**15  # of anything that a device has
+NonNegative = Annotated[float, Meta(ge=0, le=MOST)]
+Positive = Annotated[float, Meta(gt=0, le=MOST)]
+Spread = Annotated[float, Meta(ge=0, le=5)]  # in ln: 150 times more or less says nothing
 Share = Annotated[float, Meta(ge=0, le=1)]
-Count = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=1, le=MOST)]
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,8 +51,8 @@ class Caches(_Part, frozen=True, kw_only=True, rename={"l1d_bytes": "l1d", "l2_b
 class Facts(_Part, frozen=True, kw_only=True, rename={"clock_hz": "clock", "bandwidth_bytes_per_s": "bandwidth"}):
     """What an estimate needs to know of a core: its clock, its memory copy rate, and its caches."""
 
-    clock_hz: NonNegative | None = None
-    bandwidth_bytes_per_s: NonNegative | None = None
+    clock_hz: Positive | None = None
+    bandwidth_bytes_per_s: Positive | None = None
     caches: Caches = Caches()
 
 
@@ -59,10 +62,10 @@ class Cpu(_Part, frozen=True, kw_only=True, rename={"clock_hz": "clock", "bandwi
     soc: str
     core: str
     cores: Count
-    clock_hz: NonNegative | None = None
+    clock_hz: Positive | None = None
     isa: str
     caches: Caches = Caches()
-    bandwidth_bytes_per_s: NonNegative | None = None
+    bandwidth_bytes_per_s: Positive | None = None
 
 
 class Source(_Part, frozen=True, kw_only=True):
@@ -105,8 +108,8 @@ class Calibration(_Part, frozen=True, kw_only=True):
     precision: Precision
     threads: Count
     constants: dict[str, NonNegative]
-    spread: NonNegative
-    macs: tuple[NonNegative, NonNegative]
+    spread: Spread
+    macs: tuple[Positive, Positive]
     rows: Count
     networks: Count
     seen: dict[str, Share]

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgebench.ground.errors import UsageError
+from edgebench.ground.errors import UsageError, reason
 from edgebench.measure.accuracy import TOP, Classes, Predictions
 
 
@@ -43,7 +43,7 @@ def log(folder: Path, key: str, images: int) -> Iterator[Log]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise UsageError(f"cannot keep predictions in {path}: {(error.strerror or str(error)).lower()}") from error
+        raise UsageError(f"cannot keep predictions in {path}: {reason(error)}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield Log(descriptor, images)
@@ -84,7 +84,7 @@ class Log:
             if os.write(self._descriptor, line) != len(line):
                 raise OSError(0, "no room for another batch")
         except OSError as error:
-            raise UsageError(f"cannot keep predictions: {error.strerror}; make room in the cache folder") from error
+            raise UsageError(f"cannot keep predictions: {reason(error)}; make room in the cache folder") from error
         self._take(batch)
 
     def predictions(self, evaluated_by: str) -> Predictions:

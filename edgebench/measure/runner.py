@@ -125,8 +125,7 @@ def _events(target: Target, job: Job, **changes: Any) -> Iterator[Event]:
                 if missing:
                     install = entry(runtime).install_hint(missing)
                     raise DeviceError(f"runtime {runtime} needs the package {missing}: {install}")
-                lines = event.message.strip().splitlines() or ["no message"]
-                raise DeviceError(f"{runtime} raised {event.type}: {lines[0].strip()[:300]}")
+                raise DeviceError(f"{runtime} raised {event.type}: {event.first_line}")
             yield event
 
 

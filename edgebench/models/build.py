@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from edgebench.ground.records import ModelSpec
-from edgebench.models import initialize, layers, plan, user, zoo
+from edgebench.models import in_hand, initialize, layers, plan, user, zoo
 from edgebench.models import weights as weights_file
 
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -40,18 +40,20 @@ _LEAVES: dict[type, Callable[[Any, plan.Shape], nn.Module]] = {
 }
 
 
-def build(spec: ModelSpec, *, weights: Path | None = None, seed: int = 0) -> nn.Module:
+def build(spec: ModelSpec, *, weights: Path | None = None, seed: int = 0, module: nn.Module | None = None) -> nn.Module:
     """Returns the network in evaluation mode, on the CPU, in float32; the global random state stays as it was.
 
     With `weights` (.pth, .pt, .safetensors) a zoo network holds that file's values, and nothing is initialised that
     the file overwrites. Without, values are drawn from `seed` (the same seed gives the same network), such that
     activations keep their scale through any depth and the outputs have a root mean square near 1 (see `initialize`).
-    A user's network keeps what its factory gave it, under the same seed.
+    A user's network keeps what its factory gave it, under the same seed; of a `module` in hand it is a copy.
 
     Raises UsageError for a factory that fails and for weights that cannot be read or do not fit.
     """
     own = user.is_user_network(spec.name)
-    if own:
+    if module is not None:
+        network = in_hand.copied(module)
+    elif own:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = user.make(spec)
@@ -68,7 +70,9 @@ def skeleton(spec: ModelSpec) -> nn.Module:
     """Returns a zoo network on torch's meta device: every shape and name, and no values."""
     with torch.device("meta"):
         children, _ = _children(zoo.plan_of(spec), spec.input_shape[1:])
-    return layers.Network(children)
+    network = layers.Network(children)
+    network.spec = spec
+    return network
 
 
 def _module(layer: plan.Layer, shape: plan.Shape) -> tuple[nn.Module, plan.Shape]:

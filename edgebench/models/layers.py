@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from edgebench.ground.records import ModelSpec
 from edgebench.models.plan import Join
 
 _JOINS: dict[str, Callable[[list[Tensor]], Tensor]] = {
@@ -50,7 +51,9 @@ class SideBranch(nn.Sequential):
 
 
 class Network(nn.Sequential):
-    """A whole network. In training mode it returns (output, side outputs...) where it has side branches."""
+    """A whole network, built of `spec`. In training mode it returns (output, side outputs...) where it has these."""
+
+    spec: ModelSpec | None = None
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         """(N, C, H, W) -> (N, classes)."""

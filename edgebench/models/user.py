@@ -1,20 +1,21 @@
-"""A user's own network, named `package.module:factory` or `file.py:factory`, with an input size such as 3x224x224."""
+"""A user's own network by its name, `package.module:name` or `file.py:name`: a factory, a class or an instance."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib
 import importlib.util
+import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgebench.ground.errors import UsageError, unknown
-from edgebench.ground.records import ModelSpec
+from edgebench.ground.records import CLASSES, ModelSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,8 +31,12 @@ class InputSize(NamedTuple):
     width: int
 
 
-def parse_input(text: str) -> InputSize:
-    """Parses CHANNELSxHEIGHTxWIDTH, such as "3x224x224". Raises UsageError for anything else."""
+def parse_input(given: str | Sequence[int]) -> InputSize:
+    """Reads CHANNELSxHEIGHTxWIDTH, such as "3x224x224", or these numbers, a batch of one before them or not.
+
+    Raises UsageError for anything else.
+    """
+    text = given if isinstance(given, str) else "x".join(map(str, given[1:] if tuple(given[:-3]) == (1,) else given))
     match = _SIZE.fullmatch(text.strip().lower())
     if match is None:
         raise UsageError(f"'{text}' is not an input size: write channels, height and width, such as 3x224x224")
@@ -39,7 +44,7 @@ def parse_input(text: str) -> InputSize:
 
 
 def is_user_network(name: str) -> bool:
-    """Whether `name` points at a factory rather than into the zoo."""
+    """Whether `name` points at a user's own network rather than into the zoo."""
     return ":" in name
 
 
@@ -48,21 +53,24 @@ def resolve_user(
     resolution: int | None,
     height: int | None,
     channels: int | None,
+    classes: int | None,
     options: dict[str, int | float | bool | str],
     scale: Mapping[str, float | None],
 ) -> ModelSpec:
     """Returns the spec of a user's network; its code is not touched before `build`.
+
+    `classes` need not be said: the outputs tell.
 
     Raises UsageError where the input size is missing or a scaling argument is given: only the zoo can be scaled.
     """
     for argument, value in scale.items():
         if value is not None:
             raise UsageError(
-                f"{argument} means nothing to '{name}': its factory alone decides; give it to that as an option"
+                f"`{argument}` means nothing to '{name}', which decides that itself: give it to a factory, in `options`"
             )
     if resolution is None or channels is None:
         raise UsageError(f"'{name}' is your own network: say what it is fed, such as `input='3x224x224'`")
-    sizes = {"resolution": resolution, "channels": channels, "height": height}
+    sizes = {"resolution": resolution, "channels": channels, "height": height, "classes": classes}
     for what, size in sizes.items():
         if size is not None and size < 1:
             raise UsageError(f"{what} {size} is out of range: use a whole number above 0")
@@ -73,17 +81,20 @@ def resolve_user(
         resolution=resolution,
         height=None if height == resolution else height,
         channels=channels,
+        classes=CLASSES if classes is None else classes,
         options=options,
     )
 
 
 def make(spec: ModelSpec) -> nn.Module:
-    """Imports the factory, calls it with the spec's options and returns its module.
+    """Imports what the spec names, and returns its module: an instance's copy, or what a call with the options returns.
 
-    Raises UsageError where the file, the package or the name is missing, the factory fails, or what it returns is no
+    Raises UsageError where the file, the package or the name is missing, the call fails, or what it returns is no
     torch.nn.Module.
     """
     from torch import nn
+
+    from edgebench.models import in_hand
 
     where, attribute = _split(spec.name)
     before = list(sys.path)
@@ -94,9 +105,13 @@ def make(spec: ModelSpec) -> nn.Module:
         else:
             with _reported(f"cannot import {where}:"):
                 module = importlib.import_module(where)
-        factory = _factory(module, where, attribute)
+        found = _found(module, where, attribute)
+        if in_hand.is_network(found):
+            if spec.options:
+                raise UsageError(f"'{spec.name}' is a module, not a factory: leave `options` out")
+            return in_hand.copied(found)
         with _reported(f"'{spec.name}' raised"):
-            network = factory(**spec.options)
+            network: object = found(**spec.options)
     finally:
         sys.path[:] = before
     if not isinstance(network, nn.Module):
@@ -108,17 +123,17 @@ def _split(name: str) -> tuple[str, str]:
     where, _, attribute = name.rpartition(":")
     dotted = all(part.isidentifier() for part in where.split("."))
     if not attribute.isidentifier() or not (where.endswith(".py") or dotted):
-        raise UsageError(f"'{name}' names no network: write package.module:factory or file.py:factory")
+        raise UsageError(f"'{name}' names no network: write package.module:name or file.py:name")
     return where, attribute
 
 
-def _factory(module: ModuleType, where: str, attribute: str) -> Callable[..., object]:
-    found: object = getattr(module, attribute, None)
+def _found(module: ModuleType, where: str, attribute: str) -> Any:
+    found = getattr(module, attribute, None)
     if callable(found):
         return found
     if found is not None:
-        raise UsageError(f"'{attribute}' of {where} cannot be called: name a function or class that returns a module")
-    raise unknown(f"factory in {where}", attribute, [name for name, value in vars(module).items() if callable(value)])
+        raise UsageError(f"'{attribute}' of {where} is no module and cannot be called to give one")
+    raise unknown(f"network in {where}", attribute, [name for name, value in vars(module).items() if callable(value)])
 
 
 @contextmanager
@@ -135,8 +150,8 @@ def _import_file(path: Path) -> ModuleType:
 
     It stays in sys.modules, where dataclasses and torch.export look up a class's module, unless its import fails.
     """
-    if not path.is_file():
-        raise UsageError(f"there is no file {path}: write file.py:factory with the path to a Python file")
+    if not os.path.isfile(path):  # False for a name that is too long, too
+        raise UsageError(f"there is no file {path}: write file.py:name with the path to a Python file")
     path = path.resolve()
     name = f"edgebench_user_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     found = importlib.util.spec_from_file_location(name, path)

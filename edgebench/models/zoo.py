@@ -77,8 +77,8 @@ def resolve(
     Raises UsageError with the choices for an unknown name or option, and for values out of range.
     """
     if is_user_network(name):
-        scale = {"width": width, "depth": depth, "phi": phi, "classes": classes}
-        return resolve_user(name, resolution, height, channels, dict(options or {}), scale)
+        scale = {"width": width, "depth": depth, "phi": phi}
+        return resolve_user(name, resolution, height, channels, classes, dict(options or {}), scale)
     name, kin = _load(name)
     member = kin.members[name]
     if phi is not None:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,8 +18,9 @@ import msgspec
 
 from edgebench.ground.errors import DeviceError
 from edgebench.ground.process import end_with_parent
+from edgebench.ground.records import Scenario
 from edgebench.machines import environment
-from edgebench.places.target import Ended, Event, Job, Raised, decode
+from edgebench.places.target import Ended, Event, Job, Loaded, Raised, decode
 from edgebench.runtimes import libraries
 from edgebench.runtimes import runtime as entry
 
@@ -103,6 +104,21 @@ class LocalTarget:
             ended = "closed its output but did not end"
         errors.seek(0)
         raise DeviceError(f"{job.runtime} {ended} while {doing}{last_words(errors.read()[-4096:])}")
+
+
+def loaded(runtime: str, path: Path) -> Loaded:
+    """What a runtime says of a file once it is loaded, in a process of its own: a damaged file may crash its engine.
+
+    Raises DeviceError, in one sentence, for a file that it does not load.
+    """
+    job = Job(runtime=runtime, artifact=str(path), scenario=Scenario(processes=1), mode="memory")
+    with closing(LocalTarget().run(job)) as events:
+        for event in events:
+            if isinstance(event, Raised):
+                raise DeviceError(f"{runtime} does not load {path}: {event.first_line}")
+            if isinstance(event, Loaded):
+                return event
+    raise DeviceError(f"{runtime} ended without a word")
 
 
 def worker_variables(threads: int, base: Mapping[str, str]) -> dict[str, str]:

@@ -95,6 +95,12 @@ class Raised(_Event, frozen=True, kw_only=True, tag="error"):
     message: str
     missing: str | None = None
 
+    @property
+    def first_line(self) -> str:
+        """The message's first line, cut where it is endless."""
+        lines = self.message.strip().splitlines() or ["no message"]
+        return lines[0].strip()[:300]
+
 
 class Ended(_Event, frozen=True, kw_only=True, tag="end"):
     """Nothing follows."""

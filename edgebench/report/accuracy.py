@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Accuracy, ModelSpec
 from edgebench.report import output, rows
-from edgebench.report.tables import plain
+from edgebench.report.tables import Rows, called, plain
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,20 +56,36 @@ def row(result: Evaluation) -> dict[str, Any]:
     }
 
 
+COLUMNS = ("model", "format", "prec", "device", "top-1", "top-5", "vs torch", "agrees", "images", "images/s")
+
+
+class Evaluations(Rows["Evaluation"]):
+    """A list of evaluations that shows as their table, at a prompt and in a notebook."""
+
+    left = COLUMNS[:4]
+
+    def cells(self) -> list[dict[str, str]]:
+        """One row a file."""
+        names = called(result.model for result in self)
+        rows = [
+            (name, result.export.format, result.export.precision, result.device, *_cells(result.accuracy))
+            for name, result in zip(names, self, strict=True)
+        ]
+        return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+
+
 def table(results: Sequence[Evaluation]) -> Table:
     """One row a file."""
-    columns = ("model", "format", "prec", "device", "top-1", "top-5", "vs torch", "agrees", "images", "images/s")
     known = {result.accuracy.dataset for result in results if result.accuracy}
-    made = plain(f"accuracy on {', '.join(sorted(known))}" if known else None, *columns, left=columns[:4])
-    for result in results:
-        identity = (result.model.key, result.export.format, result.export.precision, result.device)
-        made.add_row(*identity, *(_cells(result.accuracy) if result.accuracy else ["FAILED", *"-----"]))
+    made = plain(f"accuracy on {', '.join(sorted(known))}" if known else None, *COLUMNS, left=COLUMNS[:4])
+    for row in Evaluations(results).cells():
+        made.add_row(*row.values())
     return made
 
 
 def lines(results: Sequence[Evaluation]) -> list[str]:
     """What goes under the table: failures, the worst classes of each file, the legend."""
-    failed = [f"! {result.model.key} {result.export.key}: {result.error}" for result in results if result.error]
+    failed = [f"! {result.model.title} {result.export.key}: {result.error}" for result in results if result.error]
     mistaken: dict[str, list[str]] = {}
     for result in results:
         if result.confusions:
@@ -99,7 +115,9 @@ def points(judged: Accuracy | None) -> str:
     return f"{(judged.correct - judged.reference_correct) / judged.images * 100:+.1f}"
 
 
-def _cells(judged: Accuracy) -> list[str]:
+def _cells(judged: Accuracy | None) -> list[str]:
+    if judged is None:
+        return ["FAILED", *"-----"]
     return [
         top1(judged),
         "-" if judged.correct5 is None else _share(judged.correct5, judged.images),
@@ -135,7 +153,7 @@ def read(path: Path) -> Accuracies:
     Raises UsageError, naming the line, for a file that is not that.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file)
             columns = tuple(table.fieldnames or ())
             if missing := [name for name in NEEDED if name not in columns]:

@@ -14,7 +14,7 @@ from edgebench.formats.inspect import FLOAT, INT8
 from edgebench.formats.strict import named
 from edgebench.ground.records import QuantizationReport
 from edgebench.ground.units import show_bytes
-from edgebench.report.tables import concerned, plain
+from edgebench.report.tables import called, concerned, plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,8 +37,9 @@ def exported(outcomes: Sequence[Outcome]) -> Table:
         if name != "int8" or any(outcome.artifact.quantization if outcome.artifact else None for outcome in outcomes)
     ]
     made = plain(None, *columns, left=WORDS)
-    for outcome in outcomes:
-        cells = _export_cells(outcome)
+    names = called(outcome.cell.spec for outcome in outcomes)
+    for name, outcome in zip(names, outcomes, strict=True):
+        cells = _export_cells(outcome) | {"model": name}
         made.add_row(*(cells[name] for name in columns))
     return made
 
@@ -72,7 +73,6 @@ def _export_cells(outcome: Outcome) -> dict[str, str | Text]:
     artifact, cell = outcome.artifact, outcome.cell
     known: dict[str, str | Text] = dict.fromkeys(COLUMNS, "-")
     known |= {
-        "model": cell.model.key if cell.model else "",
         "format": cell.export.format,
         "precision": cell.export.precision,
         "file": Text(f"FAILED: {outcome.error}"),

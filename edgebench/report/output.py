@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any, TextIO
 
+from edgebench.ground.errors import printable
 from edgebench.ground.paths import write as write
 from edgebench.ground.progress import OnProgress, Step
 
@@ -37,7 +38,7 @@ def blocks(*parts: RenderableType) -> None:
 
 def warn(sentence: str) -> None:
     """Prints a warning to standard error."""
-    print(f"edgebench: {sentence}", file=sys.stderr)
+    print(f"edgebench: {printable(sentence)}", file=sys.stderr)
 
 
 def line(sentence: str) -> None:
@@ -47,7 +48,7 @@ def line(sentence: str) -> None:
 
 def note(sentence: str) -> None:
     """Prints a remark to standard error, so that standard output stays a result."""
-    print(sentence, file=sys.stderr)
+    print(printable(sentence), file=sys.stderr)
 
 
 def wrote(path: Path) -> None:

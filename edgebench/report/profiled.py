@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
-from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -15,7 +13,7 @@ from edgebench.ground.records import OperatorProfile, Result
 from edgebench.ground.units import show_bytes, show_count, show_seconds
 from edgebench.report import accuracy, operators, output, rows
 from edgebench.report.overview import point
-from edgebench.report.tables import concerned, plain
+from edgebench.report.tables import Rows, concerned, plain
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -96,32 +94,16 @@ class _Profile:
         return table
 
 
-class Results(list[Result]):
+class Results(Rows[Result]):
     """A list of results that shows as the profile table, at a prompt and in a notebook."""
 
-    def __repr__(self) -> str:
-        cells = self._cells()
-        table = plain(None, *(cells[0] if cells else ()), left=_WORDS)
-        for row in cells:
-            table.add_row(*row.values())
-        text = StringIO()
-        output.wide_console(text).print(table)
-        return text.getvalue().rstrip()
+    left = _WORDS
 
-    def _repr_html_(self) -> str:
-        cells = self._cells()
-        head = _html("th", cells[0]) if cells else ""
-        return f"<table>{head}{''.join(_html('td', row.values()) for row in cells)}</table>"
-
-    def _cells(self) -> list[Row]:
+    def cells(self) -> list[Row]:
         """The profile table's cells by column, without the columns that no row fills."""
         cells = [_cells(result) for result in self]
         filled = _filled((*_IDENTITY, *_TIMES, *_ACCURACY, *_FILE), cells)
         return [{name: row[name] for name in filled} for row in cells]
-
-
-def _html(tag: str, texts: Iterable[str]) -> str:
-    return "<tr>" + "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts) + "</tr>"
 
 
 def _filled(columns: Sequence[str], cells: Sequence[Row]) -> list[str]:

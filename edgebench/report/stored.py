@@ -9,17 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from edgebench.compare import sources
 from edgebench.compare.pairing import cell_of, moment
 from edgebench.compare.records import Cell
 from edgebench.compare.statistics import QUANTILE
 from edgebench.ground import store
-from edgebench.ground.errors import UsageError
+from edgebench.ground.errors import UsageError, reason
+from edgebench.ground.paths import shown
 from edgebench.ground.records import SCHEMA, Provenance, Result, Status
+from edgebench.ground.records.specs import Seconds
 
 OnWarning = Callable[[str], None]
 Content = Path | bytes
@@ -93,7 +96,7 @@ class Stored:
                 torn = torn or bool(line.strip())
             else:
                 time_s, commit = moment(head.time, "a record").timestamp(), head.environment.commit or ""
-                point = Point(time_s, _level(head, name), head.status, commit, number, offset, len(line))
+                point = Point(time_s, _level(head), head.status, commit, number, offset, len(line))
                 self._add(head, point)
             offset += len(line)
         if torn:  # the store knows how to say what is wrong, and whether it may be skipped
@@ -116,13 +119,11 @@ class Stored:
 def load(source: str, *, on_warning: OnWarning) -> Stored:
     """Indexes what `source` names: a file, a folder, or a git revision of either, such as main:results/baseline.
 
-    Raises UsageError when there is nothing to read, no record in it, a foreign file, a record of a newer schema, or a
-    time that is not above zero.
+    Raises UsageError when there is nothing to read or no record in it, and as store.read does.
     """
     path = Path(source)
     if path.is_dir():
-        files = sorted(path.rglob("*.jsonl"))
-        contents: list[tuple[str, Content]] = [(str(file), file) for file in files]
+        contents: list[tuple[str, Content]] = [(shown(file), file) for file in store.files(path)]
     elif path.exists():
         contents = [(source, path)]
     else:
@@ -131,7 +132,7 @@ def load(source: str, *, on_warning: OnWarning) -> Stored:
     try:
         found = Stored(contents, on_warning)
     except OSError as error:
-        raise UsageError(f"cannot read results from {source}: {(error.strerror or str(error)).lower()}") from error
+        raise UsageError(f"cannot read results from {source}: {reason(error)}") from error
     if not found.series:
         raise UsageError(f"{source} holds no results: `edgebench profile` writes them, as .jsonl files")
     return found
@@ -143,7 +144,7 @@ class _Scenario(msgspec.Struct, frozen=True):
 
 
 class _Estimated(msgspec.Struct, frozen=True):
-    value: float
+    value: Seconds
 
 
 class _Environment(msgspec.Struct, frozen=True):
@@ -163,7 +164,9 @@ class _Head(msgspec.Struct, frozen=True):
     provenance: Provenance
     scenario: _Scenario | None = None
     threads: int = 1
-    latency_s: list[list[float]] | _Estimated | None = None
+    latency_s: list[Annotated[list[Seconds], Meta(min_length=1)]] | _Estimated | None = None
+    load_s: list[Seconds] = []  # it and first_s are checked here, and read with the record
+    first_s: list[Seconds] = []
     environment: _Environment = _Environment()
     status: Status = "ok"
 
@@ -179,20 +182,13 @@ def _lines(content: Content) -> Iterator[bytes]:
         yield from file
 
 
-def _level(head: _Head, name: str) -> float | None:
-    """The median of the processes' 10th percentiles, or the estimate. Raises UsageError for one not above zero."""
+def _level(head: _Head) -> float | None:
+    """The median of the processes' 10th percentiles, or the estimate."""
     if head.latency_s is None:
         return None
-    what = f"{name}: a record of {head.time} has a latency"
     if isinstance(head.latency_s, _Estimated):
-        return sources.check_time(head.latency_s.value, what)
-    levels = []
-    for process in head.latency_s:
-        if process:
-            process.sort()
-            if not process[0] > 0:
-                sources.check_time(process[0], what)
-            levels.append(quantile(process, QUANTILE))
+        return head.latency_s.value
+    levels = [quantile(sorted(process), QUANTILE) for process in head.latency_s]
     return median(levels) if levels else None
 
 

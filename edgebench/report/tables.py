@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from html import escape
+from io import StringIO
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from rich.table import Table
 from rich.text import Text
 
+from edgebench.report import output
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from edgebench.ground.records import ModelSpec
     from edgebench.models.published import Published
     from edgebench.run.diagnosis import Diagnosis
+
+
+Item = TypeVar("Item")
 
 
 def plain(title: str | Text | None, *columns: str, left: Sequence[str] = ()) -> Table:
@@ -22,6 +31,41 @@ def plain(title: str | Text | None, *columns: str, left: Sequence[str] = ()) -> 
         numeric = column not in left
         table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
     return table
+
+
+class Rows(list[Item]):
+    """A list that shows as a table, at a prompt and in a notebook; the columns in `left` are text."""
+
+    left: ClassVar[Sequence[str]] = ()
+
+    def cells(self) -> list[dict[str, str]]:
+        """The text of every row by column."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        rows = self.cells()
+        table = plain(None, *(rows[0] if rows else ()), left=self.left)
+        for row in rows:
+            table.add_row(*row.values())
+        text = StringIO()
+        output.wide_console(text).print(table)
+        return text.getvalue().rstrip()
+
+    def _repr_html_(self) -> str:
+        rows = self.cells()
+        head = _html("th", rows[0]) if rows else ""
+        return f"<table>{head}{''.join(_html('td', row.values()) for row in rows)}</table>"
+
+
+def _html(tag: str, texts: Iterable[str]) -> str:
+    return "<tr>" + "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts) + "</tr>"
+
+
+def called(networks: Iterable[ModelSpec]) -> list[str]:
+    """What to call each network in a table: its title, or its key where two networks share a title."""
+    specs = list(networks)
+    keys = Counter(title for title, _ in {(spec.title, spec.key) for spec in specs})
+    return [spec.title if keys[spec.title] == 1 else spec.key for spec in specs]
 
 
 def concerned(told: Iterable[tuple[str, Iterable[str]]]) -> dict[str, list[str]]:

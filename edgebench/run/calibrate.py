@@ -25,6 +25,7 @@ from edgebench.ground.progress import OnProgress, silent
 from edgebench.ground.records import ExportSpec, Measurement, Result, Scenario
 from edgebench.ground.toml import show
 from edgebench.machines import device_files, profiles
+from edgebench.machines.facts import check_threads
 from edgebench.machines.profiles import Caches, Calibration, DeviceProfile
 from edgebench.places.board.remote import RemoteTarget
 from edgebench.run import engine, plan
@@ -102,6 +103,8 @@ def _check(device: DeviceProfile, method: Method, request: Request) -> None:
     if method.mode is Mode.EMULATE and request.threads != (1,):
         raise UsageError("the emulator counts on one thread: leave `threads` out, or connect a board")
     for threads in request.threads:
+        if method.mode is Mode.MEASURE:
+            check_threads(threads)
         if not 1 <= threads <= device.cpu.cores:
             raise UsageError(f"{threads} threads on {device.name}: give 1 to {device.cpu.cores}, its number of cores")
 

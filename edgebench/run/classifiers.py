@@ -17,6 +17,7 @@ from edgebench.formats.native import Native, fed, session
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.process import one_thread
 from edgebench.ground.records import Artifact, Scenario
+from edgebench.places.local import loaded as load_apart
 from edgebench.places.target import Outputs, OutputsJob, Raised, Target
 from edgebench.runtimes import runtime_of, unavailable
 
@@ -62,6 +63,8 @@ def of_file(artifact: Artifact, batch: int, threads: int = 1) -> Classifier:
         if not form(artifact.export.format).evaluate:
             raise UsageError(reason)
         return _evaluated(artifact, reason.partition(";")[0])
+    if artifact.model.family == "file":
+        load_apart(runtime, Path(artifact.path))
     size = batch if artifact.inputs[0].shape[0] is None else 1
     try:
         loaded = session(runtime, artifact.path, threads, size)
@@ -102,7 +105,7 @@ def _outputs_there(artifact: Artifact, target: Target, runtime: str, threads: in
             for event in events:
                 match event:
                     case Raised():
-                        raise DeviceError(f"{runtime} raised {event.type}: {event.message.strip()[:_LONGEST]}")
+                        raise DeviceError(f"{runtime} raised {event.type}: {event.first_line}")
                     case Outputs():
                         found.append(np.frombuffer(event.data, event.dtype).reshape(event.shape))
     if len(found) != len(x):

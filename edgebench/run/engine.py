@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from msgspec.structs import replace
 
 from edgebench.ground import store
-from edgebench.ground.errors import DeviceError, JobError, MissingPackage, UsageError
+from edgebench.ground.errors import DeviceError, JobError, MissingPackage, NotKept
 from edgebench.ground.paths import cache_folder
 from edgebench.ground.progress import OnProgress, Step, Tell, quiet, silent
 from edgebench.ground.records import (
@@ -34,6 +34,8 @@ from edgebench.ground.records import (
     Status,
     identity,
 )
+from edgebench.machines.facts import check_threads
+from edgebench.models.given import NOTHING, Given
 from edgebench.run import resume as resuming
 from edgebench.run.exporting import graph_of, graph_of_model, prepare
 from edgebench.run.mode import Method, Mode
@@ -59,14 +61,14 @@ def scenario(*, quick: bool = False, threads: int = 1, processes: int | None = N
 class Engine:
     """One device, how it gives its numbers, and by which scenario, which may change between two cells.
 
-    `weights` are those of the cells' networks. The device is connected to when first needed, and the connection held
-    until the end of the context, so that nobody else measures on it between two cells.
+    `given` is what the user gave of the cells' networks. The device is connected to when first needed, and the
+    connection held until the end of the context, so that nobody else measures on it between two cells.
     """
 
     device: DeviceProfile
     method: Method
     scenario: Scenario
-    weights: Path | None = None
+    given: Given = NOTHING
     _held: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
     _target: Target | None = field(default=None, init=False, repr=False)
 
@@ -79,13 +81,12 @@ class Engine:
 
     def check(self, cells: Sequence[Cell]) -> None:
         """Raises UsageError for what cannot be had of the cells by this method, before anything runs."""
-        cores, threads = os.cpu_count(), self.scenario.threads
-        if self.method.mode is Mode.MEASURE and cores and threads > cores:
-            raise UsageError(f"{threads} threads on this machine: give 1 to {cores}, its number of cores")
+        if self.method.mode is Mode.MEASURE:
+            check_threads(self.scenario.threads)
         if self.method.mode in (Mode.EMULATE, Mode.COUNT):
             from edgebench.places.emulator import emulator
 
-            emulator.check((cell.export.format for cell in cells), self.device, threads)
+            emulator.check((cell.export.format for cell in cells), self.device, self.scenario.threads)
 
     def target(self, tell: Tell = quiet) -> Target | None:
         """Where files run: None is this machine, else the connected device, or an emulated one.
@@ -112,7 +113,7 @@ class Engine:
         """
         folder = folder or cache_folder() / "artifacts"
         made = [cell for cell in cells if not self._by_graph_alone(cell)]
-        artifacts = prepare(made, folder, weights=self.weights if any(cell.model for cell in made) else None)
+        artifacts = prepare(made, folder, given=self.given if any(cell.model for cell in made) else NOTHING)
         for cell in cells:
             yield None if self._by_graph_alone(cell) else next(artifacts)
 
@@ -192,7 +193,7 @@ class Engine:
         target = self.target(tell)
         if target is None:
             raise DeviceError(f"{self.device.name} is not connected")
-        graph = None if artifact.model.family == "file" else graph_of_model(artifact.model, self.weights)
+        graph = None if artifact.model.family == "file" else graph_of_model(artifact.model, self.given)
         return measure_there(
             artifact, self.runtime(cell), self.scenario, target=target, device=self.device.name, graph=graph, tell=tell
         )
@@ -217,7 +218,7 @@ class Engine:
         from edgebench.models import zoo
 
         spec, export = (artifact.model, artifact.export) if artifact else (cell.spec, cell.export)
-        graph = graph_of(artifact, self.weights) if artifact else graph_of_model(spec, self.weights)
+        graph = graph_of(artifact, self.given) if artifact else graph_of_model(spec, self.given)
         estimated = estimate(graph, self.device, spec=spec, export=export, threads=self.scenario.threads)
         if artifact:
             return replace(estimated, **{key: value for key, value in _of_file(artifact).items() if key != "macs"})
@@ -273,7 +274,7 @@ def run(
     results: Path,
     *,
     method: Method,
-    weights: Path | None = None,
+    given: Given = NOTHING,
     resume: bool = False,
     images: Dataset | None = None,
     on_progress: OnProgress = silent,
@@ -287,13 +288,13 @@ def run(
     """
     from edgebench.run.evaluator import check_all_classes
 
-    engine = Engine(device, method, scenario, weights)
+    engine = Engine(device, method, scenario, given)
     engine.check(cells)
     folder = results / device.name
     store.check_writable(folder)
     cells = suited(cells, device)
     if images is not None:
-        check_all_classes(cells, images)
+        check_all_classes(cells, images, given)
     stored = resuming.newest(folder) if resume else Stored()
     done: list[Result] = []
     with engine:
@@ -312,7 +313,7 @@ def run(
             judged = images is None or (accuracy is not None and accuracy.dataset_identity == images.identity)
             if result is None or not judged:
                 result = _judged(engine, result or engine.record(cell, artifact, tell), artifact, images, tell)
-                store.append(folder, result, run=stored.run)
+                result = kept(folder, result, run=stored.run)
             done.append(result)
     return done
 
@@ -328,14 +329,29 @@ def _judged(
     reached = engine.target(tell) if engine.method.mode is Mode.REACH else None
     place = Place(engine.device, reached, threads=engine.scenario.threads)
     try:
-        judged = Evaluator(images, place, engine.weights, tell).evaluate(artifact)
+        judged = Evaluator(images, place, engine.given, tell).evaluate(artifact)
     except JobError as error:
         return replace(result, warnings=(*result.warnings, f"accuracy is not known: {error}"))
     return replace(result, accuracy=judged.accuracy, warnings=(*result.warnings, *judged.warnings))
 
 
+_LOST: Final = "these numbers were not kept: "
+
+
+def kept(folder: Path, result: Result, *, run: str | None = None) -> Result:
+    """Appends a result; where the disk does not take it, the result says so, for its numbers are there to be shown."""
+    try:
+        store.append(folder, result, run=run)
+    except NotKept as error:
+        return replace(result, warnings=(*result.warnings, f"{_LOST}{error}"))
+    return result
+
+
 def check(results: Sequence[Result]) -> None:
-    """Raises DeviceError when any cell failed, so that the command exits with 4 after it has shown all rows."""
+    """Raises NotKept or DeviceError where a result was not kept or a cell failed: after all rows have been shown."""
+    lost = [each.removeprefix(_LOST) for result in results for each in result.warnings if each.startswith(_LOST)]
+    if lost:
+        raise NotKept(f"{len(lost)} of {len(results)} results are shown here only: {lost[0]}")
     failed = [f"{result.model.name} {result.export.format}" for result in results if result.status == "failed"]
     if failed:
         raise DeviceError(f"{len(failed)} of {len(results)} cells failed: {', '.join(failed)}")

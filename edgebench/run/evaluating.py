@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,10 +10,13 @@ import numpy as np
 from edgebench.ground.errors import DeviceError, JobError, UsageError
 from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import Artifact
+from edgebench.machines.facts import check_threads
+from edgebench.models.given import NOTHING, Given
 from edgebench.run import mode
 from edgebench.run.engine import Engine, scenario
 from edgebench.run.evaluator import BATCH, Evaluation, Evaluator, Place, check_all_classes
 from edgebench.run.mode import Method, Mode
+from edgebench.run.network import Model, named
 from edgebench.run.plan import Cell, is_file, suited
 from edgebench.runtimes import runtime_of
 
@@ -25,11 +27,14 @@ if TYPE_CHECKING:
     from edgebench.machines.profiles import DeviceProfile
 
 
-def dataset(reference: str, split: str | None = None, limit: int | None = None) -> tuple[Dataset, list[str]]:
+def dataset(
+    reference: str, split: str | None = None, limit: int | None = None, *, exif: bool = False
+) -> tuple[Dataset, list[str]]:
     """Returns the images to evaluate on, and what is to be said of the choice.
 
     The split is `val`, or where a set has none of its own: `test`, or all of the folder. `limit` keeps so many, every
-    class in its share. Raises UsageError as data.load does, and for a limit below one.
+    class in its share. `exif` is whether orientations are obeyed. Raises UsageError as data.load does, and for a limit
+    below one.
     """
     from edgebench.data import load, splits
 
@@ -51,12 +56,30 @@ def dataset(reference: str, split: str | None = None, limit: int | None = None) 
             f"{whole.reference} has no images of {', '.join(absent[:NAMED])}{more} in its split {whole.split}:"
             " the accuracy says nothing of them"
         )
-    return whole.subset(limit) if limit else whole, notes
+    found = whole.subset(limit) if limit else whole
+    return found, [*notes, *remarks(found, exif=exif)]
 
 
-def check_ready(names: Sequence[str], options: Sequence[str]) -> None:
-    """Raises UsageError where all `names` are ready files and there are `options` of how to export a network."""
-    if options and all(map(is_file, names)):
+def remarks(images: Dataset, *, exif: bool) -> Iterator[str]:
+    """What is to be said of files that are no images, and of images that would be turned."""
+    from edgebench.data.folders import shown_endings
+
+    if images.left_out:
+        yield (
+            f"{sum(images.left_out.values())} files of {images.reference} are left out, since they are no images that"
+            f" are read: {shown_endings(images.left_out)}"
+        )
+    if not exif and (count := images.turned):
+        yield (
+            f"{count} of {len(images)} images carry an EXIF orientation, which published pipelines do not apply: `exif`"
+            " turns them"
+        )
+
+
+def check_ready(models: Sequence[Model], options: Sequence[str]) -> None:
+    """Raises UsageError where all `models` are ready files and there are `options` of how to export a network."""
+    names = [named(model) for model in models]
+    if options and all(name and is_file(name) for name in names):
         raise UsageError(
             f"{names[0]} is a ready file and stays what it was exported as: {', '.join(options)} would do nothing;"
             " leave it out, or give a network"
@@ -82,7 +105,7 @@ def run(
     device: DeviceProfile,
     *,
     method: Method,
-    weights: Path | None = None,
+    given: Given = NOTHING,
     batch: int = BATCH,
     threads: int = 1,
     on_progress: OnProgress = silent,
@@ -92,10 +115,12 @@ def run(
     A cell that fails says why and does not stop the others. Raises UsageError for a network whose number of classes is
     not the data set's, before anything runs where that is known.
     """
+    if method.mode is Mode.MEASURE:
+        check_threads(threads)
     cells = suited(cells, device)
-    check_all_classes(cells, images)
+    check_all_classes(cells, images, given)
     done: list[Evaluation] = []
-    with Engine(device, method, scenario(threads=threads), weights) as engine:
+    with Engine(device, method, scenario(threads=threads), given) as engine:
         target = engine.target(lambda doing: on_progress(Step(0, len(cells), device.name, doing)))
         artifacts = engine.files(cells)
         for number, cell in enumerate(cells):
@@ -104,7 +129,7 @@ def run(
                 on_progress(Step(number, len(cells), title, detail))
 
             tell("preparing")
-            evaluator = Evaluator(images, Place(device, target, batch, threads), weights, tell)
+            evaluator = Evaluator(images, Place(device, target, batch, threads), given, tell)
             done.append(_attempt(evaluator, cell, next(artifacts)))
     return done
 

@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -21,6 +20,9 @@ from edgebench.ground.paths import cache_folder
 from edgebench.ground.records import Accuracy, Artifact, ExportSpec, ModelSpec, Preprocessing, Status, identity
 from edgebench.measure import accuracy
 from edgebench.measure.accuracy import Confusion, Predictions
+from edgebench.models.given import Given
+from edgebench.models.preparation import HOW
+from edgebench.run import classes
 from edgebench.run.plan import Cell
 from edgebench.runtimes import runtime, runtime_of
 
@@ -57,20 +59,14 @@ class Evaluation:
     error: str | None = None
 
 
-def check_classes(name: str, classes: int | None, images: Dataset) -> None:
-    """Raises UsageError where a network cannot be right about the data set, since it has other classes."""
-    if classes != len(images.classes):
-        raise UsageError(
-            f"{name} has {classes} classes and {images.name} has {len(images.classes)}: give a network with as many"
-            " (`classes`), or the data that it was trained on"
-        )
+def check_all_classes(cells: Sequence[Cell], images: Dataset, given: Given) -> None:
+    """Raises UsageError for a network of the zoo that cannot be right about the data set, before anything runs.
 
-
-def check_all_classes(cells: Sequence[Cell], images: Dataset) -> None:
-    """Raises UsageError for a network among the cells that has other classes; a ready file is known when it is read."""
+    Others are matched when their file is there.
+    """
     for cell in cells:
-        if cell.model is not None:
-            check_classes(cell.title, cell.model.classes, images)
+        if cell.model is not None and cell.model.is_scaled:
+            classes.match(cell.title, cell.model.classes, given.names, images)
 
 
 @dataclass(frozen=True)
@@ -103,12 +99,16 @@ class Evaluator:
 
     images: Dataset
     place: Place
-    weights: Path | None
+    given: Given
     tell: Callable[[str], None]
 
     def evaluate(self, artifact: Artifact) -> Evaluation:
-        """Runs one file over all images. Raises DeviceError, and UsageError for another number of classes."""
-        check_classes(artifact.path, artifact.outputs[0].shape[-1], self.images)
+        """Runs one file over all images. Raises DeviceError, and UsageError where its outputs are not the classes."""
+        labels = self.given.labels or artifact.labels
+        matched = classes.match(artifact.path, artifact.outputs[0].shape[-1], labels, self.images)
+        right = matched.outputs[self.images.labels]
+        said = self.given.preparation.over(artifact.preprocessing, artifact.model)
+        artifact = msgspec.structs.replace(artifact, preprocessing=said)
         classifier = self.place.classifier(artifact)
         preprocessing = _given(artifact)
         key = [artifact.sha256, classifier.name, preprocessing, self.images.identity]
@@ -123,31 +123,32 @@ class Evaluator:
             runtime=runtime_of(artifact.export.format),
             accuracy=accuracy.score(
                 found,
-                self.images.labels,
+                right,
                 dataset=f"{self.images.reference}, {self.images.split}",
                 dataset_identity=self.images.identity,
                 reference=reference,
             ),
-            confusions=accuracy.confusions(found, self.images.labels, self.images.classes),
+            confusions=accuracy.confusions(found, right, matched.names),
             unreadable=found.unreadable,
-            warnings=(*_warnings(artifact, classifier, found), *why_not),
+            warnings=(*_warnings(artifact, classifier, found), *matched.warnings, *why_not),
         )
 
     def _reference(self, artifact: Artifact) -> tuple[Predictions | None, list[str]]:
         """Torch's predictions in float32; where there is no network to ask, None and the reason."""
         from edgebench.formats.manifest import content_sha256
 
-        given = content_sha256(self.weights) if self.weights else None
+        given = content_sha256(self.given.weights) if self.given.weights else None
         if artifact.model.family == "file":
             return None, ["not compared with torch: the network of a ready file is not known"]
+        if artifact.model.digest and not self.given.has(artifact.model):
+            return None, ["not compared with torch: give the module that the file was made of, not the file"]
         if artifact.weights_sha256 != given:
-            return None, ["not compared with torch: give the weights that the file was made from with --weights"]
+            return None, ["not compared with torch: give the weights that the file was made from with `weights`"]
         from edgebench.ground.process import one_thread
-        from edgebench.models.build import build
         from edgebench.run.classifiers import of_module
 
         with one_thread():
-            classifier = of_module(build(artifact.model, weights=self.weights), self.place.batch)
+            classifier = of_module(self.given.build(artifact.model), self.place.batch)
             # A user's code may change under its name; its file then changes too.
             made = artifact.sha256 if artifact.model.family == "user" else given
             key = [artifact.model, made, classifier.name, artifact.preprocessing, self.images.identity]
@@ -186,11 +187,11 @@ class Evaluator:
         stream = batches(self.images, preprocessing, shape, classifier.batch, note, start=kept.stop, workers=READERS)
         for batch in stream:
             try:
-                classes = accuracy.top_classes(classifier.run(batch.x).reshape(len(batch.x), -1))
+                best = accuracy.top_classes(classifier.run(batch.x).reshape(len(batch.x), -1))
             except ValueError as error:
                 raise DeviceError(f"{classifier.name}: {error}") from error
             last, before = time.monotonic(), last
-            kept.add(int(batch.indices[-1]) + 1, batch.indices, classes, unreadable, last - before)
+            kept.add(int(batch.indices[-1]) + 1, batch.indices, best, unreadable, last - before)
             unreadable.clear()
             self.tell(f"{doing}: {kept.stop} of {count} images")
         kept.add(count, NONE, NONE, unreadable, time.monotonic() - last)
@@ -211,9 +212,11 @@ def _warnings(artifact: Artifact, classifier: Classifier, found: Predictions) ->
     if classifier.instead:
         warnings.append(f"{classifier.instead}: this file was run by edgebench's evaluator")
     if artifact.preprocessing is None:
-        warnings.append("no preprocessing is known: images were resized to the input and divided by 255, no more")
+        warnings.append(
+            f"no preprocessing is known: images were resized to the input and divided by 255, no more; {HOW}"
+        )
     if artifact.weights_sha256 is None and artifact.model.family not in ("file", "user"):
-        warnings.append("the weights are random values: give trained ones with --weights")
+        warnings.append("the weights are random values: give trained ones with `weights`")
     if found.unreadable:
         named = ", ".join(f"{path} ({why})" for path, why in list(found.unreadable.items())[:NAMED])
         more = f", and {len(found.unreadable) - NAMED} more" if len(found.unreadable) > NAMED else ""

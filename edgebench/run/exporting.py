@@ -9,14 +9,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from edgebench.ground.errors import DeviceError, ExportError, JobError, UsageError
 from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import Artifact, ModelSpec
+from edgebench.models.given import NOTHING, Given
 from edgebench.run.plan import Cell
 
 if TYPE_CHECKING:
+    from edgebench.formats.pipeline import Terms
     from edgebench.graph.operators import Graph
 
 
@@ -33,10 +35,9 @@ def run(
     cells: Sequence[Cell],
     folder: Path,
     *,
-    weights: Path | None = None,
-    force: bool = False,
-    strict: bool = False,
+    given: Given = NOTHING,
     on_progress: OnProgress = silent,
+    **terms: Unpack[Terms],
 ) -> list[Outcome]:
     """Exports every cell into `folder` and returns one outcome each, in order.
 
@@ -47,7 +48,8 @@ def run(
     if files:
         raise UsageError(f"{files[0]} is already a model file; export takes networks")
     outcomes = []
-    artifacts = prepare(cells, folder, weights=weights, force=force, strict=strict)
+    named: Terms = {**terms, "readable": True}
+    artifacts = prepare(cells, folder, given=given, **named)
     for done, cell in enumerate(cells):
         on_progress(Step(done, len(cells), cell.title, "converting and checking"))
         found = next(artifacts)
@@ -59,7 +61,7 @@ def run(
 
 
 def prepare(
-    cells: Sequence[Cell], folder: Path, *, weights: Path | None = None, force: bool = False, strict: bool = False
+    cells: Sequence[Cell], folder: Path, *, given: Given = NOTHING, **terms: Unpack[Terms]
 ) -> Iterator[Artifact | JobError]:
     """Yields the checked file of each cell, in order, or the error that kept it from being made.
 
@@ -69,21 +71,20 @@ def prepare(
     from edgebench.formats.foreign import load_artifact
     from edgebench.formats.pipeline import export_models
 
-    if weights is not None:
-        if not weights.is_file():
-            raise UsageError(f"there is no weights file {weights}")
+    if given.weights is not None:
+        if not given.weights.is_file():
+            raise UsageError(f"there is no weights file {given.weights}")
         names = list(dict.fromkeys(cell.model.name for cell in cells if cell.model))
         if len(names) != 1:
-            given = " and ".join(names) or "only files"
-            raise UsageError(f"`weights='{weights}'` fits one network: name one, not {given}")
+            those = " and ".join(names) or "only files"
+            raise UsageError(f"`weights='{given.weights}'` fits one network: name one, not {those}")
     ready = {cell.file: load_artifact(cell.file) for cell in cells if cell.file is not None}
     for model, group in groupby(cells, key=lambda cell: cell.model):
         if model is None:
             yield from (ready[cell.file] for cell in group if cell.file is not None)
             continue
         exports = [cell.export for cell in group]
-        for _, outcome in export_models(model, exports, folder, weights=weights, force=force, strict=strict):
-            yield outcome
+        yield from (outcome for _, outcome in export_models(model, exports, folder, given=given, **terms))
 
 
 def check(outcomes: Sequence[Outcome]) -> None:
@@ -93,13 +94,13 @@ def check(outcomes: Sequence[Outcome]) -> None:
         raise ExportError(f"{len(failed)} of {len(outcomes)} exports failed: {', '.join(failed)}")
 
 
-def graph_of(artifact: Artifact, weights: Path | None = None) -> Graph:
+def graph_of(artifact: Artifact, given: Given = NOTHING) -> Graph:
     """The graph of what is in the file, without running it; a ready file is read itself, where its format can.
 
     Raises DeviceError for a ready file of another format, or with an operator that a Graph does not have.
     """
     if artifact.model.family != "file":
-        return graph_of_model(artifact.model, weights)
+        return graph_of_model(artifact.model, given)
     from edgebench.formats.format import every, form
 
     if not form(artifact.export.format).graph:
@@ -112,13 +113,12 @@ def graph_of(artifact: Artifact, weights: Path | None = None) -> Graph:
     return graph
 
 
-def graph_of_model(spec: ModelSpec, weights: Path | None = None) -> Graph:
+def graph_of_model(spec: ModelSpec, given: Given = NOTHING) -> Graph:
     """The network's graph: from its block table without torch, or captured from a user's own module."""
     if spec.family == "user":
         from edgebench.graph.capture import capture
-        from edgebench.models.build import build
 
-        return capture(build(spec, weights=weights), spec.input_shape)
+        return capture(given.build(spec), spec.input_shape)
     from edgebench.models.sketch import sketch
 
     return sketch(spec)

@@ -10,8 +10,9 @@ from edgebench.formats import manifest
 from edgebench.formats.format import Format
 from edgebench.formats.inspect import CONVERSION, INT8, Operator, form_of, read
 from edgebench.formats.strict import dynamic_range, fallen, not_int8, only_float
-from edgebench.ground.errors import ExportError
+from edgebench.ground.errors import DeviceError, ExportError
 from edgebench.ground.records import Artifact, LayerError, QuantizationReport, TensorSpec
+from edgebench.places.local import loaded
 from edgebench.runtimes import runtime, runtime_of
 
 NEEDS_MANIFEST = (
@@ -64,7 +65,7 @@ def inspect(path: Path) -> Inspection:
     found = read(path)
     artifact = manifest.read(path)
     form = form_of(path)
-    delegates, share = _delegation(path, form, artifact)
+    delegates, share, why_not = _delegation(path, form, artifact)
     report = artifact.quantization if artifact else None
     weights: Counter[str] = Counter()
     for operator in found.operators:
@@ -86,7 +87,7 @@ def inspect(path: Path) -> Inspection:
         delegated_share=share,
         quantization=report,
         complaints=(*not_int8(found, artifact), *fallen(found)) if computes[INT8] else (),
-        notes=(NEEDS_MANIFEST,) if computes[INT8] and report is None else (),
+        notes=(*found.notes, *why_not, *((NEEDS_MANIFEST,) if computes[INT8] and report is None else ())),
     )
 
 
@@ -99,14 +100,20 @@ def check(inspection: Inspection) -> None:
         raise ExportError(f"{inspection.path} computes nothing in int8 (`strict`)")
 
 
-def _delegation(path: Path, form: Format, artifact: Artifact | None) -> tuple[int | None, float | None]:
-    """Delegates and the share of operators they took: from the manifest, or by loading it, in a runtime with some."""
+def _delegation(
+    path: Path, form: Format, artifact: Artifact | None
+) -> tuple[int | None, float | None, tuple[str, ...]]:
+    """Delegates and the share of operators they took: from the manifest, or by loading it, in a runtime with some.
+
+    The last is why that is not known, where it does not load.
+    """
     if artifact is not None:
-        return artifact.delegates, artifact.delegated_share
+        return artifact.delegates, artifact.delegated_share, ()
     found = runtime(runtime_of(form.name))
     if not found.delegates:
-        return None, None
-    from edgebench.formats.native import session
-
-    loaded = session(found.name, str(path))
-    return loaded.delegates, loaded.delegated_share
+        return None, None, ()
+    try:
+        told = loaded(found.name, path)
+    except DeviceError as error:
+        return None, None, (str(error),)
+    return told.delegates, told.delegated_share, ()

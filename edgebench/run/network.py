@@ -1,18 +1,49 @@
-"""What a user can say of a network, and the spec that it makes."""
+"""What a user can say of a network, or give of it, and the spec that it makes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, Self
 
 from edgebench.ground.errors import UsageError, warn
-from edgebench.ground.options import Flag, Options
+from edgebench.ground.options import Flag, Options, many
+from edgebench.run.preparing import Images
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from edgebench.ground.records import ModelSpec
+    from edgebench.models.given import Given
     from edgebench.models.trained import Trained
+    from edgebench.models.user import InputSize
 
 Switches = Mapping[str, int | float | bool | str]
+
+
+class InHand(Protocol):
+    """A torch.nn.Module, or a torch.export.ExportedProgram."""
+
+    @property
+    def state_dict(self) -> Any:
+        """Its values."""
+
+
+class Written(Protocol):
+    """What `export` returned."""
+
+    @property
+    def path(self) -> str:
+        """The file."""
+
+
+Model = str | Path | InHand | Written
+Wanted = Model | Sequence[Model]
+
+
+def named(model: Model) -> str | None:
+    """The name of a network or the path of a file; None for a network in hand."""
+    ready = isinstance(model, str | Path) or hasattr(model, "sha256")
+    return str(getattr(model, "path", model)) if ready else None
 
 
 class Network(Options, kw_only=True):
@@ -22,10 +53,20 @@ class Network(Options, kw_only=True):
     depth: Annotated[float | None, "Depth multiplier: scales block repeats."] = None
     resolution: Annotated[int | None, "Input height and width in pixels."] = None
     phi: Annotated[float | None, "Compound coefficient: sets width, depth and resolution together."] = None
-    input: Annotated[str | None, "Input of your own network, such as 3x224x224."] = None
+    input: Annotated[
+        str | Sequence[int] | None,
+        Flag("Input of your own network, such as 3x224x224.", python="One image for your own network: (3, 224, 224)."),
+    ] = None
+    example_inputs: Annotated[Any, Flag(python="A batch (N, C, H, W) for your own network, in place of `input`.")] = (
+        None
+    )
     options: Annotated[
         Switches,
-        Flag("NAME=VALUE: a switch of a network (groups=2), or an argument of your factory. Repeatable.", "--option"),
+        Flag(
+            "NAME=VALUE: a switch of a network (groups=2), or an argument of your factory. Repeatable.",
+            "--option",
+            python='Switches of a network, such as {"groups": 2}, or arguments of your factory.',
+        ),
     ] = MappingProxyType({})
     weights: Annotated[
         str | Path | None,
@@ -59,8 +100,45 @@ class ModelArguments(Network, kw_only=True):
         """The file of the weights."""
         return None if self.weights is None else Path(self.weights)
 
-    def resolve(self, name: str) -> "ModelSpec":
-        """Returns the spec of `name` at this scaling point; UsageError names what is wrong."""
+    def taken(self, models: Wanted, images: Images | None = None) -> "tuple[list[str | ModelSpec], Given]":
+        """Names of networks and files, and specs of networks in hand; with what is given of them, and said of images.
+
+        Raises UsageError for what is none of these, and for two modules that nothing tells apart.
+        """
+        from edgebench.models.given import Given
+
+        found: list[str | ModelSpec] = []
+        modules: dict[str, nn.Module] = {}
+        given: tuple[Model, ...] = many(models)
+        for model in given:
+            if name := named(model):
+                found.append(name)
+                continue
+            spec, module = self._of_module(model)
+            if modules.get(spec.key, module) is not module:
+                raise UsageError(f"two of the modules are a {spec.title} with the same layers: give one at a time")
+            modules[spec.key] = module
+            found.append(spec)
+        images = images or Images()
+        return found, Given(self.file, modules, images.preparation, images.names)
+
+    def _of_module(self, model: object) -> "tuple[ModelSpec, nn.Module]":
+        from msgspec.structs import replace
+
+        from edgebench.models import in_hand
+
+        module = in_hand.opened(model)
+        digest = in_hand.digest_of(module)
+        known = in_hand.input_of(module, self.example_inputs)
+        if self.options:
+            raise UsageError("`options` are for a name: a module is made already")
+        return replace(self.resolve(in_hand.name_of(module), known), digest=digest), module
+
+    def resolve(self, name: str, known: "InputSize | None" = None) -> "ModelSpec":
+        """Returns the spec of `name` at this scaling point; UsageError names what is wrong.
+
+        `known` is its input where it tells that itself.
+        """
         from edgebench.models import trained
         from edgebench.models.user import parse_input
         from edgebench.models.zoo import resolve
@@ -68,16 +146,18 @@ class ModelArguments(Network, kw_only=True):
         if self.file is not None and (found := trained.read(self.file)):
             return self.replace(weights=None, **_left_open(found, name, self)).resolve(name)
         size = parse_input(self.input) if self.input else None
-        resolution = size[2] if size else self.resolution
+        if size is None and known is not None:
+            height, width = (self.resolution or side for side in (known.height, known.width))
+            size = known._replace(height=height, width=width)
         return resolve(
             name,
             width=self.width,
             depth=self.depth,
-            resolution=resolution,
+            resolution=size.width if size else self.resolution,
             phi=self.phi,
             classes=self.classes,
-            channels=size[0] if size else None,
-            height=size[1] if size else None,
+            channels=size.channels if size else None,
+            height=size.height if size else None,
             options=self.options,
         )
 

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Annotated
 
 from edgebench.ground import units
-from edgebench.ground.options import Flag, Options
+from edgebench.ground.options import Flag, Options, Several
 from edgebench.ground.progress import OnProgress, silent
 from edgebench.ground.registry import DEFAULT_FORMAT, FORMATS
-from edgebench.run.network import ModelArguments, Network
+from edgebench.run.network import Model, ModelArguments, Network, Wanted, Written
+from edgebench.run.preparing import Images
 
 Names = str | Sequence[str]
 File = str | Path
 Device = Annotated[str, "Device profile; see `edgebench devices`."]
 Here = Annotated[str, "This machine only: host."]
-Formats = Annotated[Names, Flag(f"Formats, comma-separated: {', '.join(FORMATS)}.", "--fmt")]
-DeviceFormats = Annotated[Names, Flag("Formats, comma-separated; default: the device's first.", "--fmt")]
-Precisions = Annotated[Names, "Precisions, comma-separated: fp32, fp16, int8."]
+Formats = Annotated[Names, Several(f"Formats: {', '.join(FORMATS)}.", "--fmt")]
+DeviceFormats = Annotated[Names, Several("Formats; default: the device's first.", "--fmt")]
+Precisions = Annotated[Names, Several("Precisions: fp32, fp16, int8.")]
 Threads = Annotated[int, "Threads of the runtime."]
 Limit = Annotated[int | None, "Images of `data` at most, every class in its share."]
 Results = Annotated[File, "Folder that every record is appended to."]
@@ -28,12 +29,18 @@ Stored = Annotated[File, "File, folder, or git revision of one: main:results/bas
 Name = Annotated[str, "A device profile, or the path of one; see `edgebench device list`."]
 FailOn = Annotated[str | None, "Slowdown that counts: a percentage, or a file of `edgebench noise`. Default 5%."]
 Runtime = Annotated[str | None, "Runtime; default: the one of the file's format."]
-Augmentations = Annotated[Names, "Comma-separated: mirror, rotate, shear, warp, crop, jitter, pca; or none, or all."]
+Augmentations = Annotated[Names, Several("mirror, rotate, shear, warp, crop, jitter, pca; or none, or all.")]
 LatencyBudget = Annotated[str | float | None, "Line at a latency, such as 50ms."]
 Accuracies = Annotated[
     File | None, "CSV file with the columns model, top1 (%), and optionally width, depth, resolution."
 ]
 OursHere = Annotated[bool, "Write to ./devices, not to your configuration folder."]
+
+
+NETWORKS = Flag(
+    "Networks: names, package.module:name or file.py:name of your own.",
+    python="Networks: names, package.module:name or file.py:name of your own, torch modules or exported programs.",
+)
 
 
 class Told(Options, kw_only=True):
@@ -53,7 +60,14 @@ class Int8(Options, kw_only=True):
         str, "int8: minmax, moving, percentile, entropy or mse; auto keeps the one with the least error."
     ] = "auto"
     scheme: Annotated[str, "int8: static, dynamic (ranges at run time), or weights only."] = "static"
-    float_io: Annotated[bool, Flag("int8: take and give int8 tensors, not float32.", "--int8-io")] = True
+    float_io: Annotated[
+        bool,
+        Flag(
+            "int8: take and give int8 tensors, not float32.",
+            "--int8-io",
+            python="int8: take and give float32 tensors; False for int8 ones.",
+        ),
+    ] = True
     activations: Annotated[str, "int8, ONNX: uint8 or int8; default: what is fast here."] = ""
     error_budget: Annotated[
         float | None, "int8: relative error of the outputs above which the worst layers stay float, such as 0.05."
@@ -68,7 +82,7 @@ class Connection(Options, kw_only=True):
     python: Annotated[str | None, "A Python there that has the runtimes; without it, edgebench brings its own."] = None
 
 
-class Files(ModelArguments, Int8, kw_only=True):
+class Files(ModelArguments, Int8, Images, kw_only=True):
     """The files of networks: every format in every precision."""
 
     format: Formats = DEFAULT_FORMAT
@@ -86,19 +100,26 @@ class Build(ModelArguments):
 class Export(Files, Told):
     """`edgebench export`."""
 
-    model: Annotated[Names, "Networks: names, package.module:factory or file.py:factory."]
+    model: Annotated[Wanted, NETWORKS]
     _: KW_ONLY
     output: Annotated[File, Flag("Folder for the files.", "--output", "-o")] = "artifacts"
     converter: Annotated[str, "TFLite converter: default (ours) or litert-torch."] = "default"
     image_input: Annotated[bool, "CoreML: take an image, not a tensor."] = False
     strict: Annotated[bool, "int8: fail where a layer stays float."] = False
+    unchecked: Annotated[bool, "Publish a file that nothing here can run and compare, labelled so."] = False
     force: Annotated[bool, "Convert even when a cached file is valid."] = False
 
 
 class Profile(Files, Connection, Told):
     """`edgebench profile`."""
 
-    model: Annotated[Names, "Networks, or .onnx and .tflite files."] = ()
+    model: Annotated[
+        Wanted,
+        Flag(
+            "Networks, or .onnx and .tflite files.",
+            python="Networks, by name or as modules, .onnx and .tflite files, or what `export` returned.",
+        ),
+    ] = ()
     _: KW_ONLY
     device: Device = "host"
     format: DeviceFormats = ()
@@ -118,7 +139,13 @@ class Profile(Files, Connection, Told):
 class Evaluate(Files, Connection, Told):
     """`edgebench evaluate`."""
 
-    model: Annotated[Names, "Networks, or files: .tflite, .onnx, .mlpackage, .ncnn, .pt2."]
+    model: Annotated[
+        Wanted,
+        Flag(
+            "Networks, or files: .tflite, .onnx, .mlpackage, .ncnn, .pt2.",
+            python="Networks, by name or as modules, files, or what `export` returned.",
+        ),
+    ]
     data: Annotated[File, Flag("Labelled images: a folder, or synthetic:NAME.", "--data")]
     _: KW_ONLY
     split: Annotated[
@@ -130,10 +157,10 @@ class Evaluate(Files, Connection, Told):
     device: Device = "host"
 
 
-class Train(Network, Told):
+class Train(Network, Images, Told):
     """`edgebench train`; most of it is in edgebench.training.settings.Settings, whose names these are."""
 
-    model: Annotated[str, "Network: a name, package.module:factory or file.py:factory."]
+    model: Annotated[Model, NETWORKS]
     data: Annotated[File, Flag("Data set: a folder of classes, or synthetic:NAME.", "--data")]
     _: KW_ONLY
     epochs: Annotated[int, "How often every image is seen."] = 30
@@ -187,11 +214,9 @@ class Scale(Told):
     max_memory: Annotated[str | float | None, "Most peak memory, such as 64MB."] = None
     max_size: Annotated[str | float | None, "Largest file, such as 10MB."] = None
     min_accuracy: Annotated[str | float | None, "Least expected top-1 in percent, such as 70."] = None
-    format: Annotated[
-        Names | None, Flag("Formats to choose from, comma-separated; default: the device's first.", "--fmt")
-    ] = None
-    precision: Annotated[Names, "Precisions to choose from, comma-separated."] = "fp32"
-    threads: Annotated[int | str | Sequence[int], "Thread counts to choose from, comma-separated."] = 1
+    format: Annotated[Names | None, Several("Formats to choose from; default: the device's first.", "--fmt")] = None
+    precision: Annotated[Names, Several("Precisions to choose from.")] = "fp32"
+    threads: Annotated[int | str | Sequence[int], Several("Thread counts to choose from.")] = 1
     recipe: Annotated[str | None, "Training whose published accuracies to expect."] = None
     extrapolate: Annotated[bool, "Let in networks beyond all published accuracies."] = False
     confirmed: Annotated[bool, Flag("Export, check and emulate or measure the best few.", "--confirm/--no-confirm")] = (
@@ -227,10 +252,12 @@ class Compare(Options):
     new: Stored
     _: KW_ONLY
     fail_on: FailOn = None
-    metric: Annotated[Names | None, "What decides: latency,first,load,memory,size,parity,error,instructions."] = None
-    allow: Annotated[Names | None, "Differences that are meant: artifact, 'runtime version', threads, machine ..."] = (
-        None
-    )
+    metric: Annotated[
+        Names | None, Several("What decides: latency, first, load, memory, size, parity, error, instructions.")
+    ] = None
+    allow: Annotated[
+        Names | None, Several("Differences that are meant: artifact, 'runtime version', threads, machine ...")
+    ] = None
     confirm: Annotated[File | None, "A second run of NEW, which has to repeat a slowdown."] = None
 
 
@@ -329,7 +356,13 @@ class Plot(Options):
 class Inspect(Options):
     """`edgebench inspect`."""
 
-    file: Annotated[File, "A .tflite or .onnx file, an .mlpackage or .ncnn folder."]
+    file: Annotated[
+        File | Written,
+        Flag(
+            "A .tflite or .onnx file, an .mlpackage or .ncnn folder.",
+            python="A .tflite or .onnx file, an .mlpackage or .ncnn folder, or what `export` returned.",
+        ),
+    ]
     _: KW_ONLY
     strict: Annotated[bool, "Fail (exit 4) where int8 is not int8."] = False
 
@@ -377,9 +410,9 @@ class DeviceCalibrate(Connection, Told):
 
     name: Name
     _: KW_ONLY
-    format: Annotated[Names, Flag("Formats to calibrate, comma-separated.", "--fmt")] = DEFAULT_FORMAT
+    format: Annotated[Names, Several("Formats to calibrate.", "--fmt")] = DEFAULT_FORMAT
     precision: Precisions = "fp32"
-    threads: Annotated[int | str | Sequence[int], "Numbers of threads, comma-separated; one under the emulator."] = 1
+    threads: Annotated[int | str | Sequence[int], Several("Numbers of threads; one under the emulator.")] = 1
     full: Annotated[bool, "Time each network as long as profile does: 5 x 10 s."] = False
     fresh: Annotated[bool, "Run every network again; without it a run of the last day goes on."] = False
     here: OursHere = False

@@ -14,10 +14,12 @@ from msgspec import structs
 from edgebench.formats import format as formats
 from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.options import listed
+from edgebench.ground.paths import check_there
 from edgebench.ground.records import Calibrator, ExportSpec, ModelSpec, Precision, Quantization, QuantizationScheme
 from edgebench.ground.registry import DEFAULT_FORMAT
 from edgebench.ground.registry import FORMATS as FORMATS
-from edgebench.run.network import ModelArguments
+from edgebench.models.given import Given
+from edgebench.run.network import ModelArguments, Wanted
 from edgebench.run.options import Files
 from edgebench.runtimes import runtime, runtime_of
 
@@ -46,7 +48,7 @@ class Cell:
     @property
     def title(self) -> str:
         """A short name for progress lines."""
-        name = self.model.key if self.model else str(self.file)
+        name = self.model.title if self.model else str(self.file)
         return f"{name} {self.export.format} {self.export.precision}"
 
 
@@ -176,7 +178,7 @@ def default_formats(device: DeviceProfile, *, counts: bool = False) -> tuple[str
 
 
 def cells(
-    names: Sequence[str],
+    names: Sequence[str | ModelSpec],
     arguments: ModelArguments,
     specs: Sequence[ExportSpec],
     *,
@@ -187,28 +189,29 @@ def cells(
     `ready` are the formats of which a file may be named instead of a network: those that are read whoever made them,
     unless told. UsageError also for arguments that no network is there to take.
     """
-    if arguments.replace(weights=None) != ModelArguments() and all(map(is_file, names)):
+    files = [name for name in names if isinstance(name, str) and is_file(name)]
+    if arguments.replace(weights=None) != ModelArguments() and len(files) == len(names):
         raise UsageError(f"{names[0]} is a ready file: width, resolution, input and the like are for networks")
     found: list[Cell] = []
     for name in names:
-        if is_file(name):
-            found.append(_file_cell(Path(name), ready))
+        if name in files:
+            found.append(_file_cell(Path(str(name)), ready))
         else:
-            spec = arguments.resolve(name)
+            spec = arguments.resolve(name) if isinstance(name, str) else name
             found.extend(Cell(model=spec, export=export) for export in specs)
     return found
 
 
 def asked(
     files: Files,
-    names: str | Sequence[str],
+    models: Wanted,
     *,
     default: Sequence[str] = (),
     ready: Collection[str] | None = None,
     converter: str = "default",
     image_input: bool = False,
-) -> tuple[list[Cell], Path | None]:
-    """The cells of what a command was asked for, and the file of its weights; raises as what it is made of.
+) -> tuple[list[Cell], Given]:
+    """The cells of what a command was asked for, and what is given of its networks; raises as what it is made of.
 
     `default` are the formats where none is named.
     """
@@ -228,15 +231,15 @@ def asked(
         ),
     )
     network = ModelArguments.of(files)
-    return cells((names,) if isinstance(names, str) else names, network, specs, ready=ready), network.file
+    names, given = network.taken(models, files)
+    return cells(names, network, specs, ready=ready), given
 
 
 def _file_cell(path: Path, ready: Collection[str] | None) -> Cell:
     named = formats.every() if ready is None else map(formats.form, ready)
     suffixes = {each.suffix: each.name for each in named if ready is not None or each.foreign}
     listed = " or ".join(sorted(suffixes))
-    if not path.exists():
-        raise UsageError(f"there is no file {path}; name an existing {listed} file, or a network")
+    check_there(path)
     if path.suffix not in suffixes:
         raise UsageError(f"{path} cannot be profiled as a file; give a {listed} file")
     return Cell(file=path, export=ExportSpec(format=suffixes[path.suffix]))

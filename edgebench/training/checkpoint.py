@@ -11,7 +11,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from edgebench.ground.errors import TrainingError, UsageError
+from edgebench.ground.errors import TrainingError, UsageError, reason
 from edgebench.ground.paths import write_atomically
 from edgebench.ground.records import ModelSpec
 from edgebench.models.trained import Trained, metadata
@@ -79,5 +79,5 @@ def replace(path: Path, content: bytes | memoryview) -> None:
         advice = "make room, or choose another folder with `output`"
         if path.exists():
             advice = "the one before is whole: make room, then go on with `resume`"
-        why = (error.strerror or type(error).__name__).lower()
+        why = reason(error)
         raise TrainingError(f"cannot write {path}: {why}; {advice}") from error

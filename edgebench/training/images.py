@@ -17,7 +17,7 @@ from edgebench.data import Dataset, Unreadable
 from edgebench.data.dataset import Pixels
 from edgebench.data.images import crop
 from edgebench.ground.errors import UsageError
-from edgebench.ground.records import ModelSpec, Preprocessing
+from edgebench.ground.records import Preprocessing
 
 MEMORY_BYTES: Final = 2**30  # decoded images above this are read again every epoch
 AHEAD: Final = 4  # batches that are made while one is worked on
@@ -116,13 +116,6 @@ def _filled(batch: Batch) -> Iterator[Batch]:
 
 
 LEAST_SPREAD = 1 / 255
-
-
-def whole_image(spec: ModelSpec) -> Preprocessing:
-    """Returns the preprocessing that shows a network the largest centred part of an image, not yet normalised."""
-    zeros, ones = (0.0,) * spec.channels, (1.0,) * spec.channels
-    side = spec.resolution
-    return Preprocessing(resize=side, crop=side, interpolation="bilinear", mean=zeros, std=ones)
 
 
 def from_data(preprocessing: Preprocessing, images: Pixels) -> Preprocessing:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from edgebench.ground.errors import TrainingError, UsageError
+from edgebench.ground.errors import TrainingError, UsageError, reason
+from edgebench.ground.paths import write_atomically
 from edgebench.ground.records import ModelSpec, Preprocessing, Record
 
 
@@ -72,21 +75,27 @@ class Metrics:
     def append(self, row: Epoch) -> None:
         """Adds a row. Raises TrainingError when the disk does not take it."""
         self.rows += (row,)
-        self._write("ab" if len(self.rows) > 1 else "wb", [row])
+        with self._told(), self.path.open("ab" if len(self.rows) > 1 else "wb") as file:
+            file.write(_line(row))
+            file.flush()
+            os.fsync(file.fileno())
 
     def cut(self, epoch: int) -> None:
         """Reads what is there up to `epoch`: a killed run may have written of one that it did not save."""
         self.rows = tuple(row for row in read(self.path) if row.epoch <= epoch)
-        self._write("wb", self.rows)
+        with self._told():
+            write_atomically(self.path, b"".join(map(_line, self.rows)))
 
-    def _write(self, mode: str, rows: list[Epoch] | tuple[Epoch, ...]) -> None:
+    @contextmanager
+    def _told(self) -> Iterator[None]:
         try:
-            with self.path.open(mode) as file:
-                file.write(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
-                file.flush()
-                os.fsync(file.fileno())
+            yield
         except OSError as error:
-            raise TrainingError(f"cannot write {self.path}: {(error.strerror or '').lower()}; make room") from error
+            raise TrainingError(f"cannot write {self.path}: {reason(error)}; make room") from error
+
+
+def _line(row: Epoch) -> bytes:
+    return msgspec.json.encode(row) + b"\n"
 
 
 def read(path: Path) -> list[Epoch]:
@@ -97,7 +106,7 @@ def read(path: Path) -> list[Epoch]:
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
-        raise UsageError(f"cannot read the metrics {path}: {(error.strerror or '').lower()}") from error
+        raise UsageError(f"cannot read the metrics {path}: {reason(error)}") from error
     try:
         return [msgspec.json.decode(line, type=Epoch) for line in lines[:-1]]
     except msgspec.DecodeError as error:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 import torch
+from torch import nn
 
 from edgebench import data as datasets
 from edgebench.data import Dataset
-from edgebench.ground.errors import TrainingError, UsageError
-from edgebench.ground.paths import alone
+from edgebench.ground.errors import TrainingError, UsageError, reason
+from edgebench.ground.paths import alone, obstacle
 from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import ModelSpec, Preprocessing
-from edgebench.models.layouts import preprocessing as preprocessing_of
+from edgebench.machines.facts import check_threads
+from edgebench.models.given import NOTHING, Given
+from edgebench.models.preparation import of_module, plain
 from edgebench.models.trained import Trained
 from edgebench.training import checkpoint
 from edgebench.training.augment import augmentation, check_installed
-from edgebench.training.images import Images, Normalize, from_data, kept_shape, whole_image
+from edgebench.training.images import Images, Normalize, from_data, kept_shape
 from edgebench.training.records import Metrics, TrainingResult
 from edgebench.training.settings import Settings
 from edgebench.training.start import Start, advice, freeze, start
@@ -28,13 +30,13 @@ from edgebench.training.trainer import Trainer, check_output, hardware
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """What is asked for: a network, the reference of a data set, how, into which folder, and from which weights."""
+    """What is asked for: a network, the reference of a data set, how, into which folder, and from what is given."""
 
     spec: ModelSpec
     data: str
     settings: Settings
     folder: Path
-    weights: Path | None = None
+    given: Given = NOTHING
     resume: bool = False
     place: str = "auto"
 
@@ -46,6 +48,7 @@ def train(request: TrainingRequest, on_progress: OnProgress = silent) -> Trainin
     random state and threads are as before afterwards. Raises UsageError for bad input, TrainingError where the loss or
     the disk fails; the last good checkpoint stays. An interrupt goes on as KeyboardInterrupt, and says what is kept.
     """
+    check_threads(request.settings.threads)
     check_installed(request.settings.augment)
     _check_folder(request)
     on_progress(Step(0, request.settings.epochs, request.spec.key, "reading images"))
@@ -70,27 +73,33 @@ class _Training:
     def __init__(self, request: TrainingRequest, train_set: Dataset, val_set: Dataset) -> None:
         self.request = request
         settings, shape = request.settings, request.spec.input_shape
-        self.begun: Start = start(request.spec, settings, request.weights)
+        self.begun: Start = start(
+            request.spec, settings, request.given.weights, request.given.modules.get(request.spec.key)
+        )
         check_output(self.begun.network, shape, request.spec.classes)
         self.frozen = freeze(self.begun.network, settings.freeze)
         place = hardware(request.place, mixed_precision=settings.mixed_precision)
         self._data = f"{train_set.identity} {val_set.identity}"
         state = checkpoint.read(request.folder, request.spec, settings, self._data) if request.resume else None
         self.classes = train_set.classes
-        chosen, whole = _preprocessing(request), whole_image(request.spec)
-        seen = msgspec.structs.replace(whole, interpolation=(chosen or whole).interpolation)
+        known, whole = _preprocessing(request, self.begun.network), plain(request.spec)
+        prepared = known or request.given.preparation.over(whole, request.spec) or whole
+        # Augmentation crops: a training image has no margin, and is normalised after it.
+        seen = msgspec.structs.replace(prepared, resize=whole.resize, mean=whole.mean, std=whole.std)
+        train_set = train_set.prepared(seen)
         self.train = Images(train_set, seen, kept_shape(train_set, shape[1:]))
-        self.preprocessing = chosen or from_data(whole, self.train.sample())
+        self.preprocessing = known or from_data(prepared, self.train.sample())
         self.val = Images(val_set, self.preprocessing, shape[1:])
         self.augmentation = augmentation(settings.augment, (shape[2], shape[3]), self.train.sample())
         normalized = Normalize(self.preprocessing)
         self.trainer = Trainer(self.begun.network, self.frozen, settings, normalized, place)
         self.metrics = Metrics(request.folder / checkpoint.METRICS)
-        self.best, self.best_epoch = -1.0, 0
+        self.best, self.best_epoch, self.saved = -1.0, 0, 0
         if state is not None:
             self.trainer.restore(state)
             self.best, self.best_epoch = state["best"], state["best_epoch"]
-            self.metrics.cut(self.trainer.epoch)
+            self.saved = self.trainer.epoch
+            self.metrics.cut(self.saved)
 
     def run(self, on_progress: OnProgress) -> TrainingResult:
         """Every epoch that is missing."""
@@ -98,9 +107,16 @@ class _Training:
         try:
             folder.mkdir(parents=True, exist_ok=True)  # only now: what was refused leaves nothing behind
         except OSError as error:
-            raise _cannot_write(folder, (error.strerror or type(error).__name__).lower()) from error
-        with alone(folder / ".lock", f"a training into {folder}"):
-            return self._epochs(on_progress)
+            raise _cannot_write(folder, reason(error)) from error
+        try:
+            with alone(folder / ".lock", f"a training into {folder}"):
+                return self._epochs(on_progress)
+        except KeyboardInterrupt as interrupt:
+            interrupt.args = (self._kept(),)  # the one who interrupted wants to know what is left
+            raise
+        finally:
+            if not any(folder.iterdir()):
+                folder.rmdir()
 
     def _epochs(self, on_progress: OnProgress) -> TrainingResult:
         folder, epochs = self.request.folder, self.request.settings.epochs
@@ -113,17 +129,14 @@ class _Training:
             try:
                 row = self.trainer.run_epoch(self.train, self.val, self.augmentation, tell)
             except TrainingError as error:
-                raise TrainingError(f"{error}; {self._kept()}") from error
-            except KeyboardInterrupt as interrupt:
-                advice = "; go on with `resume`" if self.metrics.rows else ""
-                interrupt.args = (self._kept() + advice,)  # the one who interrupted wants to know what is left
-                raise
+                raise TrainingError(f"{error}; {self._kept(resumable=False)}") from error
             if row.val_accuracy > self.best:  # of equals the first is kept
                 self.best, self.best_epoch = row.val_accuracy, self.trainer.epoch
                 checkpoint.save_weights(folder / checkpoint.BEST, self.trainer.values(), self._trained())
             self.metrics.append(row)
             state = {**self.trainer.state(), "best": self.best, "best_epoch": self.best_epoch}
             checkpoint.write(folder, self.request.spec, self.request.settings, self._data, state)
+            self.saved = self.trainer.epoch
         return self._result()
 
     def _trained(self) -> Trained:
@@ -138,10 +151,11 @@ class _Training:
             seed=request.settings.seed,
         )
 
-    def _kept(self) -> str:
-        if not self.metrics.rows:
-            return "there was no finished epoch to keep"
-        return f"epoch {self.metrics.rows[-1].epoch} is kept in {self.request.folder / checkpoint.LAST}"
+    def _kept(self, *, resumable: bool = True) -> str:
+        if not self.saved:
+            return "there was no finished epoch to keep" + (": run the same command again" if resumable else "")
+        kept = f"epoch {self.saved} is kept in {self.request.folder / checkpoint.LAST}"
+        return f"{kept}; go on with `resume`" if resumable else kept
 
     def _result(self) -> TrainingResult:
         request, train, val = self.request, self.train, self.val
@@ -162,18 +176,23 @@ class _Training:
             replaced=self.begun.replaced,
             unreadable={**train.unreadable, **val.unreadable},
             advice=advice(
-                len(train), len(self.classes), request.settings.freeze, from_weights=request.weights is not None
+                len(train), len(self.classes), request.settings.freeze, from_weights=request.given.weights is not None
             ),
             epochs=self.metrics.rows,
         )
 
 
-def _preprocessing(request: TrainingRequest) -> Preprocessing | None:
-    """What the weights were trained with, or the paper; None where it comes from the data."""
-    wanted = request.settings.normalize
-    if wanted == "data" or (wanted == "auto" and request.weights is None):
+def _preprocessing(request: TrainingRequest, network: nn.Module) -> Preprocessing | None:
+    """What was said, what the weights or the module were trained with, or the paper; None for mean and deviation of the
+    data."""
+    wanted, given = request.settings.normalize, request.given
+    said = given.preparation.tells_mean
+    if said and wanted == "data":
+        raise UsageError("`normalize='data'` takes mean and deviation from the images: leave it, or what you said, out")
+    of_weights = said or given.weights is not None or of_module(network, request.spec) is not None
+    if wanted == "data" or (wanted == "auto" and not of_weights):
         return None
-    found = preprocessing_of(request.spec, request.weights)
+    found = given.preprocessing(request.spec, network)
     if found is None and wanted == "published":
         raise UsageError(f"`normalize='published'`: nothing is published for your own network {request.spec.name}")
     return found
@@ -182,16 +201,10 @@ def _preprocessing(request: TrainingRequest) -> Preprocessing | None:
 def _check_folder(request: TrainingRequest) -> None:
     """Raises UsageError for a folder that holds a run already, unless that is resumed, or that cannot be written."""
     folder = request.folder
-    try:
-        if (folder / checkpoint.LAST).exists() and not request.resume:
-            raise UsageError(f"{folder} holds a run already: go on with `resume`, or choose another `output`")
-        nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    except OSError as error:
-        raise _cannot_write(folder, (error.strerror or type(error).__name__).lower()) from error
-    if not nearest.is_dir():
-        raise _cannot_write(folder, f"{nearest} is not a folder")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise _cannot_write(folder, "permission denied")
+    if why := obstacle(folder / checkpoint.LAST):
+        raise _cannot_write(folder, why)
+    if (folder / checkpoint.LAST).exists() and not request.resume:
+        raise UsageError(f"{folder} holds a run already: go on with `resume`, or choose another `output`")
 
 
 def _cannot_write(folder: Path, why: str) -> UsageError:

@@ -40,7 +40,7 @@ Initialization = Literal["", "he", "xavier"]
 Normalization = Literal["auto", "data", "published"]
 Kind = Literal["mirror", "rotate", "shear", "warp", "crop", "jitter", "pca"]
 Share = Annotated[float, Meta(ge=0, lt=1)]
-NotNegative = Annotated[float, Meta(ge=0)]
+NotNegative = Annotated[float, Meta(ge=0, le=1e9)]
 
 LEARNING_RATES: Mapping[Optimizer, float] = {"adamw": 2e-3, "sgd": 0.05}
 WEIGHT_DECAYS: Mapping[Optimizer, float] = {"adamw": 0.05, "sgd": 1e-4}

@@ -27,14 +27,17 @@ class Start:
     replaced: tuple[str, ...] = ()
 
 
-def start(spec: ModelSpec, settings: Settings, weights: Path | None) -> Start:
-    """Returns a network to train. Without `init` it has the values that `build` gives, a user's network its factory's.
+def start(spec: ModelSpec, settings: Settings, weights: Path | None, module: nn.Module | None = None) -> Start:
+    """Returns a network to train. Without `init` it has the values that `build` gives, a user's network its factory's,
+    a copy of a `module` that one's.
 
     From `weights` everything is taken that fits; a last layer for another number of classes is left initialised.
     Raises UsageError for weights of another network, and for an `init` of which the weights leave nothing.
     """
     own = user.is_user_network(spec.name)
-    network = build.build(spec, seed=settings.seed) if own else build.skeleton(spec).to_empty(device="cpu")
+    network = (
+        build.build(spec, seed=settings.seed, module=module) if own else build.skeleton(spec).to_empty(device="cpu")
+    )
     if settings.init:
         initialize.for_training(network, settings.init, settings.seed)
     elif not own:
@@ -129,15 +132,15 @@ def advice(images: int, classes: int, settings_freeze: str, *, from_weights: boo
     each = images / classes
     if not from_weights and each < SOME:
         return (
-            f"{each:.0f} images a class are few to train from scratch: --weights of a related task with --freeze needs"
+            f"{each:.0f} images a class are few to train from scratch: `weights` of a related task with `freeze` need"
             " far fewer epochs"
         )
     if from_weights and each < FEW and settings_freeze != ALL_BUT_HEAD:
-        return f"with {each:.0f} images a class, --freeze {ALL_BUT_HEAD} is safer: more would be learnt by heart"
+        return f"with {each:.0f} images a class, `freeze='{ALL_BUT_HEAD}'` is safer: more would be learnt by heart"
     if from_weights and FEW <= each < SOME and not settings_freeze:
         return f"with {each:.0f} images a class, freezing the first half of the network is faster and about as accurate"
     if from_weights and each >= SOME and settings_freeze:
-        return f"with {each:.0f} images a class, training everything (no --freeze) should reach more"
+        return f"with {each:.0f} images a class, training everything (no `freeze`) should reach more"
     return ""
 
 

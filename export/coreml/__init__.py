@@ -15,4 +15,5 @@ FORMAT = Format(
     write="edgebench.formats.coreml.convert:convert",
     inspect="edgebench.formats.coreml.inspect:inspect",
     evaluate="edgebench.formats.coreml.evaluate:load_package",
+    tensors="edgebench.formats.coreml.evaluate:inside",
 )

@@ -8,7 +8,9 @@ the network, as its first multiplication and addition, which is exact for every 
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.export import ExportedProgram
 
+from edgebench.formats import calibrated
 from edgebench.formats.network import INPUT, LAYOUTS, OUTPUT, TORCH_NOISE, Conversion, Network
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.ground.errors import UsageError
@@ -68,7 +72,7 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     with quiet(NOISE), torch.no_grad():
         program = torch.export.export(module.eval(), (torch.zeros(network.spec.input_shape),))
         model = ct.convert(
-            program.run_decompositions({}),
+            _without_aliases(program.run_decompositions({})),
             convert_to="mlprogram",
             minimum_deployment_target=ct.target.iOS16,
             compute_precision=ct.precision.FLOAT32 if spec.precision == "fp32" else ct.precision.FLOAT16,
@@ -77,9 +81,31 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
             package_dir=None if spec.precision == "int8" else str(path),
             skip_model_load=True,
         )
-    if spec.precision == "int8":
-        return _convert_int8(network, spec, model, path)
-    return _describe(model, network, spec)
+    conversion = (
+        _convert_int8(network, spec, model, path) if spec.precision == "int8" else _describe(model, network, spec)
+    )
+    if network.names:
+        _name_outputs(path, network.names)
+    return conversion
+
+
+def _name_outputs(path: Path, names: Sequence[str]) -> None:
+    """Writes what the outputs are called into the package's own metadata, as a JSON list under "labels"."""
+    with quiet(NOISE):
+        written = ct.models.MLModel(str(path), skip_model_load=True)
+        written.user_defined_metadata["labels"] = json.dumps(list(names), ensure_ascii=False)
+        named = path.with_name(f"named-{path.name}")
+        written.save(str(named))
+    calibrated.replace(named, path)
+
+
+def _without_aliases(program: ExportedProgram) -> ExportedProgram:
+    """Lets whoever reads an alias read what it stands for: coremltools has no such operator."""
+    for node in list(program.graph.nodes):
+        if node.target is torch.ops.aten.alias.default:
+            node.replace_all_uses_with(node.args[0])
+            program.graph.erase_node(node)
+    return program
 
 
 def _convert_int8(network: Network, spec: ExportSpec, model: Any, path: Path) -> Conversion:

@@ -18,8 +18,9 @@ import torch
 
 from edgebench.formats.coreml.convert import NOISE
 from edgebench.formats.coreml.mil_operators import OPERATORS
+from edgebench.formats.inside import Inside
 from edgebench.formats.quiet import quiet
-from edgebench.ground.errors import ExportError
+from edgebench.ground.errors import Uncheckable
 
 with quiet(NOISE):
     import coremltools as ct
@@ -37,6 +38,12 @@ def load_package(path: Path) -> Program:
             spec, specification_version=spec.specificationVersion, file_weights_dir=model.weights_dir
         )
     return Program(program.functions[program.default_function_name])
+
+
+def inside(path: Path) -> Inside:
+    """A function that gives what every operator of a package computes for one input (1, C, H, W), in order."""
+    program = load_package(path)
+    return lambda x: list(program.activations(x).items())[1:]
 
 
 class Program:
@@ -57,7 +64,10 @@ class Program:
         self._operators = [operator for operator in function.operations if operator not in constant]
         missing = sorted({operator.op_type for operator in self._operators} - OPERATORS.keys())
         if missing:
-            raise ExportError(f"parity cannot be checked: no evaluation of the CoreML operators {', '.join(missing)}")
+            raise Uncheckable(
+                f"the file cannot be compared with torch here: edgebench's evaluator has no {' and no '.join(missing)} "
+                "of CoreML; `unchecked` publishes it, to be tried on a Mac"
+            )
 
     @property
     def inputs(self) -> list[Any]:
@@ -90,13 +100,16 @@ class Program:
         computed: dict[Any, Any] = {image: _rounded(torch.from_numpy(x), image)}
         values = ChainMap(computed, self._constants)
         for operator in self._operators:
-            (output,) = operator.outputs
             arguments = {
                 name: [values[one] for one in given] if isinstance(given, list | tuple) else values[given]
                 for name, given in operator.inputs.items()
                 if given is not None
             }
-            values[output] = _rounded(OPERATORS[operator.op_type](arguments), output)
+            results = OPERATORS[operator.op_type](arguments)
+            for output, result in zip(
+                operator.outputs, results if isinstance(results, tuple) else [results], strict=True
+            ):
+                values[output] = _rounded(result, output)
         return computed
 
 

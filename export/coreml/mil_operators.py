@@ -6,101 +6,18 @@ arguments and their defaults. Tensors are float32 here whatever they are in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-Arguments = dict[str, Any]
-Compute = Callable[[Arguments], Tensor]
+from edgebench.formats.coreml import mil_windows as windows
+from edgebench.formats.coreml.mil_windows import Arguments, backwards, integers, pairs
+from edgebench.ground.errors import Uncheckable
+
+Compute = Callable[[Arguments], Tensor | tuple[Tensor, ...]]
 LIMITS = {"int8": (-128, 127), "uint8": (0, 255)}
-Ends = tuple[int, int]  # before and after an axis
-
-
-def integers(values: Any) -> list[int]:
-    """Returns a constant as a list of integers."""
-    return [int(value) for value in values]
-
-
-def convolution(arguments: Arguments) -> Tensor:
-    """Conv: x (N, C, H, W), weight (out, C / groups, height, width)."""
-    x, weight = arguments["x"], arguments["weight"]
-    strides, dilations = _per_axis(arguments, "strides", 2), _per_axis(arguments, "dilations", 2)
-    x = functional.pad(x, backwards(_padding(arguments, x, weight.shape[2:], strides, dilations)))
-    groups = int(arguments.get("groups", 1))
-    return functional.conv2d(x, weight, arguments.get("bias"), strides, 0, dilations, groups)
-
-
-def max_pooling(arguments: Arguments) -> Tensor:
-    """max_pool over one to three axes: padding never wins."""
-    x, kernel, strides, padding = _window(arguments)
-    pool = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)[len(kernel) - 1]
-    return pool(functional.pad(x, padding, value=float("-inf")), kernel, strides)
-
-
-def average_pooling(arguments: Arguments) -> Tensor:
-    """avg_pool over one to three axes: divides by the window, or, where asked, by its part inside the image."""
-    x, kernel, strides, padding = _window(arguments)
-    pool = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)[len(kernel) - 1]
-    mean = pool(functional.pad(x, padding), kernel, strides)
-    if not arguments.get("exclude_padding_from_average", False):
-        return mean
-    return mean / pool(functional.pad(torch.ones_like(x), padding), kernel, strides)
-
-
-def _window(arguments: Arguments) -> tuple[Tensor, list[int], list[int], list[int]]:
-    """Returns the input, the window and its strides, and the padding in torch's order."""
-    x, kernel = arguments["x"], integers(arguments["kernel_sizes"])
-    strides = _per_axis(arguments, "strides", len(kernel))
-    padding = _padding(arguments, x, kernel, strides, [1] * len(kernel))
-    if arguments.get("ceil_mode", False):
-        sizes = x.shape[2:]
-        padding = [_ceiling(*one) for one in zip(sizes, padding, kernel, strides, strict=True)]
-    return x, kernel, strides, backwards(padding)
-
-
-def _ceiling(size: int, padding: Ends, kernel: int, stride: int) -> Ends:
-    """Adds padding at the end so that the last, incomplete window counts, if it starts inside the image."""
-    before, after = padding
-    windows = -(-(size + before + after - kernel) // stride)
-    if windows * stride >= size + before:
-        windows -= 1
-    return before, max(after, windows * stride + kernel - size - before)
-
-
-def _per_axis(arguments: Arguments, name: str, axes: int) -> list[int]:
-    return integers(arguments.get(name, [1] * axes))
-
-
-def _padding(
-    arguments: Arguments, x: Tensor, kernel: Sequence[int], strides: list[int], dilations: list[int]
-) -> list[Ends]:
-    """Returns the padding before and after each spatial axis."""
-    kind = arguments.get("pad_type", "valid")
-    if kind == "valid":
-        return [(0, 0)] * len(kernel)
-    if kind == "custom":
-        return pairs(integers(arguments["pad"]))
-    windows = zip(x.shape[2:], kernel, strides, dilations, strict=True)
-    return [_same(*window, lower=kind == "same_lower") for window in windows]
-
-
-def _same(size: int, kernel: int, stride: int, dilation: int, *, lower: bool) -> Ends:
-    """Padding for ceil(size / stride) outputs; an odd pixel goes to the end, or to the beginning with `lower`."""
-    total = max(0, (-(-size // stride) - 1) * stride + (kernel - 1) * dilation + 1 - size)
-    return (total - total // 2, total // 2) if lower else (total // 2, total - total // 2)
-
-
-def pairs(flat: list[int]) -> list[Ends]:
-    """MIL's flat padding (first axis first) as (before, after) of each axis."""
-    return list(zip(flat[::2], flat[1::2], strict=True))
-
-
-def backwards(padding: list[Ends]) -> list[int]:
-    """Flattens padding to torch's order: the last axis first."""
-    return [size for ends in reversed(padding) for size in ends]
 
 
 def quantize(arguments: Arguments) -> Tensor:
@@ -155,10 +72,12 @@ def expand_dims(arguments: Arguments) -> Tensor:
 
 def padding(arguments: Arguments) -> Tensor:
     """Pad: (before, after) of the last dimensions, the first of them first."""
-    sizes = backwards(pairs(integers(arguments["pad"])))
     mode = arguments.get("mode", "constant")
     value = float(arguments.get("constant_val", 0)) if mode == "constant" else None
-    return functional.pad(arguments["x"], sizes, mode, value)
+    ends = pairs(integers(arguments["pad"]))
+    while len(ends) > 1 and ends[0] == (0, 0):  # torch mirrors three axes at most
+        ends.pop(0)
+    return functional.pad(arguments["x"], backwards(ends), mode, value)
 
 
 def slice_by_index(arguments: Arguments) -> Tensor:
@@ -174,6 +93,105 @@ def slice_by_index(arguments: Arguments) -> Tensor:
         first, last = None if open_begin[axis] else begin[axis], None if open_end[axis] else end[axis]
         index.append(begin[axis] if single[axis] else slice(first, last, stride[axis]))
     return x[tuple(index)]
+
+
+def normalization(arguments: Arguments) -> Tensor:
+    """layer_norm over `axes` (default: all), by the biased variance; gamma and beta have the shape of those axes."""
+    x: Tensor = arguments["x"]
+    axes = sorted(axis % x.dim() for axis in integers(arguments.get("axes", range(x.dim()))))
+    variance, mean = torch.var_mean(x, axes, correction=0, keepdim=True)
+    normal = (x - mean) * torch.rsqrt(variance + number(arguments, "epsilon", 1e-5))
+    shape = [x.shape[axis] if axis in axes else 1 for axis in range(x.dim())]
+    return _affine(normal, arguments, shape)
+
+
+def instance_normalization(arguments: Arguments) -> Tensor:
+    """instance_norm: each channel of each image over its own pixels."""
+    x: Tensor = arguments["x"]
+    axes = list(range(2, x.dim()))
+    variance, mean = torch.var_mean(x, axes, correction=0, keepdim=True)
+    normal = (x - mean) * torch.rsqrt(variance + number(arguments, "epsilon", 1e-5))
+    return _affine(normal, arguments, [1, -1, *[1] * len(axes)])
+
+
+def _affine(x: Tensor, arguments: Arguments, shape: list[int]) -> Tensor:
+    gamma, beta = arguments.get("gamma"), arguments.get("beta")
+    x = x if gamma is None else x * torch.as_tensor(gamma).reshape(shape)
+    return x if beta is None else x + torch.as_tensor(beta).reshape(shape)
+
+
+def split(arguments: Arguments) -> tuple[Tensor, ...]:
+    """Split along `axis`, into `split_sizes` or into `num_splits` equal parts."""
+    x, axis = arguments["x"], int(arguments["axis"])
+    sizes = arguments.get("split_sizes")
+    parts = integers(sizes) if sizes is not None else x.shape[axis] // int(arguments["num_splits"])
+    return tuple(torch.split(x, parts, axis))
+
+
+def gather(arguments: Arguments) -> Tensor:
+    """Gather along `axis`; the indices, of any rank, take that axis's place; negative ones count from the end."""
+    x, axis = torch.as_tensor(arguments["x"]), int(arguments.get("axis", 0))
+    indices = torch.as_tensor(arguments["indices"]).long()
+    batch = int(arguments.get("batch_dims", 0))
+    if batch:
+        raise Uncheckable("the file cannot be compared with torch here: its gather has batch_dims; see `unchecked`")
+    axis %= x.dim()
+    picked = x.index_select(axis, (indices % x.shape[axis]).reshape(-1))
+    return picked.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+
+
+def largest(arguments: Arguments) -> tuple[Tensor, ...]:
+    """Topk: values and indices of the k largest, or smallest where `ascending`, along `axis`."""
+    smallest = bool(arguments.get("ascending", False))
+    found = torch.topk(arguments["x"], int(arguments.get("k", 1)), int(arguments.get("axis", -1)), not smallest)
+    return (found.values, found.indices) if arguments.get("return_indices", True) else (found.values,)
+
+
+def position(find: Callable[..., Tensor]) -> Compute:
+    """reduce_argmax and reduce_argmin along `axis`, which stays where `keep_dims` (the default)."""
+    return lambda given: find(given["x"], int(given.get("axis", -1)), bool(given.get("keep_dims", True)))
+
+
+def cast(arguments: Arguments) -> Tensor:
+    """Cast: whole numbers are cut, everything but zero is true; other types are rounded to when a result is stored."""
+    x, kind = torch.as_tensor(arguments["x"]), arguments["dtype"]
+    if kind == "bool":
+        return x != 0
+    return x.float().trunc() if "int" in kind else x.float()
+
+
+def pixel_unshuffle(arguments: Arguments) -> Tensor:
+    """pixel_unshuffle, as torch's."""
+    return functional.pixel_unshuffle(arguments["x"], int(arguments["downscale_factor"]))
+
+
+def depth_to_space(arguments: Arguments) -> Tensor:
+    """depth_to_space: channels in the order (row, column, channel)."""
+    x, block = arguments["x"], int(arguments["block_size"])
+    n, c, h, w = x.shape
+    parts: Tensor = x.reshape(n, block, block, c // block**2, h, w).permute(0, 3, 4, 1, 5, 2)
+    return parts.reshape(n, c // block**2, h * block, w * block)
+
+
+def space_to_depth(arguments: Arguments) -> Tensor:
+    """space_to_depth: channels in the order (row, column, channel)."""
+    x, block = arguments["x"], int(arguments["block_size"])
+    n, c, h, w = x.shape
+    parts: Tensor = x.reshape(n, c, h // block, block, w // block, block).permute(0, 3, 5, 1, 2, 4)
+    return parts.reshape(n, c * block**2, h // block, w // block)
+
+
+def slice_by_size(arguments: Arguments) -> Tensor:
+    """slice_by_size: `size` elements of each axis from `begin`; -1 is all that are left."""
+    x: Tensor = arguments["x"]
+    for axis, (begin, size) in enumerate(zip(integers(arguments["begin"]), integers(arguments["size"]), strict=True)):
+        x = x.narrow(axis, begin, x.shape[axis] - begin if size == -1 else size)
+    return x
+
+
+def prelu(arguments: Arguments) -> Tensor:
+    """Prelu: a slope a channel, which is axis 1."""
+    return functional.prelu(arguments["x"], torch.as_tensor(arguments["alpha"]).reshape(-1))
 
 
 def number(arguments: Arguments, name: str, default: float) -> float:
@@ -193,8 +211,11 @@ def binary(compute: Callable[[Tensor, Tensor], Tensor]) -> Compute:
 
 OPERATORS: dict[str, Compute] = {
     "abs": unary(torch.abs),
+    "acos": unary(torch.acos),
     "add": binary(torch.add),
-    "avg_pool": average_pooling,
+    "asin": unary(torch.asin),
+    "atan": unary(torch.atan),
+    "avg_pool": windows.average_pooling,
     "batch_norm": lambda given: functional.batch_norm(
         given["x"],
         given["mean"],
@@ -203,52 +224,123 @@ OPERATORS: dict[str, Compute] = {
         given.get("beta"),
         eps=number(given, "epsilon", 1e-5),
     ),
-    "cast": unary(lambda x: x),  # the result is rounded to its declared type, as every result is
+    "cast": cast,
+    "ceil": unary(torch.ceil),
+    "clamped_relu": lambda given: torch.clamp(
+        torch.where(given["x"] >= 0, given["x"], given["x"] * float(given["alpha"])), max=float(given["beta"])
+    ),
     "clip": lambda given: torch.clamp(given["x"], float(given["alpha"]), float(given["beta"])),
-    "concat": lambda given: torch.cat(given["values"], int(given["axis"])),
-    "conv": convolution,
+    "concat": lambda given: torch.cat([torch.as_tensor(each) for each in given["values"]], int(given["axis"])),
+    "conv": windows.convolution,
+    "conv_transpose": windows.transposed_convolution,
+    "cos": unary(torch.cos),
+    "crop": lambda given: functional.pad(
+        given["x"], [-int(size) for name in ("crop_width", "crop_height") for size in given[name]]
+    ),
+    "cumsum": lambda given: torch.cumsum(given["x"], int(given.get("axis", 0))),
+    "depth_to_space": depth_to_space,
     "dequantize": dequantize,
+    "einsum": lambda given: torch.einsum(given["equation"], *given["values"]),
     "elu": lambda given: functional.elu(given["x"], number(given, "alpha", 1)),
+    "equal": binary(torch.eq),
+    "erf": unary(torch.erf),
     "exp": unary(torch.exp),
+    "exp2": unary(torch.exp2),
     "expand_dims": expand_dims,
+    "floor": unary(torch.floor),
+    "floor_div": binary(torch.floor_divide),
+    "gather": gather,
+    "gather_along_axis": lambda given: torch.gather(
+        given["x"], int(given.get("axis", 0)), torch.as_tensor(given["indices"]).long()
+    ),
     "gelu": lambda given: functional.gelu(
         given["x"], approximate="none" if given.get("mode", "EXACT") == "EXACT" else "tanh"
     ),
+    "greater": binary(torch.gt),
+    "greater_equal": binary(torch.ge),
     "identity": unary(lambda x: x),
+    "instance_norm": instance_normalization,
+    "inverse": lambda given: 1 / (given["x"] + number(given, "epsilon", 1e-4)),
+    "l2_norm": lambda given: (
+        given["x"] * torch.rsqrt(given["x"].square().sum((-3, -2, -1), keepdim=True) + number(given, "epsilon", 1e-6))
+    ),
+    "layer_norm": normalization,
     "leaky_relu": lambda given: functional.leaky_relu(given["x"], number(given, "alpha", 0.01)),
+    "less": binary(torch.lt),
+    "less_equal": binary(torch.le),
     "linear": lambda given: functional.linear(given["x"], given["weight"], given.get("bias")),
+    "linear_activation": lambda given: given["x"] * float(given["alpha"]) + number(given, "beta", 0),
     "local_response_norm": lambda given: functional.local_response_norm(
         given["x"], int(given["size"]), number(given, "alpha", 1e-4), number(given, "beta", 0.75), number(given, "k", 1)
     ),
+    "log": lambda given: torch.log(given["x"] + number(given, "epsilon", 1e-45)),
+    "logical_and": binary(torch.logical_and),
+    "logical_not": unary(torch.logical_not),
+    "logical_or": binary(torch.logical_or),
+    "logical_xor": binary(torch.logical_xor),
     "matmul": lambda given: torch.matmul(
         *(given[name].mT if given.get(f"transpose_{name}", False) else given[name] for name in ("x", "y"))
     ),
-    "max_pool": max_pooling,
+    "max_pool": windows.max_pooling,
     "maximum": binary(torch.maximum),
     "minimum": binary(torch.minimum),
+    "mod": binary(torch.remainder),
     "mul": binary(torch.mul),
+    "not_equal": binary(torch.ne),
     "pad": padding,
+    "pixel_shuffle": lambda given: functional.pixel_shuffle(given["x"], int(given["upscale_factor"])),
+    "pixel_unshuffle": pixel_unshuffle,
     "pow": binary(torch.pow),
+    "prelu": prelu,
     "quantize": quantize,
     "real_div": binary(torch.div),
+    "reduce_argmax": position(torch.argmax),
+    "reduce_argmin": position(torch.argmin),
+    "reduce_l1_norm": reduction(lambda x, dim, keepdim: x.abs().sum(dim, keepdim)),
+    "reduce_l2_norm": reduction(lambda x, dim, keepdim: x.square().sum(dim, keepdim).sqrt()),
+    "reduce_log_sum_exp": reduction(torch.logsumexp),
     "reduce_max": reduction(torch.amax),
     "reduce_mean": reduction(torch.mean),
+    "reduce_min": reduction(torch.amin),
     "reduce_sum": reduction(torch.sum),
+    "reduce_sum_square": reduction(lambda x, dim, keepdim: x.square().sum(dim, keepdim)),
     "relu": unary(functional.relu),
     "relu6": unary(functional.relu6),
     "reshape": reshape,
+    "resize_bilinear": windows.resize_bilinear,
+    "resize_nearest_neighbor": windows.nearest,
+    "reverse": lambda given: given["x"].flip(integers(given.get("axes", range(given["x"].dim())))),
+    "round": unary(torch.round),
+    "rsqrt": lambda given: torch.rsqrt(given["x"] + number(given, "epsilon", 1e-12)),
+    "select": lambda given: torch.where(
+        torch.as_tensor(given["cond"]).bool(), torch.as_tensor(given["a"]), torch.as_tensor(given["b"])
+    ),
     "sigmoid": unary(torch.sigmoid),
     "sigmoid_hard": lambda given: torch.clamp(
         given["x"] * number(given, "alpha", 0.2) + number(given, "beta", 0.5), 0, 1
     ),
+    "sign": unary(torch.sign),
     "silu": unary(functional.silu),
+    "sin": unary(torch.sin),
     "slice_by_index": slice_by_index,
+    "slice_by_size": slice_by_size,
     "softmax": lambda given: functional.softmax(given["x"], int(given.get("axis", -1))),
+    "softplus": unary(functional.softplus),
+    "softsign": unary(functional.softsign),
+    "space_to_depth": space_to_depth,
+    "split": split,
     "sqrt": unary(torch.sqrt),
     "square": unary(torch.square),
     "squeeze": lambda given: given["x"].squeeze(tuple(integers(given.get("axes", range(given["x"].dim()))))),
+    "stack": lambda given: torch.stack([torch.as_tensor(each) for each in given["values"]], int(given["axis"])),
     "sub": binary(torch.sub),
+    "tan": unary(torch.tan),
     "tanh": unary(torch.tanh),
+    "threshold": lambda given: torch.clamp(given["x"], min=float(given["alpha"])),
     "thresholded_relu": lambda given: torch.where(given["x"] >= number(given, "alpha", 1), given["x"], 0),
+    "tile": lambda given: given["x"].repeat(integers(given["reps"])),
+    "topk": largest,
     "transpose": lambda given: given["x"].permute(integers(given["perm"])),
+    "upsample_bilinear": windows.upsample_bilinear,
+    "upsample_nearest_neighbor": windows.nearest,
 }

@@ -14,4 +14,5 @@ FORMAT = Format(
     write="edgebench.formats.ncnn.convert:convert",
     inspect="edgebench.formats.ncnn.inspect:inspect",
     shorten="edgebench.formats.ncnn.shorten:cut",
+    tensors="edgebench.formats.ncnn.activations:inside",
 )

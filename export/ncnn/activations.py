@@ -9,11 +9,19 @@ import ncnn
 import numpy as np
 
 from edgebench.formats.examples import Array
+from edgebench.formats.inside import Inside
 from edgebench.formats.ncnn.files import BIN, PARAM, parse
 from edgebench.ground.errors import ExportError
 from edgebench.runtimes.ncnn.engine import configure
 
 Blobs = dict[str, Array]
+
+
+def inside(folder: Path) -> Inside:
+    """A function that gives what every layer of a network computes for one input (1, C, H, W), in order."""
+    layers = parse((folder / PARAM).read_text("utf-8"))
+    blobs = [name for layer in layers if layer.inputs for name in layer.outputs]
+    return lambda x: next(activations(folder, [x], blobs)).items()
 
 
 def activations(folder: Path, images: Iterable[Array], blobs: Iterable[str]) -> Iterator[Blobs]:

@@ -16,4 +16,5 @@ FORMAT = Format(
     inspect="edgebench.formats.onnx.inspect:inspect",
     shorten="edgebench.formats.onnx.shorten:cut",
     activations=activations_for,
+    tensors="edgebench.formats.onnx.layers:inside",
 )

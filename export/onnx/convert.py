@@ -32,7 +32,8 @@ OPSET = 20
 PROTOBUF_LIMIT = 2**31  # bytes; protobuf cannot write a larger message
 
 NOISE = Noise(
-    logs={"torch.onnx._internal.exporter._registration": "torchvision is not installed"}, warnings=TORCH_NOISE.warnings
+    logs={**TORCH_NOISE.logs, "torch.onnx._internal.exporter._registration": "torchvision is not installed"},
+    warnings=TORCH_NOISE.warnings,
 )
 
 
@@ -111,5 +112,15 @@ def describe(value: ValueInfoProto) -> TensorSpec:
     """Returns name, shape (None where dynamic) and dtype of a graph's input or output, taken to be NCHW."""
     kind = value.type.tensor_type
     shape = tuple(size.dim_value if size.HasField("dim_value") else None for size in kind.shape.dim)
-    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)).name
-    return TensorSpec(name=value.name, shape=shape, dtype=dtype, layout=LAYOUTS.get(len(shape)))
+    return TensorSpec(name=value.name, shape=shape, dtype=dtype(kind.elem_type), layout=LAYOUTS.get(len(shape)))
+
+
+def dtype(kind: int) -> str:
+    """numpy's name of an element type; "unknown" of what is no tensor, such as a sequence."""
+    known = kind in onnx.helper.get_all_tensor_dtypes()
+    return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind)).name if known else "unknown"
+
+
+def itemsize(kind: int) -> int:
+    """The bytes of an element; 0 of an unknown one."""
+    return np.dtype(dtype(kind)).itemsize if kind in onnx.helper.get_all_tensor_dtypes() else 0

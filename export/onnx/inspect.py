@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
-import numpy as np
 import onnx
 import onnxruntime
 from google.protobuf.message import DecodeError
@@ -16,7 +15,7 @@ from onnx import NodeProto
 
 from edgebench.formats.foreign import Contents
 from edgebench.formats.inspect import CONVERSION, FP16, FP32, INT8, SHAPE, Inspected, Operator
-from edgebench.formats.onnx.convert import describe
+from edgebench.formats.onnx.convert import describe, dtype, itemsize
 from edgebench.formats.onnx.layers import Flow
 from edgebench.formats.onnx.static import OPERATORS
 from edgebench.ground.errors import UsageError
@@ -30,12 +29,23 @@ WHOLE = ("ConvInteger", "MatMulInteger")
 
 
 def foreign(path: Path) -> Contents:
-    """Returns what is in the file. Raises UsageError for one that is damaged or keeps its weights elsewhere."""
+    """Returns what is in the file. Raises UsageError for one that is damaged, or that onnxruntime refuses as a whole.
+
+    Weights beside the file are part of it; elsewhere they are not looked for.
+    """
     model = _parse(path)
+    if wrong := _invalid(model):
+        _, why_not = _optimised(path)  # the checker is stricter than the engine, which has the last word
+        if why_not:
+            raise UsageError(f"{path} is not a valid ONNX network: {wrong}; and {why_not}")
+    return _contents(model, path)
+
+
+def _contents(model: onnx.ModelProto, path: Path) -> Contents:
     graph = model.graph
     weights: Counter[str] = Counter()
     for tensor in graph.initializer:
-        weights[onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).name] += math.prod(tensor.dims)
+        weights[dtype(tensor.data_type)] += math.prod(tensor.dims)
     constants = {tensor.name for tensor in graph.initializer}
     inputs = [describe(value) for value in graph.input if value.name not in constants]
     for number, one in enumerate(inputs):
@@ -48,6 +58,7 @@ def foreign(path: Path) -> Contents:
         operators=dict(Counter(node.op_type for node in graph.node)),
         weights=dict(weights),
         tool_versions={one.domain or "onnx opset": str(one.version) for one in model.opset_import},
+        beside=_beside(model, path),
     )
 
 
@@ -56,43 +67,65 @@ def _parse(path: Path) -> onnx.ModelProto:
         model = onnx.load_model(path, load_external_data=False)
     except DecodeError as error:
         raise UsageError(f"{path} is not an ONNX file, or a part of one: download or export it again") from error
-    elsewhere = [tensor.name for tensor in model.graph.initializer if tensor.external_data]
-    if elsewhere:
-        raise UsageError(f"{path} keeps weights in another file ({elsewhere[0]}): save it as one file with onnx.save")
-    if not model.graph.output:
+    if not (model.graph.output and model.graph.node):
         raise UsageError(f"{path} has no output: it is not an ONNX network, or a part of one")
-    try:
-        onnx.checker.check_model(model)
-    except (onnx.checker.ValidationError, ValueError) as error:
-        raise UsageError(f"{path} is not a valid ONNX network: {str(error).strip().splitlines()[0]}") from error
     return model
 
 
+def _invalid(model: onnx.ModelProto) -> str:
+    """What onnx's checker says against a network, in one line."""
+    try:
+        onnx.checker.check_model(model)
+    except (onnx.checker.ValidationError, ValueError) as error:
+        return str(error).strip().splitlines()[0]
+    return ""
+
+
+def _beside(model: onnx.ModelProto, path: Path) -> tuple[Path, ...]:
+    """The files that hold its weights. Raises UsageError for one that is not there, or is not in the file's folder."""
+    found: dict[str, Path] = {}
+    for tensor in model.graph.initializer:
+        for name in [entry.value for entry in tensor.external_data if entry.key == "location"]:
+            file = path.parent / name
+            if path.parent.resolve() not in file.resolve().parents:
+                raise UsageError(f"{path} keeps weights ({tensor.name}) in {name}, which is outside its folder")
+            if not file.is_file():
+                raise UsageError(f"{path} keeps weights ({tensor.name}) in {name}, which is not there: put it there")
+            found[name] = file
+    return tuple(found.values())
+
+
 def inspect(path: Path) -> Inspected:
-    """Returns what is in the file. Raises UsageError for one that is damaged."""
-    contents = foreign(path)
-    model = onnx.load_model(path)
+    """Returns what is in the file, and what onnxruntime makes of it or says against it.
+
+    Raises UsageError for one that is damaged.
+    """
+    model = _parse(path)
+    contents = _contents(model, path)
     flow = Flow(model)
     shapes = {value.name: describe(value).shape for value in (*model.graph.value_info, *model.graph.output)}
+    runs, why_not = _optimised(path)
     return Inspected(
         inputs=contents.inputs,
         outputs=contents.outputs,
         operators=tuple(_operator(node, flow, shapes) for node in model.graph.node if not _unpacks(node, flow)),
         int8_kinds=OPERATORS,
-        runs=_optimised(path),
+        runs=runs,
+        notes=(why_not,) if why_not else (),
     )
 
 
 def _operator(node: NodeProto, flow: Flow, shapes: dict[str, tuple[int | None, ...]]) -> Operator:
     weight = flow.weight(node)
-    name = weight.removesuffix("_quantized").removesuffix(".weight") if weight else node.output[0]
+    written = node.output[0] if node.output else node.name
+    name = weight.removesuffix("_quantized").removesuffix(".weight") if weight else written
     return Operator(
         name=name,
         kind=node.op_type,
         computes=_computes(node, flow),
         inputs=tuple(one for one in node.input if one not in flow.constants),
         outputs=tuple(node.output),
-        shape=shapes.get(node.output[0], ()),
+        shape=shapes.get(written, ()),
         weights=_weights(node, flow),
     )
 
@@ -115,21 +148,25 @@ def _weights(node: NodeProto, flow: Flow) -> dict[str, int]:
         maker = flow.makers.get(name)
         stored = maker.input if maker is not None and _unpacks(maker, flow) else [name]
         for constant in (one for one in stored if one in flow.constants):
-            values = onnx.numpy_helper.to_array(flow.constants[constant])
-            found[np.dtype(values.dtype).name] += values.nbytes
+            tensor = flow.constants[constant]
+            found[dtype(tensor.data_type)] += math.prod(tensor.dims) * itemsize(tensor.data_type)
     return dict(found)
 
 
 def _unpacks(node: NodeProto, flow: Flow) -> bool:
     """Whether a conversion only unpacks a constant, and so belongs to whoever reads it."""
-    return node.op_type in CONVERSIONS and node.input[0] in flow.constants
+    return node.op_type in CONVERSIONS and bool(node.input) and node.input[0] in flow.constants
 
 
-def _optimised(path: Path) -> dict[str, int]:
-    """Counts the operators that onnxruntime runs here, after it has fused and replaced what it can."""
+def _optimised(path: Path) -> tuple[dict[str, int], str]:
+    """Counts the operators that onnxruntime runs here, after it has fused and replaced what it can; else why not."""
     with TemporaryDirectory() as folder:
         settings = options(1)
+        settings.log_severity_level = 4  # it says again what it raises
         settings.optimized_model_filepath = str(Path(folder) / "run.onnx")
-        onnxruntime.InferenceSession(str(path), settings, providers=PROVIDERS)
-        run = onnx.load_model(settings.optimized_model_filepath)
-    return dict(Counter(node.op_type for node in run.graph.node))
+        try:
+            onnxruntime.InferenceSession(str(path), settings, providers=PROVIDERS)
+        except Exception as error:  # the engine's own have no other base
+            return {}, f"onnxruntime does not load it: {str(error).strip().splitlines()[0]}"
+        run = onnx.load_model(settings.optimized_model_filepath, load_external_data=False)
+    return dict(Counter(node.op_type for node in run.graph.node)), ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import onnx
@@ -11,6 +12,7 @@ import onnxruntime
 from onnx import ModelProto, NodeProto, TensorProto
 
 from edgebench.formats.examples import Array
+from edgebench.formats.inside import Inside
 from edgebench.formats.layers import relative_errors
 from edgebench.formats.onnx.pattern import normalisations
 from edgebench.formats.onnx.static import OPERATORS
@@ -30,6 +32,15 @@ def activations(model: ModelProto, images: Iterable[Array], names: Iterable[str]
     for image in images:
         found = dict(zip(wanted, session.run(wanted, {entry: image}), strict=True))
         yield {entry: image, **found}
+
+
+def inside(path: Path) -> Inside:
+    """A function that gives what every operator of a file computes for one input (1, C, H, W)."""
+    model = onnx.load(path)
+    session, wanted = _with_outputs(model, None)
+    order = [name for name in float_tensors(model) if name in wanted]
+    (entry,) = session.get_inputs()
+    return lambda x: zip(order, session.run(order, {entry.name: x}), strict=True)
 
 
 def _with_outputs(model: ModelProto, names: set[str] | None) -> tuple[Any, list[str]]:
@@ -148,11 +159,12 @@ class Flow:
 
     def weight(self, node: NodeProto) -> str | None:
         """The constant that a weighted operator multiplies by, through what dequantizes or casts it."""
-        if node.op_type not in WEIGHTED:
+        if node.op_type not in WEIGHTED or len(node.input) < 2:
             return None
-        tensor = node.input[1]
-        while tensor not in self.constants and tensor in self.makers:
-            tensor = self.makers[tensor].input[0]
+        tensor, seen = node.input[1], set[str]()  # a damaged file may run in a circle
+        while tensor not in self.constants and tensor not in seen and tensor in self.makers:
+            seen.add(tensor)
+            tensor = next(iter(self.makers[tensor].input), tensor)  # what a Constant holds has no maker
         return tensor if tensor in self.constants else None
 
 

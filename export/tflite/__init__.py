@@ -17,4 +17,5 @@ FORMAT = Format(
     inspect="edgebench.formats.tflite.inspect:inspect",
     graph="edgebench.formats.tflite.graph:read_graph",
     shorten="edgebench.formats.tflite.shorten:cut",
+    tensors="edgebench.formats.tflite.activations:inside",
 )

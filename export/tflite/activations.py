@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from edgebench.formats.examples import Array
+from edgebench.formats.inside import Inside
 from edgebench.formats.layers import relative_errors
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.graph.operators import Graph, Input, Pad, Reshape, Subsample
@@ -47,6 +49,12 @@ class Recorder:
         yield self._input["name"], given
         for tensor in self._tensors:
             yield tensor["name"], _values(self._interpreter.get_tensor(tensor["index"]), tensor)
+
+
+def inside(path: Path) -> Inside:
+    """A function that gives what every operator of a file computes for one input (1, C, H, W)."""
+    recorder = Recorder(path)
+    return lambda x: islice(recorder.run(x), 1, None)
 
 
 def activations(path: Path, images: Sequence[Array]) -> Iterator[dict[str, Array]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgebench.formats.network import Conversion, Network
 from edgebench.formats.tflite import litert_torch
+from edgebench.formats.tflite.metadata import attach
 from edgebench.formats.tflite.writer import write
 from edgebench.ground.records import ExportSpec
 
@@ -15,9 +16,17 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
 
     The batch is dynamic where the network computes each image alone; else it is 1, and a warning says why.
 
-    The spec's converter "litert-torch" hands the network to that package instead. Raises ExportError when the network
-    has an operator that is not covered, and UsageError for what litert-torch is not offered for.
+    Where the outputs have names, those are in its metadata. The spec's converter "litert-torch" hands the network to
+    that package instead. Raises ExportError when the network has an operator that is not covered, and UsageError for
+    what litert-torch is not offered for.
     """
+    conversion = _convert(network, spec, path)
+    if network.names:
+        attach(path, network.names, network.preprocessing)
+    return conversion
+
+
+def _convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     if spec.converter == litert_torch.NAME:
         return litert_torch.convert(network, spec, path)
     if spec.precision == "int8":

@@ -44,6 +44,26 @@ def test_freezing_what_was_never_trained_is_warned_of(tmp_path: Path) -> None:
     assert done.exit_code == 0 and "--freeze all-but-head without --weights keeps initial values" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        ("edgebench.training.trainer.Trainer._step", "interrupted; there was no finished epoch to keep: run the same"),
+        ("edgebench.training.run.start", "interrupted; no epoch was begun: run the same command again"),
+    ],
+)
+def test_an_interrupt_before_the_first_epoch_ends_says_so(
+    place: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, interrupted)
+    done = _run("train", *SMALL, "-o", str(tmp_path / "run"))
+    assert done.exit_code == 130
+    assert sentence in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_interrupt_says_which_epoch_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from edgebench.training.trainer import Trainer
 
@@ -101,10 +121,12 @@ def test_augment_writes_a_picture_with_a_row_a_kind(tmp_path: Path) -> None:
     [
         (["--seed", "99999999999999999999"], "--seed is 99999999999999999999; it must be 0 or more"),
         (["--preview", "p.txt"], "--preview is p.txt; the picture is a PNG"),
-        (["--preview", "nowhere/p.png"], "there is no folder nowhere: make it"),
+        (["--resolution", "1"], "--resolution is 1; it must be from 8 to 1024"),
+        (["--resolution", "100000"], "--resolution is 100000; it must be from 8 to 1024"),
+        (["--columns", "1000000"], "--columns is 1000000; it must be from 1 to 64"),
     ],
 )
 def test_what_augment_cannot_do_is_one_sentence(extra: list[str], message: str, tmp_path: Path) -> None:
-    done = _run("augment", "--data", SET, "--preview", str(tmp_path / "shown.png"), "--resolution", "16", *extra)
+    done = _run("augment", "--data", SET, "--preview", str(tmp_path / "shown.png"), *extra)
     assert isinstance(done.exception, UsageError)
     assert message in str(done.exception)

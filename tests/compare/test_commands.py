@@ -1,20 +1,24 @@
 """The commands of edgebench/commands/compare.py."""
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
+from edgebench import api
 from edgebench.cli import app
 from edgebench.commands import compare as commands
 from edgebench.compare import ab, processes, thresholds
 from edgebench.compare.statistics import least_processes
-from edgebench.ground.errors import Inconclusive, Regression, UsageError
+from edgebench.ground.errors import Inconclusive, Regression, UsageError, warn
 from edgebench.ground.records import Artifact, ExportSpec, Measurement, ModelSpec
 from edgebench.places.target import Job
-from edgebench.run import engine
+from edgebench.report.stored import load as report_index
+from edgebench.run import engine, resume
 
 Measured = Callable[..., Measurement]
 Stored = Callable[..., Path]
@@ -177,6 +181,45 @@ def test_noise_writes_what_fail_on_reads(
     assert thresholds.parse(str(path)).of("host") >= thresholds.LEAST
     with pytest.raises(UsageError, match="39 processes are too few"):
         call("noise", processes=39)
+
+
+READERS = {
+    "compare": lambda file: api.compare(file, file),
+    "gate": lambda file: api.gate(file, budgets=file.with_name("budgets.toml")),
+    "history": lambda file: api.history(results=file),
+    "query": lambda file: api.query("SELECT 1", results=file),
+    "report": lambda file: report_index(str(file), on_warning=warn),
+    "resume": lambda file: resume.every([file.parent]),
+}
+OURS = b'{"kind":"measurement","schema":1'
+
+
+@pytest.mark.parametrize("command", READERS)
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (OURS.replace(b"1", b"2") + b"}", "was written by a newer edgebench"),
+        (OURS + b',"load_s":[NaN]}', "it holds NaN, which is no number"),
+        (b'{"name": "foreign"}', "is not a result of edgebench"),
+        (b"-1", "Expected `float` > 0.0"),
+        (OURS, "was cut off while it was written, and is skipped"),
+    ],
+)
+def test_every_command_takes_a_bad_line_alike(
+    command: str, line: bytes, says: str, measured: Measured, stored: Stored
+) -> None:
+    file = next(stored("results", measured()).rglob("*.jsonl"))
+    file.with_name("budgets.toml").write_text('[[budget]]\ndevice = "host"\nmodel = "mobilenetv2"\nlatency = "8ms"\n')
+    line = msgspec.json.encode(measured(first_s=(-1.0,))) if line == b"-1" else line
+    file.write_bytes(file.read_bytes() + line + b"\n")
+    if line == OURS:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            answer = READERS[command](file)
+        assert says in " ".join(str(each.message) for each in told) + " ".join(getattr(answer, "notes", ()))
+    else:
+        with pytest.raises(UsageError, match=says):
+            READERS[command](file)
 
 
 def test_history_and_query(measured: Measured, stored: Stored, capsys: Captured) -> None:

@@ -65,13 +65,13 @@ def test_each_cell_is_a_series_of_its_own(
     ]
 
 
-def test_failed_results_torn_lines_and_impossible_times_are_left_out(measured: Measured, stored: Stored) -> None:
-    folder = stored("results", measured(), measured(seed=1, status="failed"), measured(seed=2, latency_s=((-1.0,),)))
+def test_failed_results_and_torn_lines_are_left_out(measured: Measured, stored: Stored) -> None:
+    folder = stored("results", measured(), measured(seed=1, status="failed"))
     file = next(folder.rglob("*.jsonl"))
     file.write_bytes(file.read_bytes() + msgspec.json.encode(measured(seed=3))[:200])
-    found = history.history(folder, "mobilenetv2")
+    with pytest.warns(UserWarning, match="was cut off"):
+        found = history.history(folder, "mobilenetv2")
     assert [len(series.points) for series in found.series] == [1]
-    assert found.unreadable == 1
 
 
 def test_copies_in_a_baseline_count_once(measured: Measured, stored: Stored) -> None:
@@ -95,14 +95,14 @@ def test_a_history_that_is_not_there(model: str, device: str | None, sentence: s
 def test_a_folder_without_results_and_one_with_only_failures(
     measured: Measured, stored: Stored, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="holds no results"):
+    with pytest.raises(UsageError, match="holds no latency of any model on any device"):
         history.history(tmp_path, None)
     with pytest.raises(UsageError, match="holds no latency of any model on any device"):
         history.history(stored("failed", measured(status="failed")), None)
 
 
 def test_a_record_of_a_newer_schema(measured: Measured, stored: Stored) -> None:
-    with pytest.raises(UsageError, match=f"records of schema {SCHEMA + 1} .* pip install --upgrade edgebench"):
+    with pytest.raises(UsageError, match=rf"newer edgebench \(schema {SCHEMA + 1};.* pip install --upgrade edgebench"):
         history.history(stored("results", measured(schema=SCHEMA + 1)), None)
 
 
@@ -165,9 +165,10 @@ def test_a_wrong_query_says_what_there_is(sql: str, measured: Measured, stored: 
         database.query(stored("results", measured()), sql)
 
 
-def test_an_empty_query(measured: Measured, stored: Stored) -> None:
-    with pytest.raises(UsageError, match="the query is empty"):
-        database.query(stored("results", measured()), " ")
+@pytest.mark.parametrize("sql", [" ", " ;", "-- nothing"])
+def test_a_query_that_asks_nothing(sql: str, measured: Measured, stored: Stored) -> None:
+    with pytest.raises(UsageError, match="the query asks nothing"):
+        database.query(stored("results", measured()), sql)
 
 
 def test_without_the_extra_the_pip_command_is_told(year: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,4 +177,4 @@ def test_without_the_extra_the_pip_command_is_told(year: Path, monkeypatch: pyte
         history.history(year, None)
     monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(MissingPackage, match="needs the package duckdb"):
-        history.history(year, None)
+        database.query(year, "SELECT 1")

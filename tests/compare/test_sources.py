@@ -85,12 +85,6 @@ def test_a_nan_in_a_revision_is_told_by_name(measured: Measured, repository: Pat
         load("main:results")
 
 
-@pytest.mark.parametrize("changes", [{"latency_s": ((0.007, -0.001),)}, {"first_s": (0.0,)}, {"load_s": (-1.0,)}])
-def test_times_that_are_not_above_zero(changes: dict[str, object], measured: Measured, stored: Stored) -> None:
-    with pytest.raises(UsageError, match="times are above zero"):
-        load(stored("results", measured(**changes)))
-
-
 def test_a_torn_last_line_is_told_and_skipped(measured: Measured, stored: Stored) -> None:
     file = next(stored("results", measured()).rglob("*.jsonl"))
     with file.open("ab") as end:

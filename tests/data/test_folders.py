@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edgebench.data import load, splits
+from edgebench.data.folders import shown_endings
 from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Preprocessing
 
 if TYPE_CHECKING:
     from conftest import MakeFolder
@@ -118,3 +121,39 @@ def test_of_a_large_photograph_both_ends_and_pieces_between_count(make_folder: M
         (folder / "val" / "cat" / "large.jpg").write_bytes(content)
         found.add(load(str(folder)).identity)
     assert len(found) == 4
+
+
+def test_images_are_known_by_their_content_where_the_ending_is_none(make_folder: MakeFolder) -> None:
+    folder = make_folder({"cat": 2, "dog": 2})
+    for name in ("a", "a.JPG_large", "a.jfif", "a.heic"):
+        Image.new("RGB", (9, 9)).save(folder / "cat" / name, "JPEG")
+    (folder / "dog" / "notes.txt").write_text("no image")
+    (folder / "dog" / "raw").write_bytes(b"\0" * 20)
+    (folder / "dog" / "b.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (folder / "README").write_text("beside the classes")
+    whole = load(str(folder), split="all")
+    assert np.bincount(whole.labels).tolist() == [6, 2]
+    assert whole.left_out == {".txt": 1, "no ending": 1, ".heic": 1}
+    assert shown_endings(whole.left_out) == "1 .heic, 1 .txt, 1 with no ending"
+    assert whole.take(whole.indices[:1]).left_out == whole.left_out
+
+
+def test_a_folder_of_other_files_says_what_is_in_it(make_folder: MakeFolder) -> None:
+    folder = make_folder({"cat": 0, "dog": 0})
+    (folder / "cat" / "b.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(UsageError, match=r"holds no images in folders named by class; there are 1 \.heic: give"):
+        load(str(folder))
+
+
+def test_turned_images_are_counted_and_turned_where_asked_for(make_folder: MakeFolder) -> None:
+    folder = make_folder({"cat": 2, "dog": 2})
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (12, 10)).save(folder / "dog/turned.png", exif=exif)
+    whole = load(str(folder), split="all")
+    upright = Preprocessing(resize=8, crop=8, interpolation="bilinear", mean=(0.0,), std=(1.0,), exif=True)
+    turned = whole.prepared(upright)
+    assert (whole.turned, len(whole)) == (1, 5)
+    assert (whole.pixels(4).shape, turned.pixels(4).shape) == ((10, 12, 3), (12, 10, 3))
+    assert whole.identity != turned.identity
+    assert whole.prepared(None) is whole

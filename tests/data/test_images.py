@@ -14,7 +14,7 @@ from PIL import Image
 
 from edgebench.data import prepare
 from edgebench.data.dataset import Unreadable
-from edgebench.data.images import read_image
+from edgebench.data.images import is_turned, read_image
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Preprocessing
 from edgebench.models import preprocessing, resolve
@@ -175,3 +175,35 @@ def test_what_cannot_be_prepared_is_refused() -> None:
     strange = Preprocessing(resize=8, crop=8, interpolation="bilinaer", mean=(0.0,), std=(1.0,))
     with pytest.raises(UsageError, match="did you mean bilinear"):
         prepare(image(9, 9), strange, (3, 8, 8))
+
+
+def test_a_squashed_image_shows_all_of_itself() -> None:
+    pixels = image(40, 90)
+    squashed = Preprocessing(resize=20, crop=20, interpolation="bilinear", mean=(0.0,) * 3, std=(1.0,) * 3, squash=True)
+    expected = np.asarray(Image.fromarray(pixels).resize((20, 20), Image.Resampling.BILINEAR))
+    assert np.array_equal(prepare(pixels, squashed, (3, 20, 20)), expected.transpose(2, 0, 1) / np.float32(255))
+
+
+def test_mean_and_deviation_are_in_the_order_of_the_channels() -> None:
+    known = {"resize": 8, "crop": 8, "interpolation": "bilinear"}
+    rgb = Preprocessing(**known, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))  # type: ignore[arg-type]
+    bgr = Preprocessing(**known, mean=(0.3, 0.2, 0.1), std=(0.7, 0.6, 0.5), channels="bgr")  # type: ignore[arg-type]
+    pixels = image(8, 8)
+    assert np.array_equal(prepare(pixels, bgr, (3, 8, 8)), prepare(pixels, rgb, (3, 8, 8))[::-1])
+
+
+def test_twelve_bits_in_sixteen_are_read_as_twelve(tmp_path: Path) -> None:
+    for top, expected in ((4095, [0, 80, 255]), (65535, [0, 5, 255])):
+        Image.fromarray(np.array([[0, 1285, top]], np.uint16)).save(tmp_path / "deep.png")
+        assert read_image(tmp_path / "deep.png")[0, :, 0].tolist() == expected
+
+
+def test_an_exif_orientation_is_told_and_obeyed_where_asked_for(tmp_path: Path) -> None:
+    pixels = image(16, 24)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
+    Image.fromarray(pixels).save(tmp_path / "plain.png")
+    assert [is_turned(tmp_path / name) for name in ("turned.png", "plain.png", "gone.png")] == [True, False, False]
+    assert np.array_equal(read_image(tmp_path / "turned.png"), pixels)
+    assert np.array_equal(read_image(tmp_path / "turned.png", upright=True), np.rot90(pixels, -1))

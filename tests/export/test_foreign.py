@@ -117,9 +117,39 @@ def test_network_that_takes_something_else_is_refused(tmp_path, inputs, message)
         load_artifact(write_onnx(tmp_path / "net.onnx", inputs))
 
 
-def test_onnx_with_weights_elsewhere_is_refused(tmp_path):
+def test_weights_beside_an_onnx_file_are_part_of_it(tmp_path):
+    beside = {"save_as_external_data": True, "size_threshold": 0, "location": "net.data"}
+    path = write_onnx(tmp_path / "net.onnx", {"image": IMAGE}, **beside)
+    whole, data = load_artifact(path), tmp_path / "net.data"
+    assert whole.size_bytes == path.stat().st_size + data.stat().st_size
+    data.write_bytes(bytes(reversed(range(256))) * 32)
+    assert load_artifact(path).sha256 != whole.sha256
+    data.unlink()
+    with pytest.raises(UsageError, match=r"keeps weights \(constant\) in net.data, which is not there"):
+        load_artifact(path)
+
+
+@pytest.mark.parametrize("location", ["../net.data", "/etc/passwd", "link"])
+def test_weights_outside_the_folder_of_an_onnx_file_are_not_read(tmp_path, location):
     path = write_onnx(tmp_path / "net.onnx", {"image": IMAGE}, save_as_external_data=True, size_threshold=0)
-    with pytest.raises(UsageError, match=r"keeps weights in another file \(constant\)"):
+    model = onnx.load_model(path, load_external_data=False)
+    model.graph.initializer[0].external_data[0].value = location
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(UsageError, match="which is outside its folder"):
+        load_artifact(path)
+
+
+def test_the_runtime_has_the_last_word_on_an_onnx_file(tmp_path):
+    """onnx's checker wants every domain imported, and onnxruntime knows its own; neither takes opset 99."""
+    path = write_onnx(tmp_path / "net.onnx", {"image": IMAGE})
+    model = onnx.load_model(path)
+    model.graph.node[0].domain, model.graph.node[0].op_type = "com.microsoft", "QuickGelu"
+    path.write_bytes(model.SerializeToString())
+    assert load_artifact(path).operators == {"QuickGelu": 1}
+    model.opset_import[0].version = 99
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(UsageError, match=r"is not a valid ONNX network: .*; and onnxruntime does not load it: "):
         load_artifact(path)
 
 

@@ -4,7 +4,9 @@ import platform
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from edgebench.formats import inspect, pipeline
 from edgebench.formats.format import form as form_entry
@@ -140,6 +142,49 @@ def test_what_a_folder_lacks_is_named(form, name, made, tmp_path):
     with pytest.raises(UsageError, match=f"{name} is missing in it") as caught:
         inspect.read(folder)
     assert "Error" not in str(caught.value) and "Errno" not in str(caught.value)
+
+
+def onnx_network(path: Path, nodes: list[NodeProto], *, opset: int = 20) -> Path:
+    """A network from `x` and `v` to `y`; `w` is a constant of it."""
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [4, 4]) for name in "xvy"]
+    held = numpy_helper.from_array(np.ones((4, 4), np.float32), "w")
+    graph = helper.make_graph(nodes, "net", ends[:2], ends[2:], [held])
+    domains = [helper.make_opsetid("", opset), helper.make_opsetid("ours", 1)]
+    path.write_bytes(helper.make_model(graph, opset_imports=domains).SerializeToString())
+    return path
+
+
+ONES = numpy_helper.from_array(np.ones((4, 4), np.float32))
+ODD = {
+    "a domain of one's own": ([helper.make_node("Gelly", ["x", "w"], ["y"], domain="ours")], "Gelly"),
+    "a weight that is an input": ([helper.make_node("MatMul", ["x", "v"], ["y"])], ""),
+    "a weight that is computed": (
+        [helper.make_node("Transpose", ["w"], ["t"]), helper.make_node("MatMul", ["x", "t"], ["y"])], "",
+    ),
+    "a weight of a Constant": (
+        [helper.make_node("Constant", [], ["c"], value=ONES), helper.make_node("MatMul", ["x", "c"], ["y"])], "",
+    ),
+    "a circle": (
+        [helper.make_node(kind, given, [to]) for kind, given, to in
+         (("Neg", ["b"], "a"), ("Neg", ["a"], "b"), ("MatMul", ["x", "a"], "y"))], "does not load it",
+    ),
+    "too few ends": ([helper.make_node("MatMul", ["x"], ["y"]), helper.make_node("Cast", [], [])], "does not load it"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_an_onnx_file_is_listed_whether_the_engine_takes_it_or_not(case, tmp_path):
+    nodes, why_not = ODD[case]
+    found = inspect.read(onnx_network(tmp_path / "net.onnx", nodes))
+    assert [one.kind for one in found.operators] == [node.op_type for node in nodes]
+    assert bool(found.runs) != bool(found.notes)
+    assert why_not in " ".join(found.notes)
+
+
+def test_an_onnx_file_of_an_opset_to_come_is_listed(tmp_path):
+    found = inspect.read(onnx_network(tmp_path / "net.onnx", [helper.make_node("Neg", ["x"], ["y"])], opset=99))
+    assert [one.kind for one in found.operators] == ["Neg"]
+    assert "onnxruntime does not load it" in found.notes[0]
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".tflite"])

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -60,17 +62,43 @@ def test_output_of_another_kind_is_refused(outputs, message):
 
 
 @pytest.mark.parametrize(
-    ("expected", "message"),
+    ("expected", "doubt"),
     [
-        (EXPECTED * np.float32(1e-9), "span only .* too little to compare with"),
+        (EXPECTED, ""),
+        (EXPECTED * np.float32(1e-9), ""),
+        (np.float32(0.5) + EXPECTED * np.float32(1e-8), "span only"),
+        (np.zeros_like(EXPECTED), "span only 0"),
         (np.broadcast_to(EXPECTED[0], (4, 1, 10)), "hardly depend on the input"),
-        (EXPECTED * np.float32(1e37), r"torch's outputs reach \d.*e\+37, where float32 overflows: use trained weights"),
-        (np.where(EXPECTED > 0, np.inf, EXPECTED), "torch's output has values that are not finite"),
+        (EXPECTED * np.float32(1e37), r"reach \d.*e\+37, near where float32 overflows"),
+        (np.where(EXPECTED > 0, np.inf, EXPECTED), "values that are not finite"),
     ],
 )
-def test_comparison_that_would_mean_nothing_is_refused(expected, message):
-    with pytest.raises(ExportError, match=message):
-        verify(answering(expected), INPUTS, expected, "fp32", "engine")
+def test_outputs_that_tell_little_are_doubted_and_not_refused(expected, doubt):
+    parity = verify(answering(expected), INPUTS, expected, "fp32", "engine")
+    assert parity.passed
+    assert re.search(doubt, parity.doubt) if doubt else not parity.doubt
+    size = float(np.abs(expected[np.isfinite(expected)]).max()) or 1.0
+    with pytest.raises(ExportError, match="differs from torch"):
+        verify(answering(expected + np.float32(1e-2 * RANGE * size)), INPUTS, expected, "fp32", "engine")
+
+
+@pytest.mark.parametrize(("error", "passes"), [(3e-4, True), (3.9e-4, True), (4.1e-4, False)])
+def test_gate_is_no_narrower_than_what_torch_rounds_itself(error, passes):
+    truth = EXPECTED.astype(np.float64)
+    off = np.zeros_like(truth)
+    off[0, 0, 0] = RANGE
+    rounded = (truth - 1e-4 * off).astype(np.float32)
+
+    def check():
+        return verify(answering(truth + error * off), INPUTS, rounded, "fp32", "engine", lambda _: truth)
+
+    if passes:
+        parity = check()
+        assert parity.torch_error == pytest.approx(1e-4, rel=1e-2)
+        assert parity.range_error == pytest.approx(error, rel=1e-6)
+    else:
+        with pytest.raises(ExportError, match="4 times torch's own float32 rounding"):
+            check()
 
 
 @pytest.mark.filterwarnings("error")

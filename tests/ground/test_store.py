@@ -63,7 +63,7 @@ def test_without_a_run_a_record_is_its_own_file(tmp_path: Path) -> None:
 
 
 @ONE_FOLDER
-@given(latency_s=st.lists(st.lists(st.floats(1e-9, 1e3), max_size=5).map(tuple), max_size=3).map(tuple))
+@given(latency_s=st.lists(st.lists(st.floats(1e-9, 1e3), min_size=1, max_size=5).map(tuple), max_size=3).map(tuple))
 def test_samples_come_back_to_the_last_bit(tmp_path: Path, latency_s: tuple[tuple[float, ...], ...]) -> None:
     path = store.append(tmp_path, measurement(latency_s))
     last = store.read(path)[-1]
@@ -102,6 +102,14 @@ def test_a_last_line_without_its_newline_is_whole(tmp_path: Path) -> None:
         ),
         (LINE.replace(b'"measurement"', b'"party"'), "not a result of edgebench"),
         (LINE.replace(b'"litert"', b"17"), r"not a result of edgebench: Expected `str`, got `int`"),
+        (LINE.replace(b"[0.007,", b"[],["), r"Expected `array` of length >= 1 - at `\$.latency_s"),
+        (LINE.replace(b"[0.007,", b"[1e308,"), r"Expected `float` < 1000000000.0 - at `\$.latency_s"),
+        (LINE.replace(b"[0.007,", b"[-0.007,"), r"Expected `float` > 0.0 - at `\$.latency_s"),
+        (LINE.replace(b"2026-11-30T", b"yesterday "), "Invalid isoformat string"),
+        (
+            msgspec.json.encode(ESTIMATE).replace(b'"high":0.12', b'"high":1e308'),
+            r"an estimate of 0.1 s, from 0.08 to 1e\+308",
+        ),
         (b'{"kind":"measurement"}', "missing required field"),
         (b'{"name": "someone else\'s"}', "not a result of edgebench"),
         (b"[1, 2]", "not a result of edgebench"),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgebench import api
 from edgebench.ground.errors import UsageError
 from edgebench.machines import profiles
 from edgebench.run.capabilities import capabilities
@@ -34,6 +35,21 @@ field = "memory"
 source = "a data sheet"
 """
 
+END = 'source = "a data sheet"'
+CALIBRATION = """
+[[calibrations]]
+runtime = "litert"
+precision = "fp32"
+threads = 1
+constants = {{ gemm = {} }}
+spread = {}
+macs = [1.0, 2.0]
+rows = 1
+networks = 1
+seen = {{}}
+error = {{ median = 0.1, worst = 0.1, coverage = 1.0, kendall_tau = 1.0, new_design = 0.1 }}
+sources = ["a test"]
+"""
 MISTAKES = [
     ('title = "A board"', 'titel = "A board"', "unknown key 'titel'; known: name, title, cpu, memory"),
     ('soc = "S"', 'sock = "S"', r"unknown key 'sock' in \[cpu\]; known: soc, core, cores, clock"),
@@ -43,12 +59,26 @@ MISTAKES = [
     ('clock = "1.5GHz"', "clock = 1500", r"cpu.clock = 1500 has no unit: write it in quotes with one"),
     ('clock = "1.5GHz"', "clock_hz = 1500", r"unknown key 'clock_hz' in \[cpu\]"),
     ('memory = "1GiB"', 'memory = "0GiB"', "not a size above zero"),
+    ('clock = "1.5GHz"', 'clock = "1e20GHz"', r"expected `float` <= .* in \[cpu.clock\]"),
+    ("cores = 4", "cores = inf", r"expected `int`, got `float` in \[cpu.cores\]"),
+    (END, f"{END}{CALIBRATION.format('inf', 0.1)}", r"expected `float` <= .* in \[calibrations\[.*constants"),
+    (END, f"{END}{CALIBRATION.format(1.0, 1e6)}", r"expected `float` <= 5.0 in \[calibrations\[.*spread"),
+    (END, f"{END}{CALIBRATION.format(1.0, 'nan')}", r"expected `float` >= 0.0 in \[calibrations\[.*spread"),
     ("cores = 4", "cores = 0", r"expected `int` >= 1 in \[cpu.cores\]"),
     ("cores = 4", 'cores = "four"', r"expected `int`, got `str` in \[cpu.cores\]"),
     ('name = "board"', 'name = "other"', 'must be the file\'s own name, "board"'),
     ("[cpu]", "[cpu", "is not TOML"),
     ('source = "a data sheet"', "", r"the key 'source' is missing in \[sources"),
 ]
+
+
+def test_a_calibration_that_makes_no_time_is_refused_before_a_record_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "board.toml"
+    for constant in (0.0, 1e15):
+        file.write_text(GOOD + CALIBRATION.format(constant, 0.1))
+        with pytest.raises(UsageError, match=r"the calibration of litert on board makes .* s of a network"):
+            api.profile("lenet5", device=str(file), results=tmp_path / "results")
+    assert not list((tmp_path / "results").rglob("*.jsonl"))
 
 
 def test_a_profile_reads_into_base_units() -> None:

@@ -38,6 +38,12 @@ def needs(x):
 
 def leaves():
     raise SystemExit(3)
+
+class Net(nn.Conv2d):
+    def __init__(self):
+        super().__init__(2, 4, 3)
+
+made = Net().train()
 """
 
 
@@ -60,6 +66,15 @@ def test_a_factory_in_a_file(folder: Path) -> None:
     assert not network.training
     assert sys.path == path
     assert "net" not in sys.modules
+
+
+def test_a_class_or_an_instance_in_a_file(folder: Path) -> None:
+    for name in ("Net", "made"):
+        network = _build(f"{folder / 'net.py'}:{name}")
+        assert network(torch.zeros(1, 2, 8, 8)).shape == (1, 4, 6, 6)
+        assert not network.training
+    with pytest.raises(UsageError, match="is a module, not a factory: leave `options` out"):
+        _build(f"{folder / 'net.py'}:made", out=3)
 
 
 def test_a_factory_in_a_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +104,7 @@ def test_weights_load_into_it(folder: Path) -> None:
     [
         ("gone.py:make", "there is no file"),
         ("net.py:mak", "did you mean make"),
-        ("net.py:VALUE", "cannot be called"),
+        ("net.py:VALUE", "is no module and cannot be called"),
         ("net.py:number", "returned int: it must return a torch.nn.Module"),
         ("net.py:broken", "raised ValueError: no such backbone"),
         ("net.py:needs", "raised TypeError: .*missing 1 required"),
@@ -123,8 +138,8 @@ def test_names_that_are_no_factory(name: str) -> None:
 def test_the_input_size_is_needed_and_scaling_refused() -> None:
     with pytest.raises(UsageError, match="`input='3x224x224'`"):
         models.resolve("net.py:make")
-    for argument in ("width", "depth", "phi", "classes"):
-        with pytest.raises(UsageError, match=f"{argument} means nothing"):
+    for argument in ("width", "depth", "phi"):
+        with pytest.raises(UsageError, match=f"`{argument}` means nothing"):
             models.resolve("net.py:make", resolution=8, channels=3, **{argument: 1})
     with pytest.raises(UsageError, match="height 0"):
         models.resolve("net.py:make", resolution=8, channels=3, height=0)

@@ -23,6 +23,10 @@ def _read(folder: Path, text: str) -> accuracy.Accuracies:
     return accuracy.read(path)
 
 
+def test_a_table_that_a_spreadsheet_saved_begins_with_a_mark(tmp_path: Path) -> None:
+    assert _read(tmp_path, "\ufeffmodel,top1\r\nmobilenetv2,72.0\r\n").of(made.spec()) == pytest.approx(0.72)
+
+
 def test_a_row_fits_when_its_name_and_every_given_value_do(tmp_path: Path) -> None:
     known = _read(
         tmp_path, "model,resolution,width,top1\nmobilenetv2,160,,68.8\nmobilenetv2,,0.5,65.4\nmobilenetv2,,,72.0\n"

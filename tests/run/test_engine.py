@@ -1,5 +1,7 @@
 """One engine: how a device gives its numbers, and one cell through every face."""
 
+import errno
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from edgebench.choose.confirm import confirm
 from edgebench.choose.records import Point
 from edgebench.cli import app
 from edgebench.ground import store
-from edgebench.ground.errors import UsageError
+from edgebench.ground.errors import NotKept, UsageError
 from edgebench.ground.paths import cache_folder
 from edgebench.ground.records import Interval, Measurement, Result
 from edgebench.machines import profiles
@@ -121,3 +123,18 @@ def test_a_networks_estimate_needs_neither_a_converter_nor_a_file(
     assert (estimated.parity, estimated.artifact_sha256) == (None, None)
     assert any("its parity is not known" in warning for warning in estimated.warnings)
     assert estimated.parameters == exported.parameters
+
+
+def test_numbers_that_the_disk_does_not_take_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder can be written to before the work, and is full after it."""
+
+    def full(descriptor: int, line: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("edgebench.ground.store.os.write", full)
+    done = CliRunner().invoke(app, ["profile", "lenet5", "--device", "rpi4", "--results", str(tmp_path), "--json"])
+    assert isinstance(done.exception, NotKept) and done.exception.exit_code == 74
+    [row] = json.loads(done.stdout)
+    assert row["latency_s"]["median"] > 0
+    assert "these numbers were not kept: cannot write results to" in row["warnings"][-1]
+    assert "1 of 1 results are shown here only" in str(done.exception)

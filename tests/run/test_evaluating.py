@@ -224,3 +224,71 @@ def test_a_class_without_images_in_the_split_is_noted(tmp_path: Path) -> None:
     _, [note] = evaluating.dataset(str(tmp_path))
     assert "has no images of owl in its split val" in note
     assert evaluating.dataset(str(tmp_path), "train")[1] == []
+
+
+GREY = """
+import torch
+from torch import nn
+
+class Grey(nn.Sequential):  # the nearest level: 2 l x - l l is largest
+    def __init__(self, levels=12):
+        head = nn.Linear(3, levels)
+        super().__init__(nn.Conv2d(3, 3, 1, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
+        level = torch.arange(levels) * 20 / 255
+        self[0].weight.data = torch.eye(3)[..., None, None]
+        head.weight.data = 50 * 2 / 3 * level[:, None].repeat(1, 3)
+        head.bias.data = -50 * level**2
+"""
+
+
+def grey_folder(folder: Path, names: list[str]) -> Path:
+    """A class of images for each grey level 0, 20, 40 ..., in folders of these names."""
+    for number, name in enumerate(names):
+        (folder / "photos" / name).mkdir(parents=True)
+        Image.new("RGB", (40, 40), (20 * number,) * 3).save(folder / "photos" / name / "a.png")
+    (folder / "grey.py").write_text(GREY)
+    return folder / "photos"
+
+
+def test_a_network_of_ones_own_is_evaluated_with_as_many_classes_as_it_has(tmp_path: Path) -> None:
+    data = grey_folder(tmp_path, [f"level {number:02}" for number in range(12)])
+    own = {"model": f"{tmp_path / 'grey.py'}:Grey", "input": (3, 32, 32), "split": "all"}
+    found = evaluate(str(data), **own, preprocess="none")
+    assert found.accuracy is not None
+    assert (found.accuracy.correct, found.accuracy.agreed, found.model.classes) == (12, 12, 12)
+    assert not any("no preprocessing is known" in warning for warning in found.warnings)
+    found = evaluate(str(data), **own, mean="0.5", std="0.25")
+    assert found.accuracy is not None and found.accuracy.correct < 12
+    unknown = evaluate(str(data), **own)
+    assert any("say how with `preprocess`" in warning for warning in unknown.warnings)
+
+
+def test_labels_say_which_output_a_folder_is(tmp_path: Path) -> None:
+    names = [f"level {number:02}" for number in range(12)]
+    data = grey_folder(tmp_path, names)
+    artifact = edgebench.export(
+        f"{tmp_path / 'grey.py'}:Grey",
+        input="3x32x32",
+        options={"levels": 13},
+        labels=[*names, "white"],
+        preprocess="none",
+        output=tmp_path,
+    )
+    assert artifact.labels == (*names, "white") and artifact.model.classes == 13
+    assert artifact.preprocessing is not None and artifact.preprocessing.mean == (0.0,) * 3
+    (data / "level 03").rename(data / "another")
+    with pytest.raises(UsageError, match=r"unknown class among the labels of .*'another'"):
+        evaluate(str(data), artifact.path, split="all")
+    (data / "another").rename(data / "level 03")
+    found = evaluate(str(data), artifact.path, split="all")
+    assert found.accuracy is not None and found.accuracy.correct == 12
+    with pytest.raises(UsageError, match="is a background class, name all outputs"):
+        evaluate(str(data), f"{tmp_path / 'grey.py'}:Grey", input="3x32x32", options={"levels": 13}, split="all")
+    with pytest.raises(UsageError, match="has 13 outputs, and 2 `labels` are given"):
+        edgebench.export(
+            f"{tmp_path / 'grey.py'}:Grey",
+            input="3x32x32",
+            options={"levels": 13},
+            labels=["a", "b"],
+            output=tmp_path / "no",
+        )

@@ -8,6 +8,7 @@ import pytest
 from edgebench.formats import pipeline
 from edgebench.ground.errors import ExportError, JobError, UsageError
 from edgebench.ground.records import Artifact, ExportSpec, ModelSpec
+from edgebench.models.given import Given
 from edgebench.run import exporting
 from edgebench.run.plan import Cell
 
@@ -63,10 +64,11 @@ def test_a_damaged_file_is_refused_before_the_first_cell(exported: list[ModelSpe
 
 def test_weights_are_for_one_network(exported: list[ModelSpec], tmp_path: Path) -> None:
     weights = tmp_path / "w.pth"
+    given = Given(weights=weights)
     cells = [Cell(model=ONE, export=TFLITE), Cell(model=OTHER, export=TFLITE)]
     with pytest.raises(UsageError, match="no weights file"):
-        exporting.run(cells, tmp_path, weights=weights)
+        exporting.run(cells, tmp_path, given=given)
     weights.touch()
     with pytest.raises(UsageError, match="fits one network: name one, not mobilenetv1 and mobilenetv2"):
-        exporting.run(cells, tmp_path, weights=weights)
-    assert len(exporting.run([cells[0], Cell(model=ONE, export=ONNX)], tmp_path, weights=weights)) == 2
+        exporting.run(cells, tmp_path, given=given)
+    assert len(exporting.run([cells[0], Cell(model=ONE, export=ONNX)], tmp_path, given=given)) == 2

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from edgebench import models
+from edgebench.models.given import Given
 from edgebench.training.run import TrainingRequest
 from edgebench.training.settings import settings
 
@@ -27,6 +28,8 @@ def request_for(tmp_path: Path) -> Callable[..., TrainingRequest]:
     def make(**given: object) -> TrainingRequest:
         own = {name: given.pop(name) for name in ("spec", "data", "folder", "weights", "resume") if name in given}
         chosen = settings({"epochs": 2, "batch": 16, "threads": 1, "augment": "mirror", **given})
+        if "weights" in own:
+            own["given"] = Given(weights=own.pop("weights"))  # type: ignore[arg-type]
         made = {"spec": SMALL, "data": SET, "settings": chosen, "folder": tmp_path / "run", **own}
         return TrainingRequest(**made)  # type: ignore[arg-type]
 

@@ -171,9 +171,9 @@ def test_what_cannot_be_frozen(until: str, message: str) -> None:
     ("images", "freezing", "from_weights", "said"),
     [
         (200, "", False, "few to train from scratch"),
-        (200, "", True, "all-but-head is safer"),
+        (200, "", True, "freeze='all-but-head'` is safer"),
         (2000, "", True, "freezing the first half"),
-        (20000, "features.14", True, "no --freeze"),
+        (20000, "features.14", True, "no `freeze`"),
         (20000, "", True, ""),
         (20000, "", False, ""),
         (2000, "features.14", True, ""),

@@ -16,6 +16,7 @@ from edgebench.ground.records.results import OperatorProfile as OperatorProfile
 from edgebench.ground.records.results import OperatorTime as OperatorTime
 from edgebench.ground.records.results import Result as Result
 from edgebench.ground.records.results import headline as headline
+from edgebench.ground.records.specs import CLASSES as CLASSES
 from edgebench.ground.records.specs import QUICK as QUICK
 from edgebench.ground.records.specs import SCHEMA as SCHEMA
 from edgebench.ground.records.specs import Artifact as Artifact

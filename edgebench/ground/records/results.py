@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta
 
 from edgebench.ground.records.specs import (
     SCHEMA,
@@ -19,6 +21,7 @@ from edgebench.ground.records.specs import (
     Provenance,
     Record,
     Scenario,
+    Seconds,
     Status,
 )
 from edgebench.ground.statistics import CONFIDENCE, interval
@@ -111,9 +114,9 @@ class Measurement(Record, frozen=True, kw_only=True, tag="measurement", tag_fiel
     runtime_version: str
     provenance: Provenance = "measured"
     scenario: Scenario
-    latency_s: tuple[tuple[float, ...], ...] = ()
-    load_s: tuple[float, ...] = ()
-    first_s: tuple[float, ...] = ()
+    latency_s: tuple[Annotated[tuple[Seconds, ...], Meta(min_length=1)], ...] = ()
+    load_s: tuple[Seconds, ...] = ()
+    first_s: tuple[Seconds, ...] = ()
     memory_bytes: dict[str, int] = {}
     artifact_sha256: str | None = None
     size_bytes: int | None = None

@@ -15,6 +15,7 @@ from msgspec import Meta
 from edgebench.ground.registry import DEFAULT_FORMAT, FORMATS
 
 SCHEMA = 1
+CLASSES = 1000  # ImageNet's: of a network whose number of classes was not said
 
 Format = str  # one of registry.FORMATS, which ExportSpec checks
 Precision = Literal["fp32", "fp16", "int8"]
@@ -24,7 +25,9 @@ Layout = Literal["NHWC", "NCHW", "NC"]
 QuantizationScheme = Literal["static", "dynamic", "weights"]
 Calibrator = Literal["auto", "minmax", "moving", "percentile", "entropy", "mse"]
 
-Positive = Annotated[float, Meta(gt=0)]
+Positive = Annotated[float, Meta(gt=0, le=1e9)]
+LONGEST_S = 1e9  # 30 years: no time of an inference
+Seconds = Annotated[float, Meta(gt=0, lt=LONGEST_S)]
 Count = Annotated[int, Meta(ge=1)]
 
 
@@ -65,11 +68,12 @@ def identity(*parts: object) -> str:
 
 
 class ModelSpec(Record, frozen=True, kw_only=True):
-    """Which network: a registered family member, or a user's factory, at one scaling point.
+    """Which network: a registered family member, a user's own or a ready file, at one scaling point.
 
     `width` multiplies channels, `depth` multiplies block repeats, `resolution` is the input's height and width in
     pixels. `height` differs from `resolution` only for a user's non-square network. `options` holds a family's own
-    switches, such as groups=2 for alexnet.
+    switches, such as groups=2 for alexnet. A user's own network ("user") and a file ("file") have no scaling point
+    besides their input. `digest` is of a module that was in hand: what it is made of, without its values.
     """
 
     name: str
@@ -78,9 +82,20 @@ class ModelSpec(Record, frozen=True, kw_only=True):
     depth: Positive = 1.0
     resolution: Count = 224
     height: Count | None = None
-    classes: Count = 1000
+    classes: Count = CLASSES
     channels: Count = 3
     options: dict[str, int | float | bool | str] = {}
+    digest: str = ""
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether width, depth and classes were chosen for it: those of a user's own network are its own."""
+        return self.family not in ("user", "file")
+
+    @property
+    def short_name(self) -> str:
+        """The name without where it is from: make of nets.py:make."""
+        return self.name.rpartition(":")[2]
 
     @property
     def input_shape(self) -> tuple[int, int, int, int]:
@@ -88,21 +103,29 @@ class ModelSpec(Record, frozen=True, kw_only=True):
         return (1, self.channels, self.height or self.resolution, self.resolution)
 
     @property
-    def key(self) -> str:
-        """A readable, file-safe name that is unique to the spec: mobilenetv2-w1-d1-r224, plus what is not default."""
-        options = [f"{name}{value}" for name, value in sorted(self.options.items())]
-        parts = [_file_safe(self.name), f"w{self.width:g}", f"d{self.depth:g}", f"r{self.resolution}"]
+    def title(self) -> str:
+        """A readable, file-safe name: mobilenetv2-w1-d1-r224, plus what is not default; make-r64 of nets.py:make."""
+        parts = [_file_safe(self.short_name)]
+        parts += [f"w{self.width:g}", f"d{self.depth:g}"] if self.is_scaled else []
+        parts.append(f"r{self.resolution}")
         if self.height not in (None, self.resolution):
             parts.append(f"h{self.height}")
-        if self.classes != 1000:
+        if self.classes != CLASSES and self.is_scaled:
             parts.append(f"k{self.classes}")
         if self.channels != 3:
             parts.append(f"c{self.channels}")
-        parts += map(_file_safe, options)
-        named = "-".join([self.name, *options])
-        if _file_safe(named) != named:
-            parts.append(hashlib.sha256(named.encode()).hexdigest()[:8])
-        return "-".join(parts)
+        return "-".join([*parts, *map(_file_safe, self._switches)])
+
+    @property
+    def key(self) -> str:
+        """The title, with a digest of what it leaves out where it is not unique to the spec."""
+        named = "-".join([self.name, *self._switches, *filter(None, [self.digest])])
+        exact = _file_safe(named) == named and not self.digest
+        return self.title if exact else f"{self.title}-{hashlib.sha256(named.encode()).hexdigest()[:8]}"
+
+    @property
+    def _switches(self) -> list[str]:
+        return [f"{name}{value}" for name, value in sorted(self.options.items())]
 
 
 class Quantization(Record, frozen=True, kw_only=True):
@@ -190,17 +213,28 @@ class TensorSpec(Record, frozen=True, kw_only=True):
 
 
 class Preprocessing(Record, frozen=True, kw_only=True):
-    """How an image becomes the network's input: shorter side to `resize`, centre `crop`, /255, (x - mean) / std."""
+    """How an image becomes the network's input: shorter side to `resize`, centre `crop`, /255, (x - mean) / std.
+
+    With `squash` both sides become `resize`, whatever the image's shape. `mean` and `std` are in the order of
+    `channels`. `exif` is whether an image is first turned as its EXIF orientation says.
+    """
 
     resize: int
     crop: int
     interpolation: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    channels: Literal["rgb", "bgr"] = "rgb"
+    squash: bool = False
+    exif: bool = False
 
 
 class Parity(Record, frozen=True, kw_only=True):
-    """Errors of a written file against torch in float32, the worst over all inputs tried."""
+    """Errors of a written file against torch in float32, the worst over all inputs tried.
+
+    `torch_error` is torch's own rounding, the largest difference of its float32 outputs from its float64 ones, where
+    the gate was widened for it; the errors are then those against float64. `doubt` says what the outputs cannot tell.
+    """
 
     inputs: int
     max_abs_error: float
@@ -209,6 +243,8 @@ class Parity(Record, frozen=True, kw_only=True):
     gate: str
     passed: bool
     evaluated_by: str
+    torch_error: float | None = None
+    doubt: str = ""
 
     @property
     def range_error(self) -> float:
@@ -248,7 +284,8 @@ class QuantizationReport(Record, frozen=True, kw_only=True):
 class Artifact(Record, frozen=True, kw_only=True):
     """A checked file and all that is known of it; written beside the file as its JSON manifest.
 
-    `cache_key` addresses everything that the file was made from; it is empty where an export is never reused.
+    `labels` are the names of the outputs, in order, where they are known. `cache_key` addresses everything that the
+    file was made from; it is empty where an export is never reused.
     """
 
     schema: int = SCHEMA
@@ -260,6 +297,7 @@ class Artifact(Record, frozen=True, kw_only=True):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     preprocessing: Preprocessing | None = None
+    labels: tuple[str, ...] = ()
     parity: Parity | None = None
     quantization: QuantizationReport | None = None
     operators: dict[str, int] = {}

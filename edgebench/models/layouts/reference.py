@@ -18,7 +18,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.errors import UsageError, reason, unknown
 from edgebench.ground.paths import cache_folder, replaced
 from edgebench.ground.progress import Tell
 from edgebench.ground.units import show_bytes
@@ -125,7 +125,7 @@ def _cached(target: Path) -> Iterator[BinaryIO]:
         with replaced(target) as file:
             yield file
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = reason(error)
         raise UsageError(f"cannot write {target}: {why}; set XDG_CACHE_HOME to a folder with room") from error
 
 

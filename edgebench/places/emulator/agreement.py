@@ -54,12 +54,15 @@ def compare(found: Path, expected: Path, precision: Precision, evaluated_by: str
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         raise DeviceError("the outputs have values that are not finite")
     error, limit, words = {**GATES, **entry(runtime).agreement}[precision]
-    parity = {
-        "max_abs_error": float(np.abs(ours - theirs).max()),
-        "output_range": float(np.ptp(theirs)),
-        "relative_l2_error": float(np.linalg.norm(ours - theirs) / max(np.linalg.norm(theirs), np.finfo(float).tiny)),
-    }
-    result = Parity(inputs=len(ours), gate=words, passed=True, evaluated_by=evaluated_by, **parity)
+    result = Parity(
+        inputs=len(ours),
+        max_abs_error=float(np.abs(ours - theirs).max()),
+        output_range=float(np.ptp(theirs)),
+        relative_l2_error=float(np.linalg.norm(ours - theirs) / max(np.linalg.norm(theirs), np.finfo(float).tiny)),
+        gate=words,
+        passed=True,
+        evaluated_by=evaluated_by,
+    )
     return replace(result, passed=getattr(result, error) <= limit)
 
 

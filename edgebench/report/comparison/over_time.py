@@ -52,13 +52,12 @@ def show_answer(result: QueryResult, form: str) -> None:
 
 def history(past: History) -> Sheet:
     """One line a level: since when, by which commit, how many results, how fast, and against the level before."""
-    unread = f"{past.unreadable} stored lines could not be read and were left out"
     return Sheet(
         title="Latency over time (p10 of a process)",
         columns=("series", "since", "commit", "results", "latency", "change", "verdict"),
         numbers=frozenset({"results", "latency", "change"}),
         lines=tuple(line for series in past.series for line in _levels(series)),
-        notes=(*(note for series in past.series for note in _notes(series)), *([unread] if past.unreadable else [])),
+        notes=tuple(note for series in past.series for note in _notes(series)),
     )
 
 

@@ -31,6 +31,7 @@ from edgebench.ground.registry import DEFAULT_FORMAT
 from edgebench.ground.toml import check_keys
 from edgebench.ground.toml import read as read_toml
 from edgebench.machines import profiles
+from edgebench.machines.facts import check_threads
 from edgebench.run import plan
 from edgebench.run.engine import Engine, scenario
 from edgebench.run.mode import Method, Mode
@@ -193,5 +194,7 @@ def _check(axes: _Axes, path: Path) -> None:
     for device in axes.devices:
         cores = profiles.load(device).cpu.cores
         for threads in axes.threads:
+            if device == "host":
+                check_threads(threads)
             if not 1 <= threads <= cores:
                 raise UsageError(f"{path}: {threads} threads on {device}: give 1 to {cores}, its cores")

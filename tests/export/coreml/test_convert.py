@@ -1,4 +1,5 @@
 import gc
+import json
 import shutil
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgebench.formats.coreml.convert import convert
+from edgebench.formats.coreml.convert import _name_outputs, convert, ct
 from edgebench.formats.coreml.evaluate import load_package
 from edgebench.formats.examples import example_pixels, normalise
 from edgebench.formats.network import Network
@@ -48,6 +49,14 @@ def test_saved_fp32_package_computes_the_network(packages, network):
 def test_saved_fp16_package_shows_the_error_of_float16(packages, network):
     error = np.abs(load_package(packages["fp16"]).run(X) - computed(network)).max()
     assert 1e-5 < error < 1e-2
+
+
+def test_the_names_of_the_outputs_are_in_the_packages_own_metadata(packages, network, tmp_path):
+    path = Path(shutil.copytree(packages["fp32"], tmp_path / "net.mlpackage"))
+    _name_outputs(path, ["cat", "été"])
+    stored = ct.models.MLModel(str(path), skip_model_load=True).user_defined_metadata["labels"]
+    assert json.loads(stored) == ["cat", "été"]
+    assert np.array_equal(load_package(path).run(X), load_package(packages["fp32"]).run(X))
 
 
 def test_evaluator_sees_one_changed_weight(packages, network, tmp_path):

@@ -37,6 +37,11 @@ CASES = {
         {"x": X, "weight": W, "dilations": [2, 2], "groups": 2},
         lambda: functional.conv2d(X, W, dilation=2, groups=2),
     ),
+    "conv, one axis": (
+        "conv",
+        {"x": X[:, :, 0], "weight": W[:, :, 0], "pad_type": "custom", "pad": [1, 1], "groups": 2},
+        lambda: functional.conv1d(X[:, :, 0], W[:, :, 0], padding=1, groups=2),
+    ),
     "max_pool, ceiling": (
         "max_pool",
         {"x": X, "kernel_sizes": K, "strides": [2, 2], "ceil_mode": True},
@@ -148,6 +153,172 @@ CASES = {
     "square": ("square", {"x": X}, lambda: X**2),
     "thresholded_relu": ("thresholded_relu", {"x": X, "alpha": -0.5}, lambda: functional.threshold(X, -0.5, 0)),
     "tanh": ("tanh", {"x": X}, lambda: 1 - 2 / ((2 * X).exp() + 1)),
+}
+
+
+SMALL = X.clamp(-0.9, 0.9)
+MASK = X > 0
+INDEX = torch.tensor([[2, 0], [-1, 2]])
+PLAIN = {  # operators of x alone, or of x and y, whose name in torch is given
+    **{name: name for name in ("atan", "ceil", "cos", "erf", "exp2", "floor", "round", "sign", "sin", "tan")},
+    **{"greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le", "equal": "eq", "not_equal": "ne"},
+    **{name: name for name in ("logical_and", "logical_or", "logical_xor")},
+}
+Y = X.flip(1).round()
+CASES |= {
+    name: (name, {"x": X, "y": Y}, lambda torch_name=torch_name: _plain(getattr(torch, torch_name)))
+    for name, torch_name in PLAIN.items()
+}
+
+
+def _plain(compute):
+    try:
+        return compute(X)
+    except TypeError:
+        return compute(X, Y)
+
+
+CASES |= {
+    "acos": ("acos", {"x": SMALL}, lambda: torch.acos(SMALL)),
+    "asin": ("asin", {"x": SMALL}, lambda: torch.asin(SMALL)),
+    "clamped_relu": (
+        "clamped_relu",
+        {"x": X, "alpha": 0.1, "beta": 0.5},
+        lambda: functional.leaky_relu(X, 0.1).clamp(max=0.5),
+    ),
+    "conv_transpose, custom padding": (
+        "conv_transpose",
+        {"x": X, "weight": W[:4], "strides": [2, 3], "pad_type": "custom", "pad": [1, 0, 2, 1], "groups": 2},
+        lambda: functional.conv_transpose2d(X, W[:4], stride=(2, 3), groups=2)[:, :, 1:, 2:-1],
+    ),
+    "conv_transpose, a given shape": (
+        "conv_transpose",
+        {
+            "x": X,
+            "weight": W[:4],
+            "bias": torch.ones(2),
+            "strides": [2, 2],
+            "pad_type": "custom",
+            "pad": [1] * 4,
+            "output_shape": [1, 2, 18, 14],
+        },
+        lambda: functional.conv_transpose2d(X, W[:4], torch.ones(2), 2, 1, 1),
+    ),
+    "conv_transpose, same": (
+        "conv_transpose",
+        {"x": X, "weight": W[:4], "strides": [2, 2], "pad_type": "same"},
+        lambda: functional.conv_transpose2d(X, W[:4], stride=2)[:, :, :18, :14],
+    ),
+    "crop": ("crop", {"x": X, "crop_height": [1, 2], "crop_width": [0, 3]}, lambda: X[:, :, 1:-2, :-3]),
+    "cumsum": ("cumsum", {"x": X, "axis": 2}, lambda: X.cumsum(2)),
+    "depth_to_space": (
+        "depth_to_space",
+        {"x": X, "block_size": 2},
+        lambda: functional.pixel_shuffle(X, 2),  # one output channel: both orders are the same
+    ),
+    "einsum": (
+        "einsum",
+        {"values": [X, X], "equation": "nchw,nchu->nhwu"},
+        lambda: torch.einsum("nchw,nchu->nhwu", X, X),
+    ),
+    "floor_div": ("floor_div", {"x": X, "y": np.float32(0.3)}, lambda: (X / 0.3).floor()),
+    "gather": ("gather", {"x": X, "indices": INDEX, "axis": 2}, lambda: X[:, :, INDEX]),
+    "gather_along_axis": (
+        "gather_along_axis",
+        {"x": X, "indices": MASK.long(), "axis": 1},
+        lambda: X.gather(1, MASK.long()),
+    ),
+    "instance_norm": (
+        "instance_norm",
+        {"x": X, "beta": torch.ones(4)},
+        lambda: functional.instance_norm(X, bias=torch.ones(4)),
+    ),
+    "inverse": ("inverse", {"x": X, "epsilon": 0.0}, lambda: 1 / X),
+    "l2_norm": ("l2_norm", {"x": X}, lambda: X / X.norm()),
+    "layer_norm": (
+        "layer_norm",
+        {"x": X, "axes": [-1], "gamma": torch.arange(7.0), "epsilon": 1e-3},
+        lambda: functional.layer_norm(X, (7,), torch.arange(7.0), None, 1e-3),
+    ),
+    "layer_norm of channels": (
+        "layer_norm",
+        {"x": X, "axes": [1], "beta": torch.arange(4.0)},
+        lambda: functional.layer_norm(X.movedim(1, -1), (4,), None, torch.arange(4.0)).movedim(-1, 1),
+    ),
+    "linear_activation": ("linear_activation", {"x": X, "alpha": 2.0, "beta": 1.0}, lambda: 2 * X + 1),
+    "log": ("log", {"x": X.abs()}, lambda: X.abs().log()),
+    "logical_not": ("logical_not", {"x": MASK}, lambda: ~MASK),
+    "mod": ("mod", {"x": X, "y": np.float32(0.7)}, lambda: X.remainder(0.7)),
+    "pixel_shuffle": ("pixel_shuffle", {"x": X, "upscale_factor": 2}, lambda: functional.pixel_shuffle(X, 2)),
+    "pixel_unshuffle": (
+        "pixel_unshuffle",
+        {"x": X[..., :8, :6], "downscale_factor": 2},
+        lambda: functional.pixel_unshuffle(X[..., :8, :6], 2),
+    ),
+    "prelu": ("prelu", {"x": X, "alpha": torch.arange(4.0)}, lambda: functional.prelu(X, torch.arange(4.0))),
+    "reduce_argmax": ("reduce_argmax", {"x": X, "axis": 1, "keep_dims": False}, lambda: X.argmax(1)),
+    "reduce_argmin": ("reduce_argmin", {"x": X}, lambda: X.argmin(-1, keepdim=True)),
+    "reduce_l1_norm": ("reduce_l1_norm", {"x": X, "axes": [1]}, lambda: X.abs().sum(1)),
+    "reduce_l2_norm": ("reduce_l2_norm", {"x": X, "axes": [1, 3]}, lambda: torch.linalg.vector_norm(X, dim=(1, 3))),
+    "reduce_log_sum_exp": ("reduce_log_sum_exp", {"x": X, "axes": [1]}, lambda: X.logsumexp(1)),
+    "reduce_min": ("reduce_min", {"x": X, "axes": [1]}, lambda: X.amin(1)),
+    "reduce_sum_square": ("reduce_sum_square", {"x": X, "axes": [1]}, lambda: (X * X).sum(1)),
+    "resize_bilinear": (
+        "resize_bilinear",
+        {"x": X, "target_size_height": 5, "target_size_width": 14, "sampling_mode": "UNALIGN_CORNERS"},
+        lambda: functional.interpolate(X, (5, 14), mode="bilinear"),
+    ),
+    "resize_bilinear, aligned corners": (
+        "resize_bilinear",
+        {"x": X, "target_size_height": 5, "target_size_width": 14, "sampling_mode": "STRICT_ALIGN_CORNERS"},
+        lambda: functional.interpolate(X, (5, 14), mode="bilinear", align_corners=True),
+    ),
+    "resize_nearest_neighbor": (
+        "resize_nearest_neighbor",
+        {"x": X, "target_size_height": 5, "target_size_width": 14},
+        lambda: functional.interpolate(X, (5, 14)),
+    ),
+    "reverse": ("reverse", {"x": X, "axes": [1, 3]}, lambda: X.flip(1, 3)),
+    "rsqrt": ("rsqrt", {"x": X.abs() + 1}, lambda: (X.abs() + 1) ** -0.5),
+    "select": ("select", {"cond": MASK, "a": X, "b": np.float32(3)}, lambda: X.masked_fill(~MASK, 3)),
+    "slice_by_size": (
+        "slice_by_size",
+        {"x": X, "begin": [0, 1, 2, 3], "size": [1, 2, -1, 4]},
+        lambda: X[:, 1:3, 2:, 3:7],
+    ),
+    "softplus": ("softplus", {"x": X}, lambda: (1 + X.exp()).log()),
+    "softsign": ("softsign", {"x": X}, lambda: X / (1 + X.abs())),
+    "space_to_depth": (
+        "space_to_depth",
+        {"x": X[:, :1, :8, :6], "block_size": 2},
+        lambda: functional.pixel_unshuffle(X[:, :1, :8, :6], 2),
+    ),
+    "split by sizes": ("split", {"x": X, "split_sizes": [1, 3], "axis": 1}, lambda: (X[:, :1], X[:, 1:])),
+    "split into parts": ("split", {"x": X, "num_splits": 2, "axis": 1}, lambda: (X[:, :2], X[:, 2:])),
+    "stack": ("stack", {"values": [X, Y], "axis": 2}, lambda: torch.stack([X, Y], 2)),
+    "threshold": ("threshold", {"x": X, "alpha": 0.3}, lambda: X.clamp(min=0.3)),
+    "tile": ("tile", {"x": X, "reps": [1, 2, 1, 3]}, lambda: torch.cat([torch.cat([X, X], 1)] * 3, 3)),
+    "topk": ("topk", {"x": X, "k": 2, "axis": 1}, lambda: tuple(X.topk(2, 1))),
+    "topk, smallest": (
+        "topk",
+        {"x": X, "k": 3, "axis": -1, "ascending": True, "return_indices": False},
+        lambda: (X.sort(-1).values[..., :3],),
+    ),
+    "upsample_bilinear": (
+        "upsample_bilinear",
+        {"x": X, "scale_factor_height": 1.5, "scale_factor_width": 2.0, "align_corners": False},
+        lambda: functional.interpolate(X, scale_factor=(1.5, 2.0), mode="bilinear"),
+    ),
+    "upsample_bilinear, aligned corners": (
+        "upsample_bilinear",
+        {"x": X, "scale_factor_height": 2, "scale_factor_width": 3, "align_corners": True},
+        lambda: functional.interpolate(X, scale_factor=(2, 3), mode="bilinear", align_corners=True),
+    ),
+    "upsample_nearest_neighbor": (
+        "upsample_nearest_neighbor",
+        {"x": X, "scale_factor_height": 2, "scale_factor_width": 1.5},
+        lambda: functional.interpolate(X, scale_factor=(2, 1.5)),
+    ),
 }
 
 

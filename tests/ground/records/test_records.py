@@ -94,7 +94,10 @@ def test_peak_memory_is_none_without_a_memory_pass() -> None:
 def test_keys_name_what_differs_from_the_default() -> None:
     assert MODEL.key == "mobilenetv2-w1-d1-r224"
     spec = ModelSpec(name="nets.py:make", family="user", classes=10, channels=1, resolution=32, height=48)
-    assert spec.key.startswith("nets_py_make-w1-d1-r32-h48-k10-c1-")
+    assert spec.title == "make-r32-h48-c1"
+    assert spec.key.startswith("make-r32-h48-c1-")
+    others = (msgspec.structs.replace(spec, **change) for change in ({"name": "other.py:make"}, {"digest": "0123abcd"}))
+    assert len({spec.key, *(other.key for other in others)}) == 3
     assert ExportSpec(format="coreml", precision="fp16", image_input=True).key == "coreml-fp16-image"
 
 

@@ -24,23 +24,24 @@ if TYPE_CHECKING:
 Exported = Callable[..., Artifact]
 
 
-def agrees(artifact: Artifact, target: Target, batches: int) -> None:
+def agrees(artifact: Artifact, target: Target, batches: int) -> bool:
     here, there = of_file(artifact, 3), of_target(artifact, target, "there", 3)
     random = np.random.default_rng(0)
     for _ in range(batches):
         x = random.standard_normal((3, 1, 32, 32), dtype=np.float32)
         np.testing.assert_allclose(there.run(x), here.run(x), rtol=1e-4, atol=1e-5)
+    return True
 
 
 def test_a_board_gives_this_machines_outputs_for_one_batch_after_another(server: Server, exported: Exported) -> None:
     with server.connect(sys.executable) as target:
-        agrees(exported("lenet5", "onnx"), target, batches=2)
+        assert agrees(exported("lenet5", "onnx"), target, batches=2)
     assert not list((server.home / "runs").glob("*/outputs*"))
 
 
 def test_an_emulated_board_gives_this_machines_outputs(bundle: Bundle, exported: Exported) -> None:
     target = EmulatorTarget(profiles.load("rpi4"), bundle)
-    agrees(exported("lenet5", "tflite"), target, batches=1)
+    assert agrees(exported("lenet5", "tflite"), target, batches=1)
 
 
 def test_an_engine_that_fails_there_is_a_sentence(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,170 @@
+"""A network in hand, not named but given: a torch.nn.Module or a torch.export.ExportedProgram.
+
+Whatever is done with it is done with a copy, so that it stays as it was: its training flags, device, gradients,
+buffers and hooks.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from types import CodeType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from edgebench.ground.errors import UsageError
+from edgebench.ground.records import ModelSpec, identity
+from edgebench.models import pretrained
+from edgebench.models.layers import Network
+from edgebench.models.user import InputSize, parse_input
+
+_WRAPPED = ("module", "_orig_mod")  # what data-parallel wrappers and torch.compile call the network itself
+_LABELS = ("labels", "classes", "class_names", "categories", "names")
+_WRAPPERS = ("DataParallel", "DistributedDataParallel", "OptimizedModule")
+
+
+class Program(nn.Module):
+    """An exported program as a module. Its values are parameters; it has one mode, that in which it was exported."""
+
+    def __init__(self, program: ExportedProgram) -> None:
+        super().__init__()
+        self.program = program.module(check_guards=False)
+        for part in self.modules():
+            part.training = False
+
+    def forward(self, x: Tensor) -> Any:
+        """What the program gives for its one input."""
+        return self.program(x)
+
+    def train(self, mode: bool = True) -> Program:
+        """Changes nothing."""
+        return self
+
+
+def is_network(found: object) -> bool:
+    """Whether an object is a network rather than the name of one, a factory or anything else."""
+    return isinstance(found, nn.Module | ExportedProgram)
+
+
+def opened(found: object) -> nn.Module:
+    """The module itself: of a program, and of what wraps it for several devices or torch.compile.
+
+    Raises UsageError for what is no network, or a TorchScript one.
+    """
+    if isinstance(found, ExportedProgram):
+        return Program(found)
+    if isinstance(found, torch.jit.ScriptModule):
+        raise UsageError("a TorchScript module cannot be exported again: give the module that it was made of")
+    if not isinstance(found, nn.Module):
+        kind = f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"
+        raise UsageError(f"{kind} is no network: give a torch.nn.Module, an exported program, or a name")
+    if type(found).__name__ in _WRAPPERS:
+        return opened(next(inner for name in _WRAPPED if (inner := getattr(found, name, None)) is not None))
+    return found
+
+
+def name_of(module: nn.Module) -> str:
+    """What a module is called, as a user's network is: where:name, the name of its architecture where it tells one."""
+    known = pretrained.configuration(module).get("architecture")
+    spec = _built(module)
+    name = known or (spec.name if spec else type(module).__name__)
+    return f"{type(module).__module__}:{name}"
+
+
+def digest_of(module: nn.Module) -> str:
+    """Tells a module from others of its name: by its parts, the shapes of its tensors and the code of its classes.
+
+    Values do not count, as those of a weights file do not. Raises UsageError for a lazy module that has no shapes yet.
+    """
+    tensors = (*module.named_parameters(), *module.named_buffers())
+    if any(isinstance(value, nn.UninitializedParameter | nn.UninitializedBuffer) for _, value in tensors):
+        raise UsageError(f"{type(module).__name__} has lazy layers without values: run it on one input first")
+    shapes = [(name, list(value.shape)) for name, value in tensors]
+    codes = {type(part).__qualname__: _code(type(part).forward) for part in module.modules()}
+    return identity(repr(module), shapes, codes)[:8]
+
+
+def _code(function: Any) -> list[str]:
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return []
+    constants = [repr(each) for each in code.co_consts if not isinstance(each, CodeType)]
+    return [code.co_code.hex(), *code.co_names, *constants]
+
+
+def input_of(module: nn.Module, example: object = None) -> InputSize | None:
+    """The size of one image: of `example`, a batch (N, C, H, W) alone or in a tuple, else where the module tells it.
+
+    Raises UsageError for an example that is no such batch.
+    """
+    if example is not None:
+        [image] = example if isinstance(example, tuple | list) and len(example) == 1 else [example]
+        if not isinstance(image, Tensor) or image.ndim != 4:
+            raise UsageError("`example_inputs` are not one batch of images: give a tensor (N, C, H, W), or (tensor,)")
+        return InputSize(*image.shape[1:])
+    if isinstance(module, Program):
+        return _input_of_program(module)
+    if spec := _built(module):
+        return InputSize(*spec.input_shape[1:])
+    size = pretrained.configuration(module).get("input_size")
+    return parse_input(size) if size else None
+
+
+def _built(module: nn.Module) -> ModelSpec | None:
+    """The spec of a network that edgebench has built; its values, and even its layers, may be others by now."""
+    return module.spec if isinstance(module, Network) else None
+
+
+def _input_of_program(module: Program) -> InputSize | None:
+    shapes = [node.meta["val"].shape for node in module.program.graph.nodes if node.op == "placeholder"]
+    sizes = shapes[0][1:] if len(shapes) == 1 and len(shapes[0]) == 4 else ()
+    return InputSize(*sizes) if sizes and all(isinstance(size, int) for size in sizes) else None
+
+
+def labels_of(module: nn.Module | None) -> tuple[str, ...]:
+    """What a module calls its outputs, as a list of names or names by number; empty where it does not."""
+    for attribute in _LABELS:
+        found = getattr(module, attribute, None)
+        if isinstance(found, dict) and list(found) == list(range(len(found))):
+            found = list(found.values())
+        if isinstance(found, list | tuple) and found and all(isinstance(name, str) for name in found):
+            return tuple(found)
+    return ()
+
+
+def copied(found: object) -> nn.Module:
+    """A copy of a network on the CPU, in float32 and in evaluation, which shares nothing with it.
+
+    Raises UsageError as `opened` does, for values that are not there, and for a module that cannot be copied.
+    """
+    module = opened(found)
+    held = [value for part in module.modules() for value in _tensors(part)]
+    if any(value.is_meta for value in held):
+        raise UsageError(f"the values of {type(module).__name__} are on torch's meta device: give it values first")
+    memo: dict[int, Any] = {id(value): _own(value) for value in held}
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated"
+            )  # of torch, to itself
+            return copy.deepcopy(module, memo).eval()
+    except Exception as error:  # whatever a stranger's attributes raise
+        raise UsageError(
+            f"{type(module).__name__} cannot be copied ({type(error).__name__}: {str(error).partition(chr(10))[0]}): "
+            "name it as file.py:name instead"
+        ) from error
+
+
+def _tensors(part: nn.Module) -> list[Tensor]:
+    others = [value for value in vars(part).values() if isinstance(value, Tensor)]
+    return [*part.parameters(recurse=False), *part.buffers(recurse=False), *others]
+
+
+def _own(value: Tensor) -> Tensor:
+    """The values of a tensor, without its gradient and its past."""
+    kind = torch.float32 if value.is_floating_point() else value.dtype
+    own = value.detach().to("cpu", kind, copy=True)
+    return nn.Parameter(own, value.requires_grad) if isinstance(value, nn.Parameter) else own

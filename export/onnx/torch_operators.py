@@ -1,0 +1,574 @@
+"""ONNX's operators, computed by torch: one function for each, of its inputs and attributes.
+
+https://onnx.ai/onnx/operators/ defines each, by version of the operator set; where versions differ, what an older one
+has as an attribute is looked for there. Inputs are torch tensors where they are floating-point or depend on the image,
+else numpy arrays: sizes, axes and indices, which torch.export has to see as plain numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from edgebench.ground.errors import UsageError
+
+Points = np.ndarray[Any, np.dtype[np.float64]]
+Value = Any  # a tensor, an array of whole numbers or truths, None for an input that is left out
+AVERAGE: Final = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)
+MAXIMUM: Final = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)
+LARGEST: Final = 2**31  # ends of slices beyond it mean "to the end"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator: its name, attributes, and the version of its operator set."""
+
+    kind: str
+    attributes: dict[str, Any]
+    version: int
+    outputs: int = 1
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """An attribute."""
+        return self.attributes.get(name, default)
+
+    def given(self, name: str, inputs: Sequence[Value], place: int) -> list[int] | None:
+        """Whole numbers that are an attribute in some versions and an input in others."""
+        if name in self.attributes:
+            return [int(number) for number in self.attributes[name]]
+        if len(inputs) > place and inputs[place] is not None:
+            return [int(number) for number in np.asarray(inputs[place]).reshape(-1)]
+        return None
+
+    def refuse(self, what: str) -> UsageError:
+        """What is raised where torch cannot say the same."""
+        return UsageError(f"the ONNX operator {self.kind} {what}, which edgebench does not read")
+
+
+def tensor(value: Value) -> Tensor:
+    """A value as torch has it."""
+    if isinstance(value, Tensor):
+        return value
+    return torch.from_numpy(np.ascontiguousarray(value)) if np.ndim(value) else torch.tensor(np.asarray(value).item())
+
+
+Compute = Callable[[Node, list[Value]], Value]
+
+
+def _pairs(node: Node, axes: int) -> list[tuple[int, int]]:
+    flat = node.get("pads") or [0] * 2 * axes
+    return list(zip(flat[:axes], flat[axes:], strict=True))
+
+
+def _padding(node: Node, sizes: Sequence[int], kernel: Sequence[int]) -> list[tuple[int, int]]:
+    """(before, after) of each axis, `auto_pad` included."""
+    axes, automatic = len(kernel), node.get("auto_pad", "NOTSET")
+    if automatic in ("NOTSET", "VALID"):
+        return _pairs(node, axes)
+    strides, dilations = node.get("strides") or [1] * axes, node.get("dilations") or [1] * axes
+    found = []
+    for size, taps, step, apart in zip(sizes, kernel, strides, dilations, strict=True):
+        total = max(0, (math.ceil(size / step) - 1) * step + (taps - 1) * apart + 1 - size)
+        less, more = total // 2, total - total // 2
+        found.append((less, more) if automatic == "SAME_UPPER" else (more, less))
+    return found
+
+
+def _backwards(ends: Sequence[tuple[int, int]]) -> list[int]:
+    return [size for pair in reversed(ends) for size in pair]
+
+
+def _padded(x: Tensor, ends: list[tuple[int, int]], value: float = 0.0) -> tuple[Tensor, list[int]]:
+    """The input and the padding that torch does itself; what differs before and after is done here."""
+    if all(before == after for before, after in ends):
+        return x, [before for before, _ in ends]
+    return functional.pad(x, _backwards(ends), value=value), [0] * len(ends)
+
+
+def convolution(node: Node, inputs: list[Value]) -> Tensor:
+    """Conv over one to three axes."""
+    x, weight, *bias = inputs
+    axes = weight.dim() - 2
+    x, padding = _padded(x, _padding(node, x.shape[2:], weight.shape[2:]))
+    convolve = (functional.conv1d, functional.conv2d, functional.conv3d)[axes - 1]
+    strides, dilations = node.get("strides") or [1] * axes, node.get("dilations") or [1] * axes
+    return convolve(x, weight, bias[0] if bias else None, strides, padding, dilations, node.get("group", 1))
+
+
+def transposed_convolution(node: Node, inputs: list[Value]) -> Tensor:
+    """ConvTranspose over two axes."""
+    x, weight, *bias = inputs
+    if node.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or node.get("output_shape"):
+        raise node.refuse("chooses its padding by the output's shape")
+    strides, dilations = node.get("strides") or [1, 1], node.get("dilations") or [1, 1]
+    extra, group, ends = node.get("output_padding") or [0, 0], node.get("group", 1), _pairs(node, weight.dim() - 2)
+    whole = functional.conv_transpose2d(x, weight, bias[0] if bias else None, strides, 0, extra, group, dilations)
+    if any(before != after for before, after in ends):
+        return functional.pad(whole, [-size for size in _backwards(ends)])
+    padding = [before for before, _ in ends]
+    args = (x, weight, bias[0] if bias else None, strides, padding, extra, group, dilations)
+    return functional.conv_transpose2d(*args)
+
+
+def pooling(node: Node, inputs: list[Value]) -> Tensor:
+    """MaxPool and AveragePool over one to three axes."""
+    (x,), kernel = inputs, node.get("kernel_shape")
+    axes, ceil = len(kernel), bool(node.get("ceil_mode", 0))
+    strides, dilations = node.get("strides") or [1] * axes, node.get("dilations") or [1] * axes
+    ends = _padding(node, x.shape[2:], kernel)
+    if node.kind == "MaxPool":
+        if node.outputs > 1:
+            raise node.refuse("gives indices")
+        x, padding = _padded(x, ends, float("-inf"))
+        pool = MAXIMUM[axes - 1]
+        return pool(x, kernel, strides, padding, dilations, ceil)
+    counts = bool(node.get("count_include_pad", 0))
+    if any(before != after for before, after in ends) and not counts:
+        ones = functional.pad(torch.ones_like(x[:, :1]), _backwards(ends))
+        average = AVERAGE[axes - 1]
+        padded = functional.pad(x, _backwards(ends))
+        return average(padded, kernel, strides, 0, ceil) / average(ones, kernel, strides, 0, ceil)
+    x, padding = _padded(x, ends)
+    return AVERAGE[axes - 1](x, kernel, strides, padding, ceil, counts)
+
+
+def batch_norm(node: Node, inputs: list[Value]) -> Tensor:
+    """BatchNormalization in evaluation."""
+    x, scale, bias, mean, variance = inputs
+    return functional.batch_norm(x, mean, variance, scale, bias, False, 0.0, node.get("epsilon", 1e-5))
+
+
+def layer_norm(node: Node, inputs: list[Value]) -> Tensor:
+    """LayerNormalization over the axes from `axis` on."""
+    x, scale, *bias = inputs
+    axis = node.get("axis", -1) % x.dim()
+    return functional.layer_norm(x, x.shape[axis:], scale, bias[0] if bias else None, node.get("epsilon", 1e-5))
+
+
+def gemm(node: Node, inputs: list[Value]) -> Value:
+    """Gemm: alpha A' B' + beta C."""
+    a, b, *c = inputs
+    a, b = (a.T if node.get("transA") else a), (b if node.get("transB") else b.T)
+    alpha, beta = node.get("alpha", 1.0), node.get("beta", 1.0)
+    bias = c[0] * beta if c and c[0] is not None and beta != 1 else c[0] if c else None
+    if bias is not None and bias.dim() > 1:
+        return functional.linear(a, b * alpha if alpha != 1 else b) + bias
+    return functional.linear(a, b * alpha if alpha != 1 else b, bias)
+
+
+def reshape(node: Node, inputs: list[Value]) -> Value:
+    """Reshape; a 0 keeps the axis unless allowzero."""
+    x, sizes = inputs[0], node.given("shape", inputs, 1) or []
+    if not node.get("allowzero", 0):
+        sizes = [size or x.shape[axis] for axis, size in enumerate(sizes)]
+    return x.reshape(sizes)
+
+
+def flatten(node: Node, inputs: list[Value]) -> Value:
+    """Flatten to two axes."""
+    x, axis = inputs[0], node.get("axis", 1)
+    axis = axis + len(x.shape) if axis < 0 else axis
+    return x.reshape(math.prod(x.shape[:axis]), -1)
+
+
+def squeeze(node: Node, inputs: list[Value]) -> Value:
+    """Squeeze the given axes, or all of size 1."""
+    x, axes = inputs[0], node.given("axes", inputs, 1)
+    rank = len(x.shape)
+    dropped = [a % rank for a in axes] if axes is not None else [a for a in range(rank) if x.shape[a] == 1]
+    return x.reshape([size for axis, size in enumerate(x.shape) if axis not in dropped])
+
+
+def unsqueeze(node: Node, inputs: list[Value]) -> Value:
+    """Unsqueeze: axes count in the result."""
+    x, axes = inputs[0], node.given("axes", inputs, 1) or []
+    sizes, rank = list(x.shape), len(x.shape) + len(axes)
+    for axis in sorted(axis % rank for axis in axes):
+        sizes.insert(axis, 1)
+    return x.reshape(sizes)
+
+
+def transpose(node: Node, inputs: list[Value]) -> Value:
+    """Transpose; without `perm` all axes backwards."""
+    x = inputs[0]
+    order = node.get("perm") or list(range(len(x.shape)))[::-1]
+    return x.permute(order) if isinstance(x, Tensor) else x.transpose(order)
+
+
+def concat(node: Node, inputs: list[Value]) -> Value:
+    """Concat."""
+    if any(isinstance(each, Tensor) for each in inputs):
+        return torch.cat([tensor(each) for each in inputs], node.get("axis"))
+    return np.concatenate([np.atleast_1d(each) for each in inputs], node.get("axis"))
+
+
+def slices(node: Node, inputs: list[Value]) -> Value:
+    """Slice, with steps of either sign."""
+    x = inputs[0]
+    starts, ends = node.given("starts", inputs, 1) or [], node.given("ends", inputs, 2) or []
+    axes = node.given("axes", inputs, 3) or list(range(len(starts)))
+    steps = node.given("steps", inputs, 4) or [1] * len(starts)
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        index = range(x.shape[axis])[slice(start, None if abs(end) >= LARGEST else end, step)]
+        if step < 0 and isinstance(x, Tensor):
+            x = x.index_select(axis, torch.tensor(list(index)))
+        else:
+            cut = slice(index.start, index.stop if index.stop >= 0 else None, step)
+            x = x[(slice(None),) * (axis % len(x.shape)) + (cut,)]
+    return x
+
+
+def split(node: Node, inputs: list[Value]) -> tuple[Value, ...]:
+    """Split into given sizes, or into as many parts as there are outputs."""
+    x, axis = inputs[0], node.get("axis", 0)
+    sizes = node.given("split", inputs, 1)
+    if sizes is None:
+        each = math.ceil(x.shape[axis] / node.outputs)
+        sizes = [min(each, x.shape[axis] - each * number) for number in range(node.outputs)]
+    return tuple(torch.split(tensor(x), sizes, axis))
+
+
+def gather(node: Node, inputs: list[Value]) -> Value:
+    """Gather along an axis; negative indices count from the end."""
+    x, indices = inputs
+    axis = node.get("axis", 0) % max(1, len(x.shape))
+    if not isinstance(x, Tensor) and not isinstance(indices, Tensor):
+        return np.take(x, indices, axis)
+    x, indices = tensor(x), tensor(indices)
+    picked = x.index_select(axis, (indices % x.shape[axis]).reshape(-1))
+    return picked.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+
+
+def pad(node: Node, inputs: list[Value]) -> Tensor:
+    """Pad by a constant, the mirror image, the edge, or around."""
+    x, flat = inputs[0], node.given("pads", inputs, 1) or []
+    value = node.get("value", 0.0) if len(inputs) < 3 or inputs[2] is None else float(tensor(inputs[2]))
+    axes = (np.asarray(inputs[3]) if len(inputs) > 3 and inputs[3] is not None else np.arange(x.dim())).tolist()
+    ends = [(0, 0)] * x.dim()
+    for number, axis in enumerate(axes):
+        ends[axis] = (flat[number], flat[number + len(axes)])
+    mode = {"edge": "replicate", "wrap": "circular"}.get(node.get("mode", "constant"), node.get("mode", "constant"))
+    if mode == "constant":
+        return functional.pad(x, _backwards(ends), value=value)
+    if any(pair != (0, 0) for pair in ends[:2]):
+        raise node.refuse(f"in mode {mode} pads channels")
+    return functional.pad(x, _backwards(ends[2:]), mode)
+
+
+def resize(node: Node, inputs: list[Value]) -> Value:
+    """Resize and Upsample of the last two axes: nearest, linear and cubic, where torch has the same grid."""
+    x = inputs[0]
+    scales, sizes = _resizing(node, inputs)
+    targets = [int(size) for size in sizes] if sizes else [int(n * s) for n, s in zip(x.shape, scales, strict=True)]
+    if targets[:2] != list(x.shape[:2]):
+        raise node.refuse("changes batch or channels")
+    factors = list(scales[2:]) if scales else [n / m for n, m in zip(targets[2:], x.shape[2:], strict=True)]
+    grid = node.get("coordinate_transformation_mode", "half_pixel" if node.version > 10 else "asymmetric")
+    mode = node.get("mode", "nearest")
+    exact = all(abs(n / m - f) < 1e-6 for n, m, f in zip(targets[2:], x.shape[2:], factors, strict=True))
+    centers = grid in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric") and exact
+    if mode in ("linear", "cubic") and (centers or grid == "align_corners"):
+        kind = "bilinear" if mode == "linear" else "bicubic"
+        if mode == "cubic" and node.get("cubic_coeff_a", -0.75) != -0.75:
+            raise node.refuse("has another cubic coefficient than torch's -0.75")
+        return functional.interpolate(x, targets[2:], mode=kind, align_corners=grid == "align_corners")
+    for axis, (target, factor) in enumerate(zip(targets[2:], factors, strict=True), start=2):
+        points = _grid(node, grid, x.shape[axis], target, factor)
+        x = _picked(node, x, axis, points) if mode == "nearest" else _interpolated(node, x, axis, points)
+    return x
+
+
+def _resizing(node: Node, inputs: list[Value]) -> tuple[list[float], list[int]]:
+    """Scales and sizes, of which one is given; by version as an attribute or an input."""
+    given: list[Any] = [None if each is None or not np.size(each) else np.asarray(each).tolist() for each in inputs[1:]]
+    if node.kind == "Upsample" or node.version == 10:
+        return node.get("scales") or (given[0] if given else []), []
+    scales, sizes = (*given[1:3], None, None)[:2]
+    return list(scales or []), list(sizes or [])
+
+
+def _grid(node: Node, grid: str, size: int, target: int, factor: float) -> Points:
+    steps = np.arange(target, dtype=np.float64)
+    if grid == "align_corners":
+        return steps * (size - 1) / max(1, target - 1)
+    if grid == "asymmetric":
+        return steps / factor
+    if grid in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"):
+        return (steps + 0.5) / factor - 0.5
+    raise node.refuse(f"places pixels by {grid}")
+
+
+def _picked(node: Node, x: Tensor, axis: int, points: Points) -> Tensor:
+    rounding = node.get("nearest_mode", "round_prefer_floor" if node.version > 10 else "floor")
+    round_off: dict[str, Callable[[Points], Points]] = {
+        "floor": np.floor,
+        "ceil": np.ceil,
+        "round_prefer_floor": lambda p: np.ceil(p - 0.5),
+        "round_prefer_ceil": lambda p: np.floor(p + 0.5),
+    }
+    chosen = np.clip(round_off[rounding](points), 0, x.shape[axis] - 1).astype(np.int64)
+    step = x.shape[axis], len(chosen)
+    if step[1] % step[0] == 0 and (chosen == np.repeat(np.arange(step[0]), step[1] // step[0])).all():
+        return x.repeat_interleave(step[1] // step[0], axis)
+    return x.index_select(axis, torch.from_numpy(chosen))
+
+
+def _interpolated(node: Node, x: Tensor, axis: int, points: Points) -> Tensor:
+    if node.get("mode") == "cubic":
+        raise node.refuse("is cubic on a grid that torch does not have")
+    points = np.clip(points, 0, x.shape[axis] - 1)
+    matrix = np.zeros((len(points), x.shape[axis]), np.float32)
+    low = np.floor(points).astype(np.int64)
+    np.add.at(matrix, (np.arange(len(points)), low), 1 - (points - low))
+    np.add.at(matrix, (np.arange(len(points)), np.minimum(low + 1, x.shape[axis] - 1)), points - low)
+    return functional.linear(x.movedim(axis, -1), torch.from_numpy(matrix).to(x.dtype)).movedim(-1, axis)
+
+
+def reduction(reduce: Callable[[Tensor, list[int], bool], Tensor]) -> Compute:
+    """A Reduce* operator: over `axes`, or all of them."""
+
+    def compute(node: Node, inputs: list[Value]) -> Value:
+        x, axes = tensor(inputs[0]), node.given("axes", inputs, 1)
+        if axes is None and node.get("noop_with_empty_axes", 0):
+            return x
+        return reduce(x, axes or list(range(x.dim())), bool(node.get("keepdims", 1)))
+
+    return compute
+
+
+def softmax(node: Node, inputs: list[Value]) -> Tensor:
+    """Softmax and LogSoftmax; before version 13 over all axes from `axis` on."""
+    x, axis = inputs[0], node.get("axis", -1 if node.version >= 13 else 1)
+    compute: Callable[..., Tensor] = functional.log_softmax if node.kind == "LogSoftmax" else functional.softmax
+    if node.version >= 13 or axis % x.dim() == x.dim() - 1 or math.prod(x.shape[axis + 1 :]) == 1:
+        return compute(x, axis)
+    return compute(x.flatten(axis), axis).reshape(x.shape)
+
+
+def clip(node: Node, inputs: list[Value]) -> Tensor:
+    """Clip between an attribute's or an input's bounds."""
+    bounds = []
+    for place, name in ((1, "min"), (2, "max")):
+        found = inputs[place] if len(inputs) > place else None
+        bounds.append(node.get(name) if found is None else float(tensor(found)))
+    return torch.clamp(inputs[0], *bounds) if bounds != [0.0, 6.0] else functional.relu6(inputs[0])
+
+
+def cast(node: Node, inputs: list[Value]) -> Value:
+    """Cast; every floating-point type is float32 here."""
+    import onnx
+
+    kind = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(node.get("to")))
+    if kind.kind == "f":
+        return tensor(inputs[0]).float()
+    return tensor(inputs[0]).to(getattr(torch, kind.name)) if isinstance(inputs[0], Tensor) else inputs[0].astype(kind)
+
+
+def expand(node: Node, inputs: list[Value]) -> Value:
+    """Expand: broadcasting both ways."""
+    shape = np.broadcast_shapes(tuple(inputs[0].shape), tuple(int(size) for size in inputs[1]))
+    return inputs[0].expand(shape) if isinstance(inputs[0], Tensor) else np.broadcast_to(inputs[0], shape)
+
+
+def where(node: Node, inputs: list[Value]) -> Value:
+    """Where."""
+    if not any(isinstance(each, Tensor) for each in inputs):
+        return np.where(*inputs)
+    condition, *values = (tensor(each) for each in inputs)
+    return torch.where(condition.bool(), *values)
+
+
+def filled(node: Node, inputs: list[Value]) -> Value:
+    """ConstantOfShape."""
+    given = node.get("value")
+    value = np.zeros(1, np.float32) if given is None else given
+    full = np.full([int(size) for size in inputs[0]], value.reshape(-1)[0])
+    return torch.from_numpy(full) if full.dtype.kind == "f" else full
+
+
+def depth_to_space(node: Node, inputs: list[Value]) -> Value:
+    """DepthToSpace in its mode CRD (torch's) or DCR."""
+    x, block = inputs[0], node.get("blocksize")
+    if node.get("mode", "DCR") == "CRD":
+        return functional.pixel_shuffle(x, block)
+    n, c, h, w = x.shape
+    x = x.reshape(n, block, block, c // block**2, h, w).permute(0, 3, 4, 1, 5, 2)
+    return x.reshape(n, c // block**2, h * block, w * block)
+
+
+def space_to_depth(node: Node, inputs: list[Value]) -> Value:
+    """SpaceToDepth: channels in the order (row, column, channel)."""
+    x, block = inputs[0], node.get("blocksize")
+    n, c, h, w = x.shape
+    x = x.reshape(n, c, h // block, block, w // block, block).permute(0, 3, 5, 1, 2, 4)
+    return x.reshape(n, c * block**2, h // block, w // block)
+
+
+def quantize(node: Node, inputs: list[Value]) -> Value:
+    """QuantizeLinear: whole numbers, kept as float32."""
+    x, scale, *zero = inputs
+    point = tensor(zero[0]) if zero else torch.zeros((), dtype=torch.uint8)
+    limits = torch.iinfo(point.dtype)
+    whole = torch.round(x / _along(node, scale, x)) + _along(node, point.float(), x)
+    return whole.clamp(limits.min, limits.max)
+
+
+def dequantize(node: Node, inputs: list[Value]) -> Value:
+    """DequantizeLinear: (x - zero point) * scale."""
+    x, scale, *zero = inputs
+    x = tensor(x).float()
+    point = tensor(zero[0]).float() if zero else torch.zeros(())
+    return (x - _along(node, point, x)) * _along(node, scale, x)
+
+
+def _along(node: Node, value: Value, x: Tensor) -> Value:
+    value = tensor(value)
+    if value.numel() == 1:
+        return value.reshape(())
+    return value.reshape([-1 if axis == node.get("axis", 1) % x.dim() else 1 for axis in range(x.dim())])
+
+
+def arithmetic(compute: Callable[..., Tensor], whole: Callable[..., Any]) -> Compute:
+    """An element-wise operator: by numpy as long as it is about sizes and indices."""
+
+    def operate(node: Node, inputs: list[Value]) -> Value:
+        if any(isinstance(each, Tensor) for each in inputs):
+            return compute(*(tensor(each) for each in inputs))
+        return whole(*inputs)
+
+    return operate
+
+
+def division(a: Value, b: Value) -> Value:
+    """Div of whole numbers, which is cut."""
+    return np.trunc(np.asarray(a) / np.asarray(b)).astype(np.asarray(a).dtype)
+
+
+def unary(compute: Callable[[Tensor], Tensor]) -> Compute:
+    """An operator of one tensor alone."""
+    return lambda node, inputs: compute(tensor(inputs[0]))
+
+
+def argmax(node: Node, inputs: list[Value]) -> Value:
+    """ArgMax, the first of equals."""
+    if node.get("select_last_index", 0):
+        raise node.refuse("wants the last of equals")
+    return inputs[0].argmax(node.get("axis", 0), bool(node.get("keepdims", 1)))
+
+
+def _norm(power: int) -> Callable[[Tensor, list[int], bool], Tensor]:
+    return lambda x, axes, keep: torch.linalg.vector_norm(x, power, axes, keep)
+
+
+OPERATORS: Final[dict[str, Compute]] = {
+    "Abs": unary(torch.abs),
+    "Add": arithmetic(torch.add, np.add),
+    "And": arithmetic(torch.logical_and, np.logical_and),
+    "ArgMax": argmax,
+    "AveragePool": pooling,
+    "BatchNormalization": batch_norm,
+    "Cast": cast,
+    "Ceil": unary(torch.ceil),
+    "Celu": lambda node, x: functional.celu(x[0], node.get("alpha", 1.0)),
+    "Clip": clip,
+    "Concat": concat,
+    "ConstantOfShape": filled,
+    "Conv": convolution,
+    "ConvTranspose": transposed_convolution,
+    "Cos": unary(torch.cos),
+    "DepthToSpace": depth_to_space,
+    "DequantizeLinear": dequantize,
+    "Div": arithmetic(torch.div, division),
+    "Dropout": lambda node, x: x[0],
+    "Einsum": lambda node, x: torch.einsum(node.get("equation"), *x),
+    "Elu": lambda node, x: functional.elu(x[0], node.get("alpha", 1.0)),
+    "Equal": arithmetic(torch.eq, np.equal),
+    "Erf": unary(torch.erf),
+    "Exp": unary(torch.exp),
+    "Expand": expand,
+    "Flatten": flatten,
+    "Floor": unary(torch.floor),
+    "Gather": gather,
+    "Gelu": lambda node, x: functional.gelu(x[0], approximate=node.get("approximate", "none")),
+    "Gemm": gemm,
+    "GlobalAveragePool": lambda node, x: functional.adaptive_avg_pool2d(x[0], 1),
+    "GlobalMaxPool": lambda node, x: x[0].amax((2, 3), keepdim=True),
+    "Greater": arithmetic(torch.gt, np.greater),
+    "GreaterOrEqual": arithmetic(torch.ge, np.greater_equal),
+    "HardSigmoid": lambda node, x: (
+        functional.hardsigmoid(x[0])
+        if abs(node.get("alpha", 0.2) - 1 / 6) < 1e-6
+        else torch.clamp(x[0] * node.get("alpha", 0.2) + node.get("beta", 0.5), 0, 1)
+    ),
+    "HardSwish": unary(functional.hardswish),
+    "Identity": lambda node, x: x[0],
+    "InstanceNormalization": lambda node, x: functional.instance_norm(
+        x[0], weight=x[1], bias=x[2], eps=node.get("epsilon", 1e-5)
+    ),
+    "LRN": lambda node, x: functional.local_response_norm(
+        x[0], node.get("size"), node.get("alpha", 1e-4), node.get("beta", 0.75), node.get("bias", 1.0)
+    ),
+    "LayerNormalization": layer_norm,
+    "LeakyRelu": lambda node, x: functional.leaky_relu(x[0], node.get("alpha", 0.01)),
+    "Less": arithmetic(torch.lt, np.less),
+    "LessOrEqual": arithmetic(torch.le, np.less_equal),
+    "Log": unary(torch.log),
+    "LogSoftmax": softmax,
+    "MatMul": lambda node, x: torch.matmul(tensor(x[0]), tensor(x[1])),
+    "Max": arithmetic(torch.maximum, np.maximum),
+    "MaxPool": pooling,
+    "Min": arithmetic(torch.minimum, np.minimum),
+    "Mish": unary(functional.mish),
+    "Mod": arithmetic(torch.remainder, np.mod),
+    "Mul": arithmetic(torch.mul, np.multiply),
+    "Neg": arithmetic(torch.neg, np.negative),
+    "Not": arithmetic(torch.logical_not, np.logical_not),
+    "Or": arithmetic(torch.logical_or, np.logical_or),
+    "PRelu": lambda node, x: functional.prelu(x[0], tensor(x[1]).reshape(-1)),
+    "Pad": pad,
+    "Pow": lambda node, x: torch.pow(x[0], float(tensor(x[1])) if np.size(x[1]) == 1 else tensor(x[1])),
+    "QuantizeLinear": quantize,
+    "Range": lambda node, x: np.arange(*(np.asarray(each).item() for each in x)),
+    "Reciprocal": unary(torch.reciprocal),
+    "ReduceL1": reduction(_norm(1)),
+    "ReduceL2": reduction(_norm(2)),
+    "ReduceMax": reduction(torch.amax),
+    "ReduceMean": reduction(torch.mean),
+    "ReduceMin": reduction(torch.amin),
+    "ReduceSum": reduction(torch.sum),
+    "ReduceSumSquare": reduction(lambda x, axes, keep: (x * x).sum(axes, keep)),
+    "Relu": unary(functional.relu),
+    "Reshape": reshape,
+    "Resize": resize,
+    "Round": unary(torch.round),
+    "Selu": unary(functional.selu),
+    "Shape": lambda node, x: np.array(x[0].shape, np.int64)[node.get("start", 0) : node.get("end")],
+    "Sigmoid": unary(torch.sigmoid),
+    "Sign": unary(torch.sign),
+    "Sin": unary(torch.sin),
+    "Size": lambda node, x: np.array(math.prod(x[0].shape), np.int64),
+    "Slice": slices,
+    "Softmax": softmax,
+    "Softplus": unary(functional.softplus),
+    "Softsign": unary(functional.softsign),
+    "SpaceToDepth": space_to_depth,
+    "Split": split,
+    "Sqrt": unary(torch.sqrt),
+    "Squeeze": squeeze,
+    "Sub": arithmetic(torch.sub, np.subtract),
+    "Sum": lambda node, x: sum(x[1:], start=x[0]),
+    "Tanh": unary(torch.tanh),
+    "Tile": lambda node, x: x[0].repeat([int(n) for n in x[1]]) if isinstance(x[0], Tensor) else np.tile(x[0], x[1]),
+    "Transpose": transpose,
+    "Unsqueeze": unsqueeze,
+    "Upsample": resize,
+    "Where": where,
+    "Xor": arithmetic(torch.logical_xor, np.logical_xor),
+}
