@@ -28,12 +28,15 @@ from edgebench.graph.operators import (
     Reshape,
     Shape,
     Softmax,
+    Subsample,
     Transpose,
 )
 
 Layout = tuple[int, ...]
 
 NHWC: Final[Layout] = (0, 2, 3, 1)
+# What kernels know in one layout only; means and every n-th pixel come in any.
+LAST_CHANNELS: Final = tuple(kind for kind in IMAGE_OPERATORS if kind not in (GlobalPool, Subsample))
 ITEM: Final = 4  # bytes of an element
 REGIONS: Final = (0, 1, 4, 40)  # how far a change may spread
 ROUNDS: Final = 3  # of refinement
@@ -169,7 +172,7 @@ class Layouts:
         dropped = _dropped(operator, len(shape))
         if dropped:
             return [self._with_dropped(layout, dropped)]
-        if isinstance(operator, IMAGE_OPERATORS) and not isinstance(operator, GlobalPool):
+        if isinstance(operator, LAST_CHANNELS):
             return [[NHWC]] if layout == NHWC else None
         if isinstance(operator, Transpose):
             return [[tuple(operator.permutation[axis] for axis in layout)]]
@@ -190,7 +193,7 @@ class Layouts:
         dropped = _dropped(operator, rank)
         if dropped:
             return [tuple(axis - sum(gone < axis for gone in dropped) for axis in layout if axis not in dropped)]
-        if isinstance(operator, IMAGE_OPERATORS) and not isinstance(operator, GlobalPool):
+        if isinstance(operator, LAST_CHANNELS):
             return [NHWC]
         if isinstance(operator, Transpose):
             return [tuple(operator.permutation.index(axis) for axis in layout)]
@@ -244,7 +247,7 @@ class Layouts:
     def _wanted(self, operator: Operator) -> list[tuple[Layout, float]]:
         """The layouts that an operator passes votes on for: the best of its own, or the one that it must have."""
         shape, size = self.shapes[operator.name], self.size(operator.name)
-        if isinstance(operator, IMAGE_OPERATORS):
+        if isinstance(operator, LAST_CHANNELS):
             return [(home(shape), math.inf)]
         votes = sorted(self.votes[operator.name].items(), key=lambda vote: -vote[1])[:3]
         last = _last_axis(operator)
@@ -304,7 +307,7 @@ class Layouts:
         better = False
         for operator in self.graph.computed:
             name = operator.name
-            if isinstance(operator, IMAGE_OPERATORS) or not any(map(self.cost, (name, *self.flowing(operator)))):
+            if isinstance(operator, LAST_CHANNELS) or not any(map(self.cost, (name, *self.flowing(operator)))):
                 continue
             tried = {self.order(name)}
             for layout in self._options(operator):
@@ -348,7 +351,7 @@ class Layouts:
         for name, alternatives in zip(operator.inputs, needed, strict=False):
             if name in self.shapes and name not in changes and not self._fits(name, self.chosen[name], alternatives):
                 maker = self.graph[name]
-                free = maker.inputs and not isinstance(maker, IMAGE_OPERATORS)
+                free = maker.inputs and not isinstance(maker, LAST_CHANNELS)
                 if free and self.needed(maker, alternatives[0]) is not None:
                     changes[name] = alternatives[0]
                     found.append(maker)
@@ -357,7 +360,7 @@ class Layouts:
     def _followers(self, operator: Operator, changes: dict[str, Layout]) -> list[Operator]:
         found, layout = [], changes[operator.name]
         for reader in self.readers[operator.name]:
-            free = reader.name not in changes and not isinstance(reader, IMAGE_OPERATORS)
+            free = reader.name not in changes and not isinstance(reader, LAST_CHANNELS)
             if free and not self._reads(reader, self.chosen[reader.name], operator.name, layout):
                 for candidate in self.given(reader, layout):
                     if self._reads(reader, candidate, operator.name, layout):

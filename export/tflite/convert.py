@@ -14,11 +14,10 @@ from edgebench.ground.records import ExportSpec
 def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     """Writes `path`, a channels-last .tflite file with weights of the spec's precision.
 
-    The batch is dynamic where the network computes each image alone; else it is 1, and a warning says why.
-
-    Where the outputs have names, those are in its metadata. The spec's converter "litert-torch" hands the network to
-    that package instead. Raises ExportError when the network has an operator that is not covered, and UsageError for
-    what litert-torch is not offered for.
+    The batch is dynamic where the network computes each image alone; else it is 1, and a warning says why. Where the
+    outputs have names, those are in its metadata. The spec's converter "litert-torch" hands the network to that package
+    instead. Raises ExportError when the network has an operator that is not covered, and UsageError for what
+    litert-torch is not offered for.
     """
     conversion = _convert(network, spec, path)
     if network.names:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from edgebench.formats.tflite.emit import Code, Emission, Emitter
-from edgebench.graph.layout import Layout, through
+from edgebench.formats.tflite.windows import share
+from edgebench.graph.layout import NHWC, Layout, through
 from edgebench.graph.operators import (
     ArgMax,
     Concat,
@@ -25,6 +26,7 @@ from edgebench.graph.operators import (
     Reshape,
     Slice,
     Softmax,
+    Subsample,
     Transpose,
 )
 from edgebench.ground.errors import ExportError
@@ -148,17 +150,33 @@ def pad(emission: Emission, one: Pad, layout: Layout) -> int:
 
 
 def slice_(emission: Emission, one: Slice, layout: Layout) -> int:
-    """SLICE; every n-th element is the first of each n, as XNNPACK has no steps."""
-    source, axis = emission.get(one.inputs[0], layout), layout.index(one.axis)
-    count, size = one.shape[one.axis], emission.model.shape(source)[axis]
-    if one.step == 1:
-        return emission.part(source, axis, one.start, count)
-    missing = max(0, one.start + count * one.step - size)
+    """Every n-th element along one axis, from the start."""
+    source = emission.get(one.inputs[0], layout)
+    return _every(emission, source, layout.index(one.axis), one.start, one.shape[one.axis], one.step)
+
+
+def subsample(emission: Emission, one: Subsample, layout: Layout) -> int:
+    """A depthwise convolution of ones, 1x1 and strided, where channels lie last; times one is exact."""
+    source = emission.get(one.inputs[0], layout)
+    if layout == NHWC:
+        return share(emission, source, (1, 1), one.stride, emission.physical(one, NHWC))
+    for axis, step in zip((2, 3), one.stride, strict=True):
+        source = _every(emission, source, layout.index(axis), 0, one.shape[axis], step)
+    return source
+
+
+def _every(emission: Emission, source: int, axis: int, start: int, count: int, step: int) -> int:
+    """A slice; every n-th element is the same one of each group of n, as XNNPACK has no steps."""
     shape = emission.model.shape(source)
+    if step == 1:
+        return emission.part(source, axis, start, count)
+    inside = start % step
+    first = start - inside
+    missing = max(0, first + count * step - shape[axis])
     padded = emission.padded(source, [(0, missing if number == axis else 0) for number in range(len(shape))])
-    cut = emission.part(padded, axis, one.start, count * one.step)
-    grouped = emission.reshaped(cut, (*shape[:axis], count, one.step, *shape[axis + 1 :]))
-    return emission.reshaped(emission.part(grouped, axis + 1, 0, 1), emission.physical(one, layout))
+    cut = emission.part(padded, axis, first, count * step)
+    grouped = emission.reshaped(cut, (*shape[:axis], count, step, *shape[axis + 1 :]))
+    return emission.reshaped(emission.part(grouped, axis + 1, inside, 1), (*shape[:axis], count, *shape[axis + 1 :]))
 
 
 def expand(emission: Emission, one: Expand, layout: Layout) -> int:
@@ -193,5 +211,6 @@ MOVES: Final[dict[type[Operator], Emitter[Any]]] = {
     Reshape: reshape,
     Slice: slice_,
     Softmax: softmax,
+    Subsample: subsample,
     Transpose: transpose,
 }

@@ -96,7 +96,7 @@ def padded_window(
 def pool(emission: Emission, one: Pool, layout: Layout) -> int:
     """MAX_POOL_2D or AVERAGE_POOL_2D; XNNPACK has no windows of one pixel: they are a subsample."""
     if one.window == (1, 1) and one.divisor is None:
-        return subsample(emission, one, layout)
+        return share(emission, emission.get(one.inputs[0], NHWC), (1, 1), one.stride, emission.physical(one, NHWC))
     source = emission.get(one.inputs[0], NHWC)
     if one.mode == "average":
         return _average(emission, one, source)
@@ -107,9 +107,23 @@ def pool(emission: Emission, one: Pool, layout: Layout) -> int:
     return _pool(emission, one, padded, same)
 
 
-def subsample(emission: Emission, one: Subsample | Pool, layout: Layout) -> int:
-    """A depthwise convolution of ones, 1x1 and strided: XNNPACK has no strided slice, and times one is exact."""
-    return _share(emission, emission.get(one.inputs[0], NHWC), (1, 1), one.stride, emission.physical(one, NHWC))
+def share(emission: Emission, source: int, window: Pair, stride: Pair, shape: tuple[int, ...]) -> int:
+    """The average of each window as a depthwise convolution of equal weights; of one pixel, exactly."""
+    channels = shape[3]
+    inputs = [
+        source,
+        emission.constant("share", np.full((1, *window, channels), 1 / math.prod(window), np.float32)),
+        emission.constant("zero", np.zeros(channels, np.float32)),
+    ]
+    return emission.add(
+        Code.DEPTHWISE_CONV_2D,
+        inputs,
+        shape,
+        padding=padding_code(False),
+        strideH=stride[0],
+        strideW=stride[1],
+        depthMultiplier=1,
+    )
 
 
 def resize(emission: Emission, one: Resize, layout: Layout) -> int:
@@ -185,7 +199,7 @@ def _average(emission: Emission, one: Pool, source: int) -> int:
     explicit = whole or one.counts_padding
     padded, same = padded_window(emission, one, source, one.window, one.stride, (1, 1), one.padding, explicit=explicit)
     shape = emission.physical(one, NHWC)
-    made = _share(emission, padded, one.window, one.stride, shape) if whole else _pool(emission, one, padded, same)
+    made = share(emission, padded, one.window, one.stride, shape) if whole else _pool(emission, one, padded, same)
     real, counted = _cells(one, sizes)
     used = real if same else np.full(one.shape[2:], math.prod(one.window))
     wanted = np.full(one.shape[2:], one.divisor) if one.divisor else counted
@@ -219,7 +233,7 @@ def _dilated(emission: Emission, one: Pool, source: int) -> int:
             made = emission.add(Code.MAXIMUM, [made, other])
     if one.stride == (1, 1):
         return made
-    return _share(emission, made, (1, 1), one.stride, emission.physical(one, NHWC))
+    return share(emission, made, (1, 1), one.stride, emission.physical(one, NHWC))
 
 
 def _pool(emission: Emission, one: Pool, source: int, same: bool) -> int:
@@ -235,28 +249,8 @@ def _pool(emission: Emission, one: Pool, source: int, same: bool) -> int:
     )
 
 
-def _share(emission: Emission, source: int, window: Pair, stride: Pair, shape: tuple[int, ...]) -> int:
-    """The average of each window as a depthwise convolution of equal weights."""
-    channels = shape[3]
-    inputs = [
-        source,
-        emission.constant("share", np.full((1, *window, channels), 1 / math.prod(window), np.float32)),
-        emission.constant("zero", np.zeros(channels, np.float32)),
-    ]
-    return emission.add(
-        Code.DEPTHWISE_CONV_2D,
-        inputs,
-        shape,
-        padding=padding_code(False),
-        strideH=stride[0],
-        strideW=stride[1],
-        depthMultiplier=1,
-    )
-
-
 WINDOWS: Final[dict[type[Operator], Emitter[Any]]] = {
     Pool: pool,
-    Subsample: subsample,
     Resize: resize,
     DepthToSpace: blocks,
     SpaceToDepth: blocks,
