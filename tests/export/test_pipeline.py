@@ -214,7 +214,7 @@ def test_an_image_as_output_is_compared_as_torch_has_it(tmp_path):
     torch.manual_seed(0)
     module = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(8, 4, 1)).eval()
     network = Network(ModelSpec(name="segment", family="test", resolution=16), module)
-    artifact = pipeline._export(network, ExportSpec(), tmp_path / "segment.tflite", "")
+    artifact = pipeline._export(network, ExportSpec(), tmp_path / "segment.tflite", "", {})
     assert artifact.outputs[0].shape[1:] == (16, 16, 4) and artifact.outputs[0].layout == "NHWC"
     assert artifact.parity.passed
 
