@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from edgebench.ground.errors import UsageError, warn
 from edgebench.ground.options import keywords, listed, many, positive, whole_numbers, within
 from edgebench.ground.paths import check_writable
-from edgebench.ground.progress import told
+from edgebench.ground.progress import Step, told
 from edgebench.run import options
 
 # `import edgebench.api` runs this file, so what a function needs is imported inside it.
@@ -73,6 +73,8 @@ def build(asked: options.Build) -> nn.Module:
 def export(asked: options.Export) -> Artifact:
     """Converts a network to one file in `output`, runs it, compares it with torch, and returns its manifest.
 
+    A torch module or an exported program is converted as it is: a copy in evaluation, with `input` or `example_inputs`.
+
     With precision "int8", `calibrate` is a data set (a folder, "synthetic:NAME"), of which `samples` images decide the
     ranges of activations; without it generated images do, which is right for timing only. See records.Quantization for
     the rest; `strict` refuses a file that is not int8 throughout, `unchecked` publishes one that nothing here can run.
@@ -82,9 +84,12 @@ def export(asked: options.Export) -> Artifact:
     """
     from edgebench.run import exporting, plan
 
-    cells, given = plan.asked(asked, asked.model, converter=asked.converter, image_input=asked.image_input)
+    cells, given = plan.asked(
+        asked, asked.model, converter=asked.converter, image_input=asked.image_input, sources=True
+    )
     if len(cells) != 1:
         raise UsageError(f"this is {len(cells)} files, and one is returned: name one network, format and precision")
+    asked.on_progress(Step(0, 1, cells[0].title, "converting and checking"))
     terms = {"force": asked.force, "strict": asked.strict, "unchecked": asked.unchecked}
     [found] = exporting.prepare(cells, Path(asked.output), given=given, readable=True, **terms)
     if isinstance(found, Exception):
@@ -256,6 +261,9 @@ def scale(asked: options.Scale) -> Choice:
     from edgebench.choose.scaling import PRECISIONS
     from edgebench.run import plan
 
+    if not isinstance(asked.family, str):
+        raise UsageError("`scale` chooses in a family of the zoo, by its name: a network in hand has one size")
+
     for file in (asked.sweep, asked.output and Path(asked.output) / "choice.json"):
         if file:
             check_writable(Path(file))
@@ -353,6 +361,8 @@ def noise(asked: options.Noise) -> Noise:
     from edgebench.compare import thresholds
     from edgebench.compare.processes import check_here, open_artifact, runtime_for
 
+    if not isinstance(asked.model, str):
+        raise UsageError("`noise` runs one file many times: give the name of a network, or a file's path")
     check_here(asked.device, asked.threads)
     thresholds.check_enough(asked.processes)
     thresholds.check_output(asked.path)

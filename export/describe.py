@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from msgspec.structs import replace
 
@@ -99,12 +98,12 @@ def describe(
 
 def _with_classes(network: Network, conversion: Conversion) -> ModelSpec:
     """The network's spec; of a user's own the number of classes is that of its outputs; UsageError for another."""
-    found, spec = conversion.outputs[0].shape, network.spec
-    if spec.is_scaled or len(found) != 2 or not found[-1]:
+    output, spec = conversion.outputs[0], network.spec
+    if spec.is_scaled or output.values not in output.shape:  # an image, not classes
         return spec
-    if spec.classes not in (found[-1], CLASSES):
-        raise UsageError(f"`classes` is {spec.classes}, and {spec.title} has {found[-1]} outputs: leave it out")
-    return msgspec.structs.replace(spec, classes=found[-1])
+    if spec.classes not in (output.values, CLASSES):
+        raise UsageError(f"`classes` is {spec.classes}, and {spec.title} has {output.values} outputs: leave it out")
+    return replace(spec, classes=output.values)
 
 
 def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:

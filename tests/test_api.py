@@ -55,6 +55,10 @@ def test_what_a_module_cannot_be_asked(tmp_path: Path) -> None:
         edgebench.export(Tiny(), input=(3, 16, 16), options={"out": 3}, output=tmp_path)
     with pytest.raises(UsageError, match="`inspect` looks into files"):
         edgebench.inspect(Tiny())
+    with pytest.raises(UsageError, match="`scale` chooses in a family of the zoo"):
+        edgebench.scale("rpi4", Tiny(), max_latency="50ms")
+    with pytest.raises(UsageError, match="`noise` runs one file"):
+        edgebench.noise(Tiny())
 
 
 def test_a_module_is_trained_and_its_weights_are_those_of_a_copy(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Protocol
 
-from edgebench.data import cifar, folders, imagenet, mnist, synthetic
+from edgebench.data import cifar, digits, folders, imagenet, mnist, synthetic
 from edgebench.data.dataset import Dataset
 from edgebench.ground.errors import UsageError, unknown
 
@@ -26,7 +26,8 @@ LAYOUTS: Final[tuple[Layout, ...]] = (cifar, mnist, imagenet)
 
 
 def load(reference: str, *, split: str = "val", seed: int = 0, labelled: bool = True) -> Dataset:
-    """Returns one split of the data set at `reference`: a folder, or `synthetic:NAME?size=64&classes=10&images=2000`.
+    """Returns one split of the data set at `reference`: a folder, `synthetic:NAME?size=64&classes=10&images=2000`, or
+    `digits`.
 
     A folder holds images by class, or ImageNet's validation images, CIFAR-10's binary files, or MNIST's. A split that
     a set does not have is taken from what it has: `val` from `test`. A folder without splits holds out a fifth of
@@ -47,6 +48,8 @@ def splits(reference: str) -> tuple[str, ...]:
     """Returns the splits that a data set has of its own; a folder that has none is `all`. Raises as `load` does."""
     if synthetic.is_synthetic(reference):
         return tuple(synthetic.SPLITS)
+    if digits.is_digits(reference):
+        return digits.SPLITS
     folder = _folder(reference)
     found = next((own for layout in LAYOUTS if (own := layout.splits(folder))), ())
     return found or tuple(folders.splits_of(folder)) or ("all",)
@@ -55,6 +58,8 @@ def splits(reference: str) -> tuple[str, ...]:
 def _load(reference: str, split: str, seed: int, labelled: bool) -> Dataset:
     if synthetic.is_synthetic(reference):
         return synthetic.load(reference, _choose(reference, split, tuple(synthetic.SPLITS)), seed)
+    if digits.is_digits(reference):
+        return digits.load(reference, _choose(reference, split, digits.SPLITS))
     folder, own = _folder(reference), splits(reference)
     for layout in LAYOUTS:
         if layout.splits(folder):
@@ -80,7 +85,7 @@ def _folder(reference: str) -> Path:
     if not path.is_dir():
         what = "is not a folder" if path.exists() else "does not exist"
         raise UsageError(
-            f"the data set '{reference}' {what}: give a folder of images by class, or synthetic:NAME with one of"
-            f" {', '.join(synthetic.SETS)}"
+            f"the data set '{reference}' {what}: give a folder of images by class, digits, or synthetic:NAME with one"
+            f" of {', '.join(synthetic.SETS)}"
         )
     return path

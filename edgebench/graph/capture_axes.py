@@ -8,10 +8,11 @@ from typing import Any, Final, cast
 
 import numpy as np
 
+from edgebench.graph.builder import dtype_of
 from edgebench.graph.capture_call import Call, Result, Rule, as_operand
 from edgebench.graph.operators import ArgMax, Array, Operator, Reduction
 
-_MASKED: Final = -1e9  # far below any score, and finite: where a whole row is masked, the others' precision stays
+_MASKED: Final = -1e9  # far below any score, and finite
 
 
 # ---- reductions ----
@@ -143,9 +144,12 @@ def attention(call: Call) -> Result:
     mask = call.operand("attn_mask")
     if call["is_causal"]:
         mask = np.tril(np.ones(scores.shape[-2:], bool))
-    if mask is not None:
-        scores = _masked(call, scores, mask)
-    return call.build.matmul(call.build.softmax(scores, -1), value)
+    if mask is None:
+        return call.build.matmul(call.build.softmax(scores, -1), value)
+    shares = call.build.softmax(_masked(call, scores, mask), -1)
+    if dtype_of(mask) == "bool" and (isinstance(mask, Operator) or not mask.any(-1).all()):
+        shares = call.build.binary("mul", shares, call.build.cast(mask, "float32"))  # a row without any key is 0
+    return call.build.matmul(shares, value)
 
 
 def _masked(call: Call, scores: Operator, mask: Any) -> Operator:

@@ -55,10 +55,11 @@ def decomposed(program: ExportedProgram, operators: Sequence[Any]) -> ExportedPr
     Torch says them in simpler operators; everything else stays whole.
     """
     known: dict[Any, Any] = torch._decomp.get_decompositions(list(operators))
-    composite = [each for each in operators if each not in known]
-    if not all(each._can_decompose() for each in composite):
+    if len(known) < len(operators):
+        every = torch.export.default_decompositions()
+        known.update({each: every[each] for each in operators if each not in known and each in every})
+    if len(known) < len(operators):
         return None
-    known.update({each: each.decompose for each in composite})
     try:
         with _silent_torch(), torch.no_grad():
             made: ExportedProgram = program.run_decompositions(known)

@@ -35,13 +35,14 @@ class Rewriter(Builder):
         for self._place, operator in enumerate(graph.operators):
             self.register(operator)
         for operator in reversed(graph.operators):
-            self._drop_if_unread(operator)
+            if operator.name in self.operators:
+                self._drop_if_unread(operator)
 
     # ---- what rules ask ----
 
     def source(self, operator: Operator, at: int = 0) -> Operator | None:
-        """The operator that one of `operator`'s inputs comes from; None for a constant."""
-        return self.operators.get(operator.inputs[at])
+        """The operator that one of `operator`'s inputs comes from; None for a constant, or for no such input."""
+        return self.operators.get(operator.inputs[at]) if at < len(operator.inputs) else None
 
     def constant(self, operator: Operator, at: int = 1) -> AnyArray | None:
         """The constant that one of `operator`'s inputs names; None if it is computed, or if there is no such input."""

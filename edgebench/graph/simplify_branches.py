@@ -27,7 +27,7 @@ class _Branch:
 
 def parallel_branches(rewriter: Rewriter, operator: Binary) -> Operator | None:
     """The sum or difference of two linear branches of one tensor, at least one a convolution, is one convolution."""
-    left, right = rewriter.source(operator), rewriter.source(operator, 1) if len(operator.inputs) > 1 else None
+    left, right = rewriter.source(operator), rewriter.source(operator, 1)
     if operator.function not in ("add", "sub") or left is None or right is None or left is right:
         return None
     if len(operator.shape) != 4 or left.shape != right.shape:

@@ -63,10 +63,8 @@ def plan(spec: ModelSpec) -> net.Sequence:
     ends = 1.0 if lite else spec.width
     channels = round_channels(STEM * ends)
     stages: list[net.Layer] = [net.conv_norm(channels, 3, 2, activation=function, eps=eps)]
-    for index, (expansion, kernel, stride, base, blocks) in enumerate(STAGES):
+    for (expansion, kernel, stride, base, _), repeats in zip(STAGES, blocks(spec.name, spec.depth), strict=True):
         out = round_channels(base * spec.width)
-        fixed = lite and index in (0, len(STAGES) - 1)
-        repeats = blocks if fixed else round_repeats(blocks, spec.depth)
         shapes = [(channels, stride)] + [(out, 1)] * (repeats - 1)
         stages.append(net.numbered(*(_block(at, out, expansion, kernel, step, function, eps) for at, step in shapes)))
         channels = out
@@ -78,6 +76,13 @@ def plan(spec: ModelSpec) -> net.Sequence:
         flatten=net.Flatten(),
         classifier=net.classifier(dropout, spec.classes),
     )
+
+
+def blocks(name: str, depth: float) -> list[int]:
+    """The number of blocks in each stage; Lite does not repeat those of the first and the last more often."""
+    once = (0, len(STAGES) - 1) if name in LITE_MEMBERS else ()
+    counts = [stage[-1] for stage in STAGES]
+    return [count if index in once else round_repeats(count, depth) for index, count in enumerate(counts)]
 
 
 def _block(

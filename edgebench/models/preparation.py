@@ -105,7 +105,7 @@ def _fields(base: str, network: nn.Module | None) -> Fields:
 def _of_torchvision(name: str) -> Fields:
     try:
         from torchvision.models import get_weight  # type: ignore[import-not-found,unused-ignore]
-    except ImportError as error:
+    except (ImportError, RuntimeError, OSError) as error:  # the last two of one that does not fit torch
         raise UsageError(f"`preprocess='{TORCHVISION}{name}'` needs the package torchvision: {error}") from error
     try:
         found = get_weight(name).transforms()

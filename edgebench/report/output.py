@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
+from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
 from edgebench.ground.errors import printable
@@ -61,7 +62,11 @@ def wide_console(file: TextIO) -> Console:
     from rich.console import Console
 
     width = None if file.isatty() else 200
-    return Console(file=file, width=width, markup=False, emoji=False, highlight=False)
+    # In a notebook rich would show the text itself, beside what it is made for, and colour it.
+    held = False if isinstance(file, StringIO) else None
+    return Console(
+        file=file, width=width, markup=False, emoji=False, highlight=False, force_jupyter=False, force_terminal=held
+    )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,7 @@ def operator_profiles(results: Sequence[Result]) -> dict[str, OperatorProfile]:
 
 def profile(results: Sequence[Result], device: DeviceProfile) -> list[RenderableType]:
     """The profile table and, under it, what its columns mean, the warnings, and how to get a measured number."""
-    blocks: list[RenderableType] = [_Profile(f"{device.title} ({device.name})", [_cells(result) for result in results])]
+    blocks: list[RenderableType] = [_Profile(f"{device.title} ({device.name})", _rows(results))]
     blocks += [Text(line, style="dim") for line in legend(results)]
     blocks += [Text(f"! {warning}") for warning in _warnings(results)]
     if any(result.provenance == "estimated" and result.latency for result in results):
@@ -101,7 +102,7 @@ class Results(Rows[Result]):
 
     def cells(self) -> list[Row]:
         """The profile table's cells by column, without the columns that no row fills."""
-        cells = [_cells(result) for result in self]
+        cells = _rows(self)
         filled = _filled((*_IDENTITY, *_TIMES, *_ACCURACY, *_FILE), cells)
         return [{name: row[name] for name in filled} for row in cells]
 
@@ -109,6 +110,14 @@ class Results(Rows[Result]):
 def _filled(columns: Sequence[str], cells: Sequence[Row]) -> list[str]:
     """The columns that some row fills."""
     return [name for name in columns if any(row[name] != "-" for row in cells)]
+
+
+def _rows(results: Sequence[Result]) -> list[Row]:
+    """One row a result; networks are called by their short names, as long as these are of one network each."""
+    networks = {(result.model.short_name, result.model.name, result.model.digest) for result in results}
+    known = Counter(short for short, _, _ in networks)
+    names = (each.short_name if known[each.short_name] == 1 else each.name for each in (one.model for one in results))
+    return [_cells(result) | {"model": name} for name, result in zip(names, results, strict=True)]
 
 
 def _cells(result: Result) -> Row:

@@ -105,7 +105,7 @@ class Evaluator:
     def evaluate(self, artifact: Artifact) -> Evaluation:
         """Runs one file over all images. Raises DeviceError, and UsageError where its outputs are not the classes."""
         labels = self.given.labels or artifact.labels
-        matched = classes.match(artifact.path, artifact.outputs[0].shape[-1], labels, self.images)
+        matched = classes.match(artifact.path, artifact.outputs[0].values, labels, self.images)
         right = matched.outputs[self.images.labels]
         said = self.given.preparation.over(artifact.preprocessing, artifact.model)
         artifact = msgspec.structs.replace(artifact, preprocessing=said)

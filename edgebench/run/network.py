@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, Self
 
 from edgebench.ground.errors import UsageError, warn
 from edgebench.ground.options import Flag, Options, many
-from edgebench.run.preparing import Images
+from edgebench.run.preparing import Images, Outputs
 
 if TYPE_CHECKING:
     from torch import nn
@@ -71,7 +71,7 @@ class Network(Options, kw_only=True):
     weights: Annotated[
         str | Path | None,
         "Weights: a .pth (tensors only) or .safetensors file, or https://... with `sha256`; in another library's "
-        "names as torchvision:FILE, timm:FILE or timm-tf:FILE.",
+        "names as torchvision:FILE, timm:FILE, timm-tf:FILE or lukemelas:FILE.",
     ] = None
     sha256: Annotated[str | None, "SHA-256 that the weights must have."] = None
 
@@ -100,7 +100,9 @@ class ModelArguments(Network, kw_only=True):
         """The file of the weights."""
         return None if self.weights is None else Path(self.weights)
 
-    def taken(self, models: Wanted, images: Images | None = None) -> "tuple[list[str | ModelSpec], Given]":
+    def taken(
+        self, models: Wanted, images: Images, outputs: Outputs | None = None
+    ) -> "tuple[list[str | ModelSpec], Given]":
         """Names of networks and files, and specs of networks in hand; with what is given of them, and said of images.
 
         Raises UsageError for what is none of these, and for two modules that nothing tells apart.
@@ -119,8 +121,7 @@ class ModelArguments(Network, kw_only=True):
                 raise UsageError(f"two of the modules are a {spec.title} with the same layers: give one at a time")
             modules[spec.key] = module
             found.append(spec)
-        images = images or Images()
-        return found, Given(self.file, modules, images.preparation, images.names)
+        return found, Given(self.file, modules, images.preparation, outputs.names if outputs else ())
 
     def _of_module(self, model: object) -> "tuple[ModelSpec, nn.Module]":
         from msgspec.structs import replace

@@ -13,7 +13,7 @@ from edgebench.ground.options import Flag, Options, Several
 from edgebench.ground.progress import OnProgress, silent
 from edgebench.ground.registry import DEFAULT_FORMAT, FORMATS
 from edgebench.run.network import Model, ModelArguments, Network, Wanted, Written
-from edgebench.run.preparing import Images
+from edgebench.run.preparing import Images, Outputs
 
 Names = str | Sequence[str]
 File = str | Path
@@ -53,7 +53,7 @@ class Int8(Options, kw_only=True):
     """How int8 files are made; see records.Quantization."""
 
     calibrate: Annotated[
-        File, "int8: a data set to calibrate on: a folder or synthetic:NAME; without it, random images."
+        File, "int8: a data set to calibrate on: a folder, digits or synthetic:NAME; without it, random images."
     ] = ""
     samples: Annotated[int, "int8: images to calibrate on; a quarter is held out to judge by."] = 64
     calibrator: Annotated[
@@ -82,7 +82,7 @@ class Connection(Options, kw_only=True):
     python: Annotated[str | None, "A Python there that has the runtimes; without it, edgebench brings its own."] = None
 
 
-class Files(ModelArguments, Int8, Images, kw_only=True):
+class Files(ModelArguments, Int8, Images, Outputs, kw_only=True):
     """The files of networks: every format in every precision."""
 
     format: Formats = DEFAULT_FORMAT
@@ -128,7 +128,9 @@ class Profile(Files, Connection, Told):
     counts: Annotated[bool, "Host: count executed instructions instead of time."] = False
     quick: Annotated[bool, "3 processes of 1 s each; no p95, no p99."] = False
     processes: Annotated[int | None, "Fresh processes; default 5, `quick` 3. A comparison needs 7, better 10."] = None
-    data: Annotated[File | None, "Labelled images, a folder or synthetic:NAME: also each file's accuracy."] = None
+    data: Annotated[File | None, "Labelled images, a folder, digits or synthetic:NAME: also each file's accuracy."] = (
+        None
+    )
     limit: Limit = None
     per_op: Annotated[bool, "Also time every operator (host), or count its instructions (emulator)."] = False
     trace: Annotated[File | None, "Host: write the operators' times for Perfetto: out.json. Implies `per_op`."] = None
@@ -146,7 +148,7 @@ class Evaluate(Files, Connection, Told):
             python="Networks, by name or as modules, files, or what `export` returned.",
         ),
     ]
-    data: Annotated[File, Flag("Labelled images: a folder, or synthetic:NAME.", "--data")]
+    data: Annotated[File, Flag("Labelled images: a folder, digits, or synthetic:NAME.", "--data")]
     _: KW_ONLY
     split: Annotated[
         str | None, "train, val or test; all only where there are no splits. Without it val, or what there is."
@@ -161,7 +163,7 @@ class Train(Network, Images, Told):
     """`edgebench train`; most of it is in edgebench.training.settings.Settings, whose names these are."""
 
     model: Annotated[Model, NETWORKS]
-    data: Annotated[File, Flag("Data set: a folder of classes, or synthetic:NAME.", "--data")]
+    data: Annotated[File, Flag("Data set: a folder of classes, digits, or synthetic:NAME.", "--data")]
     _: KW_ONLY
     epochs: Annotated[int, "How often every image is seen."] = 30
     batch: Annotated[int, "Images a step."] = 64
@@ -193,7 +195,7 @@ class Train(Network, Images, Told):
 class Augment(Options):
     """`edgebench augment`."""
 
-    data: Annotated[File, Flag("Data set: a folder of classes, or synthetic:NAME.", "--data")]
+    data: Annotated[File, Flag("Data set: a folder of classes, digits, or synthetic:NAME.", "--data")]
     _: KW_ONLY
     preview: Annotated[File, "Picture to write: a row a kind."] = "augmented.png"
     kinds: Augmentations = "all"

@@ -14,7 +14,7 @@ Numbers = float | str | Sequence[float]
 
 
 class Images(Options, kw_only=True):
-    """How images are prepared, and what the outputs are called; None keeps what the network or its weights say."""
+    """How images are prepared; None keeps what the network or its weights say."""
 
     preprocess: Annotated[
         str | Path | None,
@@ -30,13 +30,6 @@ class Images(Options, kw_only=True):
     interpolation: Annotated[str | None, "nearest, box, bilinear, hamming, bicubic or lanczos."] = None
     channels: Annotated[str | None, "Order of the channels: rgb or bgr, `mean` and `std` in that order."] = None
     exif: Annotated[bool, "Turn images as their EXIF orientation says."] = False
-    labels: Annotated[
-        str | Path | Sequence[str] | None,
-        Flag(
-            "Names of the outputs: a text file with one a line, a .json file, or a folder of classes.",
-            python="Names of the outputs: a list, a text file with one a line, a .json file, or a folder of classes.",
-        ),
-    ] = None
 
     @property
     def preparation(self) -> "Preparation":
@@ -54,6 +47,18 @@ class Images(Options, kw_only=True):
         if self.exif:
             fields["exif"] = True
         return Preparation("" if self.preprocess is None else str(self.preprocess), fields)
+
+
+class Outputs(Options, kw_only=True):
+    """What the outputs are called."""
+
+    labels: Annotated[
+        str | Path | Sequence[str] | None,
+        Flag(
+            "Names of the outputs: a text file with one a line, a .json file, or a folder of classes.",
+            python="Names of the outputs: a list, a text file with one a line, a .json file, or a folder of classes.",
+        ),
+    ] = None
 
     @property
     def names(self) -> tuple[str, ...]:

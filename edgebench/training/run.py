@@ -11,7 +11,7 @@ from torch import nn
 
 from edgebench import data as datasets
 from edgebench.data import Dataset
-from edgebench.ground.errors import TrainingError, UsageError, reason
+from edgebench.ground.errors import TrainingError, UsageError, reason, warn
 from edgebench.ground.paths import alone, obstacle
 from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import ModelSpec, Preprocessing
@@ -19,6 +19,7 @@ from edgebench.machines.facts import check_threads
 from edgebench.models.given import NOTHING, Given
 from edgebench.models.preparation import of_module, plain
 from edgebench.models.trained import Trained
+from edgebench.run.evaluating import remarks
 from edgebench.training import checkpoint
 from edgebench.training.augment import augmentation, check_installed
 from edgebench.training.images import Images, Normalize, from_data, kept_shape
@@ -54,6 +55,8 @@ def train(request: TrainingRequest, on_progress: OnProgress = silent) -> Trainin
     on_progress(Step(0, request.settings.epochs, request.spec.key, "reading images"))
     train_set, val_set = (datasets.load(request.data, split=split) for split in ("train", "val"))
     val_set = val_set.subset(request.settings.validate)
+    for remark in remarks(train_set, exif=bool(request.given.preparation.fields.get("exif"))):
+        warn(remark)
     if train_set.classes != val_set.classes:
         raise UsageError(f"{request.data} has other classes to train on than to validate with: give both the same")
     request = replace(request, spec=msgspec.structs.replace(request.spec, classes=len(train_set.classes)))

@@ -95,7 +95,7 @@ TIMED = replace(
 
 
 def test_the_time_of_an_emulated_row_stands_beside_its_provenance_and_its_interval() -> None:
-    [row] = Results([TIMED])._cells()
+    [row] = Results([TIMED]).cells()
     assert (row["provenance"], row["p50"], row["interval"]) == ("emulated", "80.0 ms", "70.0-90.0 ms")
     assert "p90" not in row
     flat = rows.profile(TIMED)
@@ -117,7 +117,7 @@ def test_it_is_said_what_the_time_is_and_what_it_is_not() -> None:
 
 
 def test_without_a_constant_there_is_no_time() -> None:
-    [row] = Results([EMULATED])._cells()
+    [row] = Results([EMULATED]).cells()
     assert "p50" not in row
     assert rows.profile(EMULATED)["latency_s"]["median"] is None
     assert rows.profile(EMULATED)["calibrated_on"] is None
@@ -171,3 +171,17 @@ def test_results_are_the_list_of_their_records() -> None:
     assert Results([MEASURED]) == [MEASURED]
     assert repr(Results()).strip() == ""
     assert Results()._repr_html_() == "<table></table>"
+
+
+def test_in_a_notebook_a_table_is_text_and_not_shown_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert "mobilenetv2" in repr(Results([made.measurement()]))
+
+
+def test_networks_are_called_by_their_short_names_as_long_as_these_tell_them_apart() -> None:
+    def names(*wanted: str) -> list[str]:
+        networks = [ModelSpec(name=name, family="user") for name in wanted]
+        return [row["model"] for row in Results([made.measurement(network) for network in networks]).cells()]
+
+    assert names("nets.py:make", "nets.py:other", "lenet5") == ["make", "other", "lenet5"]
+    assert names("nets.py:make", "old.py:make") == ["nets.py:make", "old.py:make"]

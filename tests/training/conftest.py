@@ -26,7 +26,9 @@ def request_for(tmp_path: Path) -> Callable[..., TrainingRequest]:
     """Makes a request of two epochs; settings by name, and where it differs `spec`, `data`, `folder`, `weights`."""
 
     def make(**given: object) -> TrainingRequest:
-        own = {name: given.pop(name) for name in ("spec", "data", "folder", "weights", "resume") if name in given}
+        own = {
+            name: given.pop(name) for name in ("spec", "data", "folder", "weights", "given", "resume") if name in given
+        }
         chosen = settings({"epochs": 2, "batch": 16, "threads": 1, "augment": "mirror", **given})
         if "weights" in own:
             own["given"] = Given(weights=own.pop("weights"))  # type: ignore[arg-type]

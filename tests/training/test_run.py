@@ -18,6 +18,8 @@ from edgebench.ground.errors import TrainingError, UsageError
 from edgebench.ground.progress import Step
 from edgebench.models import trained
 from edgebench.models.build import build
+from edgebench.models.given import Given
+from edgebench.models.preparation import Preparation
 from edgebench.training import records as metrics
 from edgebench.training.checkpoint import BEST, LAST, METRICS
 from edgebench.training.run import TrainingRequest, train
@@ -137,7 +139,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint_to_resume(request_for: Make
 
 
 def test_a_loss_of_nan_stops_and_says_where(request_for: Make) -> None:
-    request = request_for(epochs=30, lr=1e18, warmup=0, clip=0, optimizer="sgd")
+    request = request_for(epochs=30, lr=1e9, warmup=0, clip=0, optimizer="sgd")
     with pytest.raises(
         TrainingError, match=r"the (loss|gradient) became (nan|inf) at step \d+, in epoch \d+: .*kept|keep"
     ):
@@ -279,3 +281,23 @@ def test_a_users_own_network(request_for: Make, tmp_path: Path) -> None:
     wrong = models.resolve(f"{tmp_path}/nets.py:wrong", resolution=16, channels=3)
     with pytest.raises(UsageError, match=r"gives \(2, 5\) for two images, and the data has 3 classes"):
         train(request_for(spec=wrong, folder=tmp_path / "wrong"))
+
+
+def test_images_are_prepared_as_was_said_and_the_weights_say_so(request_for: Make) -> None:
+    said = Preparation(fields={"mean": (0.5,) * 3, "std": (0.25,) * 3, "channels": "bgr", "squash": True})
+    outcome = train(request_for(epochs=1, given=Given(preparation=said)))
+    expected = {"mean": (0.5,) * 3, "std": (0.25,) * 3, "channels": "bgr", "squash": True, "crop": 16, "resize": 16}
+    assert {name: getattr(outcome.preprocessing, name) for name in expected} == expected
+    assert Given(weights=Path(outcome.weights)).preprocessing(outcome.model) == outcome.preprocessing
+
+
+def test_what_does_not_say_the_mean_leaves_it_to_the_data(request_for: Make, tmp_path: Path) -> None:
+    order = Given(preparation=Preparation(fields={"channels": "bgr"}))
+    bgr, rgb = (
+        train(request_for(epochs=1, given=given, folder=tmp_path / name)).preprocessing
+        for name, given in (("bgr", order), ("rgb", Given()))
+    )
+    assert (bgr.channels, bgr.mean, bgr.std) == ("bgr", rgb.mean[::-1], rgb.std[::-1])
+    said = Given(preparation=Preparation("imagenet"))
+    with pytest.raises(UsageError, match="takes mean and deviation from the images"):
+        train(request_for(normalize="data", given=said, folder=tmp_path / "no"))

