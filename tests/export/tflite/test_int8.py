@@ -47,7 +47,7 @@ def network() -> Network:
 
 def export(network, folder, quantization=None, **switches):
     spec = ExportSpec(precision="int8", quantization=quantization or Quantization(samples=16))
-    return pipeline._export(network, spec, folder / "residual-int8.tflite", "", **switches)
+    return pipeline._export(network, spec, folder / "residual-int8.tflite", "", switches)
 
 
 def test_static_int8_is_int8_throughout_in_one_delegate(network, tmp_path):
