@@ -120,7 +120,7 @@ def _of_file(path: Path) -> Fields:
     """What a JSON file says: fields of Preprocessing, a manifest, or what timm or transformers keep beside weights."""
     try:
         found = msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise UsageError(f"cannot read how images are prepared from {path}: {error}") from error
     if not isinstance(found, dict):
         raise UsageError(f"{path} holds no JSON object of how images are prepared")
