@@ -15,7 +15,7 @@ from edgebench.ground.registry import FORMATS, load_reference
 if TYPE_CHECKING:
     from edgebench.places.emulator.by_operator import Prefix
 
-Part = Literal["write", "foreign", "inspect", "graph", "shorten", "evaluate", "tensors"]
+Part = Literal["write", "foreign", "inspect", "graph", "shorten", "evaluate", "source", "tensors"]
 NETWORKS: Final = "torch"  # the package that networks are written with, whatever becomes of them
 
 
@@ -25,7 +25,7 @@ class Format:
 
     `packages` write and check its files, beside torch, `int8_packages` those in int8 too, and `extra` is the extra of
     edgebench that installs them. `converters` are other ways to write it, by their packages, with the extra of each.
-    `write` and the last six are references, "module:function", empty for what it has not:
+    `write` and the last seven are references, "module:function", empty for what it has not:
 
     write     (network, spec, path) -> Conversion: writes `path` and nothing else
     foreign   (path) -> Contents: what a file says that edgebench did not make
@@ -33,6 +33,7 @@ class Format:
     graph     (path) -> Graph, without weights
     shorten   (path, folder) -> list of Prefix: files that end after each operator
     evaluate  (path) -> what runs it on any system, for a runtime that this system may not have
+    source    (path, shape (C, H, W) or None) -> torch.nn.Module that computes what the file does
     tensors   (path) -> function of an input (1, C, H, W) that gives (name, values) of all that is computed, in order
     """
 
@@ -52,6 +53,7 @@ class Format:
     graph: str = ""
     shorten: str = ""
     evaluate: str = ""
+    source: str = ""
     tensors: str = ""
 
     def load(self, part: Part) -> Any:

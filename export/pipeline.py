@@ -197,7 +197,8 @@ def _export(network: Network, export: ExportSpec, target: Path, key: str, terms:
             check_int8(artifact, file)
         artifact = msgspec.structs.replace(artifact, path=str(target), convert_s=convert_s, cache_key=key)
         manifest.write(artifact, manifest.manifest_path(file))
-        publish(folder, target.parent, [file.name, manifest.manifest_path(file).name])
+        # The manifest first: it says that the file is ours, whatever ends this between the two.
+        publish(folder, target.parent, [manifest.manifest_path(file).name, file.name])
     return artifact
 
 

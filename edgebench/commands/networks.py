@@ -34,7 +34,9 @@ def export(asked: options.Export, *, json: Json = False) -> None:
     from edgebench.report import files, rows
     from edgebench.run import exporting, plan
 
-    cells, given = plan.asked(asked, asked.model, converter=asked.converter, image_input=asked.image_input)
+    cells, given = plan.asked(
+        asked, asked.model, converter=asked.converter, image_input=asked.image_input, sources=True
+    )
     with output.progress() as report:
         terms = {"force": asked.force, "strict": asked.strict, "unchecked": asked.unchecked}
         done = exporting.run(cells, Path(asked.output), given=given, on_progress=report, **terms)

@@ -11,9 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from edgebench.ground.errors import UsageError, reason
+
+PARTIAL: Final = ".partial"
+OF_SHELLS: Final = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")  # what stands there has a writer
 
 
 def cache_folder() -> Path:
@@ -47,13 +50,18 @@ def shown(name: str | Path) -> str:
 
 
 def check_there(path: Path) -> None:
-    """Raises UsageError unless `path` is a regular file or a folder: a pipe would be waited for."""
+    """Raises UsageError unless a file or a folder is there, and no pipe; see `check_no_pipe`."""
     try:
         if not path.exists():
             raise UsageError(f"there is no file {path}")
     except OSError as error:
         raise UsageError(f"cannot read {path}: {reason(error)}") from error
-    if not (path.is_file() or path.is_dir()):
+    check_no_pipe(path)
+
+
+def check_no_pipe(path: Path) -> None:
+    """Raises UsageError for a pipe or a device, which would be waited for or never end; a shell's <(...) is let be."""
+    if path.exists() and not (path.is_file() or path.is_dir() or str(path).startswith(OF_SHELLS)):
         raise UsageError(f"{path} is a pipe or a device, not a file: name a file")
 
 
@@ -85,7 +93,8 @@ def write_atomically(path: Path, data: str | bytes | memoryview) -> None:
 def replaced(path: Path) -> Iterator[BinaryIO]:
     """Yields an open file that takes the place of `path` when the block ends, and is removed when it fails.
 
-    It lies in the same folder under a name of its own, and is on the disk before it is renamed. A link is followed to
+    It lies in the same folder under a name of its own, and is on the disk before it is renamed. What a killed process
+    left of one is removed by the next. A link is followed to
     its file; what is no regular file, such as a device or a pipe, is written to as it stands. A file that was there
     keeps its permissions. Raises OSError, also for a folder.
     """
@@ -97,20 +106,39 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
             yield file
         return
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{os.urandom(8).hex()}.partial")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    with open(temporary, "wb", opener=lambda name, _: os.open(name, flags, 0o644)) as file:
+    _remove_stale(target.parent)
+    temporary, opened = _partial(target.parent)
+    with opened as file:
         try:
             if mode is not None:
                 os.chmod(temporary, stat.S_IMODE(mode))
             yield file
             file.flush()
             os.fsync(file.fileno())
-            file.close()
             os.replace(temporary, target)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _partial(folder: Path) -> tuple[Path, BinaryIO]:
+    """A new file of a name of its own, locked as long as it is open: the lock tells it from one that a kill left."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    while True:
+        path = folder / f".{os.urandom(8).hex()}{PARTIAL}"
+        file = os.fdopen(os.open(path, flags, 0o644), "wb")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:  # else it was taken for one that was left, before it was locked
+            return path, file
+        file.close()
+
+
+def _remove_stale(folder: Path) -> None:
+    """Removes the beginnings of files whose writers were killed."""
+    for left in folder.glob(f".{'[0-9a-f]' * 16}{PARTIAL}"):
+        with suppress(OSError), os.fdopen(os.open(left, os.O_RDWR | os.O_NOFOLLOW), "r+b") as file:  # in use, or gone
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
 
 
 @contextmanager

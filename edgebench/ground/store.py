@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from edgebench.ground.errors import NotKept, UsageError, reason, warn
-from edgebench.ground.paths import shown
+from edgebench.ground.paths import check_no_pipe, shown
 from edgebench.ground.records import SCHEMA, Estimate, Result
 from edgebench.ground.records.specs import LONGEST_S
 
@@ -93,6 +93,7 @@ def files(path: Path | str) -> list[Path]:
     """The .jsonl files below a folder in the order of their names, or the file itself. Raises UsageError."""
     path = Path(path)
     try:
+        check_no_pipe(path)
         found = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
         return [file for file in found if file == path or file.is_file()]
     except OSError as error:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from edgebench.ground.errors import UsageError, reason, unknown
+from edgebench.ground.paths import check_no_pipe
 
 
 def read(path: Path, kind: str) -> dict[str, Any]:
     """The content of a TOML file; `kind` is what it should be. Raises UsageError when it cannot be read."""
     try:
+        check_no_pipe(path)
         return parse(path.read_bytes(), f"the {kind} {path}")
     except OSError as error:
         raise UsageError(f"cannot read the {kind} {path}: {reason(error)}") from error

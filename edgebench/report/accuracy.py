@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgebench.ground.errors import UsageError
+from edgebench.ground.paths import check_no_pipe
 from edgebench.ground.records import Accuracy, ModelSpec
 from edgebench.report import output, rows
 from edgebench.report.tables import Rows, called, plain
@@ -153,6 +154,7 @@ def read(path: Path) -> Accuracies:
     Raises UsageError, naming the line, for a file that is not that.
     """
     try:
+        check_no_pipe(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file)
             columns = tuple(table.fieldnames or ())

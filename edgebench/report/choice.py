@@ -16,6 +16,7 @@ from edgebench.choose.budget import SHOW
 from edgebench.choose.lines import ALONE, Scaled
 from edgebench.choose.records import Choice, Point
 from edgebench.ground.errors import MissingPackage, UsageError
+from edgebench.ground.paths import check_no_pipe
 from edgebench.ground.units import show_bytes, show_count, show_seconds
 from edgebench.report import output, theme
 from edgebench.report.tables import plain
@@ -143,6 +144,7 @@ def read(path: Path) -> Choice:
     """Reads what `edgebench scale -o DIR` wrote: the folder, or choice.json in it. Raises UsageError for another."""
     file = path / FILE if path.is_dir() else path
     try:
+        check_no_pipe(file)
         return msgspec.json.decode(file.read_bytes(), type=Choice)
     except OSError as error:
         raise UsageError(f"there is no choice at {path}: name the folder that edgebench scale -o wrote") from error

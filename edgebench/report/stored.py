@@ -125,7 +125,7 @@ def load(source: str, *, on_warning: OnWarning) -> Stored:
     if path.is_dir():
         contents: list[tuple[str, Content]] = [(shown(file), file) for file in store.files(path)]
     elif path.exists():
-        contents = [(source, path)]
+        contents = [(source, each) for each in store.files(path)]
     else:
         records = sources.load(source, on_warning=on_warning)
         contents = [(source, b"\n".join(map(msgspec.json.encode, records)))]

@@ -48,8 +48,8 @@ def run(
     if files:
         raise UsageError(f"{files[0]} is already a model file; export takes networks")
     outcomes = []
-    named: Terms = {**terms, "readable": True}
-    artifacts = prepare(cells, folder, given=given, **named)
+    terms["readable"] = True
+    artifacts = prepare(cells, folder, given=given, **terms)
     for done, cell in enumerate(cells):
         on_progress(Step(done, len(cells), cell.title, "converting and checking"))
         found = next(artifacts)

@@ -13,13 +13,13 @@ from msgspec import structs
 
 from edgebench.formats import format as formats
 from edgebench.ground.errors import UsageError, unknown
-from edgebench.ground.options import listed
+from edgebench.ground.options import listed, many
 from edgebench.ground.paths import check_there
 from edgebench.ground.records import Calibrator, ExportSpec, ModelSpec, Precision, Quantization, QuantizationScheme
 from edgebench.ground.registry import DEFAULT_FORMAT
 from edgebench.ground.registry import FORMATS as FORMATS
 from edgebench.models.given import Given
-from edgebench.run.network import ModelArguments, Wanted
+from edgebench.run.network import Model, ModelArguments, Wanted
 from edgebench.run.options import Files
 from edgebench.runtimes import runtime, runtime_of
 
@@ -210,10 +210,11 @@ def asked(
     ready: Collection[str] | None = None,
     converter: str = "default",
     image_input: bool = False,
+    sources: bool = False,
 ) -> tuple[list[Cell], Given]:
     """The cells of what a command was asked for, and what is given of its networks; raises as what it is made of.
 
-    `default` are the formats where none is named.
+    `default` are the formats where none is named; with `sources`, a file stands for the network in it.
     """
     specs = export_specs(
         listed(files.format, "format", FORMATS) or default,
@@ -231,8 +232,23 @@ def asked(
         ),
     )
     network = ModelArguments.of(files)
-    names, given = network.taken(models, files, files)
+    wanted: tuple[Model, ...] = many(models)
+    names, given = network.taken([_source(one, network) for one in wanted] if sources else wanted, files, files)
     return cells(names, network, specs, ready=ready), given
+
+
+def _source(model: Model, arguments: ModelArguments) -> Model:
+    """The network in a ready file; whatever else is named or given as it is. Raises UsageError where none is read."""
+    if not isinstance(model, str | Path) or (found := formats.by_suffix(Path(model))) is None:
+        return model
+    check_there(Path(model))
+    if not found.source:
+        read = " and ".join(each.suffix for each in formats.every() if each.source)
+        raise UsageError(f"{model} is a file already, and other formats are made of {read} files and networks only")
+    from edgebench.models.user import parse_input
+
+    module: Model = found.load("source")(Path(model), parse_input(arguments.input) if arguments.input else None)
+    return module
 
 
 def _file_cell(path: Path, ready: Collection[str] | None) -> Cell:

@@ -9,16 +9,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
 from onnx import ModelProto, NodeProto
 from torch import Tensor, nn
 
-from edgebench.formats.onnx.torch_operators import OPERATORS, Node, Value, tensor
-from edgebench.ground.errors import UsageError
+from edgebench.formats.examples import example_inputs
+from edgebench.formats.onnx.torch_operators import OPERATORS
+from edgebench.formats.onnx.torch_windows import Node, Value, tensor
+from edgebench.ground.errors import DeviceError, ExportError, UsageError
+from edgebench.runtimes.onnxruntime.engine import PROVIDERS, options
+
+if TYPE_CHECKING:
+    from edgebench.graph.operators import Graph
+
+Shape = tuple[int, int, int]
+ERROR: Final = 1e-4  # share of the range by which torch may differ from onnxruntime
+HALF_ERROR: Final = 2e-2  # the same where the file computes in float16, and torch in float32
 
 
 @dataclass(frozen=True)
@@ -30,10 +41,66 @@ class Step:
     outputs: tuple[str, ...]
 
 
-def module(path: Path, shape: tuple[int, int, int]) -> nn.Module:
-    """Returns the network in a file, for images of `shape` (C, H, W). Raises UsageError for what cannot be read."""
+def module(path: Path, shape: Shape | None = None) -> nn.Module:
+    """Returns the network in a file, for images of `shape` (C, H, W); by itself where the file fixes that.
+
+    Raises UsageError for what cannot be read, ExportError where torch computes something else than onnxruntime does.
+    """
     model = load(path)
-    return Network(path, model, shape)
+    network = Network(path, model, _shape(path, model, shape)).eval()
+    _compare(path, model, network)
+    return network
+
+
+def read_graph(path: Path) -> Graph:
+    """The Graph of a file whose sizes are fixed. Raises UsageError as `module`, DeviceError for what no Graph has."""
+    from edgebench.graph.capture import capture
+
+    network = Network(path, model := load(path), _shape(path, model, None)).eval()
+    try:
+        return capture(network, (1, *network.shape))
+    except ExportError as error:
+        raise DeviceError(f"{path} cannot be estimated: {error}; measure it instead (`device='host'`)") from error
+
+
+def _shape(path: Path, model: ModelProto, asked: Shape | None) -> Shape:
+    constants = {each.name for each in model.graph.initializer}
+    given = [each for each in model.graph.input if each.name not in constants]
+    if len(given) != 1:
+        names = ", ".join(each.name for each in given)
+        raise UsageError(f"{path} has {len(given)} inputs ({names}): networks with one image are read")
+    sizes = [size.dim_value for size in given[0].type.tensor_type.shape.dim]
+    if len(sizes) != 4:
+        raise UsageError(f"the input {given[0].name} of {path} has {len(sizes)} axes: an image has four")
+    fixed = [size or (asked[number] if asked else 0) for number, size in enumerate(sizes[1:])]
+    if not all(fixed):
+        raise UsageError(f"{path} leaves the size of its image open: say it, such as `input='3x224x224'`")
+    if asked and tuple(fixed) != asked:
+        raise UsageError(f"{path} takes images of {'x'.join(map(str, fixed))}, not of {'x'.join(map(str, asked))}")
+    return fixed[0], fixed[1], fixed[2]
+
+
+def _compare(path: Path, model: ModelProto, network: Network) -> None:
+    """Raises ExportError where torch and onnxruntime disagree on the file, UsageError where that refuses it."""
+    try:
+        session = onnxruntime.InferenceSession(str(path), options(1, exact=True), providers=PROVIDERS)
+    except Exception as error:  # its own classes have no common base but this
+        raise UsageError(f"onnxruntime refuses {path}: {str(error).strip().splitlines()[0]}") from error
+    (entry,) = session.get_inputs()
+    batch = entry.shape[0] if isinstance(entry.shape[0], int) else 1
+    half = entry.type == "tensor(float16)"
+    for image in example_inputs((1, *network.shape), None):
+        given = np.repeat(image, batch, 0)
+        (expected, *_) = session.run(None, {entry.name: given.astype(np.float16) if half else given})
+        with torch.no_grad():
+            found = network(torch.from_numpy(image)).numpy()
+        same = expected[: len(found)].astype(np.float32)
+        apart = np.subtract(found, same, where=(found != same) & np.isfinite(same), out=np.zeros_like(same))
+        difference = np.abs(apart).max(initial=0.0)
+        if not difference <= (HALF_ERROR if half else ERROR) * (np.ptp(expected).astype(np.float32) or 1.0):
+            raise ExportError(
+                f"torch computes something else than onnxruntime of {path}: they differ by {difference:.2g}"
+            )
 
 
 def load(path: Path) -> ModelProto:
@@ -51,16 +118,15 @@ def load(path: Path) -> ModelProto:
 class Network(nn.Module):
     """The operators of an ONNX file; (1, C, H, W) in, the file's first output out."""
 
-    def __init__(self, path: Path, model: ModelProto, shape: tuple[int, int, int]) -> None:
+    def __init__(self, path: Path, model: ModelProto, shape: Shape) -> None:
         super().__init__()
-        graph = model.graph
+        graph, self.shape = model.graph, shape
+        self.pretrained_cfg = {"architecture": path.stem, "input_size": shape}  # what it is called, and fed
         versions = {each.domain: each.version for each in model.opset_import}
         values: dict[str, Value] = {each.name: _stored(onnx.numpy_helper.to_array(each)) for each in graph.initializer}
-        given = [each.name for each in graph.input if each.name not in values]
-        if len(given) != 1:
-            raise UsageError(f"{path} has {len(given)} inputs ({', '.join(given)}): networks with one image are read")
-        self.entry, self.result = given[0], graph.output[0].name
-        self.constants = {"": None, **values}
+        (self.entry,) = (each.name for each in graph.input if each.name not in values)
+        self.result = graph.output[0].name
+        self.constants: dict[str, Value] = {"": None, **values}
         self.steps: list[Step] = []
         for node in graph.node:
             if node.op_type == "Constant":
@@ -94,6 +160,10 @@ class Network(nn.Module):
         read = {name for step in self.steps for name in step.inputs}
         self.constants = {name: value for name, value in self.constants.items() if name in read}
 
+    def extra_repr(self) -> str:
+        """The operators in order: they tell this network from others with the same weights."""
+        return ", ".join(step.node.kind for step in self.steps)
+
     def forward(self, image: Tensor) -> Tensor:
         """(1, C, H, W) to the file's output."""
         values: dict[str, Value] = {self.entry: image}
@@ -118,12 +188,12 @@ def _stored(array: np.ndarray[Any, Any]) -> Value:
 
 
 def _step(path: Path, node: NodeProto, versions: dict[str, int]) -> Step:
-    if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATORS:
-        kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+    kind = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+    if kind not in OPERATORS:
         raise UsageError(f"{path} has the operator {kind} ({node.output[0]}), which edgebench cannot convert")
     attributes = {each.name: _attribute(each) for each in node.attribute}
     version = versions.get(node.domain, versions.get("ai.onnx", 1))
-    return Step(Node(node.op_type, attributes, version, len(node.output)), tuple(node.input), tuple(node.output))
+    return Step(Node(kind, attributes, version, len(node.output)), tuple(node.input), tuple(node.output))
 
 
 def _attribute(attribute: onnx.AttributeProto) -> Any:

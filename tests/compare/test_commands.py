@@ -14,7 +14,7 @@ from edgebench.cli import app
 from edgebench.commands import compare as commands
 from edgebench.compare import ab, processes, thresholds
 from edgebench.compare.statistics import least_processes
-from edgebench.ground.errors import Inconclusive, Regression, UsageError, warn
+from edgebench.ground.errors import EdgebenchError, Inconclusive, Regression, UsageError, warn
 from edgebench.ground.records import Artifact, ExportSpec, Measurement, ModelSpec
 from edgebench.places.target import Job
 from edgebench.report.stored import load as report_index
@@ -183,6 +183,56 @@ def test_noise_writes_what_fail_on_reads(
         call("noise", processes=39)
 
 
+OURS = b'{"kind":"measurement","schema":1'
+SLOWER, FOREIGN = {"middle": 0.0077}, b'{"name": "foreign"}\n'
+CASES = {  # by what README.md calls them: pairs of sides, each of them of changes by network, or of bytes that follow
+    "both sides have a network, and it is no slower": [({}, {}), ({}, {"middle": 0.005})],
+    "it is slower, by more than `--fail-on` and surely so": [({}, SLOWER)],
+    "NEW lacks a network of BASE, or skipped it": [({}, None), ({}, {"status": "skipped"})],
+    "a network failed in NEW": [({}, {"status": "failed"})],
+    "NEW has a network that BASE lacks, or that failed there": [(None, SLOWER), ({"status": "failed"}, SLOWER)],
+    "a run was throttled, is of another machine, or has too few processes": [
+        ({}, {"status": "invalid"}), ({}, {"environment": {"machine": "other"}}), ({}, {"processes": 3}),
+    ],
+    "no side has what `--metric` names": [({}, {}, "instructions")],
+    "NEW is empty, or there is no BASE yet": [({}, b""), (b"", {})],
+    "no network is on both sides": [({"model": "lenet5"}, {})],
+    "a line was cut off": [({}, OURS)],
+    "a line is foreign, of a newer schema, or holds a NaN": [({}, FOREIGN)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_compare_ends_as_the_table_of_the_readme_says(
+    case: str, measured: Measured, stored: Stored, capsys: Captured
+) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    _, verdicts, exit_code = next(row for row in map(cells_of, readme.splitlines()) if row[:1] == [case])
+    for number, (base, new, *metric) in enumerate(CASES[case]):
+        sides = []
+        for side, change in (("base", base), ("new", new)):
+            kept = [] if change == b"" or "no network" in case else [measured("mobilenetv1")]
+            if isinstance(change, dict):
+                kept.append(measured(**{"model": "mobilenetv2", **change}))
+            folder = stored(f"{side}{number}", *kept)
+            if isinstance(change, bytes) and change:
+                (folder / "more.jsonl").write_bytes(msgspec.json.encode(measured("mobilenetv2")) + b"\n" + change)
+            sides.append(folder)
+        try:
+            call("compare", *sides, **({"metric": metric[0]} if metric else {}))
+            code = 0
+        except EdgebenchError as error:
+            code = error.exit_code
+        out = capsys.readouterr().out
+        assert code == int(exit_code), (case, number)
+        assert code == 2 or any(each in out for each in verdicts.split(", ")) or "cut off" in out
+
+
+def cells_of(line: str) -> list[str]:
+    """The cells of a line of a Markdown table."""
+    return [cell.strip() for cell in line.strip("|").split(" | ")] if line.startswith("| ") else []
+
+
 READERS = {
     "compare": lambda file: api.compare(file, file),
     "gate": lambda file: api.gate(file, budgets=file.with_name("budgets.toml")),
@@ -191,7 +241,6 @@ READERS = {
     "report": lambda file: report_index(str(file), on_warning=warn),
     "resume": lambda file: resume.every([file.parent]),
 }
-OURS = b'{"kind":"measurement","schema":1'
 
 
 @pytest.mark.parametrize("command", READERS)

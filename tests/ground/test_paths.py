@@ -163,3 +163,13 @@ def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
     with alone(tmp_path / ".lock", "it"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    left = tmp_path / ".0123456789abcdef.partial"
+    left.write_bytes(b"half")
+    with replaced(tmp_path / "slow") as slow:
+        slow.write(b"whole")
+        write_atomically(tmp_path / "quick", b"x")  # meanwhile, and it leaves what is being written alone
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["quick", "slow"]
+    assert (tmp_path / "slow").read_bytes() == b"whole"
