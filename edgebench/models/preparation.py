@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 TORCHVISION: Final = "torchvision:"
+CHANNELS: Final = ("rgb", "bgr")
 NAMED: Final = ("imagenet", "none", "timm")
 HOW: Final = (
     "say how with `preprocess` (imagenet, none, torchvision:WEIGHTS, timm, or a .json file), or by `mean` and `std`"
@@ -60,6 +61,8 @@ class Preparation:
             return known
         fields = {**(_fields(self.base, network) if self.base else {}), **self.fields}
         start = known if known is not None and not self.base else plain(spec)
+        if fields.get("channels", "rgb") not in CHANNELS:
+            raise unknown("order of channels", str(fields["channels"]), CHANNELS)
         fitted = {name: _channelled(name, fields[name], spec.channels) for name in ("mean", "std") if name in fields}
         try:
             found = msgspec.convert(msgspec.to_builtins(start) | fields | fitted, Preprocessing, strict=False)

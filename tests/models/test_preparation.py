@@ -151,7 +151,8 @@ def test_a_manifest_is_such_a_file(tmp_path: Path) -> None:
         (Preparation(fields={"std": (0.0,)}), "each must be above 0"),
         (Preparation(fields={"mean": (0.1, 0.2)}), "2 values, and the network takes 3 channels"),
         (Preparation(fields={"interpolation": "cubic"}), "did you mean bicubic"),
-        (Preparation(fields={"channels": "gbr"}), "images cannot be prepared so"),
+        (Preparation(fields={"channels": "gbr"}), "did you mean"),
+        (Preparation(fields={"exif": "perhaps"}), "images cannot be prepared so"),
         (Preparation(fields={"crop": 224}), "`crop` is 224 of `resize` 64"),
     ],
 )
