@@ -444,7 +444,7 @@ def devices(asked: options.Devices) -> list[DeviceProfile]:
     """All devices, or the one of that name, with what is known of each."""
     from edgebench.machines import profiles
 
-    return [profiles.load(each) for each in ([asked.name] if asked.name else profiles.names())]
+    return [profiles.load(each) for each in (profiles.names() if asked.name is None else [asked.name])]
 
 
 @keywords(options.Doctor)

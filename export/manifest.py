@@ -17,7 +17,7 @@ from edgebench.ground.records import SCHEMA, Artifact
 
 def manifest_path(file: Path) -> Path:
     """Returns where the manifest of `file` lies: net.onnx -> net.onnx.json."""
-    return file.with_name(f"{file.name}.json")
+    return file.parent / f"{file.name}.json"  # of "." too, which has no name
 
 
 def write(artifact: Artifact, path: Path) -> None:
@@ -33,7 +33,7 @@ def read(file: Path) -> Artifact | None:
     """
     try:
         artifact = msgspec.json.decode(manifest_path(file).read_bytes(), type=Artifact)
-    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError, msgspec.DecodeError):
         return None
     if artifact.schema != SCHEMA or not file.exists() or artifact.sha256 != content_sha256(file):
         return None

@@ -78,7 +78,8 @@ def jobs(base: Path, new: Path, runtime: str | None, scenario: Scenario) -> dict
     from edgebench.formats.foreign import load_artifact
 
     sides: dict[Side, Path] = {"base": base, "new": new}
+    files = {side: load_artifact(path) for side, path in sides.items()}
     return {
-        side: Job(runtime=runtime_for(load_artifact(path), runtime), artifact=str(path), scenario=scenario)
-        for side, path in sides.items()
+        side: Job(runtime=runtime_for(file, runtime), artifact=file.path, scenario=file.scenario(scenario))
+        for side, file in files.items()
     }

@@ -46,6 +46,7 @@ def measure(
         msgspec.convert(msgspec.to_builtins(scenario), Scenario)  # it may be none, such as one of 0 threads
     except msgspec.ValidationError as error:
         raise UsageError(f"the scenario cannot be measured: {error}") from error
+    scenario = artifact.scenario(scenario)
     runtime = checked(runtime, artifact.export.format)
     if not Path(artifact.path).exists():
         raise UsageError(f"{artifact.path} is not there: export it again")

@@ -106,12 +106,12 @@ class LocalTarget:
         raise DeviceError(f"{job.runtime} {ended} while {doing}{last_words(errors.read()[-4096:])}")
 
 
-def loaded(runtime: str, path: Path) -> Loaded:
+def loaded(runtime: str, path: Path, batch: int = 1) -> Loaded:
     """What a runtime says of a file once it is loaded, in a process of its own: a damaged file may crash its engine.
 
     Raises DeviceError, in one sentence, for a file that it does not load.
     """
-    job = Job(runtime=runtime, artifact=str(path), scenario=Scenario(processes=1), mode="memory")
+    job = Job(runtime=runtime, artifact=str(path), scenario=Scenario(processes=1, batch=batch), mode="memory")
     with closing(LocalTarget().run(job)) as events:
         for event in events:
             if isinstance(event, Raised):

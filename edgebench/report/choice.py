@@ -148,7 +148,7 @@ def read(path: Path) -> Choice:
         return msgspec.json.decode(file.read_bytes(), type=Choice)
     except OSError as error:
         raise UsageError(f"there is no choice at {path}: name the folder that edgebench scale -o wrote") from error
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UsageError(
             f"{file} is no choice of this edgebench: {error}; make it again with edgebench scale"
         ) from error

@@ -55,17 +55,17 @@ def of_module(module: nn.Module, batch: int) -> Classifier:
 def of_file(artifact: Artifact, batch: int, threads: int = 1) -> Classifier:
     """An exported file in its runtime on this machine; where this system has none for it, in edgebench's evaluator.
 
-    A file whose batch is fixed runs image by image. Raises UsageError where its runtime is not installed, DeviceError
-    where it does not load.
+    A batch that the file has fixed is kept, and filled up. Raises UsageError where its runtime is not installed,
+    DeviceError where it does not load.
     """
     runtime = runtime_of(artifact.export.format)
     if reason := unavailable(runtime):
         if not form(artifact.export.format).evaluate:
             raise UsageError(reason)
         return _evaluated(artifact, reason.partition(";")[0])
+    size = artifact.inputs[0].shape[0] or batch
     if artifact.model.family == "file":
-        load_apart(runtime, Path(artifact.path))
-    size = batch if artifact.inputs[0].shape[0] is None else 1
+        load_apart(runtime, Path(artifact.path), size)
     try:
         loaded = session(runtime, artifact.path, threads, size)
     except (OSError, RuntimeError, ValueError) as error:

@@ -123,8 +123,9 @@ class Engine:
     def address(self, cell: Cell, artifact: Artifact | None = None) -> Address:
         """What a cell is known by here; see resume.address."""
         model, export = (artifact.model, artifact.export) if artifact else (cell.spec, cell.export)
+        scenario = artifact.scenario(self.scenario) if artifact else self.scenario
         runtime, provenance = self.runtime(cell), self.method.mode.provenance
-        return resuming.address(model, export, self.device.name, runtime, provenance, self.scenario)
+        return resuming.address(model, export, self.device.name, runtime, provenance, scenario)
 
     def stored(self, stored: Stored, cell: Cell, artifact: Artifact | JobError | None) -> Result | None:
         """The record of this very cell among those that are stored, or None where it has to be run."""

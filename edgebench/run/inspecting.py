@@ -65,7 +65,8 @@ def inspect(path: Path) -> Inspection:
     found = read(path)
     artifact = manifest.read(path)
     form = form_of(path)
-    delegates, share, why_not = _delegation(path, form, artifact)
+    batch = found.inputs[0].shape[0] if found.inputs and found.inputs[0].shape else None
+    delegates, share, why_not = _delegation(path, form, artifact, batch or 1)
     report = artifact.quantization if artifact else None
     weights: Counter[str] = Counter()
     for operator in found.operators:
@@ -101,7 +102,7 @@ def check(inspection: Inspection) -> None:
 
 
 def _delegation(
-    path: Path, form: Format, artifact: Artifact | None
+    path: Path, form: Format, artifact: Artifact | None, batch: int
 ) -> tuple[int | None, float | None, tuple[str, ...]]:
     """Delegates and the share of operators they took: from the manifest, or by loading it, in a runtime with some.
 
@@ -113,7 +114,7 @@ def _delegation(
     if not found.delegates:
         return None, None, ()
     try:
-        told = loaded(found.name, path)
+        told = loaded(found.name, path, batch)
     except DeviceError as error:
         return None, None, (str(error),)
     return told.delegates, told.delegated_share, ()

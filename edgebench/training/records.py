@@ -109,5 +109,5 @@ def read(path: Path) -> list[Epoch]:
         raise UsageError(f"cannot read the metrics {path}: {reason(error)}") from error
     try:
         return [msgspec.json.decode(line, type=Epoch) for line in lines[:-1]]
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} does not hold the metrics of a training: {error}") from error

@@ -197,15 +197,18 @@ def main() -> None:
     for each in killed:
         each.whole()
         print(f"{each.name}: takes {each.usual_s:.1f} s", flush=True)
-    for number in range(asked.kills):
-        each = killed[number % len(killed)]
-        each.kill(SIGNALS[number // len(killed) % len(SIGNALS)])
-        if number // len(killed) % FULL_RUN_AFTER == FULL_RUN_AFTER - 1:
+    try:
+        for number in range(asked.kills):
+            each = killed[number % len(killed)]
+            each.kill(SIGNALS[number // len(killed) % len(SIGNALS)])
+            if number // len(killed) % FULL_RUN_AFTER == FULL_RUN_AFTER - 1:
+                each.whole()
+        for each in killed:
             each.whole()
-    for each in killed:
-        each.whole()
-        print(f"{each.name}: {dict(sorted(each.found.items()))}")
-    print(f"all: {dict(sorted(sum((each.found for each in killed), Counter()).items()))}")
+    finally:  # an interrupt ends it with what is known by then
+        for each in killed:
+            print(f"{each.name}: {dict(sorted(each.found.items()))}")
+        print(f"all: {dict(sorted(sum((each.found for each in killed), Counter()).items()))}")
 
 
 if __name__ == "__main__":

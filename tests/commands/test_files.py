@@ -89,6 +89,7 @@ def test_a_name_that_the_system_does_not_take(
         (["history", "--results", "pipe.onnx"], "pipe.onnx is a pipe or a device, not a file"),
         (["report", "pipe.onnx"], "pipe.onnx is a pipe or a device, not a file"),
         (["report", "--accuracy", "pipe.onnx"], "pipe.onnx is a pipe or a device, not a file"),
+        (["ab", "", "pipe.onnx"], ". has no manifest of edgebench beside it"),
         (["inspect", "pipe.onnx"], "pipe.onnx is a pipe or a device, not a file"),
         (["profile", "pipe.onnx"], "pipe.onnx is a pipe or a device, not a file"),
         (["ab", "pipe.onnx", "pipe.onnx"], "pipe.onnx is a pipe or a device, not a file"),

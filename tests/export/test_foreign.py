@@ -13,7 +13,8 @@ from edgebench.formats.onnx.convert import convert
 from edgebench.formats.tflite.writer import write
 from edgebench.graph.operators import Conv, Dense, GlobalPool, Graph, Input
 from edgebench.ground.errors import UsageError
-from edgebench.ground.records import ExportSpec
+from edgebench.ground.records import ExportSpec, Scenario
+from edgebench.measure import measure
 
 RANDOM = np.random.default_rng(0)
 IMAGE = ["batch", 3, 32, 24]
@@ -227,3 +228,11 @@ def test_cut_file_is_refused(tmp_path, files, form, share):
 def test_copy_of_an_own_file_without_manifest_is_read(files, tmp_path):
     copied = Path(shutil.copy(files["onnx"], tmp_path / "other.onnx"))
     assert load_artifact(copied).model.name == "other"
+
+
+@pytest.mark.parametrize(("size", "batch"), [("batch", 1), (4, 4)])
+def test_a_batch_that_a_file_has_fixed_is_measured_as_it_is(tmp_path, size, batch):
+    artifact = load_artifact(write_onnx(tmp_path / "net.onnx", {"image": [size, *IMAGE[1:]]}))
+    quick = Scenario(processes=1, warmup_runs=1, warmup_s=0, min_runs=2, min_s=0)
+    measured = measure(artifact, "onnxruntime", quick)
+    assert (measured.status, measured.scenario.batch) == ("ok", batch), measured.error

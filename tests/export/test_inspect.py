@@ -37,7 +37,7 @@ def made(network, folder):
         if key not in done:
             wanted = Quantization(samples=8, calibrator="minmax", **given) if precision == "int8" else None
             spec = ExportSpec(format=form, precision=precision, quantization=wanted)
-            done[key] = folder / pipeline.file_name(network.spec, spec)
+            done[key] = folder / pipeline.file_name(network.spec.key, spec)
             form_entry(form).load("write")(own.calibrated(wanted) if wanted else own, spec, done[key])
         return done[key]
 

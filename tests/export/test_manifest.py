@@ -36,7 +36,9 @@ def test_a_moved_folder_still_reads(artifact, tmp_path):
     assert manifest.read(moved / "net.onnx").path == str(moved / "net.onnx")
 
 
-@pytest.mark.parametrize("damage", ["changed", "gone", "no manifest", "cut manifest", "other schema", "a list"])
+@pytest.mark.parametrize(
+    "damage", ["changed", "gone", "no manifest", "cut manifest", "no text", "other schema", "a list"]
+)
 def test_what_does_not_describe_the_file_is_none(artifact, damage):
     file = Path(artifact.path)
     beside = manifest.manifest_path(file)
@@ -45,6 +47,7 @@ def test_what_does_not_describe_the_file_is_none(artifact, damage):
         "gone": file.unlink,
         "no manifest": beside.unlink,
         "cut manifest": lambda: beside.write_bytes(beside.read_bytes()[:50]),
+        "no text": lambda: beside.write_bytes(b'{"\xdf": 1}'),
         "other schema": lambda: manifest.write(msgspec.structs.replace(artifact, schema=99), beside),
         "a list": lambda: beside.write_text("[]"),
     }

@@ -317,3 +317,8 @@ class Artifact(Record, frozen=True, kw_only=True):
     tool_versions: dict[str, str] = {}
     warnings: tuple[str, ...] = ()
     created: str = ""
+
+    def scenario(self, asked: Scenario) -> Scenario:
+        """How this file is measured: a batch that it has fixed stays as it is, and a time is that of so many images."""
+        fixed = self.inputs[0].shape[0] if self.inputs and self.inputs[0].shape else None
+        return msgspec.structs.replace(asked, batch=fixed or asked.batch)
