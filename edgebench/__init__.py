@@ -2,6 +2,7 @@
 
     module = edgebench.build("mobilenetv2", width=0.5)
     artifact = edgebench.export("mobilenetv2", format="tflite", precision="fp16")
+    artifact = edgebench.export(my_module, input=(3, 224, 224), preprocess="imagenet")
     results = edgebench.profile("mobilenetv2", device="rpi4")
     outcome = edgebench.train("mobilenetv2", "photos", weights="mobilenet_v2.pth", freeze="all-but-head")
     [evaluation] = edgebench.evaluate("mobilenetv2", "photos", weights=outcome.weights)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from edgebench.estimate import footprint
 from edgebench.estimate.form import features, latency_s, machine_of, shares
-from edgebench.estimate.work import Work, works
+from edgebench.estimate.work import FITTED, Work, named_works, works
 from edgebench.graph.cost import count
 from edgebench.graph.operators import Graph
 from edgebench.ground.errors import UsageError
@@ -58,6 +59,8 @@ def estimate(graph: Graph, device: DeviceProfile, *, spec: ModelSpec, export: Ex
     warnings: tuple[str, ...] = (missing(device, runtime, export, threads),)
     if calibration is not None:
         latency, warnings = latency_interval(works(graph, runtime), device, calibration)
+        latency, new = _beyond_kinds(latency, graph, runtime, device, calibration)
+        warnings += new
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Estimate(
         id=identity(spec, export, device.name, runtime, threads, now),
@@ -110,6 +113,24 @@ def latency_interval(
         warnings.append(calibration.note)
     low, high = value * math.exp(-spread), value * math.exp(spread)
     return Interval(value=value, low=low, high=high, confidence=CONFIDENCE), tuple(warnings)
+
+
+def _beyond_kinds(
+    latency: Interval, graph: Graph, runtime: str, device: DeviceProfile, calibration: Calibration
+) -> tuple[Interval, tuple[str, ...]]:
+    """The interval, wider where much of the time is in kinds of operators that no calibrated network has; a warning."""
+    fitted = [work for name, work in named_works(graph, runtime) if isinstance(graph[name], FITTED)]
+    known = latency_s(fitted, calibration.precision, machine_of(device), calibration.constants)
+    if known > (1 - _UNSEEN) * latency.value:
+        return latency, ()
+    kinds = sorted({each.kind for each in graph.operators if not isinstance(each, FITTED)})
+    spread = 1.5 * math.log(latency.high / latency.value)
+    low, high = latency.value * math.exp(-spread), latency.value * math.exp(spread)
+    warning = (
+        f"{1 - known / latency.value:.0%} of the time is in operators that no network it is calibrated on has "
+        f"({', '.join(kinds)}): the interval is wider"
+    )
+    return replace(latency, low=low, high=high), (warning,)
 
 
 def missing(device: DeviceProfile, runtime: str, export: ExportSpec, threads: int) -> str:

@@ -14,15 +14,22 @@ from typing import Final, Literal
 from edgebench.graph.cost import macs, weights
 from edgebench.graph.operators import (
     Activation,
+    Binary,
+    Concat,
     Conv,
     Dense,
+    GlobalPool,
     Graph,
     Input,
     LocalResponseNorm,
+    MatMul,
     Operator,
+    Pad,
     Pool,
     Reshape,
     Softmax,
+    Subsample,
+    TransposedConv,
 )
 from edgebench.runtimes import runtime as entry
 
@@ -31,8 +38,16 @@ Kind = Literal[
 ]
 
 # Functions that need an exponential an element; the others are a few arithmetic instructions.
-_EXPONENTIAL: Final = ("sigmoid", "silu", "tanh", "gelu", "elu")
-_CLAMPS: Final = (None, "relu", "relu6")  # free inside the kernel before them
+_EXPONENTIAL: Final = (
+    "sigmoid", "silu", "tanh", "gelu", "gelu_tanh", "elu", "softplus", "mish", "exp", "log", "sin", "cos", "erf",
+)  # fmt: skip
+_CLAMPS: Final = (None, "relu", "relu6", "relu_n1_to_1")  # free inside the kernel before them
+
+# What the networks that calibrations are fitted on consist of.
+FITTED: Final = (
+    Input, Conv, Dense, Pool, GlobalPool, Binary, Concat, Activation, LocalResponseNorm, Reshape, Pad, Softmax,
+    Subsample,
+)  # fmt: skip
 
 # ncnn's convolution_arm.cpp takes Winograd's method from about this many channels on.
 _WINOGRAD_CHANNELS: Final = 16
@@ -75,8 +90,8 @@ def convolution(conv: Conv, reads: int, runtime: str) -> Work:
     wide = min(conv.in_channels, conv.shape[1]) >= _WINOGRAD_CHANNELS
     winograd = fits and wide and "winograd" in entry(runtime).kernels
     kind: Kind = "depthwise" if conv.depthwise else "winograd" if winograd else "gemm"
-    columns = 0 if conv.kernel == (1, 1) else macs(conv) // conv.shape[1]
-    return Work(kind, reads, conv.elements, macs(conv), weights(conv), columns if kind == "gemm" else 0)
+    columns = 0 if conv.kernel == (1, 1) else macs(conv, reads) // conv.shape[1]
+    return Work(kind, reads, conv.elements, macs(conv, reads), weights(conv), columns if kind == "gemm" else 0)
 
 
 def normalization(channels: int, pixels: int, runtime: str) -> list[Work]:
@@ -89,13 +104,21 @@ def normalization(channels: int, pixels: int, runtime: str) -> list[Work]:
     return [Work("elementwise", elements, elements), band, *[Work("elementwise", elements, elements)] * 3]
 
 
+def _dense(dense: Dense, reads: int) -> Work:
+    """A dense layer of one row reads its weights for that row alone; of many it is a 1x1 convolution."""
+    kind: Kind = "dense" if dense.elements == dense.shape[-1] else "gemm"
+    return Work(kind, reads, dense.elements, macs(dense, reads), weights(dense))
+
+
 def _operator(operator: Operator, reads: int, runtime: str) -> Iterator[Work]:
     if isinstance(operator, Input | Reshape):
         return
     if isinstance(operator, Conv):
         yield convolution(operator, reads, runtime)
     elif isinstance(operator, Dense):
-        yield Work("dense", reads, operator.elements, macs(operator), weights(operator))
+        yield _dense(operator, reads)
+    elif isinstance(operator, TransposedConv | MatMul):
+        yield Work("gemm", reads, operator.elements, macs(operator, reads), weights(operator))
     elif isinstance(operator, LocalResponseNorm):
         yield from normalization(operator.shape[1], math.prod(operator.shape[2:]), runtime)
     elif isinstance(operator, Activation):

@@ -1,141 +1,244 @@
 """Capture: a torch module becomes a Graph with weights, by way of torch.export.
 
-`capture_program` exports and tidies the program; here each of its calls is handed to its converter. A converter gives
-the operator for its call, or a new version of an operator before it (batch norm folded in, activation fused), which
-then takes that one's place.
+The program is walked call by call. What depends on constants only is executed by torch itself; every other call is
+handed to its rule, which builds the operators of its result. Torch is asked to decompose a call only when it has no
+rule, or when it changes a view in place. The Graph is then simplified.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import operator
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
 from torch import fx, nn
 
-from edgebench.graph.capture_call import Call, Converter, aten_name, bind, location, refusal
-from edgebench.graph.capture_elementwise import ELEMENTWISE
+from edgebench.graph import capture_program
+from edgebench.graph.builder import Builder, dtype_of
+from edgebench.graph.capture_axes import AXES
+from edgebench.graph.capture_call import Call, Rule, aten_name, location, refusal, schema_of, shape_of
+from edgebench.graph.capture_elements import ELEMENTS, dtype_in_graph
 from edgebench.graph.capture_layers import LAYERS
-from edgebench.graph.capture_program import export_program, tidy
-from edgebench.graph.capture_shapes import SHAPES
-from edgebench.graph.fold import mark_flattened
+from edgebench.graph.capture_moves import MOVES
+from edgebench.graph.capture_windows import WINDOWS
 from edgebench.graph.operators import Graph, Input, Operator
+from edgebench.graph.simplify import simplify
 from edgebench.ground.errors import ExportError
 from edgebench.ground.process import collection_paused
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-CONVERTERS: dict[str, Converter] = LAYERS | ELEMENTWISE | SHAPES
+RULES: Final[dict[str, Rule]] = LAYERS | WINDOWS | ELEMENTS | AXES | MOVES
+
+_NO_FORMAT: Final = "is not among edgebench's operators, nor can torch say it in those that are"
+_REFUSED: Final[dict[str, str]] = {
+    "grid_sampler_2d": "samples where the network's input says, which few runtimes can",
+    "item": "takes a tensor's value for a number, which no exported file can follow",
+    "sort": "sorts, which few runtimes can: sort the network's output behind it",
+    "topk": "picks the largest, which few runtimes can: pick them from the network's output behind it",
+    "nms": "suppresses overlapping boxes, as many as the image has: do it behind the network",
+    "nonzero": "gives as many values as the image has, and a file has fixed shapes",
+}
+_RANDOM: Final = ("rand", "normal", "bernoulli", "multinomial", "uniform", "poisson", "exponential")
+_SKIPPED: Final = ("_assert", "sym_constrain")
+
+
+class _Decompose(Exception):
+    """A call has to be said in simpler ones (`None`: only changes in place have to go)."""
+
+    def __init__(self, node: fx.Node, target: Any | None) -> None:
+        self.node, self.target = node, target
 
 
 @collection_paused()
-def capture(module: nn.Module, input_shape: Sequence[int]) -> Graph:
-    """Returns the Graph of `module` (in evaluation) for one image of `input_shape`, (1, C, H, W).
+def capture(
+    network: nn.Module | ExportedProgram, inputs: Sequence[int] | Sequence[torch.Tensor | Sequence[int]] = ()
+) -> Graph:
+    """Returns the simplified Graph of `network` (in evaluation) for one image.
 
-    Batch norm is folded in float64, ReLU and ReLU6 are fused; weights without batch norm share torch's memory. Raises
-    ExportError for a network that torch.export cannot follow, that has more than one input or output, or that has an
-    operator which is not covered: the message names it, its module and what to do.
+    `inputs` is the input's shape or, where there are several, an example tensor or a shape for each; a program that
+    was exported already has its own. Weights that no rewrite touches share torch's memory. Raises ExportError for a
+    network that torch.export cannot follow, or that has an operator which is not covered: the message names it, its
+    module and what to do.
     """
-    program = export_program(module, tuple(input_shape))
-    tidy(program.graph)
-    walk = _Walk(_constants(program))
-    walk.start(_input(program, type(module).__name__))
-    for node in list(program.graph.nodes):
-        if node.op == "call_function":
-            walk.convert(node)
-    return walk.graph(_output(program, type(module).__name__))
+    if isinstance(network, nn.Module):
+        network = capture_program.export_program(network, _examples(inputs))
+    return simplify(read(network))
 
 
-@dataclass
+def read(program: ExportedProgram) -> Graph:
+    """Returns the Graph of an exported program as it is written, before simplification."""
+    targets: list[Any] = []
+    while True:
+        try:
+            return _Walk(program).graph()
+        except _Decompose as wanted:
+            functional = bool(targets) or wanted.target is not None
+            simpler = None
+            if wanted.target not in targets:
+                targets.append(wanted.target)
+                simpler = capture_program.decomposed(program, [target for target in targets if target is not None])
+            if simpler is None:
+                raise refusal(wanted.node, _NO_FORMAT if functional else "changes a view in place") from wanted
+            program = simpler
+
+
+def _examples(inputs: Sequence[Any]) -> list[torch.Tensor]:
+    several = inputs if inputs and not isinstance(inputs[0], int) else [inputs]
+    return [one if isinstance(one, torch.Tensor) else torch.zeros(tuple(one)) for one in several]
+
+
 class _Walk:
-    """What has been converted so far: the operators in order, and which of them each node stands for."""
+    """One pass over a program: what each of its nodes stands for so far.
 
-    constants: dict[fx.Node, torch.Tensor]
-    operators: dict[str, Operator] = field(default_factory=dict)
-    values: dict[fx.Node, Operator] = field(default_factory=dict)
+    A node's value is an Operator where it depends on the input, else what torch computed; lists hold the same.
+    """
 
-    def start(self, node: fx.Node) -> None:
-        self._keep(node, Input(name="input", inputs=(), shape=tuple(int(size) for size in node.meta["val"].shape)))
+    def __init__(self, program: ExportedProgram) -> None:
+        self.program = program
+        self.build = Builder()
 
-    def convert(self, node: fx.Node) -> None:
-        made = _converter(node)(Call(node, self._name(node), bind(node), self.values, self.constants))
-        source = node.args[0]
-        if isinstance(source, fx.Node) and made is self.values.get(source):
-            # A call that changes nothing: its readers read the source, so that whoever counts readers sees them all.
-            node.replace_all_uses_with(source)
-            node.graph.erase_node(node)
-            return
-        for operator in made if isinstance(made, tuple) else (made,):
-            self._keep(node, operator)
-
-    def graph(self, result: fx.Node) -> Graph:
-        if result not in self.values:
+    def graph(self) -> Graph:
+        """Returns the Graph of the whole program."""
+        results = self._region(self.program.graph_module, self._start())
+        outputs = capture_program.user_outputs(self.program, results)
+        if not any(isinstance(output, Operator) for output in outputs):
             raise ExportError("the network's output does not depend on its input, so there is nothing to convert")
-        output = self.values[result].name
-        return mark_flattened(Graph(_reachable(self.operators, output), output))
+        self.build.begin("output", "")
+        kept = [output for output in outputs if isinstance(output, Operator | torch.Tensor)]
+        names = tuple(self.build.name_of(one if isinstance(one, Operator) else one.numpy()) for one in kept)
+        return Graph(tuple(self.build.operators.values()), names, self.build.constants)
+
+    def _start(self) -> dict[fx.Node, Any]:
+        constants = capture_program.constants(self.program)
+        inputs = capture_program.input_names(self.program)
+        values: dict[fx.Node, Any] = {}
+        for node in self.program.graph.nodes:
+            if node.op == "placeholder":
+                values[node] = constants.get(node.name)
+                if node.name in inputs and isinstance(node.meta.get("val"), torch.Tensor):
+                    values[node] = self._input(node, "input" if len(inputs) == 1 else node.name)
+        return values
+
+    def _input(self, node: fx.Node, name: str) -> Input:
+        dtype = dtype_in_graph(node.meta["val"].dtype)
+        if dtype is None:
+            raise ExportError(f"the network's input '{node.name}' is {node.meta['val'].dtype}; give it as float32")
+        made = Input(name=name, inputs=(), shape=shape_of(node) or (), dtype=dtype)
+        self.build.register(made)
+        return made
+
+    def _region(self, module: fx.GraphModule, values: dict[fx.Node, Any]) -> list[Any]:
+        """Walks the graph of `module` and returns its results; `values` holds those of its placeholders."""
+        norms, inner = capture_program.local_response_norms(module.graph)
+        for node in module.graph.nodes:
+            if node.op == "get_attr":
+                values[node] = operator.attrgetter(node.target)(module)
+            elif node.op == "output":
+                results = _looked_up(node.args[0], values)
+                return list(results) if isinstance(results, list | tuple) else [results]
+            elif node in norms:
+                values[node] = self._ruled(node, "local_response_norm", _looked_up(norms[node], values))
+            elif node.op == "call_function" and node not in inner:
+                values[node] = self._call(node, values)
+        return []
+
+    def _call(self, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+        arguments = _looked_up((node.args, node.kwargs), values)
+        if node.target is operator.getitem:
+            return arguments[0][0][arguments[0][1]]
+        schema = schema_of(node)
+        if schema is None:
+            return self._nested(node, arguments[0])
+        name = aten_name(node)
+        if name.startswith(_SKIPPED):
+            return None
+        if not _depends(arguments):
+            return _executed(node, *arguments)
+        bound = {
+            one.name: arguments[1].get(one.name, arguments[0][at] if at < len(arguments[0]) else one.default_value)
+            for at, one in enumerate(schema.arguments)
+        }
+        if name not in RULES:
+            if name in _REFUSED:
+                raise refusal(node, _REFUSED[name])
+            raise _Decompose(node, node.target)
+        if capture_program.mutates(node):
+            return self._changed(node, name, bound, values)
+        return self._ruled(node, name, bound)
+
+    def _changed(self, node: fx.Node, name: str, bound: dict[str, Any], values: dict[fx.Node, Any]) -> Any:
+        """A call in place: whoever reads its first argument from here on reads the result."""
+        if capture_program.changes_a_view(node):
+            raise _Decompose(node, None)
+        made = self._ruled(node, name, bound)
+        values[cast(fx.Node, node.args[0])] = made
+        return made
+
+    def _nested(self, node: fx.Node, arguments: Sequence[Any]) -> Any:
+        """A call of a part of the program as under torch.autocast or no_grad: the part is walked where it stands."""
+        at = next((at for at, one in enumerate(arguments) if isinstance(one, fx.GraphModule)), None)
+        if at is None:
+            raise refusal(node, _NO_FORMAT)
+        part: fx.GraphModule = arguments[at]
+        holders = [one for one in part.graph.nodes if one.op == "placeholder"]
+        return self._region(part, dict(zip(holders, arguments[at + 1 :], strict=True)))
+
+    def _ruled(self, node: fx.Node, name: str, arguments: Mapping[str, Any]) -> Any:
+        self.build.begin(self._name(node), location(node)[0])
+        made = RULES[name](Call(node, arguments, self.build))
+        if isinstance(made, Operator):
+            made = self.build.finish(made)
+            _check(node, made)
+        return made
 
     def _name(self, node: fx.Node) -> str:
         """The module's path, as whoever reads the file or an estimate knows it; the call's name behind a second one."""
         path = location(node)[0]
         name = path or node.name
-        if name in self.operators:
+        if name in self.build.operators:
             name = f"{path}.{node.name}"
-        while name in self.operators:
+        while name in self.build.operators:
             name += "_"
         return name
 
-    def _keep(self, node: fx.Node, operator: Operator) -> None:
-        self.operators[operator.name] = operator
-        self.values[node] = operator
+
+def _looked_up(value: Any, values: Mapping[fx.Node, Any]) -> Any:
+    """Arguments with what their nodes stand for."""
+    if isinstance(value, fx.Node):
+        return values[value]
+    if isinstance(value, list | tuple):
+        return [_looked_up(one, values) for one in value]
+    if isinstance(value, dict):
+        return {key: _looked_up(one, values) for key, one in value.items()}
+    return value
 
 
-def _converter(node: fx.Node) -> Converter:
-    name = aten_name(node)
-    if name not in CONVERTERS:
-        raise refusal(node, "is not among edgebench's operators")
-    if node.meta["val"].dtype != torch.float32:
-        raise refusal(node, f"computes in {node.meta['val'].dtype}; edgebench covers float32")
-    return CONVERTERS[name]
+def _depends(value: Any) -> bool:
+    """Whether a value depends on the network's input."""
+    if isinstance(value, list | dict):
+        return any(_depends(one) for one in (value.values() if isinstance(value, dict) else value))
+    return isinstance(value, Operator)
 
 
-def _constants(program: ExportedProgram) -> dict[fx.Node, torch.Tensor]:
-    """The parameters, buffers and constants, by the placeholder that stands for each."""
-    signature = program.graph_signature
-    targets = {
-        **signature.inputs_to_parameters,
-        **signature.inputs_to_buffers,
-        **signature.inputs_to_lifted_tensor_constants,
-    }
-    values = {**program.constants, **program.state_dict}
-    placeholders = (node for node in program.graph.nodes if node.op == "placeholder")
-    return {node: values[targets[node.name]] for node in placeholders if node.name in targets}
+def _executed(node: fx.Node, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+    if aten_name(node).startswith(_RANDOM):
+        raise refusal(node, "draws random numbers, which a file cannot")
+    with torch.no_grad():
+        return cast(Any, node.target)(*arguments, **keywords)
 
 
-def _input(program: ExportedProgram, network: str) -> fx.Node:
-    return _only([n for n in program.graph.nodes if n.name in program.graph_signature.user_inputs], network, "input")
-
-
-def _output(program: ExportedProgram, network: str) -> fx.Node:
-    results = program.graph.output_node().args[0]
-    nodes = [node for node in results if isinstance(node, fx.Node)] if isinstance(results, Sequence) else []
-    return _only(nodes, network, "output")
-
-
-def _only(nodes: list[fx.Node], network: str, end: str) -> fx.Node:
-    if len(nodes) != 1:
-        raise ExportError(
-            f"the network {network} has {len(nodes)} {end}s; edgebench converts networks with one image in and one "
-            "tensor out: wrap it in a module that has those"
+def _check(node: fx.Node, made: Operator) -> None:
+    """Raises ExportError unless the operator has the shape and dtype that torch exported."""
+    exported = node.meta["val"]
+    exported = exported[0] if isinstance(exported, list | tuple) else exported
+    dtype = dtype_in_graph(exported.dtype)
+    if dtype is None:
+        raise refusal(node, f"computes in {exported.dtype}; edgebench covers float32")
+    if (made.shape, dtype_of(made)) != (shape_of(node), dtype):
+        raise refusal(
+            node,
+            f"became {made.dtype} {made.shape} where torch has {dtype} {shape_of(node)}: this is a fault of edgebench",
         )
-    return nodes[0]
-
-
-def _reachable(operators: dict[str, Operator], output: str) -> tuple[Operator, ...]:
-    """The operators that the output needs, the input first and always."""
-    needed = {output}
-    for operator in reversed(operators.values()):
-        if operator.name in needed:
-            needed.update(operator.inputs)
-    return tuple(one for one in operators.values() if one.name in needed or isinstance(one, Input))

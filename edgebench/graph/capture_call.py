@@ -10,113 +10,117 @@ import numpy as np
 import torch
 from torch import fx
 
+from edgebench.graph.builder import Builder, Operand
 from edgebench.graph.operators import Array, Operator, Pair, Shape
 from edgebench.ground.errors import ExportError
 
 
 @dataclass(frozen=True)
 class Call:
-    """What a converter sees of one call: its arguments, and the operators and constants they refer to.
+    """What a rule sees of one call that depends on the network's input.
 
-    `name` is unique in the program, and the module's path where that is.
+    An argument is an operator where it depends on the input, a torch tensor where it is constant, else what torch was
+    given; lists hold the same. `build` makes the operators of the result.
     """
 
     node: fx.Node
-    name: str
     arguments: Mapping[str, Any]
-    operators: Mapping[fx.Node, Operator]
-    constants: Mapping[fx.Node, torch.Tensor]
+    build: Builder
 
-    @property
-    def module(self) -> str:
-        """Dotted path of the module that made the call."""
-        return location(self.node)[0]
+    def __getitem__(self, argument: str) -> Any:
+        return self.arguments[argument]
+
+    def get(self, argument: str, default: Any = None) -> Any:
+        """An argument that not every overload of the operator has."""
+        return self.arguments.get(argument, default)
 
     @property
     def shape(self) -> Shape:
-        """Shape of the output."""
-        return tuple(int(size) for size in self.node.meta["val"].shape)
+        """Shape of the output, the first if there are several."""
+        return shape_of(self.node) or ()
 
     @property
-    def place(self) -> dict[str, Any]:
-        """The fields that every operator has, filled for one that reads the first argument."""
-        return self.reading(self.operand())
+    def x(self) -> Operator:
+        """The first argument, which depends on the input. Raises ExportError if it does not."""
+        value = next(iter(self.arguments.values()))
+        if not isinstance(value, Operator):
+            raise self.refuse("computes from the network's input only what stands behind a constant")
+        return value
 
-    def reading(self, *sources: Operator) -> dict[str, Any]:
-        """The fields that every operator has, filled for one that reads `sources`."""
-        inputs = tuple(source.name for source in sources)
-        return {"name": self.name, "inputs": inputs, "shape": self.shape, "module": self.module}
+    def operand(self, argument: str) -> Any:
+        """An argument as the builder takes it: an operator, a numpy array or a number."""
+        return as_operand(self.arguments[argument])
 
-    def operand(self, argument: str | int = 0) -> Operator:
-        """The operator whose output is the named argument, or the one at a position. Raises ExportError if none."""
-        node = self._argument(argument)
-        if node not in self.operators:
-            raise self.refuse("reads a value that does not come from the network's input")
-        return self.operators[node]
-
-    def is_computed(self, argument: str | int) -> bool:
-        """Whether the argument depends on the network's input."""
-        return self._argument(argument) in self.operators
-
-    def read_only_here(self, argument: str | int = 0) -> bool:
-        """Whether nobody else reads the argument, so that the operator before may be replaced."""
-        return len(cast(fx.Node, self._argument(argument)).users) == 1
-
-    def weight(self, argument: str) -> torch.Tensor | None:
-        """The parameter or buffer given as an argument; None where torch was given None."""
-        node = self._argument(argument)
-        if node is None:
-            return None
-        if node not in self.constants:
-            raise self.refuse(f"has a computed {argument}")
-        return self.constants[node].detach()
-
-    def array(self, argument: str) -> Array | None:
-        """The same as a float32 array; it shares torch's memory where it can."""
-        tensor = self.weight(argument)
-        return None if tensor is None else as_array(tensor)
-
-    def pair(self, argument: str, default: Pair | None = None) -> Pair:
-        """A (height, width) argument, which torch writes as one number, as one of a list, or as two."""
+    def weight(self, argument: str) -> Array | None:
+        """A constant argument in torch's own memory; None where torch was given None."""
         value = self.arguments[argument]
-        if default is not None and not value:
+        if isinstance(value, Operator):
+            raise self.refuse(f"has a {argument} that depends on the network's input, which no format's layer takes")
+        return None if value is None else cast(Array, as_operand(value))
+
+    def double(self, argument: str) -> Array | None:
+        """A constant argument in float64, to compute with."""
+        value = self.weight(argument)
+        return None if value is None else value.astype(np.float64)
+
+    def needed(self, argument: str) -> Array:
+        """A constant argument that must be there."""
+        value = self.weight(argument)
+        if value is None:
+            raise self.refuse(f"has no {argument}")
+        return value
+
+    def numbers(self, argument: str, count: int, default: tuple[int, ...] | None = None) -> tuple[int, ...]:
+        """An argument of one number an axis, which torch writes as one for all or as a list, perhaps an empty one."""
+        value = self.arguments[argument]
+        if default is not None and (value is None or value == []):
             return default
         values = [value] if isinstance(value, int) else list(value)
-        return (int(values[0]), int(values[-1]))
+        return tuple(int(one) for one in (values * count if len(values) == 1 else values))
+
+    def pair(self, argument: str, default: Pair | None = None) -> Pair:
+        """A (height, width) argument."""
+        return cast(Pair, self.numbers(argument, 2, default))
 
     def refuse(self, reason: str) -> ExportError:
         """The error for a call that the Graph cannot hold."""
         return refusal(self.node, reason)
 
-    def _argument(self, argument: str | int) -> Any:
-        if isinstance(argument, int):
-            return self.node.args[argument]
-        return self.arguments[argument]
+
+Result = Operand | torch.Tensor | list[Any]
+Rule = Callable[[Call], Result]
 
 
-Converter = Callable[[Call], Operator | tuple[Operator, ...]]
+def as_operand(value: Any) -> Any:
+    """Returns a tensor as a numpy array in the same memory, and anything else as it is."""
+    return value.detach().numpy() if isinstance(value, torch.Tensor) else value
 
 
-def as_array(tensor: torch.Tensor) -> Array:
-    """Returns a float32 array of `tensor`, without a copy where it is float32 already."""
-    return np.asarray(tensor.detach().float().numpy(), dtype=np.float32)
+def shape_of(node: fx.Node) -> Shape | None:
+    """Returns the shape of a node's output, of the first if there are several; None where it has no tensor.
+
+    Raises ExportError for a size that depends on values.
+    """
+    value = node.meta.get("val")
+    value = value[0] if isinstance(value, list | tuple) and value else value
+    if not isinstance(value, torch.Tensor):
+        return None
+    if not all(isinstance(size, int) for size in value.shape):
+        raise refusal(node, "has as many values as a mask holds, and a file has fixed shapes: index by numbers")
+    return tuple(value.shape)
 
 
-def bind(node: fx.Node) -> dict[str, Any]:
-    """Returns the call's arguments by name, defaults filled in."""
-    target = node.target
-    if not isinstance(target, torch._ops.OpOverload):
-        return dict(node.kwargs)
-    given = {parameter.name: value for parameter, value in zip(target._schema.arguments, node.args, strict=False)}
-    defaults = {p.name: p.default_value for p in target._schema.arguments if p.has_default_value()}
-    return defaults | given | dict(node.kwargs)
+def schema_of(node: fx.Node) -> torch.FunctionSchema | None:
+    """Returns the schema of an aten call; None for a region of the program, which is a call too."""
+    return node.target._schema if isinstance(node.target, torch._ops.OpOverload) else None
 
 
 def aten_name(node: fx.Node) -> str:
     """Returns the operator's bare name, in-place variants as their plain form: aten::relu_ is "relu"."""
-    if not isinstance(node.target, torch._ops.OpOverload):
+    schema = schema_of(node)
+    if schema is None:
         return getattr(node.target, "__name__", str(node.target))
-    name = node.target._schema.name.removeprefix("aten::")
+    name = schema.name.rpartition("::")[2]
     return name if name.startswith("_") else name.removesuffix("_")
 
 

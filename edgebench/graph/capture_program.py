@@ -1,118 +1,116 @@
-"""From a module to a tidy program: torch.export, then a few rewrites that leave only calls a Graph can hold."""
+"""From a module to a program of aten calls: torch.export, decomposition where it is needed, and what to know of it."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import logging
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, cast
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
 from torch import fx, nn
 
-from edgebench.graph.capture_call import aten_name, bind, refusal
-from edgebench.graph.operators import Shape
+from edgebench.graph.capture_call import aten_name, schema_of
 from edgebench.ground.errors import ExportError
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-# Calls that hand on their first argument once the network is in evaluation.
-IDENTITIES: Final = frozenset(
-    {"alias", "clone", "contiguous", "detach", "dropout", "feature_dropout", "lift_fresh_copy"}
-)
-
 # torch.nn.functional.local_response_norm of a 4-D input, from its last call back to its first.
 _LRN_CHAIN: Final = ("pow", "add", "mul", "view", "squeeze", "avg_pool3d", "pad", "view", "mul")
 
 
-def local_response_norm(x: fx.Node, size: int, alpha: float, beta: float, k: float) -> None:
-    """Stands in a tidy program for the calls that make up a local response normalisation; it is never run."""
-
-
-def export_program(module: nn.Module, shape: Shape) -> ExportedProgram:
-    """Returns torch.export's program for one input of `shape`.
+def export_program(module: nn.Module, examples: Sequence[torch.Tensor]) -> ExportedProgram:
+    """Returns torch.export's program of `module` for inputs like `examples`.
 
     Raises ExportError when the network is in training mode, and where torch.export cannot follow it.
     """
     from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
+    name = type(module).__name__
     if module.training:
-        raise ExportError(f"the network {type(module).__name__} is in training mode: call its eval() first")
+        raise ExportError(f"the network {name} is in training mode: call its eval() first")
     try:
         with _silent_torch(), torch.no_grad():
-            return torch.export.export(module, (torch.zeros(shape),))
+            return torch.export.export(module, tuple(examples), strict=False)
     except GuardOnDataDependentSymNode as error:
         raise ExportError(
-            f"the network {type(module).__name__} decides by the values of a tensor (an if, a loop or float() on it), "
+            f"the network {name} decides by the values of a tensor (an if, a loop or float() on it), "
             "which no exported file can follow: write it without, or with torch.where"
         ) from error
     except (RuntimeError, TypeError, ValueError, AttributeError, LookupError) as error:
+        shapes = [tuple(example.shape) for example in examples]
+        on = f"an input of shape {shapes[0]}" if len(shapes) == 1 else f"inputs of shapes {shapes}"
         raise ExportError(
-            f"torch.export cannot follow the network {type(module).__name__} on an input of shape {shape}: "
-            f"{_first_line(error)}; check that the network runs on such an input"
+            f"torch.export cannot follow the network {name} on {on}: {_first_line(error)}; "
+            "check that the network runs on such an input"
         ) from error
 
 
-def tidy(graph: fx.Graph) -> None:
-    """Rewrites `graph` in place: no identities, no mutation, LRN as one call, nothing that is not read.
+def decomposed(program: ExportedProgram, operators: Sequence[Any]) -> ExportedProgram | None:
+    """Returns `program` without calls of `operators` and without changes in place; None where torch knows no way.
 
-    Raises ExportError for a mutation that another tensor sees.
+    Torch says them in simpler operators; everything else stays whole.
     """
-    _drop_identities(graph)
-    _follow_mutations(graph)
-    _gather_local_response_norms(graph)
-    _drop_unread(graph)
-
-
-@contextlib.contextmanager
-def _silent_torch() -> Iterator[None]:
-    """torch.export prints and logs what it was tracing when it fails; the error says it in one sentence."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
+    known: dict[Any, Any] = torch._decomp.get_decompositions(list(operators))
+    if len(known) < len(operators):
+        every = torch.export.default_decompositions()
+        known.update({each: every[each] for each in operators if each not in known and each in every})
+    if len(known) < len(operators):
+        return None
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        logging.disable(before)
+        with _silent_torch(), torch.no_grad():
+            made: ExportedProgram = program.run_decompositions(known)
+    except RuntimeError:  # a decomposition that needs values, not shapes
+        return None
+    return made
 
 
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+def input_names(program: ExportedProgram) -> list[str]:
+    """Returns the names of the placeholders of what the user gives, in the order of the network's arguments."""
+    return [name for name in program.graph_signature.user_inputs if isinstance(name, str)]
 
 
-def _drop_identities(graph: fx.Graph) -> None:
-    for node in _calls(graph):
-        if aten_name(node) in IDENTITIES:
-            if bind(node).get("train"):
-                raise refusal(node, "drops values in evaluation too; pass training=self.training to it")
-            node.replace_all_uses_with(cast(fx.Node, node.args[0]))
-            graph.erase_node(node)
+def constants(program: ExportedProgram) -> dict[str, torch.Tensor]:
+    """Returns the parameters, buffers and constants, by the name of the placeholder of each.
+
+    Buffers are copies: a network that counts its calls would count this one, too.
+    """
+    signature = program.graph_signature
+    values: dict[str, Any] = {**program.constants, **program.state_dict}
+    copied = {**signature.inputs_to_buffers, **signature.inputs_to_lifted_tensor_constants}
+    found = {name: values[target].detach() for name, target in signature.inputs_to_parameters.items()}
+    return found | {name: values[target].detach().clone() for name, target in copied.items()}
 
 
-def _follow_mutations(graph: fx.Graph) -> None:
-    """Makes whoever reads a tensor after it was changed in place read the change's result instead."""
-    order = {node: position for position, node in enumerate(graph.nodes)}
-    for node in _calls(graph):
-        if not _mutates(node):
-            continue
-        changed = cast(fx.Node, node.args[0])
-        for other in _views_of_same_memory(changed):
-            if any(order[user] > order[node] for user in other.users):
-                raise refusal(node, "changes a tensor in place that another view reads afterwards")
-        _replace_uses(changed, node, lambda user, after=order[node]: order[user] > after)  # type: ignore[misc]
+def user_outputs(program: ExportedProgram, values: Sequence[Any]) -> list[Any]:
+    """Returns those of the program's results that the network returns; the others are buffers that it changes."""
+    specs = program.graph_signature.output_specs
+    return [value for value, spec in zip(values, specs, strict=True) if spec.kind.name == "USER_OUTPUT"]
 
 
-def _mutates(node: fx.Node) -> bool:
-    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+# ---- changes in place ----
+
+
+def changes_a_view(node: fx.Node) -> bool:
+    """Whether the call changes a tensor in place whose memory another tensor shows, and that one is read later."""
+    changed = cast(fx.Node, node.args[0])
+    return any(user > node for other in _views_of_same_memory(changed) for user in other.users)
+
+
+def mutates(node: fx.Node) -> bool:
+    """Whether the call changes its first argument in place."""
+    schema = schema_of(node)
+    return schema is not None and schema.is_mutable
 
 
 def _is_view(node: fx.Node) -> bool:
-    if not isinstance(node.target, torch._ops.OpOverload) or _mutates(node):
+    schema = schema_of(node)
+    if schema is None or schema.is_mutable:
         return False
-    return any(value.alias_info is not None for value in node.target._schema.returns)
+    return any(value.alias_info is not None for value in schema.returns)
 
 
 def _views_of_same_memory(node: fx.Node) -> set[fx.Node]:
@@ -126,44 +124,59 @@ def _views_of_same_memory(node: fx.Node) -> set[fx.Node]:
     return set(found) - {node}
 
 
-def _gather_local_response_norms(graph: fx.Graph) -> None:
-    for node in _calls(graph):
-        values = _match_local_response_norm(node) if aten_name(node) == "div" else None
-        if values is not None:
-            with graph.inserting_before(node):
-                one = graph.call_function(local_response_norm, values)
-            one.meta = dict(node.meta)
-            node.replace_all_uses_with(one)
+# ---- local response normalisation, which torch writes as nine calls ----
 
 
-def _match_local_response_norm(node: fx.Node) -> tuple[fx.Node, int, float, float, float] | None:
-    """Returns (x, size, alpha, beta, k) where `node` divides x by (k + alpha * mean of x^2 over channels) ^ beta."""
+def local_response_norms(graph: fx.Graph) -> tuple[dict[fx.Node, dict[str, Any]], set[fx.Node]]:
+    """Returns the last call of each local response norm with the norm's arguments, and the calls before it."""
+    found: dict[fx.Node, dict[str, Any]] = {}
+    inner: set[fx.Node] = set()
+    for node in graph.nodes:
+        chain = _chain(node) if node.op == "call_function" and aten_name(node) == "div" else []
+        if chain and chain[-1].args == (node.args[0], node.args[0]):
+            power, shift, scale, _, _, mean, *_ = chain
+            found[node] = {
+                "self": node.args[0],
+                "size": cast(list[int], mean.args[1])[0],
+                "alpha": scale.args[1],
+                "beta": power.args[1],
+                "k": shift.args[1],
+            }
+            inner.update(chain)
+    return found, inner
+
+
+def _chain(node: fx.Node) -> list[fx.Node]:
     chain: list[fx.Node] = []
     step: object = node.args[1]
     for name in _LRN_CHAIN:
-        if not isinstance(step, fx.Node) or aten_name(step) != name:
-            return None
+        if not isinstance(step, fx.Node) or step.op != "call_function" or aten_name(step) != name:
+            return []
         chain.append(step)
         step = step.args[0]
-    power, shift, scale, _, _, mean, _, _, square = chain
-    x = node.args[0]
-    if square.args != (x, x) or not isinstance(x, fx.Node):
-        return None
-    size = cast(list[int], bind(mean)["kernel_size"])[0]
-    return x, size, cast(float, scale.args[1]), cast(float, power.args[1]), cast(float, shift.args[1])
+    return chain
 
 
-def _drop_unread(graph: fx.Graph) -> None:
-    for node in reversed(list(graph.nodes)):
-        if node.op not in ("output", "placeholder") and not node.users:
-            graph.erase_node(node)
+# ---- words ----
 
 
-def _calls(graph: fx.Graph) -> list[fx.Node]:
-    return [node for node in graph.nodes if node.op == "call_function"]
+@contextlib.contextmanager
+def _silent_torch() -> Iterator[None]:
+    """torch.export prints, logs and warns of what it does; an error says it in one sentence."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
-def _replace_uses(old: fx.Node, new: fx.Node, wanted: Callable[[fx.Node], bool]) -> None:
-    for user in list(old.users):
-        if wanted(user):
-            user.replace_input_with(old, new)
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from edgebench.graph.operators import Add, Conv, Dense, Graph, Mul, Operator
+from edgebench.graph.operators import Conv, Dense, Graph, MatMul, Operator, TransposedConv
 
 
 @dataclass(frozen=True)
 class OperatorCost:
     """One operator's counts at batch 1.
 
-    `weights` includes biases and constants; `input_elements` sums over all inputs, weights left out.
+    `weights` includes biases, and constants where they are read first; `input_elements` sums over all computed inputs.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Cost:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of convolutions and dense layers: half of what torch's FlopCounterMode counts."""
+        """Multiply-accumulates of layers and matrix products: half of what torch's FlopCounterMode counts."""
         return sum(operator.macs for operator in self.operators)
 
     @property
@@ -46,39 +46,44 @@ class Cost:
 
 def count(graph: Graph) -> Cost:
     """Counts every operator of `graph`; weights need not be known, only shapes."""
-    return Cost(
-        tuple(
+    stored = {name: array.size for name, array in graph.constants.items()}
+    counted: list[OperatorCost] = []
+    for operator in graph.computed:
+        reads = sum(producer.elements for producer in graph.producers(operator))
+        counted.append(
             OperatorCost(
                 name=operator.name,
                 kind=operator.kind,
-                macs=macs(operator),
-                weights=weights(operator),
-                input_elements=sum(producer.elements for producer in graph.producers(operator)),
+                macs=macs(operator, reads),
+                weights=weights(operator) + sum(stored.pop(name, 0) for name in operator.inputs),
+                input_elements=reads,
                 output_elements=operator.elements,
             )
-            for operator in graph.operators[1:]
         )
-    )
+    return Cost(tuple(counted))
 
 
-def macs(operator: Operator) -> int:
-    """Multiply-accumulates of a convolution or dense layer; zero for every other operator."""
+def macs(operator: Operator, reads: int) -> int:
+    """Multiply-accumulates of a layer or matrix product; zero for every other operator.
+
+    `reads` are the elements of its inputs: a transposed convolution multiplies each by its kernel.
+    """
     if isinstance(operator, Conv):
         return operator.elements * math.prod(operator.weight_shape[1:])
-    if isinstance(operator, Dense):
+    if isinstance(operator, TransposedConv):
+        return reads * math.prod(operator.weight_shape[1:])
+    if isinstance(operator, Dense | MatMul):
         return operator.elements * operator.in_features
     return 0
 
 
 def weights(operator: Operator) -> int:
-    """Number of stored values: filters with one bias an output channel, or an element-wise constant.
+    """Number of a layer's stored values: filters, and one bias an output channel.
 
-    A deployed convolution or dense layer always has its bias, since batch norm folds into it.
+    A deployed layer always has its bias, since batch norm folds into it.
     """
-    if isinstance(operator, Conv):
+    if isinstance(operator, Conv | TransposedConv):
         return math.prod(operator.weight_shape) + operator.shape[1]
     if isinstance(operator, Dense):
         return (operator.in_features + 1) * operator.shape[-1]
-    if isinstance(operator, Add | Mul) and operator.constant is not None:
-        return operator.constant.size
     return 0

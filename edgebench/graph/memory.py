@@ -16,14 +16,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.graph.operators import Activation, Add, Graph, Mul, Operator, Reshape
+from edgebench.graph.operators import Activation, Binary, Graph, Operator, Reshape
 
 Ints = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.intp]
 
 ALIGNMENT: Final = 64  # bytes; TFLite's kDefaultTensorAlignment
 
-_IN_PLACE: Final = (Activation, Add, Mul)
+_IN_PLACE: Final = (Activation, Binary)
+_SIZES: Final = {"int32": 4, "bool": 1}  # bytes of what a precision does not change
 _CHUNK: Final = 4096  # networks at a time, so that the working arrays stay in a cache
 _MANY: Final = 12  # a buffer with more neighbours than this (the input lives through the whole run) is looked at apart
 _UNPLACED: Final = np.iinfo(np.int64).max // 4
@@ -70,17 +71,17 @@ def plan_arena(graph: Graph, element_bytes: int = 4) -> MemoryPlan:
 
 def lifetimes(graph: Graph, element_bytes: int = 4) -> list[Buffer]:
     """Returns the unplaced buffers of `graph` by their first use, tensors that share storage merged into one."""
-    # The input and the output are read after the last step, by the caller.
+    # Inputs and outputs are read after the last step, by the caller.
     last_use = {operator.name: step for step, operator in enumerate(graph.operators)}
     for step, operator in enumerate(graph.operators):
         last_use.update(dict.fromkeys(operator.inputs, step))
-    last_use |= dict.fromkeys((graph.input.name, graph.output), len(graph.operators))
+    last_use |= dict.fromkeys((*(one.name for one in graph.inputs), *graph.outputs), len(graph.operators))
     buffers: dict[str, Buffer] = {}
     for step, operator in enumerate(graph.operators):
         last = last_use[operator.name]
         shared = _shares_with(graph, operator, step, buffers)
         if shared is None:
-            size = aligned(operator.elements * element_bytes)
+            size = aligned(operator.elements * _SIZES.get(operator.dtype, element_bytes))
             buffers[operator.name] = Buffer((operator.name,), size, step, last)
             continue
         merged = replace(shared, tensors=(*shared.tensors, operator.name), last=max(shared.last, last))
@@ -95,7 +96,8 @@ def _shares_with(graph: Graph, operator: Operator, step: int, buffers: dict[str,
     if isinstance(operator, _IN_PLACE):
         for producer in graph.producers(operator):
             buffer = buffers[producer.name]
-            if producer.elements == operator.elements and buffer.last == step:
+            same = (producer.elements, producer.dtype) == (operator.elements, operator.dtype)
+            if same and buffer.last == step:
                 return buffer
     return None
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.paths import check_there
 from edgebench.ground.records import ModelSpec, Preprocessing
 from edgebench.models import pretrained
 from edgebench.models.family import IMAGENET_MEAN, IMAGENET_STD
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 TORCHVISION: Final = "torchvision:"
+CHANNELS: Final = ("rgb", "bgr")
 NAMED: Final = ("imagenet", "none", "timm")
 HOW: Final = (
     "say how with `preprocess` (imagenet, none, torchvision:WEIGHTS, timm, or a .json file), or by `mean` and `std`"
@@ -59,6 +61,8 @@ class Preparation:
             return known
         fields = {**(_fields(self.base, network) if self.base else {}), **self.fields}
         start = known if known is not None and not self.base else plain(spec)
+        if fields.get("channels", "rgb") not in CHANNELS:
+            raise unknown("order of channels", str(fields["channels"]), CHANNELS)
         fitted = {name: _channelled(name, fields[name], spec.channels) for name in ("mean", "std") if name in fields}
         try:
             found = msgspec.convert(msgspec.to_builtins(start) | fields | fitted, Preprocessing, strict=False)
@@ -118,17 +122,21 @@ def _of_torchvision(name: str) -> Fields:
 
 def _of_file(path: Path) -> Fields:
     """What a JSON file says: fields of Preprocessing, a manifest, or what timm or transformers keep beside weights."""
+    check_there(path)
     try:
         found = msgspec.json.decode(path.read_bytes())
     except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise UsageError(f"cannot read how images are prepared from {path}: {error}") from error
     if not isinstance(found, dict):
         raise UsageError(f"{path} holds no JSON object of how images are prepared")
-    if "pretrained_cfg" in found:
-        return pretrained.fields(found["pretrained_cfg"])
-    if "image_mean" in found:
-        return _of_transformers(found)
-    fields: dict[str, Any] = found.get("preprocessing", found) or {}
+    try:
+        if "pretrained_cfg" in found:
+            return pretrained.fields(found["pretrained_cfg"])
+        if "image_mean" in found:
+            return _of_transformers(found)
+        fields = dict(found.get("preprocessing", found) or {})
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:  # sizes and names of other types
+        raise UsageError(f"{path} does not say how images are prepared: {type(error).__name__} {error}") from error
     for name in fields:
         if name not in Preprocessing.__struct_fields__:
             raise unknown(f"field of the preparation in {path}", name, Preprocessing.__struct_fields__)
@@ -157,7 +165,10 @@ def _side(size: Any) -> int:
 
 def _channelled(name: str, values: Any, channels: int) -> tuple[float, ...]:
     """One value a channel: given once it stands for all, and ImageNet's three become their average for one channel."""
-    given = [float(each) for each in values] if isinstance(values, Sequence) else [float(values)]
+    try:
+        given = [float(each) for each in (values if isinstance(values, Sequence) else [values])]
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"`{name}` is {values}; it must be numbers, one a channel") from error
     if len(given) == 1:
         return (given[0],) * channels
     if channels == 1:
@@ -172,6 +183,8 @@ def _checked(found: Preprocessing) -> Preprocessing:
 
     if found.interpolation not in INTERPOLATIONS:
         raise unknown("interpolation", found.interpolation, INTERPOLATIONS)
+    if not all(map(math.isfinite, found.mean)):
+        raise UsageError(f"`mean` is {found.mean}; each must be a number")
     if max(map(abs, found.mean)) > _LARGEST_MEAN:
         raise UsageError(
             f"`mean` is {found.mean[0]:g}, and values are divided by 255 first: divide `mean` and `std` by 255 too"

@@ -14,8 +14,6 @@ from edgebench.graph import operators as ops
 from edgebench.ground.records import ModelSpec
 from edgebench.models import plan, zoo
 
-_FUSED = ("relu", "relu6")
-
 
 def sketch(spec: ModelSpec) -> ops.Graph:
     """Returns the Graph of a zoo network without weights. Raises UsageError for a user's network."""
@@ -26,7 +24,7 @@ def sketch_plan(network: plan.Sequence, input_shape: ops.Shape) -> ops.Graph:
     """Returns the Graph of a plan for an input of (1, C, H, W)."""
     pen = _Pen(input_shape)
     output = pen.draw(network, "input", "")
-    return ops.Graph(tuple(pen.operators.values()), output)
+    return ops.Graph(tuple(pen.operators.values()), (output,))
 
 
 class _Pen:
@@ -54,16 +52,17 @@ class _Pen:
         if layer.join == "concat":
             joined = (1, sum(shape[1] for shape in shapes), *shapes[0][2:])
             return self._add(ops.Concat(name=path, inputs=inputs, shape=joined, module=path))
-        kind = ops.Add if layer.join == "add" else ops.Mul
-        output = self._add(kind(name=path, inputs=inputs, shape=shapes[0], module=path))
+        function: ops.Arithmetic = "add" if layer.join == "add" else "mul"
+        joint = ops.Binary(name=path, inputs=inputs, shape=shapes[0], module=path, function=function)
+        output = self._add(joint)
         return self.activate(layer.activation, output, f"{path}.activation_out") if layer.activation else output
 
     def activate(self, function: ops.Function, source: str, path: str) -> str:
         """Fuses the activation into the operator that made `source` where it can, else adds it."""
         maker = self.operators[source]
         if (
-            function in _FUSED
-            and isinstance(maker, ops.Conv | ops.Dense | ops.Add | ops.Mul)
+            function in ops.FUSIBLE
+            and isinstance(maker, ops.Conv | ops.Dense | ops.Binary)
             and maker.activation is None
             and source not in self._shared
         ):
@@ -146,5 +145,7 @@ _LEAVES: dict[type, Callable[..., str]] = {
     plan.Subsample: lambda pen, leaf, source, path: pen._leaf(
         ops.Subsample, leaf, source, path, stride=(leaf.stride,) * 2
     ),
-    plan.PadChannels: lambda pen, leaf, source, path: pen._leaf(ops.Pad, leaf, source, path, channels=(0, leaf.extra)),
+    plan.PadChannels: lambda pen, leaf, source, path: pen._leaf(
+        ops.Pad, leaf, source, path, amounts=((0, 0), (0, leaf.extra), (0, 0), (0, 0))
+    ),
 }

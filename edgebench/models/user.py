@@ -92,8 +92,6 @@ def make(spec: ModelSpec) -> nn.Module:
     Raises UsageError where the file, the package or the name is missing, the call fails, or what it returns is no
     torch.nn.Module.
     """
-    from torch import nn
-
     from edgebench.models import in_hand
 
     where, attribute = _split(spec.name)
@@ -114,9 +112,9 @@ def make(spec: ModelSpec) -> nn.Module:
             network: object = found(**spec.options)
     finally:
         sys.path[:] = before
-    if not isinstance(network, nn.Module):
+    if not in_hand.is_network(network):
         raise UsageError(f"'{spec.name}' returned {type(network).__name__}: it must return a torch.nn.Module")
-    return network
+    return in_hand.opened(network)
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -33,14 +34,14 @@ def plain(title: str | Text | None, *columns: str, left: Sequence[str] = ()) -> 
     return table
 
 
-class Rows(list[Item]):
+class Rows(list[Item], ABC):
     """A list that shows as a table, at a prompt and in a notebook; the columns in `left` are text."""
 
     left: ClassVar[Sequence[str]] = ()
 
+    @abstractmethod
     def cells(self) -> list[dict[str, str]]:
         """The text of every row by column."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         rows = self.cells()

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.paths import check_there
 
 if TYPE_CHECKING:
     from edgebench.data import Dataset
@@ -28,7 +29,8 @@ def read(given: str | Path | Sequence[str]) -> tuple[str, ...]:
     """
     if not isinstance(given, str | Path):
         return tuple(given)
-    path = Path(given).expanduser()
+    path = Path(given)
+    check_there(path)
     if path.is_dir():
         from edgebench.data import load, splits
 
@@ -43,7 +45,9 @@ def read(given: str | Path | Sequence[str]) -> tuple[str, ...]:
         if not all(key.isdecimal() for key in found):
             raise UsageError(f"{path} does not name outputs by number: give a list of names, or names by number")
         found = [found[key] for key in sorted(found, key=int)]
-    names = [str(each[-1] if isinstance(each, list) else each).strip() for each in found]
+    if not isinstance(found, list):
+        raise UsageError(f"{path} holds no list of labels: give one, or names by number")
+    names = [str(each[-1] if isinstance(each, list) and each else each).strip() for each in found]
     while names and not names[-1]:
         names.pop()
     if not names:

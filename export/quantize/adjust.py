@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypeGuard
 import numpy as np
 
 from edgebench.formats.network import Network
-from edgebench.graph.operators import Array, Conv, Dense, GlobalPool, Graph, Operator, Pool, Subsample
+from edgebench.graph.operators import Array, Conv, Dense, GlobalPool, Graph, Operator, Pool, Shape, Subsample
 from edgebench.ground.records import Quantization
 
 LEVELS: Final = 127  # int8 weights are symmetric around zero
@@ -23,7 +23,7 @@ def correct(graph: Graph, means: Mapping[str, Array]) -> Graph:
     calibration images.
     """
     corrected = (_with_bias(operator, means) for operator in graph.operators)
-    return Graph(tuple(corrected), graph.output)
+    return replace(graph, operators=tuple(corrected))
 
 
 def rounding_error(weight: Array) -> Array:
@@ -79,7 +79,7 @@ def equalize(graph: Graph) -> Graph | None:
     for _ in range(SWEEPS):
         for pair in found:
             layers.update(_balanced(layers[pair.first], layers[pair.second]))
-    return Graph(tuple(layers[each.name] for each in graph.operators), graph.output)
+    return replace(graph, operators=tuple(layers[each.name] for each in graph.operators))
 
 
 def pairs(graph: Graph) -> list[Pair]:
@@ -90,21 +90,28 @@ def pairs(graph: Graph) -> list[Pair]:
             readers.setdefault(name, []).append(operator)
     found = []
     for operator in graph.operators:
-        second = _next(operator, readers, graph.output) if _is_first(operator) else None
+        second = _next(operator, readers, graph) if _is_first(operator) else None
         if second is not None:
             found.append(Pair(operator.name, second.name))
     return found
 
 
-def _next(operator: Operator, readers: dict[str, list[Operator]], output: str) -> Operator | None:
-    """The layer that alone reads `operator`, perhaps behind operators that let factors pass."""
-    while operator.name != output and len(readers.get(operator.name, [])) == 1:
+def _next(operator: Operator, readers: dict[str, list[Operator]], graph: Graph) -> Operator | None:
+    """The layer that alone reads the channels of `operator`, perhaps behind operators that let factors pass."""
+    channels = _channel_axis(operator, operator.shape)
+    while operator.name not in graph.outputs and len(readers.get(operator.name, [])) == 1:
+        before = operator.shape
         (operator,) = readers[operator.name]
         if _is_second(operator):
-            return operator
+            return operator if _channel_axis(operator, before) == channels else None
         if not isinstance(operator, PASSING):
             return None
     return None
+
+
+def _channel_axis(layer: Operator, shape: Shape) -> int:
+    """The axis of a layer's input or output, of this shape, along which its weights differ."""
+    return len(shape) - 1 if isinstance(layer, Dense) else 1
 
 
 def _is_first(operator: Operator) -> TypeGuard[Conv | Dense]:

@@ -1,4 +1,4 @@
-"""A Graph as a torch module again, so that a changed graph can be run, observed and exported like any network."""
+"""A Graph as a torch module again: the reference of what its operators mean, and a changed graph to run and export."""
 
 from __future__ import annotations
 
@@ -12,39 +12,101 @@ from torch.nn import functional as F
 from edgebench.formats.examples import Array
 from edgebench.graph.operators import (
     Activation,
-    Add,
+    ArgMax,
+    Binary,
+    Cast,
+    Compare,
     Concat,
     Conv,
     Dense,
+    DepthToSpace,
+    Expand,
+    Gather,
     GlobalPool,
     Graph,
     LocalResponseNorm,
-    Mul,
+    MatMul,
     Operator,
     Pad,
     Padding,
     Pool,
+    PReLU,
+    Reduce,
     Reshape,
+    Resize,
+    Slice,
     Softmax,
+    SpaceToDepth,
     Subsample,
+    Transpose,
+    TransposedConv,
+    Where,
 )
 
 Given = dict[str, Tensor]
-PARAMETERS: Final = ("weight", "bias", "constant")
-FUNCTIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
+PARAMETERS: Final = ("weight", "bias")
+FUNCTIONS: Final[dict[str, Callable[..., Tensor]]] = {
     "relu": F.relu,
     "relu6": F.relu6,
+    "relu_n1_to_1": F.hardtanh,
     "sigmoid": torch.sigmoid,
     "silu": F.silu,
     "tanh": torch.tanh,
     "hardswish": F.hardswish,
     "hardsigmoid": F.hardsigmoid,
     "gelu": F.gelu,
+    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "softplus": F.softplus,
+    "mish": F.mish,
+    "abs": torch.abs,
+    "neg": torch.neg,
+    "exp": torch.exp,
+    "log": torch.log,
+    "sqrt": torch.sqrt,
+    "rsqrt": torch.rsqrt,
+    "square": torch.square,
+    "floor": torch.floor,
+    "ceil": torch.ceil,
+    "round": torch.round,
+    "sign": torch.sign,
+    "sin": torch.sin,
+    "cos": torch.cos,
+    "erf": torch.erf,
+    "logical_not": torch.logical_not,
+}
+SLOPED: Final[dict[str, Callable[..., Tensor]]] = {"leaky_relu": F.leaky_relu, "elu": F.elu}
+ARITHMETIC: Final[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {
+    "add": torch.add,
+    "sub": torch.sub,
+    "mul": torch.mul,
+    "div": torch.div,
+    "maximum": torch.maximum,
+    "minimum": torch.minimum,
+    "pow": torch.pow,
+}
+COMPARISONS: Final[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {
+    "less": torch.lt,
+    "less_equal": torch.le,
+    "greater": torch.gt,
+    "greater_equal": torch.ge,
+    "equal": torch.eq,
+    "not_equal": torch.ne,
+    "logical_and": torch.logical_and,
+    "logical_or": torch.logical_or,
+}
+REDUCTIONS: Final[dict[str, Callable[..., Tensor]]] = {
+    "mean": torch.mean,
+    "sum": torch.sum,
+    "max": torch.amax,
+    "min": torch.amin,
 }
 
 
 class Replay(nn.Module):
-    """Computes what its graph says: float32 (N, C, H, W) to the graph's output."""
+    """Computes what its graph says, from the graph's inputs to its output, or to a tuple of several.
+
+    A larger batch than 1 is taken where the graph keeps it in the first axis, or in what that axis is merged to.
+    """
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
@@ -54,97 +116,168 @@ class Replay(nn.Module):
                 value = getattr(operator, name, None)
                 if value is not None:
                     self.register_parameter(f"{name}{number}", nn.Parameter(torch.tensor(value), requires_grad=False))
+        self._constants = {name: f"constant{number}" for number, name in enumerate(graph.constants)}
+        for name, buffer in self._constants.items():
+            self.register_buffer(buffer, torch.tensor(graph.constants[name]))
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Returns the graph's output for a batch."""
-        return dict(self.tensors(image))[self.graph.output]
+    def forward(self, *images: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Returns the graph's output, or all of several, for a batch."""
+        values = dict(self.tensors(*images))
+        outputs = tuple(self._value(name, values) for name in self.graph.outputs)
+        return outputs if len(outputs) > 1 else outputs[0]
 
-    def tensors(self, image: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yields (name, values) of the input and of every operator, in order."""
-        values = {self.graph.input.name: image}
-        yield self.graph.input.name, image
-        for number, operator in enumerate(self.graph.operators[1:], 1):
-            values[operator.name] = self.compute(number, values)
-            yield operator.name, values[operator.name]
+    def tensors(self, *images: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yields (name, values) of the inputs and of every operator, in order."""
+        values = {source.name: image for source, image in zip(self.graph.inputs, images, strict=True)}
+        yield from values.items()
+        for number, operator in enumerate(self.graph.operators):
+            if operator.name not in values:
+                values[operator.name] = self.compute(number, values)
+                yield operator.name, values[operator.name]
 
     def compute(self, number: int, values: Mapping[str, Tensor], **changed: Tensor) -> Tensor:
         """Returns what operator `number` makes of the tensors in `values`; `changed` replaces its weight or bias."""
         operator = self.graph.operators[number]
-        inputs = [values[name] for name in operator.inputs]
+        inputs = [self._value(name, values) for name in operator.inputs]
         found = {name: self._parameters.get(f"{name}{number}") for name in PARAMETERS}
         given = {name: value for name, value in found.items() if value is not None}
-        return COMPUTED[type(operator)](operator, inputs, {**given, **changed})
+        made = COMPUTED[type(operator)](operator, inputs, {**given, **changed})
+        function = getattr(operator, "activation", None)
+        return made if function is None else FUNCTIONS[function](made)
+
+    def _value(self, name: str, values: Mapping[str, Tensor]) -> Tensor:
+        return values[name] if name in values else self.get_buffer(self._constants[name])
 
 
 def channel_means(graph: Graph, images: Sequence[Array]) -> dict[str, Array]:
-    """Returns the mean of every tensor over images, rows and columns: one value a channel, or a feature."""
+    """Returns the mean over images of what every convolution and dense layer reads: one value a channel or feature."""
     replay = Replay(graph)
+    axes = {
+        each.inputs[0]: (-1 if isinstance(each, Dense) else 1)
+        for each in graph.operators
+        if isinstance(each, Conv | Dense)
+    }
     sums: dict[str, Tensor] = {}
     with torch.inference_mode():
         for image in images:
             for name, values in replay.tensors(torch.from_numpy(image)):
-                mean = values.mean(dim=(0, *range(2, values.ndim)))
-                sums[name] = sums[name] + mean if name in sums else mean
+                if name in axes:
+                    mean = values.movedim(axes[name], -1).flatten(0, -2).mean(0)
+                    sums[name] = sums[name] + mean if name in sums else mean
     return {name: (total / len(images)).numpy() for name, total in sums.items()}
 
 
 Compute = Callable[[Any, list[Tensor], Given], Tensor]
 
 
-def _conv(operator: Conv, inputs: list[Tensor], given: Given) -> Tensor:
-    padded = _padded(inputs[0], operator.padding)
-    made = F.conv2d(padded, given["weight"], given.get("bias"), operator.stride, 0, operator.dilation, operator.groups)
-    return _activated(made, operator.activation)
+def _conv(one: Conv, inputs: list[Tensor], given: Given) -> Tensor:
+    padded = _padded(inputs[0], one.padding)
+    return F.conv2d(padded, given["weight"], given.get("bias"), one.stride, 0, one.dilation, one.groups)
 
 
-def _pool(operator: Pool, inputs: list[Tensor], given: Given) -> Tensor:
+def _transposed_conv(one: TransposedConv, inputs: list[Tensor], given: Given) -> Tensor:
+    image = inputs[0]
+    rows, columns = (
+        wanted - ((count - 1) * step - 2 * cut + kernel)
+        for wanted, count, step, cut, kernel in zip(
+            one.shape[2:], image.shape[2:], one.stride, one.padding, one.kernel, strict=True
+        )
+    )
+    bias = given.get("bias")
+    return F.conv_transpose2d(image, given["weight"], bias, one.stride, one.padding, (rows, columns), one.groups)
+
+
+def _pool(one: Pool, inputs: list[Tensor], given: Given) -> Tensor:
     (image,) = inputs
-    if operator.mode == "max":
-        return F.max_pool2d(_padded(image, operator.padding, -torch.inf), operator.window, operator.stride)
-    total = F.avg_pool2d(_padded(image, operator.padding), operator.window, operator.stride)
-    if operator.counts_padding or not any(operator.padding):
-        return total
-    real = F.avg_pool2d(_padded(torch.ones_like(image), operator.padding), operator.window, operator.stride)
-    return total / real
+    if one.mode == "max":
+        return F.max_pool2d(_padded(image, one.padding, -torch.inf), one.window, one.stride, 0, one.dilation)
+    total = F.avg_pool2d(_padded(image, one.padding), one.window, one.stride, divisor_override=1)
+    return total / one.divisor if one.divisor else total / _cells(one, image)
 
 
-def _activation(operator: Activation, inputs: list[Tensor], given: Given) -> Tensor:
-    if operator.function == "leaky_relu":
-        return F.leaky_relu(inputs[0], operator.slope)
-    if operator.function == "elu":
-        return F.elu(inputs[0], operator.slope)
-    return FUNCTIONS[operator.function](inputs[0])
+def _cells(one: Pool, image: Tensor) -> Tensor:
+    """How many cells of each window count: those of the image and, where asked for, of the padding that is torch's."""
+    top, bottom, left, right = one.padding
+    own = (top, min(top, bottom), left, min(left, right)) if one.counts_padding else (0, 0, 0, 0)
+    counted = _padded(torch.ones_like(image), own, 1.0)
+    rest = (top - own[0], bottom - own[1], left - own[2], right - own[3])
+    return F.avg_pool2d(_padded(counted, rest), one.window, one.stride, divisor_override=1)
+
+
+def _depth_to_space(one: DepthToSpace, inputs: list[Tensor], given: Given) -> Tensor:
+    (image,), block = inputs, one.block
+    _, channels, height, width = image.shape
+    parts = image.reshape(-1, block, block, channels // block**2, height, width)
+    return parts.permute(0, 3, 4, 1, 5, 2).reshape(-1, *one.shape[1:])
+
+
+def _space_to_depth(one: SpaceToDepth, inputs: list[Tensor], given: Given) -> Tensor:
+    (image,), block = inputs, one.block
+    _, channels, height, width = image.shape
+    parts = image.reshape(-1, channels, height // block, block, width // block, block)
+    return parts.permute(0, 3, 5, 1, 2, 4).reshape(-1, *one.shape[1:])
+
+
+def _slice(one: Slice, inputs: list[Tensor], given: Given) -> Tensor:
+    stop = one.start + (one.shape[one.axis] - 1) * one.step + 1
+    return inputs[0][(*[slice(None)] * one.axis, slice(one.start, stop, one.step))]
+
+
+def _pad(one: Pad, inputs: list[Tensor], given: Given) -> Tensor:
+    (values,) = inputs
+    if one.mode == "constant":
+        return F.pad(values, [size for pair in reversed(one.amounts) for size in pair], value=one.value)
+    for axis, (before, after) in enumerate(one.amounts):
+        if before or after:
+            last = values.shape[axis] - 1
+            index = torch.arange(-before, last + 1 + after, device=values.device).abs()
+            values = values.index_select(axis, last - (last - index).abs())
+    return values
+
+
+def _expand(one: Expand, inputs: list[Tensor], given: Given) -> Tensor:
+    return inputs[0].expand(*[-1 if old == new else new for old, new in zip(inputs[0].shape, one.shape, strict=True)])
+
+
+def _activation(one: Activation, inputs: list[Tensor], given: Given) -> Tensor:
+    if one.function in SLOPED:
+        return SLOPED[one.function](inputs[0], one.slope)
+    return FUNCTIONS[one.function](inputs[0])
 
 
 COMPUTED: Final[dict[type[Operator], Compute]] = {
     Conv: _conv,
-    Dense: lambda one, inputs, given: _activated(
-        F.linear(inputs[0], given["weight"], given.get("bias")), one.activation
-    ),
+    TransposedConv: _transposed_conv,
+    Dense: lambda one, inputs, given: F.linear(inputs[0], given["weight"], given.get("bias")),
+    MatMul: lambda one, inputs, given: torch.matmul(*inputs),
     Pool: _pool,
-    GlobalPool: lambda one, inputs, given: inputs[0].mean((2, 3), keepdim=len(one.shape) == 4),
-    Add: lambda one, inputs, given: _activated(inputs[0] + _second(inputs, given), one.activation),
-    Mul: lambda one, inputs, given: _activated(inputs[0] * _second(inputs, given), one.activation),
-    Concat: lambda one, inputs, given: torch.cat(inputs, 1),
+    Resize: lambda one, inputs, given: F.interpolate(
+        inputs[0], one.shape[2:], mode="bilinear", align_corners=one.align_corners
+    ),
+    DepthToSpace: _depth_to_space,
+    SpaceToDepth: _space_to_depth,
+    Binary: lambda one, inputs, given: ARITHMETIC[one.function](*inputs),
+    Compare: lambda one, inputs, given: COMPARISONS[one.function](*inputs),
+    Where: lambda one, inputs, given: torch.where(inputs[0], inputs[1], inputs[2]),
     Activation: _activation,
+    PReLU: lambda one, inputs, given: inputs[0].clamp(min=0) + inputs[1] * inputs[0].clamp(max=0),
+    Cast: lambda one, inputs, given: inputs[0].to(getattr(torch, one.dtype)),
+    GlobalPool: lambda one, inputs, given: inputs[0].mean((2, 3), keepdim=len(one.shape) == 4),
+    Reduce: lambda one, inputs, given: REDUCTIONS[one.function](inputs[0], one.axes, keepdim=True),
+    Softmax: lambda one, inputs, given: torch.softmax(inputs[0], one.axis),
+    ArgMax: lambda one, inputs, given: inputs[0].argmax(one.axis, keepdim=one.keep).to(torch.int32),
     LocalResponseNorm: lambda one, inputs, given: F.local_response_norm(
         inputs[0], one.size, one.alpha, one.beta, one.k
     ),
-    Reshape: lambda one, inputs, given: inputs[0].reshape(-1, *one.shape[1:]),
-    Pad: lambda one, inputs, given: F.pad(inputs[0], (*one.padding[2:], *one.padding[:2], *one.channels)),
+    Concat: lambda one, inputs, given: torch.cat(inputs, one.axis),
+    Reshape: lambda one, inputs, given: inputs[0].reshape(-1, *one.shape[1:]) if one.shape else inputs[0].reshape(()),
+    Transpose: lambda one, inputs, given: inputs[0].permute(one.permutation),
+    Slice: _slice,
     Subsample: lambda one, inputs, given: inputs[0][:, :, :: one.stride[0], :: one.stride[1]],
-    Softmax: lambda one, inputs, given: torch.softmax(inputs[0], -1),
+    Pad: _pad,
+    Expand: _expand,
+    Gather: lambda one, inputs, given: inputs[0].index_select(one.axis, torch.tensor(one.indices)),
 }
-
-
-def _activated(values: Tensor, function: str | None) -> Tensor:
-    return values if function is None else FUNCTIONS[function](values)
-
-
-def _second(inputs: list[Tensor], given: Given) -> Tensor:
-    """The second operand; a constant of one value a channel is in line with the image's channels."""
-    image, other = inputs[0], given["constant"] if "constant" in given else inputs[1]
-    return other.reshape(-1, 1, 1) if other.ndim == 1 and other.numel() > 1 and image.ndim == 4 else other
 
 
 def _padded(image: Tensor, padding: Padding, value: float = 0.0) -> Tensor:

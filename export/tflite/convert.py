@@ -7,16 +7,17 @@ from pathlib import Path
 from edgebench.formats.network import Conversion, Network
 from edgebench.formats.tflite import litert_torch
 from edgebench.formats.tflite.metadata import attach
-from edgebench.formats.tflite.writer import ends, write
+from edgebench.formats.tflite.writer import write
 from edgebench.ground.records import ExportSpec
 
 
 def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
-    """Writes `path`, a channels-last .tflite file with a dynamic batch and weights of the spec's precision.
+    """Writes `path`, a channels-last .tflite file with weights of the spec's precision.
 
-    Where the outputs have names, those are in its metadata. The spec's converter "litert-torch" hands the network to
-    that package instead. Raises ExportError when the network has an operator that is not covered, and UsageError for
-    what litert-torch is not offered for.
+    The batch is dynamic where the network computes each image alone; else it is 1, and a warning says why. Where the
+    outputs have names, those are in its metadata. The spec's converter "litert-torch" hands the network to that package
+    instead. Raises ExportError when the network has an operator that is not covered, and UsageError for what
+    litert-torch is not offered for.
     """
     conversion = _convert(network, spec, path)
     if network.names:
@@ -31,7 +32,7 @@ def _convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
         from edgebench.formats.tflite import int8
 
         return int8.convert(network, path)
-    graph = network.graph
-    operators = write(graph, path, spec.precision)
-    source, result = ends(graph)
-    return Conversion(operators=operators, inputs=(source,), outputs=(result,))
+    written = write(network.graph, path, spec.precision)
+    return Conversion(
+        inputs=written.inputs, outputs=written.outputs, operators=written.operators, warnings=written.notes
+    )

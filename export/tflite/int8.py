@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -15,8 +15,8 @@ from edgebench.formats.network import Conversion, Network
 from edgebench.formats.tflite.activations import activations, layer_errors
 from edgebench.formats.tflite.inspect import foreign
 from edgebench.formats.tflite.quantizer import quantize
-from edgebench.formats.tflite.writer import ends, write
-from edgebench.graph.operators import Graph, LocalResponseNorm, Softmax
+from edgebench.formats.tflite.writer import Written, write
+from edgebench.graph.operators import Activation, Binary, Graph, LocalResponseNorm, Operator, Reduce, Softmax
 from edgebench.ground.records import LayerError, Quantization, QuantizationReport
 from edgebench.runtimes.litert.engine import load
 
@@ -27,10 +27,14 @@ SLOWER = (
 WEIGHTS_ONLY = "8-bit weights alone make the file smaller, not faster: activations are computed in float32"
 WARNINGS = {"dynamic": SLOWER, "weights": WEIGHTS_ONLY}
 # Operators that stay float, and why.
-FLOAT = {
+FLOAT: Final = {
     LocalResponseNorm: "its squares and roots need more than 8 bits",
     Softmax: "probabilities need more than 8 bits",
 }
+NORMALISING: Final = "its squares and roots need more than 8 bits"
+UNEVEN: Final = ("exp", "log", "sqrt", "rsqrt", "square", "softplus", "mish", "erf")
+ARITHMETIC: Final[tuple[type[Operator], ...]] = (Binary, Reduce, Activation)
+NO_KERNEL: Final = "there is no int8 form of it"
 
 
 def convert(network: Network, path: Path) -> Conversion:
@@ -39,25 +43,35 @@ def convert(network: Network, path: Path) -> Conversion:
     Raises ExportError when the network has an operator that is not covered, or an activation is not finite.
     """
     wanted = network.quantization or Quantization()
+    original, written = _float_file(network.graph, path)
     if wanted.scheme == "static":
-        vary = partial(steps, float_io=wanted.float_io)
-        report, warnings = calibrated.make(network, vary(network, path), path, vary)
+
+        def vary(network: Network, path: Path) -> calibrated.Steps:
+            return steps(network, _float_file(network.graph, path)[0], float_io=wanted.float_io)
+
+        report, warnings = calibrated.make(network, steps(network, original, float_io=wanted.float_io), path, vary)
     else:
-        report, warnings = _without_ranges(network, path)
+        report, warnings = _without_ranges(network, original, path)
     contents = foreign(path)
-    source, result = (
-        msgspec.structs.replace(tensor, dtype=found.dtype, scale=found.scale, zero_point=found.zero_point)
-        for tensor, found in zip(ends(network.graph), (contents.inputs[0], contents.outputs[0]), strict=True)
+    inputs, outputs = (
+        tuple(
+            msgspec.structs.replace(tensor, dtype=found.dtype, scale=found.scale, zero_point=found.zero_point)
+            for tensor, found in zip(side, tensors, strict=True)
+        )
+        for side, tensors in ((written.inputs, contents.inputs), (written.outputs, contents.outputs))
     )
     return Conversion(
-        inputs=(source,), outputs=(result,), operators=contents.operators, warnings=warnings, quantization=report
+        inputs=inputs,
+        outputs=outputs,
+        operators=contents.operators,
+        warnings=(*written.notes, *warnings),
+        quantization=report,
     )
 
 
-def steps(network: Network, path: Path, *, float_io: bool) -> calibrated.Steps:
-    """How a network becomes static int8: writes its float file beside `path`, and works on that."""
+def steps(network: Network, original: Path, *, float_io: bool) -> calibrated.Steps:
+    """How a network becomes static int8, from its float file."""
     graph = network.graph
-    original = _float_file(graph, path)
     kept_always = floats(graph)
 
     def make(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
@@ -65,7 +79,10 @@ def steps(network: Network, path: Path, *, float_io: bool) -> calibrated.Steps:
 
     def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
         found = layer_errors(graph, original, file, images[: calibrated.LAYER_IMAGES])
-        return [msgspec.structs.replace(each, why=kept_always.get(each.name, "")) for each in found]
+        return [
+            msgspec.structs.replace(each, why=kept_always.get(each.name, NO_KERNEL if each.stored == "float" else ""))
+            for each in found
+        ]
 
     def costs(ranges: calibrated.Ranges, names: Collection[str]) -> dict[str, float]:
         from edgebench.formats.quantize.sensitivity import output_errors
@@ -82,20 +99,38 @@ def run(path: Path) -> Callable[[Array], Array]:
 
 
 def floats(graph: Graph) -> dict[str, str]:
-    """The operators that stay float in every int8 file, and why."""
-    return {each.name: FLOAT[type(each)] for each in graph.operators if type(each) in FLOAT}
+    """The operators that stay float in every int8 file, and why.
+
+    Of a normalisation all arithmetic of its module stays float: squares span twice the decades of what they are of.
+    """
+    readers: dict[str, list[Operator]] = {}
+    for operator in graph.operators:
+        for name in operator.inputs:
+            readers.setdefault(name, []).append(operator)
+    found = {each.name: FLOAT[type(each)] for each in graph.operators if type(each) in FLOAT}
+    waiting: list[Operator] = [
+        each
+        for each in graph.operators
+        if (isinstance(each, Activation) and each.function in UNEVEN)
+        or (isinstance(each, Binary) and each.function in ("div", "pow"))
+    ]
+    while waiting:
+        one = waiting.pop()
+        if one.name not in found:
+            found[one.name] = NORMALISING
+            near = [*graph.producers(one), *readers.get(one.name, [])]
+            waiting += [other for other in near if isinstance(other, ARITHMETIC) and other.module == one.module]
+    return found
 
 
-def _without_ranges(network: Network, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
+def _without_ranges(network: Network, original: Path, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
     wanted = network.quantization or Quantization()
-    original = _float_file(network.graph, path)
     quantize(original, path, wanted.scheme)
     layers = layer_errors(network.graph, original, path, network.held_out_images[: calibrated.LAYER_IMAGES])
     activations = "float32" if wanted.scheme == "weights" else "int8, by each inference's own range"
     return calibrated.uncalibrated(network, activations, layers), (WARNINGS[wanted.scheme],)
 
 
-def _float_file(graph: Graph, path: Path) -> Path:
+def _float_file(graph: Graph, path: Path) -> tuple[Path, Written]:
     original = path.with_name(f"float-{path.name}")
-    write(graph, original, "int8")
-    return original
+    return original, write(graph, original, "int8")

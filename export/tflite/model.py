@@ -1,9 +1,13 @@
-"""A TFLite model as it grows: tensors, constants, operators, one signature. It knows the format and no network."""
+"""A TFLite model as it grows: tensors, constants, operators, one signature. It knows the format and no network.
+
+A negative size in a shape is that of the axis that holds the batch, for one image; the file leaves that axis open.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +26,39 @@ _TYPES: Final = {
     "float32": schema.TensorType.FLOAT32,
     "float16": schema.TensorType.FLOAT16,
     "int32": schema.TensorType.INT32,
+    "bool": schema.TensorType.BOOL,
 }
+_SHARED_OPTIONS: Final = {
+    "MEAN": "Reducer",
+    "SUM": "Reducer",
+    "REDUCE_MAX": "Reducer",
+    "REDUCE_MIN": "Reducer",
+    "MAX_POOL_2D": "Pool2D",
+    "AVERAGE_POOL_2D": "Pool2D",
+    "MAXIMUM": "MaximumMinimum",
+    "MINIMUM": "MaximumMinimum",
+}
+# Most operators have options of their own name: CONV_2D has Conv2DOptions.
+_OPTIONS: Final = {name.removesuffix("Options").lower(): name for name in vars(schema.BuiltinOptions)}
+
+
+@dataclass
+class Tensor:
+    """A tensor of the file; `data` is there for a constant."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    data: flatbuffer.Weights | None = None
+
+
+@dataclass(frozen=True)
+class _Operator:
+    code: int
+    version: int
+    inputs: tuple[int, ...]
+    output: int
+    fields: Mapping[str, Any]
 
 
 class Model:
@@ -30,20 +66,15 @@ class Model:
 
     def __init__(self, description: str) -> None:
         self._description = description
-        self._tail = flatbuffer.Tail()
-        self._buffers = [schema.BufferT()]  # buffer 0 is empty, for tensors that are computed
-        self._tensors: list[schema.TensorT] = []
-        self._operators: list[schema.OperatorT] = []
-        self._codes: dict[tuple[int, int], int] = {}
+        self._tensors: list[Tensor] = []
+        self._operators: list[_Operator] = []
         self._shared: dict[tuple[str, tuple[int, ...], bytes], int] = {}
         self._names: Counter[str] = Counter()
 
-    def computed(self, name: str, shape: Sequence[int], *, batched: bool = True) -> int:
-        """Adds a float32 tensor that an operator computes. Its first axis is the batch, and dynamic, if `batched`."""
-        tensor = self._tensor(name, shape, "float32")
-        if batched:
-            self._tensors[tensor].shapeSignature = np.array((-1, *shape[1:]), np.int32)
-        return tensor
+    def computed(self, name: str, shape: Sequence[int], dtype: str = "float32") -> int:
+        """Adds a tensor that an operator computes."""
+        self._tensors.append(Tensor(self._unique(name), tuple(int(size) for size in shape), dtype))
+        return len(self._tensors) - 1
 
     def constant(self, name: str, array: npt.NDArray[Any], shape: Sequence[int] | None = None, dtype: str = "") -> int:
         """Adds a constant tensor of `array`'s elements, as `dtype` and in another `shape` where these are given.
@@ -55,66 +86,114 @@ class Model:
         key = (dtype, shape, array.tobytes()) if array.size <= SHARED_ELEMENTS else None
         if key in self._shared:
             return self._shared[key]
-        tensor = self._tensor(name, shape, dtype)
-        self._tensors[tensor].buffer = len(self._buffers)
-        self._buffers.append(self._tail.add(flatbuffer.Weights(array, np.dtype(dtype))))
+        tensor = self.computed(name, shape, dtype)
+        self._tensors[tensor].data = flatbuffer.Weights(array, np.dtype(dtype))
         if key is not None:
             self._shared[key] = tensor
         return tensor
 
-    def operator(self, code: int, inputs: Sequence[int], output: int, options: Any = None, version: int = 1) -> int:
-        """Adds an operator and returns its output. `options` is the schema's object for it, if it has one."""
-        operator = schema.OperatorT()
-        operator.opcodeIndex = self._codes.setdefault((code, version), len(self._codes))
-        operator.inputs, operator.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
-        if options is not None:
-            operator.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
-            operator.builtinOptions = options
-        self._operators.append(operator)
+    def operator(self, code: int, inputs: Sequence[int], output: int, version: int = 1, **fields: Any) -> int:
+        """Adds an operator and returns its output. `fields` are those of the schema's options for it."""
+        self._operators.append(_Operator(code, version, tuple(inputs), output, fields))
         return output
+
+    def shape(self, tensor: int) -> tuple[int, ...]:
+        """The shape of a tensor, with a negative batch axis."""
+        return self._tensors[tensor].shape
+
+    def dtype(self, tensor: int) -> str:
+        """The type of a tensor's elements."""
+        return self._tensors[tensor].dtype
+
+    def rename(self, tensor: int, name: str) -> None:
+        """Gives a tensor another name."""
+        self._tensors[tensor].name = self._unique(name)
+
+    def is_constant(self, tensor: int) -> bool:
+        """Whether a tensor is there before anything is computed."""
+        return self._tensors[tensor].data is not None
 
     def counts(self) -> dict[str, int]:
         """How many operators of each of TFLite's kinds, such as CONV_2D."""
-        codes = list(self._codes)
-        return dict(Counter(OPERATORS[codes[operator.opcodeIndex][0]] for operator in self._operators))
+        return dict(Counter(OPERATORS[operator.code] for operator in self._operators))
 
-    def save(self, path: Path, source: tuple[str, int], result: tuple[str, int]) -> None:
-        """Writes the file; `source` and `result` are the (name, tensor) of the signature's input and output."""
-        model = schema.ModelT()
-        model.version, model.description = SCHEMA_VERSION, self._description
-        model.buffers, model.operatorCodes = self._buffers, []
-        for code, version in self._codes:
-            # Readers from before codes beyond 127 existed look at the deprecated field.
-            older = min(code, schema.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES)
-            made = _made(schema.OperatorCodeT, builtinCode=code, version=version, deprecatedBuiltinCode=older)
-            model.operatorCodes.append(made)
-        inputs, outputs = ([_made(schema.TensorMapT, name=end[0], tensorIndex=end[1])] for end in (source, result))
-        named = {"signatureKey": SIGNATURE, "inputs": inputs, "outputs": outputs}
-        model.signatureDefs = [_made(schema.SignatureDefT, subgraphIndex=0, **named)]
-        model.subgraphs = [self._subgraph(source[1], result[1])]
-        flatbuffer.write(model, self._tail, path)
+    def keep(self, outputs: Sequence[int]) -> None:
+        """Drops the operators that none of `outputs` needs."""
+        needed, kept = set(outputs), []
+        for operator in reversed(self._operators):
+            if operator.output in needed:
+                needed.update(operator.inputs)
+                kept.append(operator)
+        self._operators = kept[::-1]
 
-    def _tensor(self, name: str, shape: Sequence[int], dtype: str) -> int:
-        tensor = schema.TensorT()
-        tensor.name = self._unique(name)
-        tensor.shape, tensor.type, tensor.hasRank = np.array(shape, np.int32), _TYPES[dtype], True
-        self._tensors.append(tensor)
-        return len(self._tensors) - 1
+    def save(self, path: Path, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> None:
+        """Writes the file; `inputs` and `outputs` are the signature's tensors by name.
+
+        Raises ExportError for a file beyond 2 GB.
+        """
+        used = {*inputs.values(), *outputs.values()}
+        used.update(tensor for operator in self._operators for tensor in (*operator.inputs, operator.output))
+        place = {tensor: number for number, tensor in enumerate(sorted(used))}
+        ends = [{name: place[tensor] for name, tensor in side.items()} for side in (inputs, outputs)]
+        codes = list(dict.fromkeys((operator.code, operator.version) for operator in self._operators))
+        tail, buffers = flatbuffer.Tail(), [schema.BufferT()]  # buffer 0 is empty, for tensors that are computed
+        graph = _made(schema.SubGraphT, name="main")
+        graph.tensors = [_tensor(self._tensors[tensor], tail, buffers) for tensor in sorted(used)]
+        graph.operators = [_operator(operator, place, codes) for operator in self._operators]
+        graph.inputs, graph.outputs = (np.array(list(side.values()), np.int32) for side in ends)
+        model = _made(schema.ModelT, version=SCHEMA_VERSION, description=self._description, buffers=buffers)
+        model.operatorCodes, model.subgraphs = [_code(*code) for code in codes], [graph]
+        named = [[_made(schema.TensorMapT, name=one, tensorIndex=two) for one, two in side.items()] for side in ends]
+        model.signatureDefs = [
+            _made(schema.SignatureDefT, subgraphIndex=0, signatureKey=SIGNATURE, inputs=named[0], outputs=named[1])
+        ]
+        flatbuffer.write(model, tail, path)
 
     def _unique(self, name: str) -> str:
         """Quantizers key on tensor names, so each must occur once."""
         self._names[name] += 1
         return name if self._names[name] == 1 else self._unique(f"{name}__{self._names[name]}")
 
-    def _subgraph(self, source: int, result: int) -> schema.SubGraphT:
-        graph = schema.SubGraphT()
-        graph.name, graph.tensors, graph.operators = "main", self._tensors, self._operators
-        graph.inputs, graph.outputs = np.array([source], np.int32), np.array([result], np.int32)
-        return graph
+
+def _tensor(tensor: Tensor, tail: flatbuffer.Tail, buffers: list[schema.BufferT]) -> schema.TensorT:
+    made = _made(schema.TensorT, name=tensor.name, type=_TYPES[tensor.dtype], hasRank=True, buffer=0)
+    made.shape = np.array([abs(size) for size in tensor.shape], np.int32)
+    if any(size < 0 for size in tensor.shape):
+        made.shapeSignature = np.array(opened(tensor.shape), np.int32)
+    if tensor.data is not None:
+        made.buffer = len(buffers)
+        buffers.append(tail.add(tensor.data))
+    return made
+
+
+def opened(shape: Sequence[int]) -> tuple[int, ...]:
+    """A shape as TFLite writes it where one size is open: -1 for the axis that holds the batch."""
+    return tuple(max(size, -1) for size in shape)
+
+
+def _operator(operator: _Operator, place: Mapping[int, int], codes: list[tuple[int, int]]) -> schema.OperatorT:
+    made = _made(schema.OperatorT, opcodeIndex=codes.index((operator.code, operator.version)))
+    made.inputs = np.array([place[tensor] for tensor in operator.inputs], np.int32)
+    made.outputs = np.array([place[operator.output]], np.int32)
+    kind = OPERATORS[operator.code]
+    options = _OPTIONS.get(_SHARED_OPTIONS.get(kind, kind).replace("_", "").lower())
+    if options is not None:
+        made.builtinOptionsType = getattr(schema.BuiltinOptions, options)
+        made.builtinOptions = _made(getattr(schema, f"{options}T"), **operator.fields)
+    return made
+
+
+def _code(code: int, version: int) -> schema.OperatorCodeT:
+    # Readers from before codes beyond 127 existed look at the deprecated field.
+    older = min(code, schema.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES)
+    return _made(schema.OperatorCodeT, builtinCode=code, version=version, deprecatedBuiltinCode=older)
 
 
 def _made(table: Any, **fields: Any) -> Any:
-    """An object of one of the schema's classes."""
+    """An object of one of the schema's classes. Raises AttributeError for a field that it does not have."""
     made = table()
+    unknown = fields.keys() - vars(made).keys()
+    if unknown:
+        raise AttributeError(f"{table.__name__} has no {', '.join(sorted(unknown))}")
     vars(made).update(fields)
     return made

@@ -15,6 +15,7 @@ import numpy as np
 
 from edgebench.formats.quantize.ranges import Range
 from edgebench.formats.quiet import Noise, quiet
+from edgebench.formats.tflite.biases import mend_biases
 from edgebench.ground.errors import MissingPackage
 from edgebench.ground.records import QuantizationScheme
 
@@ -29,8 +30,7 @@ NOISE: Final = Noise(
     warnings=("Warning: Enabling `experimental_preserve_all_tensors`",), lines=("Applying Transformations to tensors",)
 )
 KEPT: Final = "no_quantize"
-# Of one operator of the graph, the writer makes up to six of TFLite's; their tensors have these endings.
-PARTS: Final = "(_(pad|sigmoid|clamped|whole|square|divisor|rsqrt|root|factor|log|scaled))?"
+PARTS: Final = r"(/\w+)?"  # one operator of the graph may be several of TFLite's: their tensors end so
 RECIPES: Final = {
     "static": recipe.static_wi8_ai8,
     "dynamic": recipe.dynamic_wi8_afp32,
@@ -62,6 +62,7 @@ def quantize(
     if ranges:
         ends = {name: np.reshape(np.asarray(both, np.float32), (2, 1, 1, 1, 1)) for name, both in ranges.items()}
         given = {name: {"min": low, "max": high} for name, (low, high) in ends.items()}
-    with quiet(NOISE):
+    with quiet(NOISE), np.errstate(invalid="ignore"):  # a bias beyond int32 is mended below
         result = made.quantize(given, enable_progress_bar=False, enable_progress_report=False)
     target.write_bytes(result.quantized_model)
+    mend_biases(source, target)

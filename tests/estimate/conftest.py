@@ -24,5 +24,5 @@ def small() -> Graph:
             GlobalPool(name="d", inputs=("c",), shape=(1, 64)),
             Dense(name="e", inputs=("d",), shape=(1, 10), in_features=64),
         ),
-        "e",
+        ("e",),
     )

@@ -115,7 +115,7 @@ def test_a_graph_of_one_dense_layer_streams_its_weights(rpi4: DeviceProfile) -> 
             Input(name="x", inputs=(), shape=(1, 4096)),
             Dense(name="y", inputs=("x",), shape=(1, 4096), in_features=4096),
         ),
-        "y",
+        ("y",),
     )
     found = estimate(graph, rpi4, spec=resolve("lenet5"), export=TFLITE)
     assert found.latency_s is not None
@@ -148,7 +148,7 @@ def test_grouped_and_odd_convolutions_are_counted(rpi4: DeviceProfile) -> None:
             Input(name="x", inputs=(), shape=(1, 8, 16, 16)),
             Conv(name="y", inputs=("x",), shape=(1, 8, 16, 16), in_channels=8, kernel=(1, 7), groups=2),
         ),
-        "y",
+        ("y",),
     )
     assert estimate(graph, rpi4, spec=resolve("lenet5"), export=TFLITE).macs == 8 * 256 * 4 * 7
 

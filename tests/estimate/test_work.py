@@ -8,7 +8,7 @@ from edgebench.graph.operators import Activation, Conv, Graph, Input, LocalRespo
 
 
 def _after_input(*operators: Operator) -> Graph:
-    return Graph((Input(name="x", inputs=(), shape=(1, 16, 8, 8)), *operators), operators[-1].name)
+    return Graph((Input(name="x", inputs=(), shape=(1, 16, 8, 8)), *operators), (operators[-1].name,))
 
 
 def test_each_operator_is_one_kernel_with_the_graph_s_counts(small: Graph) -> None:

@@ -60,7 +60,7 @@ def network(spec: ModelSpec) -> Network:
     # The graph only counts MACs here, so one operator stands for the capture, which has tests of its own.
     image = Input(name="image", inputs=(), shape=(1, 3, 32, 32))
     logits = Dense(name="logits", inputs=("image",), shape=(1, 10), in_features=16)
-    vars(made)["graph"] = Graph((image, logits), "logits")
+    vars(made)["graph"] = Graph((image, logits), ("logits",))
     return made
 
 

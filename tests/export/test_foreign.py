@@ -40,7 +40,7 @@ def small_graph() -> Graph:
                 name="logits", inputs=("pool",), shape=(1, 5), in_features=8, weight=dense, bias=np.zeros(5, np.float32)
             ),
         ),
-        "logits",
+        ("logits",),
     )
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgebench.graph.memory import ALIGNMENT, plan_arena
-from edgebench.graph.operators import Activation, Add, Concat, Conv, Graph, Input, Operator, Reshape
+from edgebench.graph.operators import Activation, ArgMax, Binary, Concat, Conv, Graph, Input, Operator, Reshape
 
 
 def _conv(name: str, source: str, channels: int, side: int = 8) -> Conv:
@@ -27,11 +27,13 @@ def graphs(draw: st.DrawFn) -> Graph:
             case "activation":
                 operators.append(Activation(name=name, inputs=(source.name,), shape=source.shape, function="tanh"))
             case "add":
-                operators.append(Add(name=name, inputs=(source.name, source.name), shape=source.shape))
+                operators.append(
+                    Binary(name=name, inputs=(source.name, source.name), shape=source.shape, function="add")
+                )
             case "concat":
                 shape = (1, 2 * source.shape[1], 8, 8)
                 operators.append(Concat(name=name, inputs=(source.name, source.name), shape=shape))
-    return Graph(tuple(operators), operators[-1].name)
+    return Graph(tuple(operators), (operators[-1].name,))
 
 
 @given(graphs(), st.sampled_from([1, 2, 4]))
@@ -74,7 +76,7 @@ def test_a_tensor_is_intact_at_its_last_reader(graph: Graph) -> None:
 def test_a_chain_needs_its_input_and_its_two_largest_neighbours() -> None:
     graph = Graph(
         (Input(name="x", inputs=(), shape=(1, 1, 8, 8)), _conv("a", "x", 4), _conv("b", "a", 8), _conv("c", "b", 2)),
-        "c",
+        ("c",),
     )
     assert plan_arena(graph).peak_bytes == 4 * 64 * (1 + 4 + 8)
 
@@ -87,10 +89,10 @@ def test_an_activation_and_an_addition_write_over_an_input_that_nobody_reads_aga
             _conv("a", "x", 4),
             Activation(name="s", inputs=("a",), shape=shape, function="silu"),
             _conv("b", "s", 4),
-            Add(name="sum", inputs=("s", "b"), shape=shape),
+            Binary(name="sum", inputs=("s", "b"), shape=shape, function="add"),
             _conv("c", "sum", 1),
         ),
-        "c",
+        ("c",),
     )
     plan = plan_arena(graph)
     assert plan.offsets["a"] == plan.offsets["s"] == plan.offsets["sum"]
@@ -103,11 +105,30 @@ def test_the_network_s_input_is_never_written_over() -> None:
             Input(name="x", inputs=(), shape=(1, 4, 8, 8)),
             Activation(name="a", inputs=("x",), shape=(1, 4, 8, 8), function="tanh"),
         ),
-        "a",
+        ("a",),
     )
     assert plan_arena(graph).peak_bytes == 2 * 4 * 4 * 64
 
 
 def test_sizes_round_up_to_the_alignment() -> None:
-    graph = Graph((Input(name="x", inputs=(), shape=(1, 3)), _conv("a", "x", 1, side=1)), "a")
+    graph = Graph((Input(name="x", inputs=(), shape=(1, 3)), _conv("a", "x", 1, side=1)), ("a",))
     assert plan_arena(graph, element_bytes=1).peak_bytes == 2 * ALIGNMENT
+
+
+def test_several_inputs_and_outputs_live_through_the_whole_run() -> None:
+    graph = Graph(
+        (
+            Input(name="x", inputs=(), shape=(1, 4, 8, 8)),
+            Input(name="y", inputs=(), shape=(1, 2, 8, 8)),
+            _conv("a", "x", 3),
+            _conv("b", "y", 5),
+        ),
+        ("a", "b"),
+    )
+    assert plan_arena(graph).peak_bytes == 4 * 64 * (4 + 2 + 3 + 5)
+
+
+def test_indices_keep_their_size_where_activations_shrink() -> None:
+    source = Input(name="x", inputs=(), shape=(1, 64))
+    index = ArgMax(name="i", inputs=("x",), shape=(1, 64), axis=0, keep=True, dtype="int32")
+    assert plan_arena(Graph((source, index), ("i",)), element_bytes=1).peak_bytes == 64 + 4 * 64

@@ -146,12 +146,13 @@ def test_a_manifest_is_such_a_file(tmp_path: Path) -> None:
     [
         (Preparation("imagnet"), "did you mean imagenet"),
         (Preparation("timm"), "no pretrained_cfg"),
-        (Preparation("gone.json"), "cannot read how images are prepared from gone.json"),
+        (Preparation("gone.json"), "there is no file gone.json"),
         (Preparation(fields={"mean": (123.7, 116.3, 103.5)}), "divide `mean` and `std` by 255 too"),
         (Preparation(fields={"std": (0.0,)}), "each must be above 0"),
         (Preparation(fields={"mean": (0.1, 0.2)}), "2 values, and the network takes 3 channels"),
         (Preparation(fields={"interpolation": "cubic"}), "did you mean bicubic"),
-        (Preparation(fields={"channels": "gbr"}), "images cannot be prepared so"),
+        (Preparation(fields={"channels": "gbr"}), "did you mean"),
+        (Preparation(fields={"exif": "perhaps"}), "images cannot be prepared so"),
         (Preparation(fields={"crop": 224}), "`crop` is 224 of `resize` 64"),
     ],
 )
@@ -162,7 +163,14 @@ def test_what_cannot_be_is_refused(preparation: Preparation, message: str) -> No
 
 def test_a_file_that_says_something_else(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
-    for content, message in (("[1]", "no JSON object"), ('{"means": [1]}', "did you mean mean"), ("no", "cannot read")):
+    for content, message in (
+        ("[1]", "no JSON object"),
+        ('{"means": [1]}', "did you mean mean"),
+        ("no", "cannot read"),
+        ('{"mean": "white"}', "it must be numbers"),
+        ('{"image_mean": 1, "size": "all"}', "does not say how images are prepared"),
+        ('{"pretrained_cfg": 3}', "does not say how images are prepared"),
+    ):
         path.write_text(content)
         with pytest.raises(UsageError, match=message):
             Preparation(str(path)).over(None, OWN)

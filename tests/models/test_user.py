@@ -44,6 +44,9 @@ class Net(nn.Conv2d):
         super().__init__(2, 4, 3)
 
 made = Net().train()
+
+def wrapped():
+    return nn.DataParallel(Net())
 """
 
 
@@ -69,7 +72,7 @@ def test_a_factory_in_a_file(folder: Path) -> None:
 
 
 def test_a_class_or_an_instance_in_a_file(folder: Path) -> None:
-    for name in ("Net", "made"):
+    for name in ("Net", "made", "wrapped"):
         network = _build(f"{folder / 'net.py'}:{name}")
         assert network(torch.zeros(1, 2, 8, 8)).shape == (1, 4, 6, 6)
         assert not network.training

@@ -75,12 +75,18 @@ def test_labels_in_files(tmp_path: Path, name: str, content: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("\n", "holds no labels"), ('{"cat": 0}', "does not name outputs by number"), ("[", "cannot")],
+    [
+        ("\n", "holds no labels"),
+        ('{"cat": 0}', "does not name outputs by number"),
+        ("[3", "cannot"),
+        ("{}", "holds no labels"),
+        ("[", "cannot"),
+    ],
 )
 def test_files_that_are_no_labels(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / ("x.json" if content[0] in "[{" else "x.txt")
     path.write_text(content)
     with pytest.raises(UsageError, match=message):
         classes.read(path)
-    with pytest.raises(UsageError, match="cannot read labels from"):
+    with pytest.raises(UsageError, match="there is no file"):
         classes.read(tmp_path / "gone.txt")

@@ -7,7 +7,7 @@ from edgebench.ground.records import Artifact, ExportSpec, ModelSpec
 from edgebench.run.exporting import graph_of, graph_of_model
 
 FILE = Artifact(
-    model=ModelSpec(name="net", family="file"), export=ExportSpec(format="onnx"), path="somewhere/net.onnx",
+    model=ModelSpec(name="net", family="file"), export=ExportSpec(format="ncnn"), path="somewhere/net.ncnn",
     sha256="", size_bytes=1, inputs=(), outputs=(),
 )  # fmt: skip
 
@@ -18,5 +18,5 @@ def test_a_network_of_the_zoo_is_sketched_whatever_the_format_of_its_file() -> N
 
 
 def test_a_ready_file_of_another_format_has_no_graph() -> None:
-    with pytest.raises(DeviceError, match=r"not from net\.onnx"):
+    with pytest.raises(DeviceError, match=r"not from net\.ncnn"):
         graph_of(FILE)

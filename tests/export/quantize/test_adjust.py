@@ -91,7 +91,7 @@ def test_only_layers_with_one_reader_and_positive_factors_between_are_pairs():
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             x = self.stem(x)  # read twice
-            return self.last(self.gate(self.left(x) + self.right(x)).sigmoid())
+            return self.last(self.gate(self.left(x).relu() + self.right(x)).sigmoid())
 
     assert pairs(capture(Branches().eval(), (1, 3, 8, 8))) == []
     found = pairs(capture(chain(), (1, 3, 16, 16)))

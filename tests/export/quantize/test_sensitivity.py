@@ -21,7 +21,7 @@ class Branches(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.stem(x).relu()
-        return self.last((self.left(x) + self.right(x)).mean((2, 3)))
+        return self.last((self.left(x).relu() + self.right(x)).mean((2, 3)))
 
 
 @pytest.fixture(scope="module")

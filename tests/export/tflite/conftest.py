@@ -38,7 +38,7 @@ class Comparison:
 
 def compare(network: nn.Module, shape: tuple[int, ...], path: Path, precision: Precision = "fp32") -> Comparison:
     """Writes `network` and compares it with torch on a batch of one and, in the same file, on a batch of three."""
-    operators = write(capture(network.eval(), shape), path, precision)
+    operators = write(capture(network.eval(), shape), path, precision).operators
     found = [_run(network, path, torch.from_numpy(_images(batch, shape))) for batch in (1, 3)]
     sessions = [session for session, _ in found]
     return Comparison(

@@ -148,11 +148,6 @@ def test_a_weight_beyond_half_precision_is_refused(tmp_path):
         tflite.convert(Network(SPEC, layer.eval()), ExportSpec(precision="fp16"), tmp_path / "x.tflite")
 
 
-def test_elu_that_tflite_lacks_is_refused(tmp_path):
-    with pytest.raises(ExportError, match=r"alpha=0\.5 .* does not exist in TFLite"):
-        tflite.convert(Network(SPEC, nn.ELU(0.5).eval()), ExportSpec(), tmp_path / "x.tflite")
-
-
 def test_a_sketched_graph_has_nothing_to_write(tmp_path):
     with pytest.raises(ValueError, match="capture the network"):
         write(sketch(models.resolve("lenet5")), tmp_path / "x.tflite")

@@ -52,7 +52,7 @@ def test_padding_that_tflite_calls_same_is_told_in_pixels(tmp_path: Path) -> Non
         padding=(1, 1, 0, 1),
     )  # fmt: skip
     path = tmp_path / "pool.tflite"
-    write(Graph((source, pool), "pool"), path, "fp32")
+    write(Graph((source, pool), ("pool",)), path, "fp32")
     (found,) = (operator for operator in read_graph(path).operators if isinstance(operator, Pool))
     assert found.padding == (1, 1, 0, 1)
 
@@ -62,7 +62,8 @@ def test_an_operator_without_a_cost_is_named(tmp_path: Path, monkeypatch: pytest
 
     source = Input(name="image", inputs=(), shape=(1, 8))
     path = tmp_path / "softmax.tflite"
-    write(Graph((source, Softmax(name="end", inputs=("image",), shape=(1, 8))), "end"), path, "fp32")
+    end = Softmax(name="end", inputs=("image",), shape=(1, 8), axis=1)
+    write(Graph((source, end), ("end",)), path, "fp32")
     assert read_graph(path).counts() == {"softmax": 1}
     monkeypatch.delitem(graph._Reader._MAKE, "SOFTMAX")
     with pytest.raises(DeviceError, match="operator SOFTMAX"):

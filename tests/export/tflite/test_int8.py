@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from ai_edge_litert import schema_py_generated as schema
 from torch import nn
 
 pytest.importorskip("ai_edge_quantizer", reason="needs ai-edge-quantizer: pip install 'edgebench[tflite]'")
@@ -46,7 +47,7 @@ def network() -> Network:
 
 def export(network, folder, quantization=None, **switches):
     spec = ExportSpec(precision="int8", quantization=quantization or Quantization(samples=16))
-    return pipeline._export(network, spec, folder / "residual-int8.tflite", "", **switches)
+    return pipeline._export(network, spec, folder / "residual-int8.tflite", "", switches)
 
 
 def test_static_int8_is_int8_throughout_in_one_delegate(network, tmp_path):
@@ -132,3 +133,46 @@ def test_int8_left_open_is_the_same_file_as_int8_by_default(tmp_path):
     first = pipeline.export_model(spec, ExportSpec(precision="int8"), tmp_path)
     again = pipeline.export_model(spec, ExportSpec(precision="int8", quantization=Quantization()), tmp_path)
     assert (again.cached, again.path, first.export) == (True, first.path, again.export)
+
+
+def sequential(*layers: nn.Module, resolution: int = 16) -> Network:
+    torch.manual_seed(0)
+    module = nn.Sequential(*layers).eval()
+    return Network(ModelSpec(name="sequential", family="test", resolution=resolution, classes=10), module)
+
+
+FAST = Quantization(samples=8, calibrator="minmax", equalize=False, correct_bias=False)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_dead_channel_keeps_its_bias(tmp_path):
+    """Its weights' scale times the input's leaves the bias no place in 32 bits."""
+    network = sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 144, 10))
+    first = network.module[0]
+    with torch.no_grad():
+        first.weight[0] = 0
+        first.weight[1] *= 1e-10
+        first.bias[:2] = torch.tensor([5.0, -4.5])
+    artifact = export(network, tmp_path, FAST)
+    assert artifact.parity.relative_l2_error < 0.05
+    model = schema.ModelT.InitFromPackedBuf((tmp_path / artifact.path).read_bytes())
+    (weight,) = (one for one in model.subgraphs[0].tensors if one.name.startswith(b"0.weight"))
+    stored = model.buffers[weight.buffer].data.view(np.int8).reshape(weight.shape)
+    assert not stored[0].any()
+    assert weight.quantization.scale.min() > 0
+
+
+def test_a_maximum_of_negative_values_stays_in_the_delegate(tmp_path):
+    pool = nn.MaxPool2d(3, 2, 1, ceil_mode=True)
+    network = sequential(nn.Conv2d(3, 8, 3), nn.LogSigmoid(), pool, nn.Flatten(), nn.Linear(8 * 64, 10))
+    artifact = export(network, tmp_path, FAST)
+    assert artifact.parity.relative_l2_error < 0.1
+    assert artifact.operators["MAX_POOL_2D"] == 1
+
+
+def test_a_normalisation_stays_float_and_says_why(tmp_path):
+    network = sequential(nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8), nn.Flatten(), nn.Linear(8 * 196, 10))
+    layers = export(network, tmp_path, FAST).quantization.layers
+    kept = {layer.why for layer in layers if layer.stored == "float"}
+    assert kept == {"its squares and roots need more than 8 bits"}
+    assert [layer.stored for layer in layers if layer.kind in ("conv", "dense")] == ["int8", "int8"]

@@ -1,0 +1,252 @@
+"""Rules of the aten calls that move values about without computing: views, slices, joins, pads, picks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from edgebench.graph.capture_call import Call, Result, Rule, as_operand
+from edgebench.graph.operators import Operator, Pair
+
+
+def reshaped(call: Call) -> Result:
+    """aten.view, reshape, flatten, unflatten, squeeze, unsqueeze and their like: the exported shape says it all."""
+    return call.build.reshape(call.x, call.shape)
+
+
+def permute(call: Call) -> Result:
+    """aten.permute."""
+    return call.build.transpose(call.x, call["dims"])
+
+
+def transpose(call: Call) -> Result:
+    """aten.transpose, swapaxes, t and mT: two axes, the last two where none are named."""
+    axes = [value for name, value in call.arguments.items() if name != "self"] or [-2, -1]
+    return call.build.swap(call.x, *axes) if len(call.shape) > 1 else call.x
+
+
+def movedim(call: Call) -> Result:
+    """aten.movedim."""
+    rank = len(call.shape)
+    source, target = ([axis % rank for axis in _list(call[name])] for name in ("source", "destination"))
+    rest = iter(axis for axis in range(rank) if axis not in source)
+    places = dict(zip(target, source, strict=True))
+    return call.build.transpose(call.x, [places[axis] if axis in places else next(rest) for axis in range(rank)])
+
+
+def slice_part(call: Call) -> Result:
+    """aten.slice."""
+    return call.build.slice(call.x, call["dim"], call["start"], call["end"], call["step"])
+
+
+def narrow(call: Call) -> Result:
+    """aten.narrow."""
+    return call.build.slice(call.x, call["dim"], call["start"], call["start"] + call["length"])
+
+
+def select(call: Call) -> Result:
+    """aten.select: one position of an axis, which is dropped."""
+    axis = call["dim"] % len(call.x.shape)
+    index = call["index"] % call.x.shape[axis]
+    return call.build.reshape(call.build.slice(call.x, axis, index, index + 1), call.shape)
+
+
+def split(call: Call) -> Result:
+    """aten.split, split_with_sizes and chunk."""
+    length = call.x.shape[call["dim"]]
+    size = call.get("split_size", call.get("split_sizes"))
+    if "chunks" in call.arguments:
+        size = -(-length // call["chunks"])
+    sizes = [min(size, length - start) for start in range(0, length, size)] if isinstance(size, int) else size
+    return call.build.split(call.x, call["dim"], sizes)
+
+
+def unbind(call: Call) -> Result:
+    """aten.unbind."""
+    parts = call.build.split(call.x, call["dim"], [1] * call.x.shape[call["dim"]])
+    return [call.build.reshape(part, call.shape) for part in parts]
+
+
+def cat(call: Call) -> Result:
+    """aten.cat."""
+    return call.build.concat([as_operand(part) for part in call["tensors"]], call["dim"])
+
+
+def stack(call: Call) -> Result:
+    """aten.stack."""
+    axis = call["dim"] % len(call.shape)
+    parts = [as_operand(part) for part in call["tensors"]]
+    apart = [call.build.reshape(part, (*part.shape[:axis], 1, *part.shape[axis:])) for part in parts]
+    return call.build.concat(apart, axis)
+
+
+def roll(call: Call) -> Result:
+    """aten.roll; without axes, of the flattened tensor."""
+    x, shifts = call.x, _list(call["shifts"])
+    if not call["dims"]:
+        x = call.build.reshape(x, (math.prod(x.shape),))
+    for shift, axis in zip(shifts, call["dims"] or [0], strict=True):
+        cut = -shift % x.shape[axis]
+        x = call.build.concat([call.build.slice(x, axis, cut, None), call.build.slice(x, axis, 0, cut)], axis)
+    return call.build.reshape(x, call.shape)
+
+
+def flip(call: Call) -> Result:
+    """aten.flip."""
+    x = call.x
+    for axis in call["dims"]:
+        x = call.build.gather(x, axis, range(x.shape[axis])[::-1])
+    return x
+
+
+def index_select(call: Call) -> Result:
+    """aten.index_select."""
+    return call.build.gather(call.x, call["dim"], call.needed("index").reshape(-1).astype(int).tolist())
+
+
+def index(call: Call) -> Result:
+    """aten.index by constant indices of axes side by side, as one index of those axes merged."""
+    given = [(axis, value) for axis, value in enumerate(call["indices"]) if value is not None]
+    if any(isinstance(value, Operator) for _, value in given):
+        raise call.refuse("has an index that depends on the network's input")
+    first, last = given[0][0], given[-1][0]
+    arrays = np.broadcast_arrays(*(part for _, value in given for part in _indices(as_operand(value))))
+    width = len(arrays)  # a mask of several axes is as many indices
+    if len(given) > 1 and width != last - first + 1:
+        raise call.refuse("has indices of axes that are not side by side")
+    sizes = call.x.shape[first : first + width]
+    flat = np.ravel_multi_index([array % size for array, size in zip(arrays, sizes, strict=True)], sizes)
+    merged = call.build.reshape(call.x, (*call.x.shape[:first], math.prod(sizes), *call.x.shape[first + width :]))
+    return call.build.reshape(call.build.gather(merged, first, flat.reshape(-1).tolist()), call.shape)
+
+
+def unfold(call: Call) -> Result:
+    """aten.unfold: windows along one axis, which become a last axis."""
+    axis, size, step = call["dimension"] % len(call.x.shape), call["size"], call["step"]
+    windows = [call.build.slice(call.x, axis, step * at, step * at + size) for at in range(call.shape[axis])]
+    joined = call.build.concat(windows, axis)
+    apart = call.build.reshape(joined, (*call.shape[: axis + 1], size, *call.x.shape[axis + 1 :]))
+    return call.build.transpose(apart, [n for n in range(len(apart.shape)) if n != axis + 1] + [axis + 1])
+
+
+def pad(call: Call) -> Result:
+    """aten.pad in every mode, and the operators of one mode; torch lists the last axis first."""
+    amounts, name = list(call.get("pad", call.get("padding"))), call.node.name
+    pairs: list[Pair] = [(amounts[at], amounts[at + 1]) for at in range(len(amounts) - 2, -1, -2)]
+    mode = call.get("mode", next((m for m in ("reflect", "replicat", "circular") if m in name), "constant"))
+    mode = "replicate" if mode == "replicat" else mode
+    untouched: list[Pair] = [(0, 0)] * (len(call.x.shape) - len(pairs))
+    return call.build.pad(call.x, untouched + pairs, call.get("value") or 0.0, mode)
+
+
+def expand(call: Call) -> Result:
+    """aten.expand, expand_as and copy_ into a larger tensor."""
+    x: Operator = call.operand("src") if "src" in call.arguments else call.x
+    return call.build.expand(x, call.shape)
+
+
+def repeat(call: Call) -> Result:
+    """aten.repeat and tile."""
+    times = list(call.get("repeats", call.get("dims")))
+    x = call.build.ranked(call.x, len(times))
+    times = [1] * (len(x.shape) - len(times)) + times
+    for axis, count in enumerate(times):
+        if count > 1 and x.shape[axis] > 1:
+            x = call.build.concat([x] * count, axis)
+    return call.build.expand(x, call.shape)
+
+
+def repeat_interleave(call: Call) -> Result:
+    """aten.repeat_interleave by one number."""
+    count, x = call["repeats"], call.x
+    if not isinstance(count, int):
+        raise call.refuse("repeats elements by different numbers of times")
+    axis = 0 if call["dim"] is None else call["dim"] % len(x.shape)
+    x = call.build.reshape(x, (math.prod(x.shape),)) if call["dim"] is None else x
+    apart = call.build.reshape(x, (*x.shape[: axis + 1], 1, *x.shape[axis + 1 :]))
+    wide = call.build.expand(apart, (*x.shape[: axis + 1], count, *x.shape[axis + 1 :]))
+    return call.build.reshape(wide, call.shape)
+
+
+def channel_shuffle(call: Call) -> Result:
+    """aten.channel_shuffle."""
+    batch, channels, *size = call.x.shape
+    groups = call["groups"]
+    apart = call.build.reshape(call.x, (batch, groups, channels // groups, *size))
+    return call.build.reshape(call.build.swap(apart, 1, 2), call.shape)
+
+
+def slice_scatter(call: Call) -> Result:
+    """aten.slice_scatter with step 1: a tensor with a part of it replaced."""
+    if call["step"] != 1:
+        raise call.refuse("replaces every n-th element only")
+    return _replaced(call, call.operand("src"), slice(call["start"], call["end"]))
+
+
+def select_scatter(call: Call) -> Result:
+    """aten.select_scatter: a tensor with one position of an axis replaced."""
+    axis, part = call["dim"] % len(call.shape), call.operand("src")
+    start = call["index"] % call.shape[axis]
+    one = call.build.reshape(part, (*part.shape[:axis], 1, *part.shape[axis:]))
+    return _replaced(call, one, slice(start, start + 1))
+
+
+def _replaced(call: Call, part: Any, where: slice) -> Result:
+    x, axis = call.operand("self"), call["dim"] % len(call.shape)
+    start, stop, _ = where.indices(call.shape[axis])
+    around: list[Any] = []
+    for low, high in ((0, start), (stop, call.shape[axis])):
+        constant = not isinstance(x, Operator)
+        around.append(np.take(x, range(low, high), axis) if constant else call.build.slice(x, axis, low, high))
+    return call.build.concat([around[0], part, around[1]], axis)
+
+
+def _indices(value: Any) -> Sequence[Any]:
+    return np.nonzero(value) if value.dtype == np.bool_ else (value,)
+
+
+def _list(value: Any) -> list[int]:
+    return [value] if isinstance(value, int) else list(value)
+
+
+_RESHAPES: Final = (
+    "view",
+    "reshape",
+    "flatten",
+    "unflatten",
+    "squeeze",
+    "unsqueeze",
+    "view_as",
+    "reshape_as",
+    "_unsafe_view",
+)
+
+MOVES: Final[dict[str, Rule]] = {
+    **dict.fromkeys(_RESHAPES, reshaped),
+    **dict.fromkeys(("transpose", "swapaxes", "t", "mT", "numpy_T"), transpose),
+    **dict.fromkeys(("split", "split_with_sizes", "chunk", "unsafe_split", "unsafe_chunk"), split),
+    **dict.fromkeys(("cat", "concat", "concatenate"), cat),
+    **dict.fromkeys(("repeat", "tile"), repeat),
+    **dict.fromkeys(("expand", "expand_as", "broadcast_to", "copy"), expand),
+    **dict.fromkeys(("pad", "constant_pad_nd"), pad),
+    **{f"{mode}_pad{n}d": pad for mode in ("reflection", "replication") for n in (1, 2, 3)},
+    "channel_shuffle": channel_shuffle,
+    "flip": flip,
+    "index": index,
+    "index_select": index_select,
+    "movedim": movedim,
+    "narrow": narrow,
+    "permute": permute,
+    "repeat_interleave": repeat_interleave,
+    "roll": roll,
+    "select": select,
+    "select_scatter": select_scatter,
+    "slice": slice_part,
+    "slice_scatter": slice_scatter,
+    "stack": stack,
+    "unbind": unbind,
+    "unfold": unfold,
+}

@@ -1,0 +1,392 @@
+"""Every operator of the Graph, over the shapes it may have: written, run by LiteRT, and compared with the replay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edgebench.formats.quantize.replay import ARITHMETIC, COMPARISONS, FUNCTIONS, REDUCTIONS, SLOPED, Replay
+from edgebench.formats.tflite.graph import read_graph
+from edgebench.formats.tflite.writer import EMITTERS, write
+from edgebench.graph.operators import (
+    Activation,
+    ArgMax,
+    Binary,
+    Cast,
+    Compare,
+    Concat,
+    Conv,
+    Dense,
+    DepthToSpace,
+    Expand,
+    Gather,
+    GlobalPool,
+    Graph,
+    Input,
+    LocalResponseNorm,
+    MatMul,
+    Operator,
+    Pad,
+    Pool,
+    PReLU,
+    Reduce,
+    Reshape,
+    Resize,
+    Slice,
+    Softmax,
+    SpaceToDepth,
+    Subsample,
+    Transpose,
+    TransposedConv,
+    Where,
+)
+from edgebench.runtimes.litert import engine as litert
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+Made = tuple[list[Operator], dict[str, np.ndarray]]  # behind the input; the last is the output
+random = np.random.default_rng(0)
+
+size, few, flag = st.integers(1, 9), st.integers(1, 3), st.booleans()
+POSITIVE = ("log", "sqrt", "rsqrt", "pow")
+UNDELEGATED = (ArgMax, Cast, Compare, Where)
+UNDELEGATED_FUNCTIONS = ("pow", "sign", "logical_not")
+
+
+def floats(*shape: int) -> np.ndarray:
+    return random.standard_normal(shape, dtype=np.float32)
+
+
+def any_shape(draw: Draw) -> tuple[int, ...]:
+    return (1, *draw(st.lists(size, min_size=1, max_size=4)))
+
+
+def axis_of(draw: Draw, shape: tuple[int, ...]) -> int:
+    return draw(st.integers(1, len(shape) - 1))
+
+
+def conv(draw: Draw, shape: tuple[int, ...]) -> Made:
+    kernel, stride, dilation = (tuple(draw(few) for _ in range(2)) for _ in range(3))
+    groups = draw(st.sampled_from([number for number in range(1, shape[1] + 1) if shape[1] % number == 0]))
+    padding = tuple(draw(st.integers(0, 3)) for _ in range(4))
+    wide = [(taps - 1) * apart + 1 for taps, apart in zip(kernel, dilation, strict=True)]
+    padding = tuple(max(side, wide[number // 2]) if shape[2 + number // 2] < wide[number // 2] else side
+                    for number, side in enumerate(padding))  # fmt: skip
+    out = [(shape[2 + i] + padding[2 * i] + padding[2 * i + 1] - wide[i]) // stride[i] + 1 for i in range(2)]
+    channels = groups * draw(few)
+    weight = floats(channels, shape[1] // groups, *kernel)
+    return [
+        Conv(name="y", inputs=("image",), shape=(1, channels, *out), in_channels=shape[1], kernel=kernel,
+             stride=stride, padding=padding, dilation=dilation, groups=groups, weight=weight,
+             bias=draw(st.sampled_from([None, floats(channels)])), activation=draw(st.sampled_from([None, "relu6"])))
+    ], {}  # fmt: skip
+
+
+def transposed_conv(draw: Draw, shape: tuple[int, ...]) -> Made:
+    kernel, stride = (tuple(draw(few) for _ in range(2)) for _ in range(2))
+    groups = draw(st.sampled_from([number for number in range(1, shape[1] + 1) if shape[1] % number == 0]))
+    padding = tuple(draw(st.integers(0, (taps - 1) // 2)) for taps in kernel)
+    more = [draw(st.integers(0, step - 1)) for step in stride]
+    out = [(shape[2 + i] - 1) * stride[i] - 2 * padding[i] + kernel[i] + more[i] for i in range(2)]
+    channels = groups * draw(few)
+    return [
+        TransposedConv(name="y", inputs=("image",), shape=(1, channels, *out), in_channels=shape[1], kernel=kernel,
+                       stride=stride, padding=padding, groups=groups, bias=floats(channels),
+                       weight=floats(shape[1], channels // groups, *kernel),
+                       activation=draw(st.sampled_from([None, "relu"])))
+    ], {}  # fmt: skip
+
+
+def dense(draw: Draw, shape: tuple[int, ...]) -> Made:
+    features = draw(size)
+    return [
+        Dense(name="y", inputs=("image",), shape=(*shape[:-1], features), in_features=shape[-1],
+              weight=floats(features, shape[-1]), bias=draw(st.sampled_from([None, floats(features)])))
+    ], {}  # fmt: skip
+
+
+def matmul(draw: Draw, shape: tuple[int, ...]) -> Made:
+    """With itself transposed, or with a constant on either side."""
+    shape = shape if len(shape) > 2 else (1, *shape)
+    rank, rows, columns, other = len(shape), shape[-2], shape[-1], draw(size)
+    operators: list[Operator] = [Reshape(name="x", inputs=("image",), shape=shape)]
+    case = draw(st.sampled_from(["itself", "left", "right"]))
+    if case == "itself":
+        swap = (*range(rank - 2), rank - 1, rank - 2)
+        operators.append(Transpose(name="c", inputs=("x",), shape=(*shape[:-2], columns, rows), permutation=swap))
+    names, summed, out, constant = {
+        "itself": (("x", "c"), columns, (rows, rows), ()),
+        "left": (("c", "x"), rows, (other, columns), (other, rows)),
+        "right": (("x", "c"), columns, (rows, other), (columns, other)),
+    }[case]
+    operators.append(MatMul(name="y", inputs=names, in_features=summed, shape=(*shape[:-2], *out)))
+    return operators, {"c": floats(*[1] * (rank - 2), *constant)} if constant else {}
+
+
+def pool(mode: str) -> Callable[[Draw, tuple[int, ...]], Made]:
+    def make(draw: Draw, shape: tuple[int, ...]) -> Made:
+        window = tuple(min(draw(few), length) for length in shape[2:])
+        stride = tuple(draw(few) for _ in range(2))
+        dilated = mode == "max" and draw(flag) and all(length > 4 for length in shape[2:])
+        dilation = (2, 2) if dilated else (1, 1)
+        sides: list[int] = []
+        out = []
+        for length, taps, step, apart in zip(shape[2:], window, stride, dilation, strict=True):
+            before = draw(st.integers(0, taps // 2))
+            reach = (taps - 1) * apart + 1
+            count = (length + 2 * before - reach) // step + 1
+            ceil = -(-(length + 2 * before - reach) // step) + 1
+            if draw(flag) and not dilated and (ceil - 1) * step < length + before:
+                count = ceil
+            sides += [before, max(before, (count - 1) * step + reach - length - before)]
+            out.append(count)
+        extra = {"counts_padding": draw(flag), "divisor": draw(st.sampled_from([None, 5]))}
+        return [
+            Pool(name="y", inputs=("image",), shape=(*shape[:2], *out), mode=mode, window=window, stride=stride,
+                 padding=tuple(sides), dilation=dilation, **(extra if mode == "average" else {}))
+        ], {}  # fmt: skip
+
+    return make
+
+
+def binary(draw: Draw, shape: tuple[int, ...]) -> Made:
+    function = draw(st.sampled_from(sorted(ARITHMETIC)))
+    constant = np.abs(floats(1, *(length if draw(flag) else 1 for length in shape[1:]))) + 0.5
+    names = ("x", "c") if draw(flag) else ("c", "x")
+    activation = draw(st.sampled_from([None, "relu"]))
+    positive = Activation(name="x", inputs=("image",), shape=shape, function="sigmoid")
+    return [positive, Binary(name="y", inputs=names, shape=shape, function=function, activation=activation)], {
+        "c": constant
+    }
+
+
+def compare(draw: Draw, shape: tuple[int, ...]) -> Made:
+    """where(image ? constant, image, constant), as a float."""
+    function = draw(st.sampled_from(sorted(name for name in COMPARISONS if not name.startswith("logical"))))
+    both = draw(st.sampled_from(["logical_and", "logical_or"]))
+    constant = floats(*[1] * len(shape))
+    operators = [
+        Compare(name="a", inputs=("image", "c"), shape=shape, function=function, dtype="bool"),
+        Compare(name="b", inputs=("a", "m"), shape=shape, function=both, dtype="bool"),
+        Activation(name="n", inputs=("b",), shape=shape, function="logical_not", dtype="bool"),
+        Where(name="w", inputs=("n", "image", "c"), shape=shape),
+        Cast(name="f", inputs=("b",), shape=shape),
+        Binary(name="y", inputs=("w", "f"), shape=shape, function="add"),
+    ]
+    return operators, {"c": constant, "m": np.full([1] * len(shape), both == "logical_and")}
+
+
+def activation(function: str) -> Callable[[Draw, tuple[int, ...]], Made]:
+    def make(draw: Draw, shape: tuple[int, ...]) -> Made:
+        if function == "logical_not":
+            return compare(draw, shape)
+        slope = draw(st.sampled_from([1.0, 0.3]))
+        last = Activation(name="y", inputs=("x",), shape=shape, function=function, slope=slope)
+        before = "sigmoid" if function in POSITIVE else "gelu"
+        return [Activation(name="x", inputs=("image",), shape=shape, function=before), last], {}
+
+    return make
+
+
+def reduce(draw: Draw, shape: tuple[int, ...]) -> Made:
+    """With its axes kept, or dropped by a reshape."""
+    axes = tuple(sorted(draw(st.sets(st.integers(1, len(shape) - 1), min_size=1))))
+    function = draw(st.sampled_from(sorted(REDUCTIONS)))
+    kept = tuple(1 if axis in axes else length for axis, length in enumerate(shape))
+    made: list[Operator] = [Reduce(name="y", inputs=("image",), shape=kept, function=function, axes=axes)]
+    if draw(flag):
+        left = tuple(length for axis, length in enumerate(shape) if axis not in axes)
+        made.append(Reshape(name="z", inputs=("y",), shape=left))
+    return made, {}
+
+
+def concat(draw: Draw, shape: tuple[int, ...]) -> Made:
+    axis, count = axis_of(draw, shape), draw(st.integers(2, 7))
+    total = tuple(length * count if number == axis else length for number, length in enumerate(shape))
+    names = ["image", *(draw(st.sampled_from(["image", "x", "c"])) for _ in range(count - 1))]
+    doubled = Binary(name="x", inputs=("image", "image"), shape=shape, function="add")
+    order = tuple(draw(st.permutations(names)))
+    return [doubled, Concat(name="y", inputs=order, shape=total, axis=axis)], {"c": floats(*shape)}
+
+
+def reshape(draw: Draw, shape: tuple[int, ...]) -> Made:
+    """Flattened, split and permuted: what shuffles and windows are made of."""
+    total, axis = prod(shape), axis_of(draw, shape)
+    factor = draw(st.sampled_from([number for number in range(1, shape[axis] + 1) if shape[axis] % number == 0]))
+    split = (*shape[:axis], factor, shape[axis] // factor, *shape[axis + 1 :])
+    order = (0, *draw(st.permutations(range(1, len(split)))))
+    permuted = tuple(split[number] for number in order)
+    return [
+        Reshape(name="a", inputs=("image",), shape=split),
+        Transpose(name="b", inputs=("a",), shape=permuted, permutation=order),
+        Reshape(name="y", inputs=("b",), shape=draw(st.sampled_from([(1, total), shape]))),
+    ], {}
+
+
+def slice_(draw: Draw, shape: tuple[int, ...]) -> Made:
+    axis = axis_of(draw, shape)
+    start, step = draw(st.integers(0, shape[axis] - 1)), draw(few)
+    count = draw(st.integers(1, -(-(shape[axis] - start) // step)))
+    out = tuple(count if number == axis else length for number, length in enumerate(shape))
+    return [Slice(name="y", inputs=("image",), shape=out, axis=axis, start=start, step=step)], {}
+
+
+def pad(draw: Draw, shape: tuple[int, ...]) -> Made:
+    mode = draw(st.sampled_from(["constant", "reflect"]))
+    limits = [min(3, length - 1) if mode == "reflect" else 3 for length in shape]
+    amounts = tuple((0, 0) if number == 0 else (draw(st.integers(0, most)), draw(st.integers(0, most)))
+                    for number, most in enumerate(limits))  # fmt: skip
+    out = tuple(length + sum(both) for length, both in zip(shape, amounts, strict=True))
+    value = draw(st.sampled_from([0.0, 2.5]))
+    return [Pad(name="y", inputs=("image",), shape=out, amounts=amounts, value=value, mode=mode)], {}
+
+
+def expand(draw: Draw, shape: tuple[int, ...]) -> Made:
+    axes = tuple(sorted(draw(st.sets(st.integers(1, len(shape) - 1), min_size=1))))
+    kept = tuple(1 if axis in axes else length for axis, length in enumerate(shape))
+    out = tuple(draw(few) if axis in axes else length for axis, length in enumerate(shape))
+    small = Reduce(name="x", inputs=("image",), shape=kept, function="max", axes=axes)
+    return [small, Expand(name="y", inputs=("x",), shape=out)], {}
+
+
+def gather(draw: Draw, shape: tuple[int, ...]) -> Made:
+    axis = axis_of(draw, shape)
+    indices = tuple(draw(st.lists(st.integers(0, shape[axis] - 1), min_size=1, max_size=14)))
+    out = tuple(len(indices) if number == axis else length for number, length in enumerate(shape))
+    return [Gather(name="y", inputs=("image",), shape=out, axis=axis, indices=indices)], {}
+
+
+def argmax(draw: Draw, shape: tuple[int, ...]) -> Made:
+    axis, keep = axis_of(draw, shape), draw(flag)
+    out = tuple(1 if number == axis else length for number, length in enumerate(shape) if keep or number != axis)
+    return [ArgMax(name="y", inputs=("image",), shape=out, axis=axis, keep=keep, dtype="int32")], {}
+
+
+def softmax(draw: Draw, shape: tuple[int, ...]) -> Made:
+    return [Softmax(name="y", inputs=("image",), shape=shape, axis=axis_of(draw, shape))], {}
+
+
+def prelu(draw: Draw, shape: tuple[int, ...]) -> Made:
+    slopes = floats(1, shape[1], *[1] * (len(shape) - 2))
+    return [PReLU(name="y", inputs=("image", "c"), shape=shape)], {"c": slopes}
+
+
+def resize(draw: Draw, shape: tuple[int, ...]) -> Made:
+    out = (*shape[:2], draw(size), draw(size))
+    return [Resize(name="y", inputs=("image",), shape=out, align_corners=draw(flag))], {}
+
+
+def blocks(draw: Draw, shape: tuple[int, ...]) -> Made:
+    """Pixels into channels, and back."""
+    block, (_, channels, height, width) = draw(st.integers(2, 3)), shape
+    grown = (1, channels, height * block, width * block)
+    repeated = Resize(name="a", inputs=("image",), shape=grown)
+    deep = SpaceToDepth(name="b", inputs=("a",), shape=(1, channels * block**2, height, width), block=block)
+    scaled = Binary(name="c", inputs=("b", "k"), shape=deep.shape, function="mul")
+    return [repeated, deep, scaled, DepthToSpace(name="y", inputs=("c",), shape=grown, block=block)], {
+        "k": floats(1, channels * block**2, 1, 1)
+    }
+
+
+def subsample(draw: Draw, shape: tuple[int, ...]) -> Made:
+    stride = (draw(few), draw(few))
+    out = (*shape[:2], *(-(-length // step) for length, step in zip(shape[2:], stride, strict=True)))
+    return [Subsample(name="y", inputs=("image",), shape=out, stride=stride)], {}
+
+
+def global_pool(draw: Draw, shape: tuple[int, ...]) -> Made:
+    out = (*shape[:2], 1, 1) if draw(flag) else shape[:2]
+    return [GlobalPool(name="y", inputs=("image",), shape=out)], {}
+
+
+def response_norm(draw: Draw, shape: tuple[int, ...]) -> Made:
+    beta = draw(st.sampled_from([0.25, 0.5, 0.6, 0.75, 1.0]))
+    size = draw(st.integers(1, 5))
+    return [LocalResponseNorm(name="y", inputs=("image",), shape=shape, size=size, alpha=0.3, beta=beta, k=1.5)], {}
+
+
+def image_shape(draw: Draw) -> tuple[int, ...]:
+    return (1, draw(size), draw(size), draw(size))
+
+
+IMAGES = {
+    Conv: conv,
+    TransposedConv: transposed_conv,
+    "max": pool("max"),
+    "average": pool("average"),
+    Resize: resize,
+    SpaceToDepth: blocks,
+    Subsample: subsample,
+    GlobalPool: global_pool,
+    LocalResponseNorm: response_norm,
+}
+ANY = {
+    Dense: dense,
+    MatMul: matmul,
+    Binary: binary,
+    Compare: compare,
+    PReLU: prelu,
+    Reduce: reduce,
+    Softmax: softmax,
+    ArgMax: argmax,
+    Concat: concat,
+    Transpose: reshape,
+    Slice: slice_,
+    Pad: pad,
+    Expand: expand,
+    Gather: gather,
+    **{function: activation(function) for function in (*FUNCTIONS, *SLOPED)},
+}
+CASES = [(make, image_shape) for make in IMAGES.values()] + [(make, any_shape) for make in ANY.values()]
+NAMES = [getattr(each, "__name__", each) for each in (*IMAGES, *ANY)]
+
+
+def test_the_table_has_every_operator_that_can_be_written():
+    inside = {Cast, Where, Reshape, DepthToSpace, Activation, Pool}  # part of others' networks
+    assert set(EMITTERS) == {each for each in (*IMAGES, *ANY) if isinstance(each, type)} | inside
+
+
+@pytest.mark.parametrize(("make", "shape_of"), CASES, ids=NAMES)
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_an_operator_is_what_it_means(data, make, shape_of, tmp_path):
+    shape = shape_of(data.draw)
+    operators, constants = make(data.draw, shape)
+    graph = Graph((Input(name="image", inputs=(), shape=shape), *operators), (operators[-1].name,), constants)
+    written = write(graph, tmp_path / "one.tflite")
+    for batch in (1, 3):
+        compare_with_replay(graph, tmp_path / "one.tflite", batch)
+    assert not written.notes  # none of these mixes images
+    assert written.operators.get("TRANSPOSE", 0) <= written.transposes
+    read = read_graph(tmp_path / "one.tflite")
+    assert prod(read.shape(read.output)) == prod(graph.shape(graph.output))
+
+
+def compare_with_replay(graph: Graph, path: Path, batch: int) -> None:
+    x = np.random.default_rng(batch).standard_normal((batch, *graph.input.shape[1:]), dtype=np.float32)
+    session = litert.load(str(path), batch=batch)
+    with torch.inference_mode():
+        expected = torch.cat([Replay(graph)(torch.from_numpy(each[None])) for each in x]).numpy()
+    found = session.run(last(x))
+    expected = last(expected)
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, atol=3e-5 * max(1.0, float(np.abs(expected).max())))
+    if not any(map(stays_outside, graph.operators)):
+        assert session.delegates <= 1
+
+
+def stays_outside(one: Operator) -> bool:
+    """Whether XNNPACK has no kernel for an operator, or none for windows with gaps between them."""
+    gaps = isinstance(one, Pool) and any(step > width for step, width in zip(one.stride, one.window, strict=True))
+    return gaps or isinstance(one, UNDELEGATED) or getattr(one, "function", None) in UNDELEGATED_FUNCTIONS
+
+
+def last(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values.transpose(0, 2, 3, 1)) if values.ndim == 4 else values
