@@ -196,12 +196,16 @@ class Conversion:
     """What an exporter knows of the file it wrote.
 
     Shapes are the file's own (NHWC for TFLite), with None for a dynamic dimension. `operators` counts the file's
-    operators by the format's own names; `tool_versions` names what wrote it. `quantization` is there for int8 only.
+    operators by the format's own names, `rewrites` those of the Graph; `transposes` and `moved_bytes` are Artifact's.
+    `tool_versions` names what wrote it. `quantization` is there for int8 only.
     """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     operators: dict[str, int] = field(default_factory=dict)
+    rewrites: dict[str, int] = field(default_factory=dict)
+    transposes: int | None = None
+    moved_bytes: int | None = None
     warnings: tuple[str, ...] = ()
     tool_versions: dict[str, str] = field(default_factory=dict)
     quantization: QuantizationReport | None = None

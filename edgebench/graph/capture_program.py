@@ -30,7 +30,8 @@ def export_program(module: nn.Module, examples: Sequence[torch.Tensor]) -> Expor
     from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
     name = type(module).__name__
-    if module.training:
+    # A wrapper around a network that is ready has no layers of its own that training would change.
+    if any(part.training for part in module.modules() if not any(part.children())):
         raise ExportError(f"the network {name} is in training mode: call its eval() first")
     try:
         with _silent_torch(), torch.no_grad():

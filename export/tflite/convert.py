@@ -34,5 +34,11 @@ def _convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
         return int8.convert(network, path)
     written = write(network.graph, path, spec.precision)
     return Conversion(
-        inputs=written.inputs, outputs=written.outputs, operators=written.operators, warnings=written.notes
+        inputs=written.inputs,
+        outputs=written.outputs,
+        operators=written.operators,
+        rewrites=dict(network.graph.rewrites),
+        transposes=written.transposes,
+        moved_bytes=written.moved_bytes,
+        warnings=written.notes,
     )

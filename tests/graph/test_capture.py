@@ -436,3 +436,17 @@ def test_what_cannot_be_exported_is_said_in_one_sentence(function, words, capfd)
 def test_training_mode_is_refused():
     with pytest.raises(ExportError, match=r"training mode: call its eval\(\) first"):
         capture(nn.Conv2d(8, 4, 1).train(), IMAGE)
+
+
+def test_a_wrapper_may_be_in_training_mode_where_no_layer_is():
+    class Wrapper(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.Sequential(nn.Linear(4, 4), nn.Dropout()).eval()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layers(x)
+
+    assert capture(Wrapper(), (1, 4)).counts() == {"dense": 1}
+    with pytest.raises(ExportError, match="in training mode"):
+        capture(Wrapper().train(), (1, 4))

@@ -289,8 +289,10 @@ class QuantizationReport(Record, frozen=True, kw_only=True):
 class Artifact(Record, frozen=True, kw_only=True):
     """A checked file and all that is known of it; written beside the file as its JSON manifest.
 
-    `labels` are the names of the outputs, in order, where they are known. `cache_key` addresses everything that the
-    file was made from; it is empty where an export is never reused.
+    `labels` are the names of the outputs, in order, where they are known. `rewrites` counts what was merged, folded and
+    moved while the network became a graph, by rule; `transposes` those that are left in the file, `moved_bytes` what
+    they move at batch 1 in float32. `cache_key` addresses everything that the file was made from; it is empty where an
+    export is never reused.
     """
 
     schema: int = SCHEMA
@@ -306,6 +308,9 @@ class Artifact(Record, frozen=True, kw_only=True):
     parity: Parity | None = None
     quantization: QuantizationReport | None = None
     operators: dict[str, int] = {}
+    rewrites: dict[str, int] = {}
+    transposes: int | None = None
+    moved_bytes: int | None = None
     delegated_share: float | None = None
     delegates: int | None = None
     parameters: int | None = None
