@@ -148,7 +148,9 @@ class _Walk:
     def _call(self, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
         arguments = _looked_up((node.args, node.kwargs), values)
         if node.target is operator.getitem:
-            return arguments[0][0][arguments[0][1]]
+            whole, place = arguments[0]
+            # Of torch's several results (a batch norm's statistics) a rule may give the first alone: no other is read.
+            return whole if isinstance(whole, Operator) and place == 0 else whole[place]
         schema = schema_of(node)
         if schema is None:
             return self._nested(node, arguments[0])

@@ -126,7 +126,7 @@ def _partial(folder: Path) -> tuple[Path, BinaryIO]:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     while True:
         path = folder / f".{os.urandom(8).hex()}{PARTIAL}"
-        file = os.fdopen(os.open(path, flags, 0o644), "wb")
+        file = open(path, "wb", opener=lambda name, _: os.open(name, flags, 0o644))  # noqa: SIM115  who asks closes it
         fcntl.flock(file, fcntl.LOCK_EX)
         if os.fstat(file.fileno()).st_nlink:  # else it was taken for one that was left, before it was locked
             return path, file

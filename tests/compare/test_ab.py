@@ -140,9 +140,9 @@ def test_a_runtime_has_to_run_the_format() -> None:
 
 
 def test_only_this_machine_can_time() -> None:
-    processes.check_here("host")
+    processes.check_here("host", 1)
     with pytest.raises(UsageError, match="nothing can be timed on rpi4 from here"):
-        processes.check_here("rpi4")
+        processes.check_here("rpi4", 1)
 
 
 def test_a_network_or_file_that_is_neither() -> None:

@@ -450,3 +450,17 @@ def test_a_wrapper_may_be_in_training_mode_where_no_layer_is():
     assert capture(Wrapper(), (1, 4)).counts() == {"dense": 1}
     with pytest.raises(ExportError, match="in training mode"):
         capture(Wrapper().train(), (1, 4))
+
+
+def test_a_network_of_which_one_operator_is_decomposed_keeps_its_batch_norms():
+    class Normalised(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.logit(self.norm(self.conv(x)), eps=0.1)
+
+    counts = capture(Normalised().eval(), (1, 3, 8, 8)).counts()
+    assert counts["conv"] == 1  # the norm is folded into it
+    assert counts["where"] == 2  # of what torch says logit is

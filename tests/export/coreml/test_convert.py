@@ -10,9 +10,10 @@ import torch
 
 from edgebench.formats.coreml.convert import _name_outputs, convert, ct
 from edgebench.formats.coreml.evaluate import load_package
+from edgebench.formats.describe import describe
 from edgebench.formats.examples import example_pixels, normalise
 from edgebench.formats.network import Network
-from edgebench.ground.errors import ExportError, UsageError
+from edgebench.ground.errors import Uncheckable, UsageError
 from edgebench.ground.records import ExportSpec
 
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
@@ -89,16 +90,20 @@ def test_image_input_needs_preprocessing_and_one_or_three_channels(network, tmp_
         convert(four, spec, tmp_path / "net.mlpackage")
 
 
-def test_operator_without_evaluation_is_named(network, tmp_path):
-    sine = Network(network.spec, torch.nn.Sequential(network.module, Sine()).eval())
-    convert(sine, ExportSpec(format="coreml"), tmp_path / "net.mlpackage")
-    with pytest.raises(ExportError, match=r"no evaluation of the CoreML operators sin$"):
-        load_package(tmp_path / "net.mlpackage")
+def test_operator_without_evaluation_is_named_and_published_only_unchecked(network, tmp_path):
+    hyperbolic = Network(network.spec, torch.nn.Sequential(network.module, HyperbolicSine()).eval())
+    spec, path = ExportSpec(format="coreml"), tmp_path / "net.mlpackage"
+    conversion = convert(hyperbolic, spec, path)
+    with pytest.raises(Uncheckable, match="edgebench's evaluator has no sinh of CoreML; `unchecked` publishes it"):
+        describe(hyperbolic, spec, path, conversion)
+    made = describe(hyperbolic, spec, path, conversion, unchecked=True)
+    assert made.parity is None
+    assert made.warnings[0].startswith("UNCHECKED: the file cannot be compared with torch here")
 
 
-class Sine(torch.nn.Module):
+class HyperbolicSine(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.sin(x)
+        return torch.sinh(x)
 
 
 def test_conversion_and_evaluation_print_nothing(network, tmp_path, capfd):
