@@ -30,9 +30,10 @@ _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the zip format's earliest time: the sam
 
 def attach(path: Path, labels: Sequence[str], preprocessing: Preprocessing | None) -> None:
     """Adds the metadata to the file at `path`, which stays as it is otherwise. Raises ExportError beyond 2 GB."""
-    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    content = path.read_bytes()
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
     tail = Tail()
-    model.buffers = [_moved(buffer, tail) for buffer in model.buffers]
+    model.buffers = [_moved(buffer, content, tail) for buffer in model.buffers]
     entry = schema.MetadataT()
     entry.name, entry.buffer = NAME, len(model.buffers)
     model.buffers.append(tail.add(Weights(np.frombuffer(_table(preprocessing), np.uint8), np.dtype(np.uint8))))
@@ -42,10 +43,14 @@ def attach(path: Path, labels: Sequence[str], preprocessing: Preprocessing | Non
         archive.writestr(zipfile.ZipInfo(FILE, _EPOCH), "".join(f"{label}\n" for label in labels))
 
 
-def _moved(buffer: schema.BufferT, tail: Tail) -> schema.BufferT:
-    if buffer.data is None or not len(buffer.data):
+def _moved(buffer: schema.BufferT, content: bytes, tail: Tail) -> schema.BufferT:
+    if buffer.offset > 1:  # the values lie behind the tables, as the quantizer writes them (schema.fbs, Buffer.offset)
+        data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+    elif buffer.data is None or not len(buffer.data):
         return buffer
-    return tail.add(Weights(np.asarray(buffer.data, np.uint8), np.dtype(np.uint8)))
+    else:
+        data = np.asarray(buffer.data, np.uint8)
+    return tail.add(Weights(data, np.dtype(np.uint8)))
 
 
 def _table(preprocessing: Preprocessing | None) -> bytes:

@@ -152,7 +152,7 @@ def test_charts_for_notebooks_need_no_file() -> None:
     [
         ("my-wide", "my-wide", True),
         ("my-wide", "my", False),
-        ("my-wide", "my-wide-w1-d1-r224", True),
+        ("my-wide", "my-wide-r224", True),
         ("mobilenetv2", "mobilenetv2", True),
         ("mobilenetv2", "mobilenet", False),
         ("nets.py:wide", "nets.py:wide", True),

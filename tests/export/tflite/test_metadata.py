@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import flatbuffers
 import numpy as np
 import pytest
 import torch
@@ -87,6 +88,29 @@ def test_names_and_normalisation_are_in_the_file_and_it_computes_as_before(netwo
     write(capture(network.module, SPEC.input_shape), again)
     metadata.attach(again, LABELS, PREPARED)
     assert again.read_bytes() == path.read_bytes()
+
+
+def test_values_that_lie_behind_the_tables_stay_what_they_are(network: Network, tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    write(capture(network.module, SPEC.input_shape), path)
+    x = np.random.default_rng(0).random((1, 8, 8, 3), np.float32)
+    before = litert.load(str(path)).run(x)
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    moved = [(buffer, bytes(bytearray(buffer.data))) for buffer in model.buffers if buffer.data is not None]
+    tables, place = b"", 2**20
+    for _ in range(2):  # once for the tables' size, once with the places behind them
+        for buffer, values in moved:
+            buffer.data, buffer.offset, buffer.size = None, place, len(values)
+            place += -(-len(values) // 16) * 16
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(model.Pack(builder), b"TFL3")
+        tables = bytes(builder.Output())
+        place = -(-len(tables) // 16) * 16
+    padded = [values.ljust(-(-len(values) // 16) * 16, b"\0") for _, values in moved]
+    path.write_bytes(tables.ljust(place, b"\0") + b"".join(padded))
+    assert np.array_equal(litert.load(str(path)).run(x), before)
+    metadata.attach(path, LABELS, PREPARED)
+    assert np.array_equal(litert.load(str(path)).run(x), before)
 
 
 def test_names_are_the_given_ones_or_the_modules_own(network: Network) -> None:
