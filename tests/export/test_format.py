@@ -38,7 +38,8 @@ def test_every_format_computes_the_network(spec, tmp_path):
         assert artifact.warnings == ()
     assert outcomes["tflite-fp32"].delegates == 1
     assert outcomes["tflite-fp32"].delegated_share == 1
-    assert outcomes["tflite-fp32"].rewrites["fuse_activation"] > 0
+    # Only a ReLU can be part of the operator before it.
+    assert ("fuse_activation" in outcomes["tflite-fp32"].rewrites) == (spec.name == "resnet20")
     assert (outcomes["tflite-fp32"].transposes, outcomes["tflite-fp32"].moved_bytes) == (0, 0)
 
 
