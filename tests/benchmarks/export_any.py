@@ -1,4 +1,4 @@
-"""What becomes of networks that others defined, in each format: the table of issue and README, run by hand.
+"""What becomes of networks that others defined, in each format: a table, run by hand.
 
     python tests/benchmarks/export_any.py timm:resnet18 torchvision:swin_t nets.py:make@3x64x64 ...
         [--formats tflite,onnx,coreml,ncnn] [--precision fp32] [--against litert-torch] [--resume FILE]
