@@ -128,8 +128,8 @@ def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:
 
 def _parity(network: Network, export: ExportSpec, file: Path, engine: Engine) -> Parity:
     """How the file compares with the network. Raises ExportError where it computes something else."""
-    inputs, expected = _pixels(network) if export.image_input else network.reference
-    parity = verify(engine.run, inputs, expected, export.precision, engine.name, network.exact)
+    inputs, given, expected = _examples(network, export)
+    parity = verify(engine.run, inputs, expected, export.precision, engine.name, lambda: network.exact(given))
     if engine.batched:
         verify_batch(engine.batched, inputs, expected, export.precision)
     if not parity.doubt:
@@ -146,7 +146,14 @@ def _seen_inside(network: Network, export: ExportSpec, file: Path, doubt: str) -
     return f"{doubt}; {witness}"
 
 
-def _pixels(network: Network) -> tuple[list[Array], Array]:
-    """Images of whole values from 0 to 255, and torch's outputs for them after the preprocessing's normalisation."""
+def _examples(network: Network, export: ExportSpec) -> tuple[list[Array], list[Array], Array]:
+    """What the file is fed, what the network is fed for the same, and what that gives.
+
+    They differ where the file takes images: whole values from 0 to 255, which it normalises itself.
+    """
+    if not export.image_input:
+        inputs, expected = network.reference
+        return inputs, inputs, expected
     images = example_pixels(network.spec.input_shape)
-    return images, network.compute([normalise(image / np.float32(255), network.preprocessing) for image in images])
+    given = [normalise(image / np.float32(255), network.preprocessing) for image in images]
+    return images, given, network.compute(given)

@@ -13,7 +13,7 @@ from edgebench.ground.errors import ExportError
 from edgebench.ground.records import Parity, Precision
 
 Run = Callable[[Array], Array]
-Exact = Callable[[list[Array]], Array | None]
+Exact = Callable[[], Array | None]
 
 VANISHING = 1e-6  # of the largest output: a range below this is rounding error more than output
 MUCH = 0.1  # relative L2 error above which int8 must show that it still tells classes apart
@@ -56,16 +56,17 @@ def verify(
 ) -> Parity:
     """Compares `run` (the file, NCHW in) with torch's outputs `expected` (input, 1, class) on every input.
 
-    Where float32 fails the gate of the precision, `exact` is asked for torch's outputs in float64: they are then what
-    is compared with, and the gate is no narrower than a few times torch's own float32 rounding. `doubt` in the result
-    says what outputs that are too small, too large or too alike cannot tell.
+    Where float32 fails the gate of the precision, `exact` is asked for torch's outputs in float64, on what the network
+    is fed when the file is fed `inputs`: they are then what is compared with, and the gate is no narrower than a few
+    times torch's own float32 rounding. `doubt` in the result says what outputs that are too small, too large or too
+    alike cannot tell.
 
     Raises ExportError when the gate is not met, and when int8 tells classes apart by chance only.
     """
     outputs = [run(x) for x in inputs]
     parity = _compared(outputs, expected, precision, evaluated_by)
     if not parity.passed and exact is not None and precision != "int8":
-        truth = exact(inputs)
+        truth = exact()
         if truth is not None and np.isfinite(truth).all():
             rounding = difference(expected, truth, _scale(truth)).range_error
             parity = _compared(outputs, truth, precision, evaluated_by, rounding)

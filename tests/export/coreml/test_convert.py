@@ -13,7 +13,7 @@ from edgebench.formats.coreml.evaluate import load_package
 from edgebench.formats.describe import describe
 from edgebench.formats.examples import example_pixels, normalise
 from edgebench.formats.network import Network
-from edgebench.ground.errors import Uncheckable, UsageError
+from edgebench.ground.errors import ExportError, Uncheckable, UsageError
 from edgebench.ground.records import ExportSpec
 
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
@@ -78,6 +78,16 @@ def test_image_input_normalises_each_channel_itself(network, tmp_path, precision
     for pixels in example_pixels(network.spec.input_shape):
         expected = computed(network, normalise(pixels / np.float32(255), network.preprocessing))
         assert np.linalg.norm(program.run(pixels) - expected) <= 2e-2 * np.linalg.norm(expected)
+
+
+def test_another_normalisation_than_the_networks_is_refused(network, tmp_path):
+    spec, path = ExportSpec(format="coreml", image_input=True), tmp_path / "net.mlpackage"
+    conversion = convert(network, spec, path)
+    darker = msgspec.structs.replace(
+        network.preprocessing, mean=tuple(0.1 + each for each in network.preprocessing.mean)
+    )
+    with pytest.raises(ExportError, match="differs from torch"):
+        describe(Network(network.spec, network.module, preprocessing=darker), spec, path, conversion)
 
 
 def test_image_input_needs_preprocessing_and_one_or_three_channels(network, tmp_path):
