@@ -68,7 +68,7 @@ def verify(
     if not parity.passed and exact is not None and precision != "int8":
         truth = exact()
         if truth is not None and np.isfinite(truth).all():
-            rounding = difference(expected, truth, _scale(truth)).range_error
+            rounding = difference(expected, truth, scale(truth)).range_error
             parity = _compared(outputs, truth, precision, evaluated_by, rounding)
     if not parity.passed:
         raise ExportError(
@@ -99,13 +99,13 @@ def doubt(expected: Array) -> str:
 def _compared(
     outputs: list[Array], expected: Array, precision: Precision, evaluated_by: str, rounding: float | None = None
 ) -> Parity:
-    scale = _scale(expected)
-    found = [difference(output, y, scale) for output, y in zip(outputs, expected, strict=True)]
+    span = scale(expected)
+    found = [difference(output, y, span) for output, y in zip(outputs, expected, strict=True)]
     widened = rounding is not None and ROUNDINGS * rounding > GATES[precision][1]
     return Parity(
         inputs=len(outputs),
         max_abs_error=max(one.max_abs for one in found),
-        output_range=scale,
+        output_range=span,
         relative_l2_error=max(one.relative_l2 for one in found),
         gate=f"error <= {ROUNDINGS} times torch's own float32 rounding" if widened else GATES[precision][2],
         passed=all(one.passes(precision, rounding or 0.0) for one in found),
@@ -136,7 +136,7 @@ def verify_batch(run: Run, inputs: list[Array], expected: Array, precision: Prec
 
     Raises ExportError where they do not.
     """
-    found = difference(run(np.concatenate(inputs[:2])), np.concatenate(expected[:2]), _scale(expected))
+    found = difference(run(np.concatenate(inputs[:2])), np.concatenate(expected[:2]), scale(expected))
     if not found.passes(precision):
         raise ExportError(f"a batch of two images differs from torch by {found.range_error:.2g} of the output range")
 
@@ -158,7 +158,7 @@ def difference(found: Array, expected: Array, scale: float) -> Difference:
     return Difference(max_abs=float(np.abs(error).max(initial=0.0)), relative_l2=relative, range=scale)
 
 
-def _scale(expected: Array) -> float:
+def scale(expected: Array) -> float:
     """max - min of torch's outputs; where they are all but one value, that value's size; 1 where it is zero."""
     finite = expected[np.isfinite(expected)].astype(np.float64)
     spread, largest = (float(np.ptp(finite)), float(np.abs(finite).max())) if finite.size else (0.0, 0.0)

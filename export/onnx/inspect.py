@@ -33,7 +33,7 @@ def foreign(path: Path) -> Contents:
 
     Weights beside the file are part of it; elsewhere they are not looked for.
     """
-    model = _parse(path)
+    model = parse(path)
     if wrong := _invalid(model):
         _, why_not = _optimised(path)  # the checker is stricter than the engine, which has the last word
         if why_not:
@@ -58,11 +58,12 @@ def _contents(model: onnx.ModelProto, path: Path) -> Contents:
         operators=dict(Counter(node.op_type for node in graph.node)),
         weights=dict(weights),
         tool_versions={one.domain or "onnx opset": str(one.version) for one in model.opset_import},
-        beside=_beside(model, path),
+        beside=beside(model, path),
     )
 
 
-def _parse(path: Path) -> onnx.ModelProto:
+def parse(path: Path) -> onnx.ModelProto:
+    """The file without weights that lie beside it. Raises UsageError for one that is damaged, or a part of one."""
     try:
         model = onnx.load_model(path, load_external_data=False)
     except DecodeError as error:
@@ -81,7 +82,7 @@ def _invalid(model: onnx.ModelProto) -> str:
     return ""
 
 
-def _beside(model: onnx.ModelProto, path: Path) -> tuple[Path, ...]:
+def beside(model: onnx.ModelProto, path: Path) -> tuple[Path, ...]:
     """The files that hold its weights. Raises UsageError for one that is not there, or is not in the file's folder."""
     found: dict[str, Path] = {}
     for tensor in model.graph.initializer:
@@ -100,7 +101,7 @@ def inspect(path: Path) -> Inspected:
 
     Raises UsageError for one that is damaged.
     """
-    model = _parse(path)
+    model = parse(path)
     contents = _contents(model, path)
     flow = Flow(model)
     shapes = {value.name: describe(value).shape for value in (*model.graph.value_info, *model.graph.output)}

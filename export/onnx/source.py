@@ -19,8 +19,10 @@ from onnx import ModelProto, NodeProto
 from torch import Tensor, nn
 
 from edgebench.formats.examples import example_inputs
+from edgebench.formats.onnx.inspect import beside, parse
 from edgebench.formats.onnx.torch_operators import OPERATORS
 from edgebench.formats.onnx.torch_windows import Node, Value, tensor
+from edgebench.formats.verify import difference, scale
 from edgebench.ground.errors import DeviceError, ExportError, UsageError
 from edgebench.runtimes.onnxruntime.engine import PROVIDERS, options
 
@@ -84,8 +86,8 @@ def _compare(path: Path, model: ModelProto, network: Network) -> None:
     """Raises ExportError where torch and onnxruntime disagree on the file, UsageError where that refuses it."""
     try:
         session = onnxruntime.InferenceSession(str(path), options(1, exact=True), providers=PROVIDERS)
-    except Exception as error:  # its own classes have no common base but this
-        raise UsageError(f"onnxruntime refuses {path}: {str(error).strip().splitlines()[0]}") from error
+    except Exception as failure:  # its own classes have no common base but this
+        raise UsageError(f"onnxruntime refuses {path}: {str(failure).strip().splitlines()[0]}") from failure
     (entry,) = session.get_inputs()
     batch = entry.shape[0] if isinstance(entry.shape[0], int) else 1
     half = entry.type == "tensor(float16)"
@@ -95,23 +97,18 @@ def _compare(path: Path, model: ModelProto, network: Network) -> None:
         with torch.no_grad():
             found = network(torch.from_numpy(image)).numpy()
         same = expected[: len(found)].astype(np.float32)
-        apart = np.subtract(found, same, where=(found != same) & np.isfinite(same), out=np.zeros_like(same))
-        difference = np.abs(apart).max(initial=0.0)
-        if not difference <= (HALF_ERROR if half else ERROR) * (np.ptp(expected).astype(np.float32) or 1.0):
+        error = difference(found, same, scale(same)).range_error
+        if error > (HALF_ERROR if half else ERROR):
             raise ExportError(
-                f"torch computes something else than onnxruntime of {path}: they differ by {difference:.2g}"
+                f"torch computes something else than onnxruntime of {path}: they differ by {error:.2g} of the range"
             )
 
 
 def load(path: Path) -> ModelProto:
-    """The file with the weights that lie beside it. Raises UsageError for weights outside of its folder."""
-    model = onnx.load_model(path, load_external_data=False)
-    folder = path.parent.resolve()
-    for weight in model.graph.initializer:
-        for entry in weight.external_data:
-            if entry.key == "location" and not (folder / entry.value).resolve().is_relative_to(folder):
-                raise UsageError(f"{path} keeps weights in {entry.value}, outside of its folder: put them beside it")
-    onnx.load_external_data_for_model(model, str(folder))
+    """The file with the weights that lie beside it. Raises UsageError as `parse` and `beside` do."""
+    model = parse(path)
+    beside(model, path)
+    onnx.load_external_data_for_model(model, str(path.parent))
     return model
 
 

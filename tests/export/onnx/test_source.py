@@ -249,6 +249,9 @@ def test_what_cannot_be_read_is_said(tmp_path):
         module(odd)
     with pytest.raises(UsageError, match="takes images of 4x6x8, not of 3x6x8"):
         module(odd, (3, 6, 8))
+    odd.write_bytes(odd.read_bytes()[:40])
+    with pytest.raises(UsageError, match=r"odd\.onnx is not an ONNX file, or a part of one"):
+        module(odd)
 
 
 def test_weights_outside_of_the_files_folder_are_refused(tmp_path):
@@ -262,7 +265,7 @@ def test_weights_outside_of_the_files_folder_are_refused(tmp_path):
         if entry.key == "location":
             entry.value = "../w.bin"
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(UsageError, match=r"keeps weights in \.\./w\.bin, outside of its folder"):
+    with pytest.raises(UsageError, match=r"keeps weights \(w\) in \.\./w\.bin, which is outside its folder"):
         module(path)
 
 
