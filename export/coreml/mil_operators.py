@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from edgebench.formats.blocks import depth_to_space, space_to_depth
 from edgebench.formats.coreml import mil_windows as windows
 from edgebench.formats.coreml.mil_windows import Arguments, backwards, integers, pairs
 from edgebench.ground.errors import Uncheckable
@@ -165,22 +166,6 @@ def pixel_unshuffle(arguments: Arguments) -> Tensor:
     return functional.pixel_unshuffle(arguments["x"], int(arguments["downscale_factor"]))
 
 
-def depth_to_space(arguments: Arguments) -> Tensor:
-    """depth_to_space: channels in the order (row, column, channel)."""
-    x, block = arguments["x"], int(arguments["block_size"])
-    n, c, h, w = x.shape
-    parts: Tensor = x.reshape(n, block, block, c // block**2, h, w).permute(0, 3, 4, 1, 5, 2)
-    return parts.reshape(n, c // block**2, h * block, w * block)
-
-
-def space_to_depth(arguments: Arguments) -> Tensor:
-    """space_to_depth: channels in the order (row, column, channel)."""
-    x, block = arguments["x"], int(arguments["block_size"])
-    n, c, h, w = x.shape
-    parts: Tensor = x.reshape(n, c, h // block, block, w // block, block).permute(0, 3, 5, 1, 2, 4)
-    return parts.reshape(n, c * block**2, h // block, w // block)
-
-
 def slice_by_size(arguments: Arguments) -> Tensor:
     """slice_by_size: `size` elements of each axis from `begin`; -1 is all that are left."""
     x: Tensor = arguments["x"]
@@ -238,7 +223,7 @@ OPERATORS: dict[str, Compute] = {
         given["x"], [-int(size) for name in ("crop_width", "crop_height") for size in given[name]]
     ),
     "cumsum": lambda given: torch.cumsum(given["x"], int(given.get("axis", 0))),
-    "depth_to_space": depth_to_space,
+    "depth_to_space": lambda given: depth_to_space(given["x"], int(given["block_size"])),
     "dequantize": dequantize,
     "einsum": lambda given: torch.einsum(given["equation"], *given["values"]),
     "elu": lambda given: functional.elu(given["x"], number(given, "alpha", 1)),
@@ -327,7 +312,7 @@ OPERATORS: dict[str, Compute] = {
     "softmax": lambda given: functional.softmax(given["x"], int(given.get("axis", -1))),
     "softplus": unary(functional.softplus),
     "softsign": unary(functional.softsign),
-    "space_to_depth": space_to_depth,
+    "space_to_depth": lambda given: space_to_depth(given["x"], int(given["block_size"])),
     "split": split,
     "sqrt": unary(torch.sqrt),
     "square": unary(torch.square),

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from edgebench.formats.blocks import depth_to_space, space_to_depth
 from edgebench.formats.onnx import torch_windows as windows
 from edgebench.formats.onnx.torch_windows import LARGEST, Compute, Node, Value, tensor
 
@@ -189,22 +190,10 @@ def filled(node: Node, inputs: list[Value]) -> Value:
     return torch.from_numpy(full) if full.dtype.kind == "f" else full
 
 
-def depth_to_space(node: Node, inputs: list[Value]) -> Value:
+def from_depth(node: Node, inputs: list[Value]) -> Value:
     """DepthToSpace in its mode CRD (torch's) or DCR."""
-    x, block = inputs[0], node.get("blocksize")
-    if node.get("mode", "DCR") == "CRD":
-        return functional.pixel_shuffle(x, block)
-    n, c, h, w = x.shape
-    x = x.reshape(n, block, block, c // block**2, h, w).permute(0, 3, 4, 1, 5, 2)
-    return x.reshape(n, c // block**2, h * block, w * block)
-
-
-def space_to_depth(node: Node, inputs: list[Value]) -> Value:
-    """SpaceToDepth: channels in the order (row, column, channel)."""
-    x, block = inputs[0], node.get("blocksize")
-    n, c, h, w = x.shape
-    x = x.reshape(n, c, h // block, block, w // block, block).permute(0, 3, 5, 1, 2, 4)
-    return x.reshape(n, c * block**2, h // block, w // block)
+    crd = node.get("mode", "DCR") == "CRD"
+    return (functional.pixel_shuffle if crd else depth_to_space)(inputs[0], node.get("blocksize"))
 
 
 def quantize(node: Node, inputs: list[Value]) -> Value:
@@ -281,7 +270,7 @@ OPERATORS: Final[dict[str, Compute]] = {
     "Conv": windows.convolution,
     "ConvTranspose": windows.transposed_convolution,
     "Cos": unary(torch.cos),
-    "DepthToSpace": depth_to_space,
+    "DepthToSpace": from_depth,
     "DequantizeLinear": dequantize,
     "Div": arithmetic(torch.div, division),
     "Dropout": lambda node, x: x[0],
@@ -356,7 +345,7 @@ OPERATORS: Final[dict[str, Compute]] = {
     "Softmax": softmax,
     "Softplus": unary(functional.softplus),
     "Softsign": unary(functional.softsign),
-    "SpaceToDepth": space_to_depth,
+    "SpaceToDepth": lambda node, x: space_to_depth(x[0], node.get("blocksize")),
     "Split": split,
     "Sqrt": unary(torch.sqrt),
     "Squeeze": squeeze,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgebench.formats.blocks import depth_to_space, space_to_depth
 from edgebench.formats.examples import Array
 from edgebench.graph.operators import (
     Activation,
@@ -204,20 +205,6 @@ def _cells(one: Pool, image: Tensor) -> Tensor:
     return F.avg_pool2d(_padded(counted, rest), one.window, one.stride, divisor_override=1)
 
 
-def _depth_to_space(one: DepthToSpace, inputs: list[Tensor], given: Given) -> Tensor:
-    (image,), block = inputs, one.block
-    _, channels, height, width = image.shape
-    parts = image.reshape(-1, block, block, channels // block**2, height, width)
-    return parts.permute(0, 3, 4, 1, 5, 2).reshape(-1, *one.shape[1:])
-
-
-def _space_to_depth(one: SpaceToDepth, inputs: list[Tensor], given: Given) -> Tensor:
-    (image,), block = inputs, one.block
-    _, channels, height, width = image.shape
-    parts = image.reshape(-1, channels, height // block, block, width // block, block)
-    return parts.permute(0, 3, 5, 1, 2, 4).reshape(-1, *one.shape[1:])
-
-
 def _slice(one: Slice, inputs: list[Tensor], given: Given) -> Tensor:
     stop = one.start + (one.shape[one.axis] - 1) * one.step + 1
     return inputs[0][(*[slice(None)] * one.axis, slice(one.start, stop, one.step))]
@@ -254,8 +241,8 @@ COMPUTED: Final[dict[type[Operator], Compute]] = {
     Resize: lambda one, inputs, given: F.interpolate(
         inputs[0], one.shape[2:], mode="bilinear", align_corners=one.align_corners
     ),
-    DepthToSpace: _depth_to_space,
-    SpaceToDepth: _space_to_depth,
+    DepthToSpace: lambda one, inputs, given: depth_to_space(inputs[0], one.block),
+    SpaceToDepth: lambda one, inputs, given: space_to_depth(inputs[0], one.block),
     Binary: lambda one, inputs, given: ARITHMETIC[one.function](*inputs),
     Compare: lambda one, inputs, given: COMPARISONS[one.function](*inputs),
     Where: lambda one, inputs, given: torch.where(inputs[0], inputs[1], inputs[2]),
