@@ -159,6 +159,23 @@ class Evaluate(Files, Connection, Told):
     device: Device = "host"
 
 
+class Deploy(Files, Told):
+    """`edgebench deploy`."""
+
+    model: Annotated[
+        Model,
+        Flag(
+            "A network, or a file: .tflite, .onnx, .mlpackage or .ncnn.",
+            python="A network, by name or as a module, a file, or what `export` returned.",
+        ),
+    ]
+    to: Annotated[str, Flag("What the project is for: python, web, android, ios or cpp.", "--to")]
+    _: KW_ONLY
+    output: Annotated[File, Flag("Folder for the project.", "--output", "-o")] = "app"
+    format: Annotated[Names, Several("Format of the file; default: what suits the target best.", "--fmt")] = ()
+    image: Annotated[File | None, "The image that the project tests itself with; default: a drawn one."] = None
+
+
 class Train(Network, Images, Told):
     """`edgebench train`; most of it is in edgebench.training.settings.Settings, whose names these are."""
 
