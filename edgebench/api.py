@@ -368,13 +368,15 @@ def ab(asked: options.Ab) -> AbReport:
     from msgspec.structs import replace
 
     from edgebench.compare import ab, processes, thresholds
+    from edgebench.models.user import parse_input
     from edgebench.places.local import LocalTarget
 
     processes.check_here(asked.device, asked.threads)
     base, new = Path(asked.base_file), Path(asked.new_file)
     limits = ab.Limits(thresholds.parse(asked.fail_on).of(asked.device), asked.time_limit_s)
     scenario = replace(ab.SCENARIO, threads=asked.threads)
-    runner = processes.run_on(LocalTarget(), processes.jobs(base, new, asked.runtime, scenario))
+    size = parse_input(asked.input) if asked.input else None
+    runner = processes.run_on(LocalTarget(), processes.jobs(base, new, asked.runtime, scenario, size))
     return ab.run_ab(runner, limits, names=(str(base), str(new)), on_progress=asked.on_progress)
 
 

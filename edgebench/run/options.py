@@ -297,6 +297,9 @@ class Ab(Told):
     device: Here = "host"
     runtime: Runtime = None
     threads: Threads = 1
+    input: Annotated[
+        str | Sequence[int] | None, "Size of the image where the files leave it open, such as 3x224x224."
+    ] = None
     fail_on: FailOn = None
     time_limit: Annotated[str | float, "Most time to spend, such as 3min."] = "3min"
 
