@@ -225,9 +225,7 @@ class Scale(Told):
     """`edgebench scale`."""
 
     device: Annotated[str, Flag("Device profile; see `edgebench devices`.", "--device")]
-    family: Annotated[
-        str, Flag("efficientnet, efficientnet_lite, mobilenetv1, mobilenetv2, resnet or all.", "--family")
-    ] = "all"
+    family: Annotated[str, Flag("A family of networks, such as mobilenetv3, or all.", "--family")] = "all"
     _: KW_ONLY
     max_latency: Annotated[str | float | None, "Longest inference, such as 50ms."] = None
     max_memory: Annotated[str | float | None, "Most peak memory, such as 64MB."] = None
