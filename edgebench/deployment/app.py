@@ -90,6 +90,9 @@ def app(artifact: Artifact, images: Preprocessing, labels: tuple[str, ...], test
     """
     taken, given = artifact.inputs[0], artifact.outputs[0]
     spec = artifact.model
+    if len(artifact.inputs) > 1:
+        names = ", ".join(each.name for each in artifact.inputs)
+        raise UsageError(f"{artifact.path} takes {names}: a project has one image to give")
     if len(artifact.outputs) > 1 or len([size for size in given.shape[1:] if size != 1]) > 1:
         shapes = ", ".join("x".join(str(size or "n") for size in each.shape) for each in artifact.outputs)
         raise UsageError(f"{artifact.path} gives {shapes}: a project shows the best of one list of classes")
