@@ -140,9 +140,17 @@ def _efficientnet(name: str, fixed: tuple[int, ...] = ()) -> Base:
 
 
 def _efficientnetv2(name: str) -> Base:
-    variant = efficientnetv2.variant_of(name)
-    channels = _rounded([stage.channels for stage in variant.stages], variant.least)
-    return _base(name, channels, [stage.blocks for stage in variant.stages], r"features\.(\d+)\.(\d+)", moving=True)
+    """B0 is the one to scale in depth; S is its family's next step, of a depth of its own."""
+    variant, smallest = efficientnetv2.variant_of(name), name == "efficientnetv2"
+    return _base(
+        name,
+        _rounded([stage.channels for stage in variant.stages], variant.least),
+        [stage.blocks for stage in variant.stages],
+        r"features\.(\d+)\.(\d+)",
+        distinct=(3,) * len(variant.stages) if smallest else (),
+        deepens=smallest,
+        moving=not smallest,
+    )
 
 
 def _mobilenet(name: str, channels: tuple[int, ...], blocks: tuple[int, ...]) -> Base:
