@@ -46,6 +46,7 @@ COMMANDS: Final = {
     "report": "compare",
     "plot": "compare",
     "device": "device",
+    "help": "help",
 }
 """Every command, in the order of work, with its module in edgebench/commands/."""
 

@@ -29,6 +29,12 @@ def _devices() -> Iterable[str]:
     return profiles.names()
 
 
+def _topics() -> Iterable[str]:
+    from edgebench.commands.help import TOPICS
+
+    return TOPICS
+
+
 def _targets() -> Iterable[str]:
     from edgebench.deployment.target import TARGETS
 
@@ -45,6 +51,7 @@ OFFERED: Final[dict[str, Callable[[], Iterable[str]]]] = {
     "format": lambda: FORMATS,
     "precision": lambda: ("fp32", "fp16", "int8"),
     "to": _targets,
+    "topic": _topics,
     "via": lambda: ("ssh", "adb", "emulator", "estimate", "local"),
     "data": lambda: ("digits", "synthetic:shapes", "synthetic:textures"),
 }

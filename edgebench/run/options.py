@@ -400,6 +400,12 @@ class Devices(Options):
     name: Annotated[str | None, "Show one device in full."] = None
 
 
+class Help(Options):
+    """`edgebench help`."""
+
+    topic: Annotated[str | None, "A page; without one, which there are."] = None
+
+
 class Doctor(Options):
     """`edgebench doctor` takes nothing."""
 
