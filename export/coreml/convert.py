@@ -19,7 +19,7 @@ import torch
 from torch.export import ExportedProgram
 
 from edgebench.formats import calibrated
-from edgebench.formats.network import INPUT, LAYOUTS, OUTPUT, TORCH_NOISE, Conversion, Network
+from edgebench.formats.network import INPUT, LAYOUTS, TORCH_NOISE, Conversion, Network
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.ground.records import ExportSpec, TensorSpec
 
@@ -47,14 +47,14 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     Raises torch's and coremltools' own errors for a network that they cannot express.
     """
     with quiet(NOISE), torch.no_grad():
-        program = torch.export.export(network.module.eval(), (torch.zeros(network.spec.input_shape),))
+        program = torch.export.export(network.flat.eval(), (torch.zeros(network.spec.input_shape),))
         model = ct.convert(
             _without_aliases(program.run_decompositions({})),
             convert_to="mlprogram",
             minimum_deployment_target=ct.target.iOS16,
             compute_precision=ct.precision.FLOAT32 if spec.precision == "fp32" else ct.precision.FLOAT16,
             inputs=[_input_type(network, spec)],
-            outputs=[ct.TensorType(name=OUTPUT, dtype=np.float32)],
+            outputs=[ct.TensorType(name=name, dtype=np.float32) for name in network.outputs],
             package_dir=None if spec.precision == "int8" else str(path),
             skip_model_load=True,
         )
@@ -105,15 +105,18 @@ def _input_type(network: Network, spec: ExportSpec) -> Any:
 
 
 def _describe(model: Any, network: Network, spec: ExportSpec, counts: dict[str, int] | None = None) -> Conversion:
-    (output,) = model.get_spec().description.output
-    shape = tuple(output.type.multiArrayType.shape)
     if counts is None:
         operators = model._mil_program.functions["main"].operations
         counts = dict(Counter(operator.op_type for operator in operators if operator.op_type != "const"))
     dtype = "uint8" if spec.image_input else "float32"
     return Conversion(
         inputs=(TensorSpec(name=INPUT, shape=network.spec.input_shape, dtype=dtype, layout="NCHW"),),
-        outputs=(TensorSpec(name=output.name, shape=shape, dtype="float32", layout=LAYOUTS.get(len(shape))),),
+        outputs=tuple(_output(one) for one in model.get_spec().description.output),
         operators=counts,
         tool_versions={"coreml specification": str(model.get_spec().specificationVersion)},
     )
+
+
+def _output(output: Any) -> TensorSpec:
+    shape = tuple(output.type.multiArrayType.shape)
+    return TensorSpec(name=output.name, shape=shape, dtype="float32", layout=LAYOUTS.get(len(shape)))

@@ -21,7 +21,7 @@ import onnxscript  # noqa: F401  torch's exporter needs it; here its absence is 
 import torch
 from onnx import ModelProto, TensorProto, ValueInfoProto, numpy_helper
 
-from edgebench.formats.network import INPUT, LAYOUTS, OUTPUT, TORCH_NOISE, Conversion, Network
+from edgebench.formats.network import INPUT, LAYOUTS, TORCH_NOISE, Conversion, Network
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.ground.errors import ExportError
 from edgebench.ground.records import ExportSpec, TensorSpec
@@ -94,7 +94,12 @@ def save(model: ModelProto, path: Path) -> None:
 def _translate(network: Network) -> ModelProto:
     with quiet(NOISE), torch.no_grad():
         program = torch.onnx.export(
-            network.program, dynamo=True, verbose=False, opset_version=OPSET, input_names=[INPUT], output_names=[OUTPUT]
+            network.program,
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=list(network.outputs),
         )
     if program is None:
         raise ExportError(f"torch's exporter gave no program for {network.spec.name}")

@@ -15,6 +15,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from edgebench.formats import calibrated
 from edgebench.formats.examples import Array
+from edgebench.formats.native import plain
 from edgebench.formats.network import Network
 from edgebench.formats.onnx import static
 from edgebench.formats.onnx.layers import activations, layer_errors, named
@@ -83,8 +84,10 @@ def _steps(
         changed = corrected_biases(model, network.calibration_images[:OBSERVED], chosen.levels)
         return _steps(network, changed, chosen, save)
 
-    seen = partial(activations, model)
-    return calibrated.Steps(seen, write, lambda file: load_exact(str(file)).run, layers, corrected=corrected)
+    def run(file: Path) -> Callable[[Array], Array]:
+        return plain(load_exact(str(file)), list(network.outputs))
+
+    return calibrated.Steps(partial(activations, model), write, run, layers, corrected=corrected)
 
 
 def corrected_biases(model: ModelProto, images: Sequence[Array], levels: int) -> ModelProto:

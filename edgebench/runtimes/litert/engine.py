@@ -43,7 +43,7 @@ class LiteRTSession:
         self.delegates: int | None = sum(operator["op_name"] == DELEGATE for operator in operators)
         self.delegated_share: float | None = delegated_share(operators)
         self._interpreter = interpreter
-        self._input, self._output = inputs[0]["index"], outputs[0]["index"]
+        self._input, self._outputs = inputs[0]["index"], [output["index"] for output in outputs]
         for other in inputs[1:]:
             interpreter.set_tensor(other["index"], np.zeros(other["shape"], other["dtype"]))
 
@@ -51,8 +51,13 @@ class LiteRTSession:
         """Copies `x` in, invokes, and returns a copy of the first output."""
         self._interpreter.set_tensor(self._input, x)
         self._interpreter.invoke()
-        output: np.ndarray = self._interpreter.get_tensor(self._output)
+        output: np.ndarray = self._interpreter.get_tensor(self._outputs[0])
         return output
+
+    def run_all(self, x: np.ndarray) -> list[np.ndarray]:
+        """As `run`, and returns a copy of every output."""
+        self.run(x)
+        return [self._interpreter.get_tensor(index) for index in self._outputs]
 
 
 def _describe(details: list[dict[str, Any]], signature: list[str]) -> list[dict[str, Any]]:

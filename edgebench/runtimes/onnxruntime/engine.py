@@ -51,6 +51,7 @@ def options(threads: int, *, exact: bool = False) -> onnxruntime.SessionOptions:
 class OnnxSession:
     """An .onnx file, ready to run."""
 
+    lazy = True  # `run` stops at the first output
     delegates: int | None = None
     delegated_share: float | None = None
 
@@ -69,9 +70,10 @@ class OnnxSession:
         output: np.ndarray = self._session.run(self._outputs, {**self._others, self._input: x})[0]
         return output
 
-    def run_all(self, x: np.ndarray) -> None:
-        """Runs the network until it has computed every output."""
-        self._session.run(None, {**self._others, self._input: x})
+    def run_all(self, x: np.ndarray) -> list[np.ndarray]:
+        """Runs the network and returns every output."""
+        outputs: list[np.ndarray] = self._session.run(None, {**self._others, self._input: x})
+        return outputs
 
 
 def _describe(tensor: Any, batch: int) -> dict[str, Any]:
