@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "profile": "profile",
     "evaluate": "profile",
     "inspect": "networks",
+    "deploy": "networks",
     "devices": "device",
     "doctor": "device",
     "train": "networks",

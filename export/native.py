@@ -86,11 +86,11 @@ def parts(shapes: Shapes) -> Iterator[tuple[str, slice]]:
 
 
 def quantized(x: Array, tensor: TensorSpec) -> Native:
-    """Returns `x` as the tensor stores it: rounded and clipped where that is an integer with a scale."""
-    if tensor.scale is None:
-        return x
+    """Returns `x` as the tensor stores it: rounded and clipped where that is an integer, by its scale if it has one."""
+    if np.dtype(tensor.dtype).kind == "f":
+        return x.astype(tensor.dtype, copy=False)
     limits = np.iinfo(tensor.dtype)
-    whole = np.rint(x / np.float32(tensor.scale)) + (tensor.zero_point or 0)
+    whole = np.rint(x / np.float32(tensor.scale or 1)) + (tensor.zero_point or 0)
     stored: Native = np.clip(whole, limits.min, limits.max).astype(tensor.dtype)
     return stored
 

@@ -63,6 +63,9 @@ def of_file(artifact: Artifact, batch: int, threads: int = 1) -> Classifier:
         if not form(artifact.export.format).evaluate:
             raise UsageError(reason)
         return _evaluated(artifact, reason.partition(";")[0])
+    if len(artifact.inputs) > 1:
+        names = ", ".join(tensor.name for tensor in artifact.inputs)
+        raise UsageError(f"{artifact.path} has {len(artifact.inputs)} inputs ({names}): accuracy is of one image alone")
     size = artifact.inputs[0].shape[0] or batch
     if artifact.model.family == "file":
         load_apart(runtime, Path(artifact.path), size)

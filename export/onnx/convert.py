@@ -116,7 +116,7 @@ def _describe(model: ModelProto) -> Conversion:
 def describe(value: ValueInfoProto) -> TensorSpec:
     """Returns name, shape (None where dynamic) and dtype of a graph's input or output, taken to be NCHW."""
     kind = value.type.tensor_type
-    shape = tuple(size.dim_value if size.HasField("dim_value") else None for size in kind.shape.dim)
+    shape = tuple(size.dim_value if size.dim_value > 0 else None for size in kind.shape.dim)  # -1 is open too
     return TensorSpec(name=value.name, shape=shape, dtype=dtype(kind.elem_type), layout=LAYOUTS.get(len(shape)))
 
 
