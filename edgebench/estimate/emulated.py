@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edgebench.estimate import calibrations
 from edgebench.estimate import counts as counted
 from edgebench.estimate.counts import BORROWED
-from edgebench.estimate.estimator import CONFIDENCE, calibration_for, figures, latency_interval
+from edgebench.estimate.estimator import CONFIDENCE, latency_interval, origin
 from edgebench.estimate.work import Work, works
 from edgebench.graph.operators import Graph
 from edgebench.ground.records import Interval, Precision
@@ -74,16 +75,12 @@ def _by_counts(
 def _by_graph(
     kernels: Sequence[Work], device: DeviceProfile, runtime: str, precision: Precision
 ) -> EmulatedTime | None:
-    calibration = calibration_for(device, runtime, precision, 1)
+    calibration = calibrations.calibration(device, runtime, precision, 1)
     if calibration is None:
         return None
     interval, warnings = latency_interval(kernels, device, calibration)
-    error = calibration.error
-    sentence = (
-        f"the network's graph, not its counts, fitted on {figures(calibration)} of {calibration.networks} networks "
-        f"with {runtime} {calibration.precision}; {_error(error.median, error.worst)}"
-    )
-    return EmulatedTime(interval, error.median, sentence, warnings)
+    sentence = f"the network's graph, not its counts: {origin(calibration)}"
+    return EmulatedTime(interval, calibration.error.median, sentence, warnings)
 
 
 def _error(median: float, worst: float) -> str:

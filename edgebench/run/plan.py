@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 from msgspec import structs
 
+from edgebench.estimate import known
 from edgebench.formats import format as formats
 from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.options import listed, many
@@ -171,12 +172,12 @@ def is_file(name: str) -> bool:
 
 def default_formats(device: DeviceProfile, *, counts: bool = False) -> tuple[str, ...]:
     """The formats to profile when none is named: on the host those of every runtime that each system has, or that
-    `counts` can run; elsewhere the first that the device is calibrated for."""
+    `counts` can run; elsewhere the first that there is an estimate for."""
     by_runtime = {form: runtime(runtime_of(form)) for form in FORMATS}
     if device.name == "host":
         return tuple(form for form, each in by_runtime.items() if (each.wheel if counts else not each.system))
-    calibrated = {calibration.runtime for calibration in device.calibrations}
-    return tuple(form for form, each in by_runtime.items() if each.name in calibrated)[:1] or (DEFAULT_FORMAT,)
+    estimated = {name for name, _ in known.cells(device)}
+    return tuple(form for form, each in by_runtime.items() if each.name in estimated)[:1] or (DEFAULT_FORMAT,)
 
 
 def cells(
