@@ -86,9 +86,7 @@ def export(asked: options.Export) -> Artifact:
     """
     from edgebench.run import exporting, plan
 
-    cells, given = plan.asked(
-        asked, asked.model, converter=asked.converter, image_input=asked.image_input, sources=True
-    )
+    cells, given = plan.asked(asked, asked.model, converter=asked.converter, image_input=asked.bake, sources=True)
     if len(cells) != 1:
         raise UsageError(f"this is {len(cells)} files, and one is returned: name one network, format and precision")
     asked.on_progress(Step(0, 1, cells[0].title, "converting and checking"))

@@ -105,7 +105,7 @@ class Export(Files, Told):
     _: KW_ONLY
     output: Annotated[File, Flag("Folder for the files.", "--output", "-o")] = "artifacts"
     converter: Annotated[str, "TFLite converter: default (ours) or litert-torch."] = "default"
-    image_input: Annotated[bool, "CoreML: take an image, not a tensor."] = False
+    bake: Annotated[bool, "Take 8-bit RGB images and normalise them in the file; in CoreML as an image."] = False
     strict: Annotated[bool, "int8: fail where a layer stays float."] = False
     unchecked: Annotated[bool, "Publish a file that nothing here can run and compare, labelled so."] = False
     force: Annotated[bool, "Convert even when a cached file is valid."] = False

@@ -70,12 +70,9 @@ def export_specs(
     _check("format", forms, FORMATS)
     _check("precision", precisions, PRECISIONS)
     writers = [each.name for each in formats.every() if converter in each.converters]
-    takers = [each.name for each in formats.every() if each.image_input]
     if converter != "default":
         _check("converter", [converter], [name for each in formats.every() for name in each.converters])
         _demand(f"converter {converter} writes", writers, forms)
-    if image_input:
-        _demand("an image as input exists in", takers, forms)
     wanted = quantization or Quantization()
     _check_int8(wanted, forms, precisions)
     for form, precision in product(forms, precisions):
@@ -90,7 +87,7 @@ def export_specs(
             format=form,
             precision=precision,  # type: ignore[arg-type]
             converter=converter if form in writers else "default",
-            image_input=image_input and form in takers,
+            image_input=image_input,
             quantization=fitting[form] if precision == "int8" else None,
         )
         for form, precision in product(forms, precisions)

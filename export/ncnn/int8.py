@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -25,8 +26,9 @@ from edgebench.formats.ncnn.files import (
     sources,
     write_weights,
 )
-from edgebench.formats.ncnn.static import OUTPUT_IN_INT8, QUANTIZED, WEIGHTED, quantize
+from edgebench.formats.ncnn.static import OUTPUT_IN_INT8, QUANTIZED, WEIGHTED, Weights, levels, quantize
 from edgebench.formats.network import Network
+from edgebench.formats.quantize.adjust import OBSERVED, Weighted, shifts
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import LayerError, Quantization, QuantizationReport
 from edgebench.runtimes.ncnn.engine import load
@@ -46,24 +48,54 @@ def write(network: Network, source: Path, path: Path) -> tuple[QuantizationRepor
         raise UsageError(f"{asked} does not exist in ncnn: leave that option out")
     layers = parse((source / PARAM).read_text("utf-8"))
     arrays = read_weights(layers, (source / BIN).read_bytes())
-    blobs = sources(layers)
-    observed = {blobs[layer.inputs[0]] for layer in layers if layer.kind in QUANTIZED}
-
     sizes = {layer.name: arrays[layer.name][0].values.size for layer in layers if layer.kind in WEIGHTED}
     names = torch_names(network, sizes)
+
+    report, warnings = calibrated.make(network, _steps(network, source, (layers, arrays), names), path)
+    return msgspec.structs.replace(report, activations=SYMMETRIC), warnings
+
+
+def _steps(
+    network: Network, source: Path, content: tuple[list[Layer], Weights], names: Mapping[str, str]
+) -> calibrated.Steps:
+    layers, arrays = content
+    blobs = sources(layers)
+    quantized = [layer for layer in layers if layer.kind in QUANTIZED]
+    observed = {blobs[layer.inputs[0]] for layer in quantized}
 
     def save(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
         left = [own for own, name in names.items() if name in kept]
         save_folder(*quantize(layers, arrays, ranges, left), target)
 
-    steps = calibrated.Steps(
+    def corrected() -> calibrated.Steps:
+        biased = {
+            layer.name: Weighted(blobs[layer.inputs[0]], _shaped(layer, arrays[layer.name][0]), levels=levels(layer))
+            for layer in quantized
+            if len(arrays[layer.name]) == len(("weight", "bias"))
+        }
+        found = shifts(biased, activations(source, network.calibration_images[:OBSERVED], observed))
+        changed = {}
+        for name, moved in found.items():
+            weight, bias = arrays[name]
+            changed[name] = [weight, replace(bias, values=(bias.values - moved).astype(np.float32))]
+        return _steps(network, source, (layers, arrays | changed), names)
+
+    return calibrated.Steps(
         activations=lambda images: activations(source, images, observed),
         write=save,
         run=lambda folder: plain(load(str(folder)), list(network.outputs)),
         layers=lambda folder, images: layer_errors(source, folder, images[: calibrated.LAYER_IMAGES], names),
+        corrected=corrected,
     )
-    report, warnings = calibrated.make(network, steps, path)
-    return msgspec.structs.replace(report, activations=SYMMETRIC), warnings
+
+
+def _shaped(layer: Layer, block: Block) -> Array:
+    """A layer's weights (out, in) or (out, in, kernel), as float32."""
+    rows = block.values.astype(np.float32).reshape(number(layer, 0), -1)
+    if layer.kind == "InnerProduct":
+        return rows
+    taps = number(layer, 1) * number(layer, 11, number(layer, 1))
+    return rows.reshape(len(rows), -1, taps)
 
 
 def save_folder(layers: list[Layer], arrays: dict[str, list[Block]], folder: Path) -> None:

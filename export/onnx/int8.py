@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+import numpy as np
 import onnx
 from onnx import ModelProto
 from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -18,7 +20,8 @@ from edgebench.formats.network import Network
 from edgebench.formats.onnx import static
 from edgebench.formats.onnx.layers import activations, layer_errors, named
 from edgebench.formats.onnx.pattern import pool_by_name
-from edgebench.formats.onnx.variant import variant
+from edgebench.formats.onnx.variant import Variant, variant
+from edgebench.formats.quantize.adjust import OBSERVED, Weighted, shifts
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import LayerError, Quantization, QuantizationReport
@@ -28,6 +31,7 @@ OPERATORS = ["Conv", "Gemm", "MatMul"]
 SLOWER = (
     "dynamic int8 is slower than fp32 for convolutions (MobileNetV2: 2x, measured on x86): use static int8 for speed"
 )
+BIAS = 2  # its place among the inputs
 NOISE = Noise(logs={"root": "Please consider to run pre-processing before quantization"})
 
 
@@ -62,16 +66,50 @@ def write(
     pooled = pool_by_name(model)
     chosen = variant(wanted.activations)
 
+    report, warnings = calibrated.make(network, _steps(network, pooled, chosen, save), path)
+    return msgspec.structs.replace(report, activations=str(chosen)), warnings
+
+
+def _steps(
+    network: Network, model: ModelProto, chosen: Variant, save: Callable[[ModelProto, Path], None]
+) -> calibrated.Steps:
     def write(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
-        nodes = [node.name for node in pooled.graph.node if named(node) in kept]
-        save(static.quantize(pooled, ranges, chosen, nodes), target)
+        nodes = [node.name for node in model.graph.node if named(node) in kept]
+        save(static.quantize(model, ranges, chosen, nodes), target)
 
     def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
-        return layer_errors(pooled, onnx.load_model(file), images[: calibrated.LAYER_IMAGES])
+        return layer_errors(model, onnx.load_model(file), images[: calibrated.LAYER_IMAGES])
 
     def run(file: Path) -> Callable[[Array], Array]:
         return plain(load_exact(str(file)), list(network.outputs))
 
-    steps = calibrated.Steps(lambda images: activations(pooled, images), write, run, layers)
-    report, warnings = calibrated.make(network, steps, path)
-    return msgspec.structs.replace(report, activations=str(chosen)), warnings
+    def corrected() -> calibrated.Steps:
+        changed = corrected_biases(model, network.calibration_images[:OBSERVED], chosen.levels)
+        return _steps(network, changed, chosen, save)
+
+    seen = partial(activations, model)
+    return calibrated.Steps(seen, write, run, layers, corrected=corrected)
+
+
+def corrected_biases(model: ModelProto, images: Sequence[Array], levels: int) -> ModelProto:
+    """A copy whose biases take back what weights shift that are rounded to `levels`; see quantize.adjust."""
+    copied = ModelProto()
+    copied.CopyFrom(model)
+    constants = {tensor.name: tensor for tensor in copied.graph.initializer}
+    layers: dict[str, Weighted] = {}
+    for node in copied.graph.node:
+        options = {each.name: each.i for each in node.attribute}
+        known = len(node.input) > 1 and node.input[1] in constants
+        if known and (node.op_type == "Conv" or (node.op_type == "Gemm" and options.get("transB"))):
+            weight = onnx.numpy_helper.to_array(constants[node.input[1]])
+            layers[node.name] = Weighted(node.input[0], weight, options.get("group", 1), levels)
+    read = {layer.reads for layer in layers.values()}
+    found = shifts(layers, activations(model, images, read))
+    for node in copied.graph.node:
+        if node.name in found:
+            given = constants.get(node.input[2]) if len(node.input) > BIAS else None
+            before = np.float32(0) if given is None else onnx.numpy_helper.to_array(given)
+            name = f"{node.name}.bias"
+            copied.graph.initializer.append(onnx.numpy_helper.from_array((before - found[node.name]), name))
+            node.input[:] = [*node.input[:BIAS], name]
+    return copied

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,8 @@ from edgebench.formats import calibrated
 from edgebench.formats.examples import Array
 from edgebench.formats.native import fed, runner
 from edgebench.formats.network import Conversion, Network
+from edgebench.formats.quantize.adjust import CORRECTED, EQUALIZED, OBSERVED, correct, equalize
+from edgebench.formats.quantize.replay import channel_means
 from edgebench.formats.tflite.activations import activations, layer_errors
 from edgebench.formats.tflite.inspect import foreign
 from edgebench.formats.tflite.quantizer import quantize
@@ -48,11 +51,7 @@ def convert(network: Network, path: Path) -> Conversion:
     wanted = network.quantization or Quantization()
     original, written = _float_file(network, path)
     if wanted.scheme == "static":
-
-        def vary(network: Network, path: Path) -> calibrated.Steps:
-            return steps(network, _float_file(network, path)[0], float_io=wanted.float_io)
-
-        report, warnings = calibrated.make(network, steps(network, original, float_io=wanted.float_io), path, vary)
+        report, warnings = calibrated.make(network, steps(network, original, float_io=wanted.float_io), path)
     else:
         report, warnings = _without_ranges(network, original, path)
     contents = foreign(path)
@@ -92,7 +91,20 @@ def steps(network: Network, original: Path, *, float_io: bool) -> calibrated.Ste
 
         return output_errors(graph, ranges, network.held_out_images[: calibrated.LAYER_IMAGES], names)
 
-    return calibrated.Steps(lambda images: activations(original, images), make, run, layers, costs)
+    def changed(name: str, graph: Graph) -> calibrated.Steps:
+        varied = network.with_graph(graph)
+        source, _ = _float_file(varied, original.with_name(f"{name}-{original.name}"))
+        return steps(varied, source, float_io=float_io)
+
+    def equalized() -> calibrated.Steps | None:
+        found = equalize(graph)
+        return None if found is None else changed(EQUALIZED, found)
+
+    def corrected() -> calibrated.Steps:
+        return changed(CORRECTED, correct(graph, channel_means(graph, network.calibration_images[:OBSERVED])))
+
+    seen = partial(activations, original)
+    return calibrated.Steps(seen, make, run, layers, costs, equalized=equalized, corrected=corrected)
 
 
 def run(path: Path) -> Callable[[Array], Array]:
