@@ -68,49 +68,41 @@ def scale(
 ) -> Choice:
     """Chooses the most accurate network of a family that keeps the limits on a device.
 
-    Limits are text with a unit ("50ms", "64MB") or numbers in base units; accuracy is top-1 in percent. Formats (by
-    default the device's first), precisions and thread counts are all tried. With `confirmed` the best `finalists` are
-    exported into `output` (by default the cache), checked against torch, and measured or emulated where the device can
-    be, and so is what then looks better. With `sweep` they are written into that sweep file instead; a later call finds
-    its results. `data` trains `proxies`, at first for `proxy_epochs`, to learn what accuracies to expect on it.
-    `extrapolate` lets in networks beyond all published accuracies. All families are compared under one `recipe` of
-    training, each family alone under its own unless one is named. `base` is a factory of one's own to scale in place of
-    a family, fed with images of about `input`: see choose.own.
-
+    Limits are text with a unit ("50ms", "64MB") or numbers in base units; accuracy is top-1 in percent. With
+    `confirmed` the best `finalists` are exported, checked and measured or emulated, and so is what then looks better;
+    with `sweep` they are written into that file instead. All families are compared under one `recipe` of training, each
+    alone under its own. `base` is a factory to scale in place of a family: see choose.own. options.Scale has the rest.
     Raises UsageError for bad input and a device without the calibration, Regression when nothing keeps the limits (it
     says what would), ExportError when no finalist could be exported.
     """
     positive(finalists, "finalists")
     budget, profile = parse(max_latency, max_memory, max_size, min_accuracy), profiles.load(device)
     variants = _variants(format or plan.default_formats(profile)[0], precision, threads, exported=confirmed, data=data)
-    on_progress(Step(0, 1, f"searching {family if base is None else 'your networks'} for {profile.name}"))
+    factory = None if base is None else own(base, input)
+    given = factory.given if factory else _nothing
+    on_progress(Step(0, 1, f"searching {factory.name if factory else family} for {profile.name}"))
     _check_memory_known(budget, variants)
-    if base is None:
-        given: Giving = lambda _: NOTHING  # noqa: E731
-        search = _search(profile, family, budget, variants, recipe, extrapolate, finalists)
-    else:
-        factory = own(base, input)
-        given = factory.given
+    if factory:
         search = _own_search(factory, profile, budget, variants, finalists, judged=data is not None, tell=on_progress)
+    else:
+        search = _search(profile, family, budget, variants, recipe, extrapolate, finalists)
     if data is not None:
         search = _taught(search, Request(data, proxies, proxy_epochs), given, on_progress)
-    if confirmed and sweep is None:
-        confirming = partial(
-            confirm,
-            device=profile,
-            folder=Path(output) if output else cache_folder() / "artifacts",
-            results=Path(results),
-            scenario=engine.scenario(quick=quick),
-            emulation=emulation,
-            given=given,
-            on_progress=on_progress,
-        )
-        settled = settle(search.pool, budget, search.selection, search.describe.point, confirming)
-        return answer(replace(search, pool=settled.pool), *_kept(settled.tried, budget))
-    points = [search.describe.point(index) for index in search.selection.finalists]
-    if sweep is not None:
-        write_sweep(Path(sweep), points, profile, quick=quick, emulation=emulation)
-    return answer(search, points, [])
+    if not confirmed or sweep is not None:
+        points = [search.describe.point(index) for index in search.selection.finalists]
+        if sweep is not None:
+            write_sweep(Path(sweep), points, profile, quick=quick, emulation=emulation)
+        return answer(search, points, [])
+    folder = Path(output) if output else cache_folder() / "artifacts"
+    how = {"scenario": engine.scenario(quick=quick), "emulation": emulation, "given": given}
+    confirming = partial(confirm, device=profile, folder=folder, results=Path(results), on_progress=on_progress, **how)
+    settled = settle(search.pool, budget, search.selection, search.describe.point, confirming)
+    return answer(replace(search, pool=settled.pool), *_kept(settled.tried, budget))
+
+
+def _nothing(_: Sequence[ModelSpec]) -> Given:
+    """What a user has given of the zoo's networks."""
+    return NOTHING
 
 
 def _check_memory_known(budget: Budget, variants: Sequence[Variant]) -> None:

@@ -159,6 +159,23 @@ class Evaluate(Files, Connection, Told):
     device: Device = "host"
 
 
+class Deploy(Files, Told):
+    """`edgebench deploy`."""
+
+    model: Annotated[
+        Model,
+        Flag(
+            "A network, or a file: .tflite, .onnx, .mlpackage or .ncnn.",
+            python="A network, by name or as a module, a file, or what `export` returned.",
+        ),
+    ]
+    to: Annotated[str, Flag("What the project is for: python, web, android, ios or cpp.", "--to")]
+    _: KW_ONLY
+    output: Annotated[File, Flag("Folder for the project.", "--output", "-o")] = "app"
+    format: Annotated[Names, Several("Format of the file; default: what suits the target best.", "--fmt")] = ()
+    image: Annotated[File | None, "The image that the project tests itself with; default: a drawn one."] = None
+
+
 class Train(Network, Images, Told):
     """`edgebench train`; most of it is in edgebench.training.settings.Settings, whose names these are."""
 
@@ -283,6 +300,9 @@ class Ab(Told):
     device: Here = "host"
     runtime: Runtime = None
     threads: Threads = 1
+    input: Annotated[
+        str | Sequence[int] | None, "Size of the image where the files leave it open, such as 3x224x224."
+    ] = None
     fail_on: FailOn = None
     time_limit: Annotated[str | float, "Most time to spend, such as 3min."] = "3min"
 
@@ -383,6 +403,12 @@ class Devices(Options):
     """`edgebench devices`."""
 
     name: Annotated[str | None, "Show one device in full."] = None
+
+
+class Help(Options):
+    """`edgebench help`."""
+
+    topic: Annotated[str | None, "A page; without one, which there are."] = None
 
 
 class Doctor(Options):
