@@ -256,11 +256,13 @@ def scale(asked: options.Scale) -> Choice:
 
     Limits are text with a unit ("50ms", "64MB") or numbers in base units; accuracy is top-1 in percent. `confirmed`
     exports, checks and measures or emulates the finalists; `data` trains a few of them to learn what to expect on it.
+    `base` is a factory of your own, by its name or itself, to scale in place of a family.
     Raises UsageError for bad input or a device without the calibration, ExportError when no finalist could be exported,
     and errors.Regression, saying what would do, when nothing keeps the limits.
     """
     from edgebench.choose import scale
     from edgebench.choose.scaling import PRECISIONS
+    from edgebench.models import parse_input
     from edgebench.run import plan
 
     if not isinstance(asked.family, str):
@@ -274,6 +276,7 @@ def scale(asked: options.Scale) -> Choice:
         "precision": listed(asked.precision, "precision", PRECISIONS),
         "threads": whole_numbers(asked.threads, "threads"),
         "data": None if asked.data is None else str(asked.data),
+        "input": parse_input(asked.input),
     }
     return scale(**{**asked.values(), **lists})
 

@@ -3,10 +3,10 @@
 How a field becomes an option is said in edgebench.ground.options. Defaults are written here and nowhere else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from edgebench.ground import units
 from edgebench.ground.options import Flag, Options, Several
@@ -228,6 +228,11 @@ class Scale(Told):
     device: Annotated[str, Flag("Device profile; see `edgebench devices`.", "--device")]
     family: Annotated[str, Flag("A family of networks, such as mobilenetv3, or all.", "--family")] = "all"
     _: KW_ONLY
+    base: Annotated[
+        str | Callable[..., Any] | None,
+        Flag("In place of a family your own factory make(width, depth, resolution), as file.py:make.", "--base"),
+    ] = None
+    input: Annotated[str | Sequence[int], "`base`: what it is fed, such as 3x224x224."] = "3x224x224"
     max_latency: Annotated[str | float | None, "Longest inference, such as 50ms."] = None
     max_memory: Annotated[str | float | None, "Most peak memory, such as 64MB."] = None
     max_size: Annotated[str | float | None, "Largest file, such as 10MB."] = None

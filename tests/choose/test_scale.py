@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import msgspec
-import numpy as np
 import pytest
 from pytest import MonkeyPatch
 
@@ -128,14 +127,6 @@ def test_bad_input_is_one_sentence(arguments: dict[str, object], message: str) -
     with pytest.raises(UsageError, match=message) as caught:
         scale(**given)
     assert "\n" not in str(caught.value)
-
-
-def test_int8_without_a_published_drop_is_refused(monkeypatch: MonkeyPatch) -> None:
-    bare = msgspec.structs.replace(prior.load(), int8={})
-    monkeypatch.setattr(prior, "load", lambda: bare)
-    one = np.ones(1)
-    with pytest.raises(UsageError, match="no published int8"):
-        prior.accuracy("mobilenetv1", one, one, one * 224, precision="int8")
 
 
 def test_a_runtime_of_unknown_memory_is_chosen_for_by_the_other_limits(monkeypatch: MonkeyPatch) -> None:
