@@ -94,8 +94,8 @@ def scale(
             write_sweep(Path(sweep), points, profile, quick=quick, emulation=emulation)
         return answer(search, points, [])
     folder = Path(output) if output else cache_folder() / "artifacts"
-    how = {"scenario": engine.scenario(quick=quick), "emulation": emulation, "given": given}
-    confirming = partial(confirm, device=profile, folder=folder, results=Path(results), on_progress=on_progress, **how)
+    known = partial(confirm, scenario=engine.scenario(quick=quick), emulation=emulation, given=given)
+    confirming = partial(known, device=profile, folder=folder, results=Path(results), on_progress=on_progress)
     settled = settle(search.pool, budget, search.selection, search.describe.point, confirming)
     return answer(replace(search, pool=settled.pool), *_kept(settled.tried, budget))
 
