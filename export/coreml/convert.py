@@ -22,8 +22,9 @@ from torch.export import ExportedProgram
 
 from edgebench.formats import calibrated
 from edgebench.formats.network import INPUT, LAYOUTS, TORCH_NOISE, Conversion, Network
+from edgebench.formats.quantize.replay import Replay
 from edgebench.formats.quiet import Noise, quiet
-from edgebench.ground.errors import UsageError
+from edgebench.ground.errors import ExportError, UsageError
 from edgebench.ground.records import ExportSpec, Preprocessing, TensorSpec
 
 NOISE = Noise(
@@ -42,6 +43,10 @@ NOISE = Noise(
 
 with quiet(NOISE):
     import coremltools as ct
+
+
+# What coremltools raises of an operator or of arguments that it does not know; the Graph says them in plain operators.
+REFUSALS = (NotImplementedError, ValueError, TypeError, LookupError, AttributeError)
 
 
 class Normalised(nn.Module):
@@ -63,15 +68,35 @@ class Normalised(nn.Module):
 
 
 def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
-    """Writes the package `path` for iOS 16, macOS 13 and later.
+    """Writes the package `path` for iOS 16, macOS 13 and later; of the network's Graph where its module is refused.
 
     Raises UsageError for an image input with other than one or three channels or without known preprocessing, and
     torch's and coremltools' own errors for a network that they cannot express.
     """
-    module = _with_normalisation(network) if spec.image_input else network.flat
+    if spec.image_input:
+        _check_image(network)
+    try:
+        model = _translated(network, network.flat, spec, path)
+    except REFUSALS as refusal:
+        try:
+            model = _translated(network, Replay(network.graph), spec, path)
+        except (ExportError, *REFUSALS):
+            raise refusal from None
+    conversion = (
+        _convert_int8(network, spec, model, path) if spec.precision == "int8" else _describe(model, network, spec)
+    )
+    if network.names:
+        _name_outputs(path, network.names)
+    return conversion
+
+
+def _translated(network: Network, module: nn.Module, spec: ExportSpec, path: Path) -> Any:
+    """coremltools' model of a module, which is written to `path` too, but for int8."""
+    if spec.image_input and network.preprocessing is not None:
+        module = Normalised(module, network.preprocessing)
     with quiet(NOISE), torch.no_grad():
         program = torch.export.export(module.eval(), (torch.zeros(network.spec.input_shape),))
-        model = ct.convert(
+        return ct.convert(
             _without_aliases(program.run_decompositions({})),
             convert_to="mlprogram",
             minimum_deployment_target=ct.target.iOS16,
@@ -81,12 +106,6 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
             package_dir=None if spec.precision == "int8" else str(path),
             skip_model_load=True,
         )
-    conversion = (
-        _convert_int8(network, spec, model, path) if spec.precision == "int8" else _describe(model, network, spec)
-    )
-    if network.names:
-        _name_outputs(path, network.names)
-    return conversion
 
 
 def _name_outputs(path: Path, names: Sequence[str]) -> None:
@@ -119,12 +138,11 @@ def _convert_int8(network: Network, spec: ExportSpec, model: Any, path: Path) ->
     return replace(_describe(written, network, spec, counts), quantization=report, warnings=warnings)
 
 
-def _with_normalisation(network: Network) -> nn.Module:
+def _check_image(network: Network) -> None:
     if network.preprocessing is None:
         raise UsageError(f"{network.spec.name} has no known preprocessing: export it without an image input")
     if network.spec.channels not in (1, 3):
         raise UsageError(f"an image has 1 or 3 channels, {network.spec.name} takes {network.spec.channels}")
-    return Normalised(network.flat, network.preprocessing)
 
 
 def _input_type(network: Network, spec: ExportSpec) -> Any:
