@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from edgebench.formats.examples import Array, example_pixels
 from edgebench.formats.network import Network
+from edgebench.formats.outputs import on
 from edgebench.formats.quantize.images import Calibration
 from edgebench.formats.verify import difference, scale
 from edgebench.ground.errors import UsageError
@@ -45,15 +46,15 @@ class Pixels(nn.Module):
         with torch.no_grad():
             self._fold(image)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """(N, C, H, W) of pixels to the network's output."""
+    def forward(self, pixels: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """(N, C, H, W) of pixels to the network's outputs."""
         x = pixels.flip(1) if self.swapped else pixels
         x = x - self.shift if self.centred else x
         return self.network(x * self.factor if self.scaled else x)  # type: ignore[no-any-return]
 
     def _fold(self, image: Tensor) -> None:
         """Folds into a copy, and keeps that where it computes the same."""
-        before, plain = self(image), self.network
+        before, plain = on(self, [image.numpy()]), self.network
         self.network = copy.deepcopy(plain)
         first = _first(self.network, image)
         if first is None:
@@ -69,8 +70,8 @@ class Pixels(nn.Module):
         if swapped:
             first.weight.copy_(first.weight.flip(1))
             self.swapped, self.shift = False, shift.flip(1)
-        after = self(image)
-        if difference(after.numpy(), before.numpy(), scale(before.numpy())).range_error > ROUNDING:
+        after = on(self, [image.numpy()])
+        if difference(after, before, scale(before)).range_error > ROUNDING:
             self.network, self.shift, self.swapped, self.centred, self.scaled = plain, shift, swapped, True, True
 
 
@@ -140,5 +141,7 @@ def baked(network: Network) -> Baked:
     if network.spec.channels not in COLOURS:
         raise UsageError(f"an image has 1 or 3 channels, {network.spec.name} takes {network.spec.channels}")
     image = torch.from_numpy(example_pixels(network.spec.input_shape)[0])
-    module = Pixels(network.module, network.preprocessing, image).eval()
-    return Baked(network.spec, module, network.weights_sha256, network.preprocessing, network.names)
+    module = Pixels(network.flat, network.preprocessing, image).eval()
+    made = Baked(network.spec, module, network.weights_sha256, network.preprocessing, network.names)
+    vars(made).update(outputs=network.outputs, flat=module)
+    return made

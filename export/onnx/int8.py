@@ -80,15 +80,14 @@ def _steps(
     def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
         return layer_errors(model, onnx.load_model(file), images[: calibrated.LAYER_IMAGES])
 
-    def run(file: Path) -> Callable[[Array], Array]:
-        return plain(load_exact(str(file)), list(network.outputs))
-
     def corrected() -> calibrated.Steps:
         changed = corrected_biases(model, network.calibration_images[:OBSERVED], chosen.levels)
         return _steps(network, changed, chosen, save)
 
-    seen = partial(activations, model)
-    return calibrated.Steps(seen, write, run, layers, corrected=corrected)
+    def run(file: Path) -> Callable[[Array], Array]:
+        return plain(load_exact(str(file)), list(network.outputs))
+
+    return calibrated.Steps(partial(activations, model), write, run, layers, corrected=corrected)
 
 
 def corrected_biases(model: ModelProto, images: Sequence[Array], levels: int) -> ModelProto:

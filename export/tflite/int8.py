@@ -92,9 +92,9 @@ def steps(network: Network, original: Path, *, float_io: bool) -> calibrated.Ste
         return output_errors(graph, ranges, network.held_out_images[: calibrated.LAYER_IMAGES], names)
 
     def changed(name: str, graph: Graph) -> calibrated.Steps:
-        varied = network.with_graph(graph)
-        source, _ = _float_file(varied, original.with_name(f"{name}-{original.name}"))
-        return steps(varied, source, float_io=float_io)
+        other = network.with_graph(graph)
+        source, _ = _float_file(other, original.with_name(f"{name}-{original.name}"))
+        return steps(other, source, float_io=float_io)
 
     def equalized() -> calibrated.Steps | None:
         found = equalize(graph)

@@ -43,7 +43,7 @@ def rows(arguments: argparse.Namespace, folder: Path) -> Iterator[list[str]]:
     torch = classifiers.of_module(edgebench.build(arguments.model, weights=arguments.weights), 1)
     images: list[tuple[str, Array]] = []
     expected = np.empty(0)
-    for form in FORMATS:
+    for form in arguments.fmt.split(","):
         for precision in ("fp32", "int8"):
             int8 = {"calibrate": arguments.calibrated, "calibrator": arguments.calibrator}
             more = int8 if precision == "int8" else {}
@@ -73,6 +73,7 @@ def main() -> None:
         parser.add_argument(name)
     parser.add_argument("--model", default="efficientnet_lite0")
     parser.add_argument("--calibrator", default="auto")
+    parser.add_argument("--fmt", default=",".join(FORMATS))
     with TemporaryDirectory() as folder:
         for number, row in enumerate(rows(parser.parse_args(), Path(folder))):
             print(f"| {' | '.join(row)} |", flush=True)
