@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -65,14 +66,23 @@ def save(model: Any, path: Path) -> None:
         model.save(str(path))
 
 
-def _steps(network: Network, model: Any, original: Program, names: Mapping[str, str]) -> calibrated.Steps:
+def _steps(
+    network: Network,
+    model: Any,
+    original: Program,
+    names: Mapping[str, str],
+    moved: Mapping[str, Array] = MappingProxyType({}),
+) -> calibrated.Steps:
+    """`moved` is what rounding adds to the outputs' means: biases take it back where a layer is rounded."""
     apart = normalisation(original)
     # The sums of the last dense layer are exact before they are rounded.
     last = next((one.name for one in reversed(original.operators) if one.op_type == "linear"), "")
 
     def write(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
         left = [operator for operator in _weighted(original) if names[operator.name] in kept]
-        rounded = round_activations(model, ranges, [*apart, *(one.name for one in left)], last)
+        added = {name: -each for name, each in moved.items() if names[name] not in kept}
+        biased = with_biases(model, added) if added else model
+        rounded = round_activations(biased, ranges, [*apart, *(one.name for one in left)], last)
         save(round_weights(rounded, [one.weight.op.name for one in left]), target)
 
     def run(path: Path) -> Callable[[Array], Array]:
@@ -88,8 +98,7 @@ def _steps(network: Network, model: Any, original: Program, names: Mapping[str, 
             if one.inputs.get("bias") is not None and one.weight.val.size > SMALLEST_WEIGHT
         }
         found = shifts(layers, seen(network.calibration_images[:OBSERVED]))
-        changed = with_biases(model, {name: -moved for name, moved in found.items()})
-        return _steps(network, changed, original, names)
+        return _steps(network, model, original, names, found)
 
     return calibrated.Steps(
         activations=seen,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -56,8 +57,13 @@ def write(network: Network, source: Path, path: Path) -> tuple[QuantizationRepor
 
 
 def _steps(
-    network: Network, source: Path, content: tuple[list[Layer], Weights], names: Mapping[str, str]
+    network: Network,
+    source: Path,
+    content: tuple[list[Layer], Weights],
+    names: Mapping[str, str],
+    moved: Mapping[str, Array] = MappingProxyType({}),
 ) -> calibrated.Steps:
+    """`moved` is what rounding adds to the outputs' means: biases take it back where a layer is rounded."""
     layers, arrays = content
     blobs = sources(layers)
     quantized = [layer for layer in layers if layer.kind in QUANTIZED]
@@ -65,7 +71,8 @@ def _steps(
 
     def save(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
         left = [own for own, name in names.items() if name in kept]
-        save_folder(*quantize(layers, arrays, ranges, left), target)
+        biased = {name: _with_bias(arrays[name], -each) for name, each in moved.items() if name not in left}
+        save_folder(*quantize(layers, arrays | biased, ranges, left), target)
 
     def corrected() -> calibrated.Steps:
         biased = {
@@ -74,11 +81,7 @@ def _steps(
             if len(arrays[layer.name]) == len(("weight", "bias"))
         }
         found = shifts(biased, activations(source, network.calibration_images[:OBSERVED], observed))
-        changed = {}
-        for name, moved in found.items():
-            weight, bias = arrays[name]
-            changed[name] = [weight, replace(bias, values=(bias.values - moved).astype(np.float32))]
-        return _steps(network, source, (layers, arrays | changed), names)
+        return _steps(network, source, content, names, found)
 
     return calibrated.Steps(
         activations=lambda images: activations(source, images, observed),
@@ -87,6 +90,11 @@ def _steps(
         layers=lambda folder, images: layer_errors(source, folder, images[: calibrated.LAYER_IMAGES], names),
         corrected=corrected,
     )
+
+
+def _with_bias(blocks: list[Block], added: Array) -> list[Block]:
+    weight, bias = blocks
+    return [weight, replace(bias, values=(bias.values + added).astype(np.float32))]
 
 
 def _shaped(layer: Layer, block: Block) -> Array:

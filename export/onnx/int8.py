@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -71,18 +72,25 @@ def write(
 
 
 def _steps(
-    network: Network, model: ModelProto, chosen: Variant, save: Callable[[ModelProto, Path], None]
+    network: Network,
+    model: ModelProto,
+    chosen: Variant,
+    save: Callable[[ModelProto, Path], None],
+    moved: Mapping[str, Array] = MappingProxyType({}),
 ) -> calibrated.Steps:
+    """`moved` is what rounding adds to the outputs' means, by node: biases take it back where a layer is rounded."""
+
     def write(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
         nodes = [node.name for node in model.graph.node if named(node) in kept]
-        save(static.quantize(model, ranges, chosen, nodes), target)
+        biased = with_biases(model, {name: -each for name, each in moved.items() if name not in nodes})
+        save(static.quantize(biased, ranges, chosen, nodes), target)
 
     def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
         return layer_errors(model, onnx.load_model(file), images[: calibrated.LAYER_IMAGES])
 
     def corrected() -> calibrated.Steps:
-        changed = corrected_biases(model, network.calibration_images[:OBSERVED], chosen.levels)
-        return _steps(network, changed, chosen, save)
+        found = shifted(model, network.calibration_images[:OBSERVED], chosen.levels)
+        return _steps(network, model, chosen, save, found)
 
     def run(file: Path) -> Callable[[Array], Array]:
         return plain(load_exact(str(file)), list(network.outputs))
@@ -90,25 +98,29 @@ def _steps(
     return calibrated.Steps(partial(activations, model), write, run, layers, corrected=corrected)
 
 
-def corrected_biases(model: ModelProto, images: Sequence[Array], levels: int) -> ModelProto:
-    """A copy whose biases take back what weights shift that are rounded to `levels`; see quantize.adjust."""
-    copied = ModelProto()
-    copied.CopyFrom(model)
-    constants = {tensor.name: tensor for tensor in copied.graph.initializer}
+def shifted(model: ModelProto, images: Sequence[Array], levels: int) -> dict[str, Array]:
+    """What weights rounded to `levels` add to the means of their layers, by node; see quantize.adjust."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
     layers: dict[str, Weighted] = {}
-    for node in copied.graph.node:
+    for node in model.graph.node:
         options = {each.name: each.i for each in node.attribute}
         known = len(node.input) > 1 and node.input[1] in constants
         if known and (node.op_type == "Conv" or (node.op_type == "Gemm" and options.get("transB"))):
             weight = onnx.numpy_helper.to_array(constants[node.input[1]])
             layers[node.name] = Weighted(node.input[0], weight, options.get("group", 1), levels)
-    read = {layer.reads for layer in layers.values()}
-    found = shifts(layers, activations(model, images, read))
+    return shifts(layers, activations(model, images, {layer.reads for layer in layers.values()}))
+
+
+def with_biases(model: ModelProto, added: Mapping[str, Array]) -> ModelProto:
+    """A copy with these values added to the biases of its nodes."""
+    copied = ModelProto()
+    copied.CopyFrom(model)
+    constants = {tensor.name: tensor for tensor in copied.graph.initializer}
     for node in copied.graph.node:
-        if node.name in found:
-            given = constants.get(node.input[2]) if len(node.input) > BIAS else None
+        if node.name in added:
+            given = constants.get(node.input[BIAS]) if len(node.input) > BIAS else None
             before = np.float32(0) if given is None else onnx.numpy_helper.to_array(given)
             name = f"{node.name}.bias"
-            copied.graph.initializer.append(onnx.numpy_helper.from_array((before - found[node.name]), name))
+            copied.graph.initializer.append(onnx.numpy_helper.from_array(before + added[node.name], name))
             node.input[:] = [*node.input[:BIAS], name]
     return copied

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -71,13 +72,19 @@ def convert(network: Network, path: Path) -> Conversion:
     )
 
 
-def steps(network: Network, original: Path, *, float_io: bool) -> calibrated.Steps:
-    """How a network becomes static int8, from its float file."""
+def steps(network: Network, original: Path, *, float_io: bool, exact: Graph | None = None) -> calibrated.Steps:
+    """How a network becomes static int8, from its float file; `exact` has the biases of what stays float, if others."""
     graph = network.graph
     kept_always = floats(graph)
 
     def make(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
-        quantize(original, target, "static", ranges, {*kept, *kept_always}, float_io=float_io)
+        source = original
+        if exact is not None and kept:
+            before = {each.name: each for each in exact.operators}
+            mixed = tuple(before[each.name] if each.name in kept else each for each in graph.operators)
+            other = network.with_graph(replace(graph, operators=mixed))
+            source, _ = _float_file(other, original.with_name(f"mixed-{original.name}"))
+        quantize(source, target, "static", ranges, {*kept, *kept_always}, float_io=float_io)
 
     def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
         found = layer_errors(graph, original, file, images[: calibrated.LAYER_IMAGES])
@@ -91,17 +98,18 @@ def steps(network: Network, original: Path, *, float_io: bool) -> calibrated.Ste
 
         return output_errors(graph, ranges, network.held_out_images[: calibrated.LAYER_IMAGES], names)
 
-    def changed(name: str, graph: Graph) -> calibrated.Steps:
-        other = network.with_graph(graph)
+    def changed(name: str, found: Graph, exact: Graph | None = None) -> calibrated.Steps:
+        other = network.with_graph(found)
         source, _ = _float_file(other, original.with_name(f"{name}-{original.name}"))
-        return steps(other, source, float_io=float_io)
+        return steps(other, source, float_io=float_io, exact=exact)
 
     def equalized() -> calibrated.Steps | None:
         found = equalize(graph)
         return None if found is None else changed(EQUALIZED, found)
 
     def corrected() -> calibrated.Steps:
-        return changed(CORRECTED, correct(graph, channel_means(graph, network.calibration_images[:OBSERVED])))
+        found = correct(graph, channel_means(graph, network.calibration_images[:OBSERVED]))
+        return changed(CORRECTED, found, graph)
 
     seen = partial(activations, original)
     return calibrated.Steps(seen, make, run, layers, costs, equalized=equalized, corrected=corrected)
