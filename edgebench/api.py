@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from edgebench.models.published import Published
     from edgebench.models.summary import ModelSummary
     from edgebench.places.emulator.readiness import Check, Readiness
+    from edgebench.places.emulator.script import Ran
     from edgebench.report.accuracy import Evaluations
     from edgebench.report.profiled import Results
     from edgebench.run import boards
@@ -512,6 +513,18 @@ def device_check(asked: options.DeviceCheck) -> boards.Answer | Check:
         return readiness.check(device)
     tell = told(asked.on_progress, device.name)
     return boards.check(device, asked.via, asked.connect, asked.python, tell=tell)
+
+
+@keywords(options.DeviceRun)
+def device_run(asked: options.DeviceRun) -> Ran:
+    """Runs a Python script on an emulated device, with numpy, Pillow and the runtimes, and returns what it wrote.
+
+    Raises UsageError where the bundle is not set up, DeviceError for a script that takes longer than `timeout`.
+    """
+    from edgebench.machines import profiles
+    from edgebench.places.emulator import script
+
+    return script.run(profiles.load(asked.name), Path(asked.script), asked.arguments, timeout_s=asked.timeout)
 
 
 @keywords(options.DeviceAdd)

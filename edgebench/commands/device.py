@@ -1,5 +1,7 @@
 """`edgebench devices`, `doctor` and `device`: machines, emulated and connected; added, set up and checked."""
 
+import click
+
 from edgebench import api
 from edgebench.commands.options import Group, Json, command, run
 from edgebench.commands.options import show as shown
@@ -65,6 +67,18 @@ def check(asked: options.DeviceCheck, *, json: Json = False) -> None:
 
 
 @command
+def run_(asked: options.DeviceRun) -> None:
+    """Run a Python script on an emulated device, such as that of a deployed network.
+
+    It finds numpy, Pillow and the runtimes there; its exit code is the command's.
+    """
+    done = api.device_run(**asked.values())
+    click.echo(done.output, nl=False)
+    click.echo(done.errors, nl=False, err=True)
+    click.get_current_context().exit(done.code)
+
+
+@command
 def add(asked: options.DeviceAdd) -> None:
     """Add a connected device.
 
@@ -126,5 +140,5 @@ def show(asked: options.DeviceShow, *, json: Json = False) -> None:
         output.blocks(*devices.device(profile), *devices.emulator(found))
 
 
-for _command in (setup, check, add, calibrate, list_, show):
+for _command in (setup, check, run_, add, calibrate, list_, show):
     device.add_command(_command)

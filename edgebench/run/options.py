@@ -421,6 +421,16 @@ class DeviceSetup(Told):
     name: Name
 
 
+class DeviceRun(Options):
+    """`edgebench device run`."""
+
+    name: Name
+    script: Annotated[File, "A Python script, such as classify.py of `edgebench deploy --to python`."]
+    arguments: Annotated[Sequence[str], "What the script is given."] = ()
+    _: KW_ONLY
+    timeout: Annotated[float, "Seconds that it may take."] = 600.0
+
+
 class DeviceCheck(Connection, Told):
     """`edgebench device check`."""
 
