@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ab,
         augment,
         build,
+        deploy,
         device_add,
         device_calibrate,
         device_check,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     )  # fmt: skip
 
 __all__ = [
-    "__version__", "ab", "augment", "build", "device_add", "device_calibrate", "device_check", "device_list",
+    "__version__", "ab", "augment", "build", "deploy", "device_add", "device_calibrate", "device_check", "device_list",
     "device_setup", "devices", "doctor", "evaluate", "export", "gate", "history", "inspect", "noise", "plot", "profile",
     "query", "scale", "sweep", "train",
 ]  # fmt: skip

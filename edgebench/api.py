@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.ground.errors import UsageError, warn
 from edgebench.ground.options import keywords, listed, many, positive, whole_numbers, within
-from edgebench.ground.paths import check_writable
+from edgebench.ground.paths import cache_folder, check_writable
 from edgebench.ground.progress import Step, told
 from edgebench.run import options
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from edgebench.compare.records import ComparisonReport
     from edgebench.compare.thresholds import Noise
     from edgebench.data import Dataset
+    from edgebench.deployment.app import App
     from edgebench.ground.records import Artifact, Result
     from edgebench.machines.profiles import DeviceProfile
     from edgebench.models.published import Published
@@ -151,6 +152,33 @@ def evaluate(asked: options.Evaluate) -> Evaluations:
         on_progress=asked.on_progress,
     )
     return Evaluations(done)
+
+
+@keywords(options.Deploy)
+def deploy(asked: options.Deploy) -> App:
+    """Writes a project that runs one checked file on a device, without edgebench, into `output`; it tests itself.
+
+    `to` is python, web, android, ios or cpp. Preparation of images, labels, layouts and types come from the file's
+    manifest. Raises UsageError for bad input, ExportError and DeviceError where the file cannot be made or run here.
+    """
+    from edgebench.deployment import project
+    from edgebench.deployment.target import target
+    from edgebench.run import exporting, plan
+
+    chosen, folder = target(asked.to), Path(asked.output)
+    project.check(chosen, folder)
+    cells, given = plan.asked(asked, asked.model, default=chosen.formats()[:1], ready=chosen.formats())
+    if len(cells) != 1:
+        raise UsageError(f"this is {len(cells)} files, and a project runs one: name one format and precision")
+    chosen.check(cells[0].export.format)
+    asked.on_progress(Step(0, 1, cells[0].title, "converting and checking"))
+    [found] = exporting.prepare(cells, cache_folder() / "artifacts", given=given, readable=True)
+    if isinstance(found, Exception):
+        raise found
+    images = given.preparation.over(found.preprocessing, found.model)
+    asked.on_progress(Step(0, 1, cells[0].title, "running the test image"))
+    image = None if asked.image is None else Path(asked.image)
+    return project.deploy(found, chosen, folder, images=images, labels=given.labels or found.labels, image=image)
 
 
 @keywords(options.Inspect)
@@ -315,13 +343,15 @@ def ab(asked: options.Ab) -> AbReport:
     from msgspec.structs import replace
 
     from edgebench.compare import ab, processes, thresholds
+    from edgebench.models.user import parse_input
     from edgebench.places.local import LocalTarget
 
     processes.check_here(asked.device, asked.threads)
     base, new = Path(asked.base_file), Path(asked.new_file)
     limits = ab.Limits(thresholds.parse(asked.fail_on).of(asked.device), asked.time_limit_s)
     scenario = replace(ab.SCENARIO, threads=asked.threads)
-    runner = processes.run_on(LocalTarget(), processes.jobs(base, new, asked.runtime, scenario))
+    size = parse_input(asked.input) if asked.input else None
+    runner = processes.run_on(LocalTarget(), processes.jobs(base, new, asked.runtime, scenario, size))
     return ab.run_ab(runner, limits, names=(str(base), str(new)), on_progress=asked.on_progress)
 
 

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "profile": "profile",
     "evaluate": "profile",
     "inspect": "networks",
+    "deploy": "networks",
     "devices": "device",
     "doctor": "device",
     "train": "networks",
@@ -45,6 +46,7 @@ COMMANDS: Final = {
     "report": "compare",
     "plot": "compare",
     "device": "device",
+    "help": "help",
 }
 """Every command, in the order of work, with its module in edgebench/commands/."""
 
@@ -66,10 +68,30 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="edgebench %(version)s", help="Print it.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option(
+    "--install-completion",
+    is_flag=False,
+    flag_value="",
+    metavar="[SHELL]",
+    expose_value=False,
+    is_eager=True,
+    callback=lambda context, _option, shell: _complete(context, shell),
+    help="Let the shell complete commands, options and names: bash, zsh or fish; without one, yours.",
+)
 def app(debug: bool) -> None:
     """Export PyTorch CNNs for edge devices, prove the files right, measure or estimate them, choose, and gate."""
     if debug:
         os.environ["EDGEBENCH_DEBUG"] = "1"
+
+
+def _complete(context: click.Context, shell: str | None) -> None:
+    """Puts the script for the user's shell where that finds it."""
+    if shell is None:
+        return
+    from edgebench.commands import completion
+
+    click.echo(f"wrote {completion.install(shell or completion.current())}: open a new shell")
+    context.exit()
 
 
 class _Terminated(BaseException):
@@ -90,7 +112,7 @@ def _run() -> int:
     """Runs a command and returns its exit code; whatever escapes becomes one sentence."""
     try:
         _keep_for_results()
-        code = app(standalone_mode=False)
+        code = app(prog_name="edgebench", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
         error.message = printable(error.message)  # type: ignore[misc]
@@ -103,6 +125,8 @@ def _run() -> int:
     except SystemExit as error:  # click's own is for a reader that has gone
         if isinstance(error.__context__, BrokenPipeError):
             return _quietly(OUTPUT_FAILED)
+        if "_EDGEBENCH_COMPLETE" in os.environ:  # click's answer to a shell
+            return 0
         return _said(error, "a network's own code called sys.exit: it must return its outputs", JobError.exit_code)
     except BrokenPipeError:  # the reader (head, less) has gone when what is held is written
         return _quietly(OUTPUT_FAILED)

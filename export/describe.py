@@ -13,7 +13,7 @@ from edgebench.formats import cache, manifest
 from edgebench.formats.examples import Array, example_pixels, normalise
 from edgebench.formats.format import form
 from edgebench.formats.inside import look
-from edgebench.formats.native import fed, session
+from edgebench.formats.native import fed, runner, session
 from edgebench.formats.network import Conversion, Network
 from edgebench.formats.quantize.images import FEW
 from edgebench.formats.verify import Run, verify, verify_batch
@@ -102,7 +102,7 @@ def describe(
 def _with_classes(network: Network, conversion: Conversion) -> ModelSpec:
     """The network's spec; of a user's own the number of classes is that of its outputs; UsageError for another."""
     output, spec = conversion.outputs[0], network.spec
-    if spec.is_scaled or output.values not in output.shape:  # an image, not classes
+    if spec.is_scaled or len(conversion.outputs) > 1 or output.values not in output.shape:  # not classes alone
         return spec
     if spec.classes not in (output.values, CLASSES):
         raise UsageError(f"`classes` is {spec.classes}, and {spec.title} has {output.values} outputs: leave it out")
@@ -114,13 +114,14 @@ def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:
     if entry.evaluate:
         program = entry.load("evaluate")(file)
         return Engine(program.run, program.name)
-    name, ends = runtime_of(export.format), (conversion.inputs[0], conversion.outputs[0])
+    name, ends = runtime_of(export.format), (conversion.inputs[0], conversion.outputs)
+    names = [output.name for output in conversion.outputs]
     one = session(name, str(file), exact=True)
     dynamic = conversion.inputs[0].shape[0] is None
     return Engine(
-        run=fed(one.run, *ends),
+        run=fed(runner(one, names), *ends),
         name=f"{name} {one.version}",
-        batched=fed(session(name, str(file), batch=2, exact=True).run, *ends) if dynamic else None,
+        batched=fed(runner(session(name, str(file), batch=2, exact=True), names), *ends) if dynamic else None,
         delegates=one.delegates,
         delegated_share=one.delegated_share,
     )
@@ -129,9 +130,10 @@ def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:
 def _parity(network: Network, export: ExportSpec, file: Path, engine: Engine) -> Parity:
     """How the file compares with the network. Raises ExportError where it computes something else."""
     inputs, given, expected = _examples(network, export)
-    parity = verify(engine.run, inputs, expected, export.precision, engine.name, lambda: network.exact(given))
+    shapes = network.outputs
+    parity = verify(engine.run, inputs, expected, export.precision, engine.name, lambda: network.exact(given), shapes)
     if engine.batched:
-        verify_batch(engine.batched, inputs, expected, export.precision)
+        verify_batch(engine.batched, inputs, expected, export.precision, shapes)
     if not parity.doubt:
         return parity
     return replace(parity, doubt=_seen_inside(network, export, file, parity.doubt))

@@ -15,7 +15,7 @@ from edgebench.ground.registry import FORMATS, load_reference
 if TYPE_CHECKING:
     from edgebench.places.emulator.by_operator import Prefix
 
-Part = Literal["write", "foreign", "inspect", "graph", "shorten", "evaluate", "source", "tensors"]
+Part = Literal["write", "foreign", "inspect", "graph", "shorten", "evaluate", "source", "tensors", "sized"]
 NETWORKS: Final = "torch"  # the package that networks are written with, whatever becomes of them
 
 
@@ -25,7 +25,7 @@ class Format:
 
     `packages` write and check its files, beside torch, `int8_packages` those in int8 too, and `extra` is the extra of
     edgebench that installs them. `converters` are other ways to write it, by their packages, with the extra of each.
-    `write` and the last seven are references, "module:function", empty for what it has not:
+    `write` and the last eight are references, "module:function", empty for what it has not:
 
     write     (network, spec, path) -> Conversion: writes `path` and nothing else
     foreign   (path) -> Contents: what a file says that edgebench did not make
@@ -35,6 +35,7 @@ class Format:
     evaluate  (path) -> what runs it on any system, for a runtime that this system may not have
     source    (path, shape (C, H, W) or None) -> torch.nn.Module that computes what the file does
     tensors   (path) -> function of an input (1, C, H, W) that gives (name, values) of all that is computed, in order
+    sized     (path, input, sizes) -> bytes: the file with the sizes that an input leaves open fixed, but for the batch
     """
 
     name: str
@@ -55,6 +56,7 @@ class Format:
     evaluate: str = ""
     source: str = ""
     tensors: str = ""
+    sized: str = ""
 
     def load(self, part: Part) -> Any:
         """The function behind a reference. Raises MissingPackage for a package that it needs."""

@@ -1,8 +1,12 @@
-"""Runs a file as if it were torch's network: float32 (N, C, H, W) in, torch's layout and float32 out."""
+"""Runs a file as if it were torch's network: float32 (N, C, H, W) in, torch's layout and float32 out.
+
+Several outputs are seen as one: each flattened, one behind the other, in the network's own order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +18,7 @@ from edgebench.ground.records import Layout, TensorSpec
 from edgebench.runtimes import Session, runtime
 
 Native = npt.NDArray[Any]
+Shapes = Mapping[str, tuple[int, ...]]
 
 
 def session(name: str, path: str, threads: int = 1, batch: int = 1, *, exact: bool = False) -> Session:
@@ -23,22 +28,69 @@ def session(name: str, path: str, threads: int = 1, batch: int = 1, *, exact: bo
         return found.load(path, threads, batch, exact=exact)
 
 
-def fed(run: Callable[[Any], Any], source: TensorSpec, result: TensorSpec) -> Callable[[Array], Array]:
-    """Returns `run`, a session's own, with layouts and integers of the file's input and output taken care of."""
+def fed(run: Callable[[Any], Any], source: TensorSpec, results: Sequence[TensorSpec]) -> Callable[[Array], Array]:
+    """Returns `run` with layouts and integers of the file's input and outputs taken care of.
+
+    `run` is a session's own, which gives the only output, or a list of them (see `runner`).
+    """
 
     def native(x: Array) -> Array:
-        given = quantized(to_native(x, source.layout), source)
-        return from_native(dequantized(run(given), result), result.layout)
+        found = run(quantized(to_native(x, source.layout), source))
+        given = found if isinstance(found, list) else [found]
+        return joined([from_native(dequantized(y, one), one.layout) for y, one in zip(given, results, strict=True)])
 
     return native
 
 
+def runner(session: Session, names: Sequence[str]) -> Callable[[Native], Any]:
+    """What runs a session until the outputs of these names are there: a list of them where there are several."""
+    known = [output["name"] for output in session.outputs]
+    if len(known) == 1:
+        return session.run
+    # Several tensors of a .tflite file are in order, but have other names than its signature.
+    order = [known.index(name) for name in names] if set(names) <= set(known) else range(len(known))
+
+    def run(x: Native) -> list[Native]:
+        found = session.run_all(x)
+        return [found[number] for number in order]
+
+    return run
+
+
+def plain(session: Session, names: Sequence[str]) -> Callable[[Array], Array]:
+    """A session of a file that has torch's layouts and takes and gives float32, several outputs as one."""
+    run = runner(session, names)
+
+    def native(x: Array) -> Array:
+        found = run(x)
+        return joined(found) if isinstance(found, list) else found
+
+    return native
+
+
+def joined(outputs: Sequence[Array]) -> Array:
+    """Several outputs, each of one batch, as (batch, values); the only one as it is."""
+    if len(outputs) == 1:
+        return outputs[0]
+    batch = len(outputs[0])
+    return np.concatenate([one.reshape(batch, -1) for one in outputs], axis=1)
+
+
+def parts(shapes: Shapes) -> Iterator[tuple[str, slice]]:
+    """Where each of several outputs lies in the last axis of them as one, for one image."""
+    start = 0
+    for name, shape in shapes.items():
+        stop = start + math.prod(shape)
+        yield name, slice(start, stop)
+        start = stop
+
+
 def quantized(x: Array, tensor: TensorSpec) -> Native:
-    """Returns `x` as the tensor stores it: rounded and clipped where that is an integer with a scale."""
-    if tensor.scale is None:
-        return x
+    """Returns `x` as the tensor stores it: rounded and clipped where that is an integer, by its scale if it has one."""
+    if np.dtype(tensor.dtype).kind == "f":
+        return x.astype(tensor.dtype, copy=False)
     limits = np.iinfo(tensor.dtype)
-    whole = np.rint(x / np.float32(tensor.scale)) + (tensor.zero_point or 0)
+    whole = np.rint(x / np.float32(tensor.scale or 1)) + (tensor.zero_point or 0)
     stored: Native = np.clip(whole, limits.min, limits.max).astype(tensor.dtype)
     return stored
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench.formats.examples import Array, example_inputs
+from edgebench.formats.native import Shapes
 from edgebench.formats.quantize import images
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.ground.errors import ExportError, UsageError
@@ -70,7 +71,7 @@ class Network:
         from edgebench.formats.quantize.replay import Replay
 
         made = replace(self, module=Replay(graph), origin=None)
-        vars(made).update(graph=graph, reference=self.reference)
+        vars(made).update(graph=graph, reference=self.reference, outputs=self.outputs, flat=made.module)
         return made
 
     @property
@@ -102,7 +103,7 @@ class Network:
 
         if self.origin is not None:
             return self.origin.graph
-        return capture(self.module, self.spec.input_shape)
+        return capture(self.flat, self.spec.input_shape)
 
     @cached_property
     def program(self) -> ExportedProgram:
@@ -120,9 +121,9 @@ class Network:
         dynamic = ((torch.zeros(2, *shape),), ({0: torch.export.Dim("batch", min=1)},))
         with quiet(TORCH_NOISE), torch.no_grad():
             try:
-                program = torch.export.export(self.module, dynamic[0], dynamic_shapes=dynamic[1])
+                program = torch.export.export(self.flat, dynamic[0], dynamic_shapes=dynamic[1])
             except (RuntimeError, ValueError, TypeError, AssertionError):  # what torch raises where shapes do not fit
-                program = torch.export.export(self.module, (torch.zeros(1, *shape),))
+                program = torch.export.export(self.flat, (torch.zeros(1, *shape),))
         for node in program.graph.nodes:
             node.meta.pop("stack_trace", None)
         return program
@@ -139,16 +140,57 @@ class Network:
         return inputs, self.compute(inputs)
 
     @cached_property
+    def outputs(self) -> Shapes:
+        """The shapes of the outputs for one image by their names, in the network's order; the only one is "logits"."""
+        from edgebench.formats.outputs import shapes_of
+
+        if self.origin is not None:
+            return self.origin.outputs
+        return shapes_of(self._sample)
+
+    @cached_property
+    def flat(self) -> nn.Module:
+        """The module with its outputs in a tuple, wherever it keeps them; the module itself where it gives a tensor."""
+        import torch
+
+        from edgebench.formats.outputs import Flat
+
+        if self.origin is not None:
+            return self.origin.flat
+        return self.module if isinstance(self._sample, torch.Tensor) else Flat(self.module)
+
+    @cached_property
+    def _sample(self) -> object:
+        """What the module returns for an example input.
+
+        Raises ExportError for a network that does not run on its input, or returns no tensor.
+        """
+        import torch
+        from torch.utils._pytree import tree_leaves
+
+        shape = self.spec.input_shape
+        image, *_ = example_inputs(shape, self.preprocessing)
+        try:
+            with torch.inference_mode():
+                found = self.module(torch.from_numpy(image))
+        except (RuntimeError, TypeError, ValueError, AttributeError, LookupError) as error:
+            why = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+            raise ExportError(f"{self.spec.title} does not run on an input of shape {shape}: {why}") from error
+        if not any(isinstance(one, torch.Tensor) for one in tree_leaves(found)):
+            raise ExportError(f"{self.spec.title} returns no tensor, so there is nothing to export")
+        return found
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """What the outputs are called: as given, or as the module says where it names as many; empty where nobody does.
 
-        Raises UsageError for another number of names than there are outputs.
+        Raises UsageError for another number of names than there are values in the first output.
         """
         from edgebench.models.in_hand import labels_of
 
         if self.origin is not None:
             return self.origin.names
-        outputs = self.reference[1].shape[-1]
+        outputs = next(iter(self.outputs.values()))[-1]
         if self.labels and len(self.labels) != outputs:
             raise UsageError(f"{self.spec.title} has {outputs} outputs, and {len(self.labels)} `labels` are given")
         own = labels_of(self.module)
@@ -156,39 +198,30 @@ class Network:
 
     @cached_property
     def precise(self) -> nn.Module:
-        """A copy of the module in float64; the module itself where its code mixes types of its own, as by float()."""
+        """A copy of `flat` in float64; `flat` itself where its code mixes types of its own, as by float()."""
         import torch
 
-        double = copy.deepcopy(self.module).double()
+        double = copy.deepcopy(self.flat).double()
         try:
             with torch.inference_mode():
                 double(torch.zeros(self.spec.input_shape, dtype=torch.float64))
         except RuntimeError:  # expected scalar type Double but found Float
-            return self.module
+            return self.flat
         return double
 
     def exact(self, inputs: list[Array]) -> Array | None:
-        """The module's outputs in float64 (input, 1, class); None where it cannot compute in that."""
+        """The outputs in float64 (input, 1, class), several as one; None where the network cannot compute in that."""
         import torch
 
-        if self.precise is self.module:
-            return None
-        with torch.inference_mode():
-            return torch.stack([self.precise(torch.from_numpy(x).double()) for x in inputs]).numpy()
+        from edgebench.formats.outputs import on
+
+        return None if self.precise is self.flat else on(self.precise, inputs, torch.float64)
 
     def compute(self, inputs: list[Array]) -> Array:
-        """Returns the module's outputs (input, 1, class). Raises ExportError when they are not one tensor each."""
-        import torch
+        """The outputs (input, 1, class), several as one: each flattened, one behind the other."""
+        from edgebench.formats.outputs import on
 
-        with torch.inference_mode():
-            outputs = [self.module(torch.from_numpy(x)) for x in inputs]
-        if not isinstance(outputs[0], torch.Tensor):
-            kind = type(outputs[0]).__name__
-            raise ExportError(
-                f"{self.spec.name} returns a {kind}: only networks with one tensor as output are exported"
-            )
-        stacked: Array = torch.stack(outputs).numpy()
-        return stacked
+        return on(self.flat, inputs)
 
 
 @dataclass(frozen=True, kw_only=True)

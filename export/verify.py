@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 from msgspec.structs import replace
 
 from edgebench.formats.examples import Array
+from edgebench.formats.native import Shapes, parts
 from edgebench.ground.errors import ExportError
 from edgebench.ground.records import Parity, Precision
 
@@ -52,20 +54,51 @@ class Difference:
 
 
 def verify(
-    run: Run, inputs: list[Array], expected: Array, precision: Precision, evaluated_by: str, exact: Exact | None = None
+    run: Run,
+    inputs: list[Array],
+    expected: Array,
+    precision: Precision,
+    evaluated_by: str,
+    exact: Exact | None = None,
+    shapes: Shapes | None = None,
 ) -> Parity:
     """Compares `run` (the file, NCHW in) with torch's outputs `expected` (input, 1, class) on every input.
 
     Where float32 fails the gate of the precision, `exact` is asked for torch's outputs in float64, on what the network
     is fed when the file is fed `inputs`: they are then what is compared with, and the gate is no narrower than a few
     times torch's own float32 rounding. `doubt` in the result says what outputs that are too small, too large or too
-    alike cannot tell.
+    alike cannot tell. Of several outputs, whose `shapes` are given, each is held against its own range, and the result
+    is that of the worst.
 
     Raises ExportError when the gate is not met, and when int8 tells classes apart by chance only.
     """
     outputs = [run(x) for x in inputs]
+    truth = cache(exact) if exact is not None and precision != "int8" else lambda: None
+    if shapes is None or len(shapes) < 2:
+        return _verified(outputs, expected, precision, evaluated_by, truth)
+    if outputs[0].shape != expected[0].shape:
+        raise ExportError(f"the file's outputs hold {outputs[0].shape[-1]} values, torch's {expected.shape[-1]}")
+    found: dict[str, Parity] = {}
+    for name, cut in parts(shapes):
+        own = [output[:, cut] for output in outputs]
+        exactly = partial(_part, truth, cut)
+        try:
+            found[name] = _verified(own, expected[..., cut], precision, evaluated_by, exactly)
+        except ExportError as error:
+            raise ExportError(f"output '{name}': {error}") from error
+    worst = max(found.values(), key=lambda parity: parity.range_error)
+    doubts = "; ".join(f"{name}: {parity.doubt}" for name, parity in found.items() if parity.doubt)
+    return replace(worst, doubt=doubts, outputs={name: parity.range_error for name, parity in found.items()})
+
+
+def _part(truth: Exact, cut: slice) -> Array | None:
+    whole = truth()
+    return None if whole is None else whole[..., cut]
+
+
+def _verified(outputs: list[Array], expected: Array, precision: Precision, evaluated_by: str, exact: Exact) -> Parity:
     parity = _compared(outputs, expected, precision, evaluated_by)
-    if not parity.passed and exact is not None and precision != "int8":
+    if not parity.passed:
         truth = exact()
         if truth is not None and np.isfinite(truth).all():
             rounding = difference(expected, truth, scale(truth)).range_error
@@ -131,14 +164,21 @@ def check_classes(found: Array, expected: Array) -> None:
         )
 
 
-def verify_batch(run: Run, inputs: list[Array], expected: Array, precision: Precision) -> None:
+def verify_batch(
+    run: Run, inputs: list[Array], expected: Array, precision: Precision, shapes: Shapes | None = None
+) -> None:
     """Checks that the first two inputs, run as one batch, give what torch gives for each, within the gate.
 
     Raises ExportError where they do not.
     """
-    found = difference(run(np.concatenate(inputs[:2])), np.concatenate(expected[:2]), scale(expected))
-    if not found.passes(precision):
-        raise ExportError(f"a batch of two images differs from torch by {found.range_error:.2g} of the output range")
+    found, both = run(np.concatenate(inputs[:2])), np.concatenate(expected[:2])
+    cuts = [cut for _, cut in parts(shapes)] if shapes and len(shapes) > 1 else [slice(None)]
+    for cut in cuts:
+        error = difference(found[..., cut], both[..., cut], scale(expected[..., cut]))
+        if not error.passes(precision):
+            raise ExportError(
+                f"a batch of two images differs from torch by {error.range_error:.2g} of the output range"
+            )
 
 
 def difference(found: Array, expected: Array, scale: float) -> Difference:

@@ -14,12 +14,12 @@ from edgebench.commands.options import Command, spoken
 from edgebench.ground.errors import UsageError
 from edgebench.training.settings import Settings
 
-SHOWN = {"json", "format", "why", "explain"}
+SHOWN = {"at_most", "json", "format", "why", "explain"}
 """How results are shown: the command line's alone. (`format` where it is no export format.)"""
 PYTHONS = {"on_progress", "on_pair", "example_inputs"}
 """What hears of progress, and tensors: Python's alone."""
-ONLY_SHOWN = {"device_show"}
-"""`edgebench device show` prints what `devices` and `device_list` return."""
+ONLY_SHOWN = {"device_show", "help"}
+"""`edgebench device show` prints what `devices` and `device_list` return; `help` pages."""
 
 
 def commands() -> Iterator[tuple[str, Command]]:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from edgebench.choose.budget import OPTION, SHOW, Budget
 from edgebench.choose.learning import Learned
 from edgebench.choose.pool import Describer, Pool
-from edgebench.choose.prior import TIE
+from edgebench.choose.prior import TIE, load
 from edgebench.choose.records import Choice, Headroom, Point, Rejected
 from edgebench.choose.selection import Selection, select, without_repeats
 from edgebench.ground import units
@@ -120,8 +120,14 @@ def _cautions(picked: Point, search: Search) -> list[str]:
         said.append("no proxy did better than guessing, so they tell nothing: give more --proxy-epochs or more images")
     if picked.extrapolated:
         said.append("the pick lies beyond all published accuracies: its expected accuracy is a guess")
-    if len(search.recipes) > 1:
+    if len(set(search.recipes.values())) > 1:
         said.append("designs were published with different trainings: accuracies across families are less sure")
+    unpublished = [kin for kin, recipe in search.recipes.items() if not load().published(kin, recipe)]
+    if unpublished and search.learned is None:
+        said.append(
+            f"nobody has published the training {search.recipes[unpublished[0]]} of {', '.join(unpublished)}: what it "
+            "gives them is taken from other designs"
+        )
     return said
 
 

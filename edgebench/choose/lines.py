@@ -17,7 +17,7 @@ import numpy as np
 from edgebench.choose.pool import Variant, calibrated
 from edgebench.choose.prior import Floats, accuracy, load
 from edgebench.choose.records import Choice
-from edgebench.choose.scalable import BASES, Base
+from edgebench.choose.scalable import Base, base_of
 from edgebench.choose.space import Axis, Line, network_at
 from edgebench.choose.table import Grid, Points, Table
 from edgebench.estimate.calibrations import machine_of
@@ -95,7 +95,7 @@ def at_the_picks_cost(choice: Choice) -> dict[str, Scaled]:
     Empty where the base has no depth to scale, and where the pick takes as long as its base.
     """
     model = choice.picked.model
-    base = BASES.get(model.family) or BASES[model.name]
+    base = base_of(model)
     if not base.deepens:
         return {}
     cost = latency_on(load_device(choice.device), Variant(choice.picked.export, choice.picked.threads))

@@ -3,7 +3,8 @@
     logit(top-1) = offset[design, recipe] - A width^-a - B depth^-b - C (resolution / 224)^-c
 
 Width and depth are those of the rounded network (scalable.Base), the constants A, a, ... are shared by all designs, and
-the offset is what one design reaches under one training recipe. It saturates: each axis has a most that it can give,
+the offset is what one design reaches under one training recipe; where nobody has published that pair, it is the
+design's part of its offsets plus the recipe's. It saturates: each axis has a most that it can give,
 which is why scaling one axis alone loses to scaling all three (Tan and Le, 2019, section 3.2). The constants are in
 data/prior.json, written by `python tests/benchmarks/fit_prior.py` from data/accuracy.csv and data/int8.csv.
 """
@@ -20,7 +21,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.ground.errors import UsageError, unknown
+from edgebench.ground.errors import unknown
 from edgebench.ground.records import Record
 
 Floats = npt.NDArray[np.float64]
@@ -29,8 +30,13 @@ Mask = npt.NDArray[np.bool_]
 AXES: Final = ("width", "depth", "resolution")
 UNIT_RESOLUTION: Final = 224.0
 CONFIDENCE: Final = 0.9
+ANY: Final = "any"
+"""In Prior.int8: what a design loses of which no pair was published."""
 TIE: Final = 1.0
 """Differences under this many points of top-1 are within the prior's error: ties."""
+
+COMMON_RECIPE: Final = "efficientnet_paper"
+"""What several families are compared under: the trainings of the EfficientNet paper's tables 3 and 7."""
 
 DEFAULT_RECIPE: Final[Mapping[str, str]] = {
     "mobilenetv1": "efficientnet_paper",
@@ -39,8 +45,20 @@ DEFAULT_RECIPE: Final[Mapping[str, str]] = {
     "efficientnet_lite": "lite",
     "resnet_basic": "torchvision_v1",
     "resnet_bottleneck": "efficientnet_paper",
+    "mobilenetv3_large": "slim",
+    "mobilenetv3_small": "slim",
+    "mobilenetv4_conv_small": "timm_ra4",
+    "mobilenetv4_conv_medium": "timm_ra4",
+    "mobilenetv4_conv_large": "timm_ra4",
+    "mnasnet_b1": "torchvision_v1",
+    "mnasnet_a1": "timm_rmsp",
+    "shufflenetv2": "torchvision_v1",
+    "squeezenet1_0": "torchvision_v1",
+    "squeezenet1_1": "torchvision_v1",
+    "efficientnetv2": "autoaugment",
+    "efficientnetv2_s": "efficientnetv2",
 }
-"""One recipe for all designs, as far as it was published: the trainings of the EfficientNet paper's tables 3 and 7."""
+"""The recipe of each design when it is scaled alone: the common one where it was published, else its authors'."""
 
 
 class Saturation(Record, frozen=True, kw_only=True):
@@ -73,24 +91,39 @@ class Prior(Record, frozen=True, kw_only=True):
 
     `within` and `transfer` are half-widths of the 90% interval in logit: inside the range in which a design's own
     rows lie, and outside it but inside `ranges`, where other designs' rows lie. `own` holds the former by design.
+    `designs` and `recipes` make up the offsets of pairs that nobody has published, `between` is such a pair's
+    half-width.
     """
 
     saturations: dict[str, Saturation]
     offsets: dict[str, dict[str, float]]
+    designs: dict[str, float]
+    recipes: dict[str, float]
     ranges: dict[str, tuple[float, float]]
     own: dict[str, dict[str, tuple[float, float]]]
     within: float
     transfer: float
+    between: float
     int8: dict[str, Drop]
     left_out_point: list[LeftOut]
     left_out_design: list[LeftOut]
+    left_out_pair: list[LeftOut]
 
     def recipe(self, kin: str, recipe: str | None) -> str:
-        """The recipe to use for a design. Raises UsageError for one that no published row of the design has."""
+        """The recipe to use for a design. Raises UsageError for one that no published row of any design has."""
         chosen = recipe or DEFAULT_RECIPE[kin]
-        if chosen not in self.offsets[kin]:
-            raise unknown(f"recipe of {kin}", chosen, self.offsets[kin])
+        if chosen not in self.recipes:
+            raise unknown("recipe", chosen, self.recipes)
         return chosen
+
+    def published(self, kin: str, recipe: str) -> bool:
+        """Whether a row of the design has this recipe."""
+        return recipe in self.offsets[kin]
+
+    def offset(self, kin: str, recipe: str) -> float:
+        """What the design reaches under the recipe, in logit, before its axes take away what they lack."""
+        known = self.offsets[kin].get(recipe)
+        return self.designs[kin] + self.recipes[recipe] if known is None else known
 
 
 @dataclass(frozen=True)
@@ -123,18 +156,19 @@ def accuracy(
 ) -> Accuracy:
     """Returns the expected top-1 of a design at real widths and depths (scalable.Base) and resolutions in pixels.
 
-    Raises UsageError for an unknown recipe, and for int8 where no published pair tells the drop.
+    Raises UsageError for an unknown recipe.
     """
     prior = load()
-    offset = prior.offsets[kin][prior.recipe(kin, recipe)]
-    level = offset + latent(prior.saturations, width, depth, resolution)
+    chosen = prior.recipe(kin, recipe)
+    level = prior.offset(kin, chosen) + latent(prior.saturations, width, depth, resolution)
     own = _inside(prior.own[kin], width, depth, resolution)
     half = np.where(own, prior.within, prior.transfer)
+    if not prior.published(kin, chosen):
+        half = np.maximum(half, prior.between)
     drop, slack = 0.0, 0.0
     if precision == "int8":
-        if kin not in prior.int8:
-            raise UsageError(f"no published int8 result of {kin} tells what it loses: choose fp32 or fp16")
-        drop, slack = prior.int8[kin].points, prior.int8[kin].half_range
+        lost = prior.int8.get(kin, prior.int8[ANY])
+        drop, slack = lost.points, lost.half_range
     return Accuracy(
         top1=percent(level) - drop,
         low=percent(level - half) - drop - slack,

@@ -7,35 +7,66 @@ what a network became (its real channels and its real number of blocks), and not
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import groupby
+from typing import Any, Final
 
 from edgebench.ground.errors import unknown
-from edgebench.models import efficientnet, mobilenetv1, mobilenetv2, resnet
+from edgebench.ground.records import ModelSpec
+from edgebench.models import (
+    efficientnet,
+    efficientnetv2,
+    mnasnet,
+    mobilenetv1,
+    mobilenetv2,
+    mobilenetv3,
+    mobilenetv4,
+    resnet,
+    resolve,
+    shufflenetv2,
+    squeezenet,
+)
 from edgebench.models.scaling import round_channels, round_repeats
+
+EVERY: Final = "all"
+_ALIKE: Final = 2  # the second block of a stage and all further ones are alike, unless the table says otherwise
 
 
 @dataclass(frozen=True, kw_only=True)
 class Base:
     """A network at width 1 and depth 1, with what its family's table says of stages.
 
-    `channels` and `blocks` are per stage; a stage in `fixed` keeps its number of blocks. `kin` is the name under which
-    the accuracy prior knows the design, and `unit_blocks` the number of blocks at which its depth counts as 1.
-    `block` finds a block in an operator's name: one group where blocks are numbered through the whole network, two
-    (stage, block) where each stage numbers its own. `deepens`: whether scaling it in depth says anything that another
-    base does not.
+    `channels` gives those of the stages at a width, `blocks` are their numbers of blocks (none where the network has no
+    depth); a stage in `fixed` keeps its number. From the block that `distinct` counts on, a stage's blocks are alike.
+    `kin` is the name under which the accuracy prior knows the design, and `unit_blocks` the number of blocks at which
+    its depth counts as 1. `block` finds a block in an operator's name: one group where blocks are numbered through the
+    whole network, two (stage, block) where each stage numbers its own; `first` is the number of the first. `deepens`:
+    whether scaling it in depth says anything that another base does not. `moving`: whether the memory plan of further
+    copies of a block is not that of the first.
     """
 
     name: str
     kin: str
-    channels: tuple[int, ...]
+    channels: Callable[[float], Sequence[int]]
     blocks: tuple[int, ...]
     block: str
     unit_blocks: int
+    distinct: tuple[int, ...] = ()
+    first: int = 1
     fixed: tuple[int, ...] = ()
     deepens: bool = True
-    bottleneck: bool = False
+    moving: bool = False
+
+    @property
+    def template_depth(self) -> float:
+        """The least depth at which each stage that is not fixed has a block of every kind."""
+        shares = [(self.kinds(stage) - 1) / count for stage, count in enumerate(self.blocks) if stage not in self.fixed]
+        return max(shares, default=1.0) + 1e-3 if self.blocks else 1.0
+
+    def kinds(self, stage: int) -> int:
+        """How many blocks of a stage differ: the last of them stands for all further ones."""
+        return self.distinct[stage] if 0 <= stage < len(self.distinct) else _ALIKE
 
     def repeats(self, depth: float) -> tuple[int, ...]:
         """Blocks of each stage at `depth`."""
@@ -45,11 +76,11 @@ class Base:
 
     def real_width(self, width: float) -> float:
         """The sum of the stages' rounded channels over that at width 1."""
-        return sum(round_channels(each * width) for each in self.channels) / sum(self.channels)
+        return sum(self.channels(width)) / sum(self.channels(1.0))
 
     def real_depth(self, depth: float) -> float:
-        """The number of blocks over that of the design's smallest member."""
-        return sum(self.repeats(depth)) / self.unit_blocks
+        """The number of blocks over that of the design's smallest member; 1 where there is no depth."""
+        return sum(self.repeats(depth)) / self.unit_blocks if self.blocks else 1.0
 
     def place(self, operator: str, repeats: tuple[int, ...]) -> tuple[int, int, str] | None:
         """(stage, block, rest of the name) of an operator in a network with these `repeats`; None outside the stages.
@@ -57,14 +88,14 @@ class Base:
         Stages and blocks count from zero. Where blocks are numbered through, the layers before and after the stages
         are numbered too: they count as stages of one block, -1 and len(repeats) onwards.
         """
-        match = re.match(self.block, operator)
+        match = re.match(self.block, operator) if self.blocks else None
         if match is None:
             return None
         numbers = [int(group) for group in match.groups()]
         rest = operator[match.end() :]
         if len(numbers) == 1:
-            return *_numbered_through(numbers[0] - 1, repeats), rest
-        stage, block = numbers[0] - 1, numbers[1]
+            return *_numbered_through(numbers[0] - self.first, repeats), rest
+        stage, block = numbers[0] - self.first, numbers[1]
         return (stage, block, rest) if 0 <= stage < len(repeats) else None
 
 
@@ -78,63 +109,125 @@ def _numbered_through(index: int, repeats: tuple[int, ...]) -> tuple[int, int]:
     return len(repeats) + index, 0
 
 
+def _rounded(table: Sequence[int], least: float = 0.9) -> Callable[[float], Sequence[int]]:
+    return lambda width: [round_channels(each * width, least=least) for each in table]
+
+
+def _base(name: str, channels: Callable[[float], Sequence[int]], blocks: Sequence[int], block: str, **how: Any) -> Base:
+    """A base whose design goes by its name, and whose depth counts from its own blocks."""
+    fields: dict[str, Any] = {"kin": name, "unit_blocks": sum(blocks), **how}
+    return Base(name=name, channels=channels, blocks=tuple(blocks), block=block, **fields)
+
+
 def _resnet(layers: int) -> Base:
     variant = resnet.VARIANTS[f"resnet{layers}"]
     smallest = resnet.VARIANTS["resnet50" if variant.bottleneck else "resnet18"]
-    return Base(
-        name=f"resnet{layers}",
+    return _base(
+        f"resnet{layers}",
+        _rounded([resnet.STEM * 2**stage for stage in range(len(variant.blocks))]),
+        variant.blocks,
+        r"layer(\d+)\.(\d+)",
         kin="resnet_bottleneck" if variant.bottleneck else "resnet_basic",
-        channels=tuple(resnet.STEM * 2**stage for stage in range(len(variant.blocks))),
-        blocks=variant.blocks,
-        block=r"layer(\d+)\.(\d+)",
         unit_blocks=sum(smallest.blocks),
         deepens=variant is smallest,
-        bottleneck=variant.bottleneck,
+        moving=variant.bottleneck,
     )
 
 
 def _efficientnet(name: str, fixed: tuple[int, ...] = ()) -> Base:
-    blocks = tuple(stage[4] for stage in efficientnet.STAGES)
-    return Base(
-        name=name,
-        kin=name,
-        channels=tuple(stage[3] for stage in efficientnet.STAGES),
-        blocks=blocks,
-        block=r"features\.(\d+)\.(\d+)",
-        unit_blocks=sum(blocks),
-        fixed=fixed,
+    channels, blocks = zip(*(stage[3:] for stage in efficientnet.STAGES), strict=True)
+    return _base(name, _rounded(channels), blocks, r"features\.(\d+)\.(\d+)", fixed=fixed)
+
+
+def _efficientnetv2(name: str) -> Base:
+    """B0 is the one to scale in depth; S is its family's next step, of a depth of its own."""
+    variant, smallest = efficientnetv2.variant_of(name), name == "efficientnetv2"
+    return _base(
+        name,
+        _rounded([stage.channels for stage in variant.stages], variant.least),
+        [stage.blocks for stage in variant.stages],
+        r"features\.(\d+)\.(\d+)",
+        distinct=(3,) * len(variant.stages) if smallest else (),
+        deepens=smallest,
+        moving=not smallest,
     )
 
 
 def _mobilenet(name: str, channels: tuple[int, ...], blocks: tuple[int, ...]) -> Base:
-    return Base(
-        name=name, kin=name, channels=channels, blocks=blocks, block=r"features\.(\d+)", unit_blocks=sum(blocks)
+    return _base(name, _rounded(channels), blocks, r"features\.(\d+)")
+
+
+def _mobilenetv3(name: str) -> Base:
+    stages = mobilenetv3.VARIANTS[name].stages
+    rows = [len(stage.rows) for stage in stages]
+    return _base(
+        name,
+        _rounded([stage.channels for stage in stages]),
+        rows,
+        r"features\.(\d+)",
+        distinct=tuple(max(_ALIKE, count) for count in rows),
     )
 
 
-BASES: Final[Mapping[str, Base]] = {
-    base.name: base
-    for base in (
-        _mobilenet("mobilenetv1", *zip(*((stage[0], stage[2]) for stage in mobilenetv1.STAGES), strict=True)),
-        _mobilenet("mobilenetv2", *zip(*((stage[1], stage[2]) for stage in mobilenetv2.STAGES), strict=True)),
-        _efficientnet("efficientnet"),
-        _efficientnet("efficientnet_lite", fixed=(0, len(efficientnet.STAGES) - 1)),
-        *(_resnet(layers) for layers in (18, 34, 50, 101, 152)),
+def _mobilenetv4(name: str) -> Base:
+    stages = mobilenetv4.VARIANTS[name].stages
+    rows = [len(stage.rows) for stage in stages]
+    return _base(
+        name,
+        _rounded([stage.channels for stage in stages]),
+        rows,
+        r"blocks\.(\d+)\.(\d+)",
+        first=0,
+        distinct=tuple(max(_ALIKE, count) for count in rows),
+        fixed=tuple(number for number, stage in enumerate(stages) if stage.fixed),
     )
-}
 
-_RESNETS: Final = tuple(name for name in BASES if name.startswith("resnet"))
+
+def _mnasnet(name: str) -> Base:
+    channels, blocks = zip(*(stage[3:5] for stage in mnasnet.STAGES[name]), strict=True)
+    return _base(name, _rounded(channels), blocks, r"layers\.(\d+)\.(\d+)", first=8)
+
+
+def _squeezenet(name: str) -> Base:
+    fires = [2 * row[1] for row in squeezenet.TABLES[name][1] if row]
+    return _base(name, _rounded(fires), (), "", unit_blocks=1, deepens=False)
+
+
+_BASES: Final = (
+    _mobilenet("mobilenetv1", *zip(*((stage[0], stage[2]) for stage in mobilenetv1.STAGES), strict=True)),
+    _mobilenet("mobilenetv2", *zip(*((stage[1], stage[2]) for stage in mobilenetv2.STAGES), strict=True)),
+    *map(_mobilenetv3, mobilenetv3.VARIANTS),
+    *map(_mobilenetv4, mobilenetv4.VARIANTS),
+    *map(_mnasnet, mnasnet.STAGES),
+    _efficientnet("efficientnet"),
+    _efficientnet("efficientnet_lite", fixed=(0, len(efficientnet.STAGES) - 1)),
+    *map(_efficientnetv2, ("efficientnetv2", "efficientnetv2_s")),
+    _base(
+        "shufflenetv2",
+        lambda width: shufflenetv2.channels_at(width)[:-1],
+        shufflenetv2.BLOCKS,
+        r"stage(\d+)\.(\d+)",
+        first=2,
+    ),
+    *map(_squeezenet, squeezenet.TABLES),
+    *(_resnet(layers) for layers in (18, 34, 50, 101, 152)),
+)
+BASES: Final[Mapping[str, Base]] = {base.name: base for base in _BASES}
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
-    **{name: (name,) for name in sorted(BASES) if name not in _RESNETS},
-    "resnet": _RESNETS,
+    family: tuple(names) for family, names in groupby(BASES, lambda name: resolve(name).family)
 }
 """What `--family` takes, and the bases that it searches."""
 
 
 def bases(family: str) -> list[Base]:
     """The bases of a family, or of every family for "all". Raises UsageError for an unknown one."""
-    if family == "all":
+    if family == EVERY:
         return list(BASES.values())
     if family not in FAMILIES:
-        raise unknown("family", family, [*FAMILIES, "all"])
+        raise unknown("family", family, [*FAMILIES, EVERY])
     return [BASES[name] for name in FAMILIES[family]]
+
+
+def base_of(model: ModelSpec) -> Base:
+    """The base that a network is a scaling point of."""
+    return BASES[model.name] if model.name in BASES else BASES[model.family]

@@ -13,11 +13,11 @@ from edgebench.choose.answer import Search, answer, broken_by
 from edgebench.choose.budget import Budget, Quantity, parse
 from edgebench.choose.confirm import Confirmation, confirm, write_sweep
 from edgebench.choose.pool import Variant, pool
-from edgebench.choose.prior import load, logit, percent
+from edgebench.choose.prior import COMMON_RECIPE, load, logit, percent
 from edgebench.choose.proxies import EPOCHS, PROXIES, Request, learned, trainer
 from edgebench.choose.records import Choice, Point, Rejected
 from edgebench.choose.rounds import settle
-from edgebench.choose.scalable import bases
+from edgebench.choose.scalable import EVERY, bases
 from edgebench.choose.selection import FINALISTS
 from edgebench.choose.space import BEYOND_PRIOR, WITHIN_PRIOR
 from edgebench.estimate import footprint
@@ -36,7 +36,7 @@ PRECISIONS: Final = ("fp32", "fp16", "int8")
 
 def scale(
     device: str,
-    family: str = "all",
+    family: str = EVERY,
     *,
     max_latency: Quantity = None,
     max_memory: Quantity = None,
@@ -66,7 +66,8 @@ def scale(
     exported into `output` (by default the cache), checked against torch, and measured or emulated where the device can
     be, and so is what then looks better. With `sweep` they are written into that sweep file instead; a later call finds
     its results. `data` trains `proxies`, at first for `proxy_epochs`, to learn what accuracies to expect on it.
-    `extrapolate` lets in networks beyond all published accuracies.
+    `extrapolate` lets in networks beyond all published accuracies. All families are compared under one `recipe` of
+    training, each family alone under its own unless one is named.
 
     Raises UsageError for bad input and a device without the calibration, Regression when nothing keeps the limits (it
     says what would), ExportError when no finalist could be exported.
@@ -116,6 +117,8 @@ def _search(
                     f"or {variant.export.format} in {precision}"
                 )
     chosen = bases(family)
+    if family == EVERY and recipe is None:
+        recipe = COMMON_RECIPE
     began = time.perf_counter()
     extent = BEYOND_PRIOR if extrapolate else WITHIN_PRIOR
     return Search(

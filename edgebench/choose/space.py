@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from edgebench.choose.scalable import Base
+from edgebench.choose.scalable import BASES, Base
 from edgebench.choose.table import Grid, Points
 from edgebench.ground.errors import UsageError
 from edgebench.models import family_of, names, plan_of, resolve
@@ -151,7 +151,8 @@ def network_at(base: Base) -> Callable[[float], Hashable]:
 def _published(base: Base) -> dict[str, tuple[float, float, int]]:
     """The family's members that are points of this base. A ResNet is a base of its own."""
     family = family_of(resolve(base.name)).name
-    members = [base.name] if base.name in names() else [name for name in names() if resolve(name).family == family]
+    kin = [name for name in names() if name not in BASES and resolve(name).family == family]
+    members = [base.name] if base.name in names() else kin
     specs = [resolve(name) for name in members]
     return {spec.name: (spec.width, spec.depth, spec.resolution) for spec in specs}
 

@@ -26,7 +26,6 @@ from edgebench.models import resolve
 from edgebench.models.sketch import sketch
 from edgebench.runtimes import every
 
-_TEMPLATE_DEPTH: Final = 1.01  # repeats round up: every stage that is not fixed has at least two blocks
 # A runtime without Winograd's method, and one with it.
 _DIRECT = next(each.name for each in every() if "winograd" not in each.kernels)
 _WINOGRAD = next(each.name for each in every() if "winograd" in each.kernels)
@@ -36,6 +35,7 @@ _COUNTED: Final[tuple[tuple[str, str, Kind | None], ...]] = (
     *((_DIRECT, "weights", "dense"), (_WINOGRAD, "weights", "winograd")),
 )
 _QUANTITIES: Final = ("reads", "writes", "macs", "weights", "columns")
+Place = tuple[int, int, str] | None
 _CHUNK: Final = 2048  # (width, resolution) pairs at a time
 
 
@@ -62,7 +62,8 @@ class Grid:
 
     def draw(self, width: float, depth: float, resolution: int) -> Graph:
         """The graph of one point."""
-        return sketch(resolve(self.base.name, width=width, depth=depth, resolution=resolution))
+        has_depth = bool(self.base.blocks)
+        return sketch(resolve(self.base.name, width=width, depth=depth if has_depth else None, resolution=resolution))
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ class Table:
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
-        samples = [grid.draw(width, _TEMPLATE_DEPTH, grid.resolutions[0]) for width in grid.widths]
+        depth = grid.base.template_depth
+        samples = [grid.draw(width, depth, grid.resolutions[0]) for width in grid.widths]
         skeletons: dict[tuple[tuple[str, str], ...], list[int]] = {}
         for index, graph in enumerate(samples):
             skeletons.setdefault(tuple((each.name, each.kind) for each in graph.operators), []).append(index)
@@ -109,7 +111,7 @@ class Table:
                 each.name for each in by_resolution[0].operators
             }:
                 width = grid.widths[members[0]]
-                by_resolution = [grid.draw(width, _TEMPLATE_DEPTH, each) for each in grid.resolutions]
+                by_resolution = [grid.draw(width, depth, each) for each in grid.resolutions]
             self._slabs.append(_Slab(grid, members, [samples[index] for index in members], by_resolution))
 
     def counts(self, points: Points) -> Counts:
@@ -180,7 +182,7 @@ class _Slab:
         self._row[self.members] = np.arange(len(members))
         self._by_width = by_width
         self._by_resolution = by_resolution
-        template = grid.base.repeats(_TEMPLATE_DEPTH)
+        template = grid.base.repeats(grid.base.template_depth)
         self._places = [grid.base.place(each.name, template) for each in by_width[0].operators]
         self._by_runtime: dict[str, _Sampled] = {}
 
@@ -212,9 +214,12 @@ class _Slab:
         return result
 
     def arena_bytes(self, points: Points, element_bytes: int) -> Ints:
-        """One entry a point. A third and later copy of a block repeats the second's buffers, bottlenecks excepted."""
-        most = np.inf if self.grid.base.bottleneck else 2
-        shapes = [tuple(min(count, most) for count in repeats) for repeats in self.grid.repeats]
+        """One entry a point. Further copies of a block repeat its buffers, unless the base says that they move."""
+        base = self.grid.base
+        shapes = [
+            repeats if base.moving else tuple(min(count, base.kinds(stage)) for stage, count in enumerate(repeats))
+            for repeats in self.grid.repeats
+        ]
         arenas = np.zeros(len(points), dtype=np.int64)
         for shape in {shapes[depth] for depth in np.unique(points.depth)}:
             alike = [index for index, each in enumerate(shapes) if each == shape]
@@ -230,12 +235,14 @@ class _Slab:
         """The buffers at a depth: the template's operator that sets each one's size, and its first and last use."""
         repeats = self.grid.base.repeats(depth)
         names = (each.name for each in self._by_width[0].operators)
-        column = {_key(place, name): index for index, (place, name) in enumerate(zip(self._places, names, strict=True))}
+        column = {
+            self._key(place, name): index for index, (place, name) in enumerate(zip(self._places, names, strict=True))
+        }
         buffers = []
         for buffer in lifetimes(self.grid.draw(self._width, depth, self.grid.resolutions[0])):
             places = [self.grid.base.place(name, repeats) for name in buffer.tensors]
-            if self.grid.base.bottleneck or any(place is None or place[1] < 2 for place in places):
-                buffers.append((buffer.first, buffer.last, column[_key(places[0], buffer.tensors[0])]))
+            if self.grid.base.moving or any(map(self._drawn, places)):
+                buffers.append((buffer.first, buffer.last, column[self._key(places[0], buffer.tensors[0])]))
         first, last, columns = np.array(sorted(buffers)).T
         return columns, first, last
 
@@ -245,8 +252,18 @@ class _Slab:
         for column, operator in enumerate(operators):
             place = self._places[operator]
             if place is not None and place[1] > 0:
-                table[:, column] = [repeats[place[0]] - 1 if place[1] == 1 else 0 for repeats in self.grid.repeats]
+                stage, block, _ = place
+                most = 1 if block < self.grid.base.kinds(stage) - 1 else np.inf if self._drawn(place) else 0
+                table[:, column] = [min(most, max(0, repeats[stage] - block)) for repeats in self.grid.repeats]
         return table
+
+    def _drawn(self, place: Place) -> bool:
+        """Whether an operator is of no block or of one that stands for itself, rather than of a further copy."""
+        return place is None or place[1] < self.grid.base.kinds(place[0])
+
+    def _key(self, place: Place, name: str) -> object:
+        """What an operator is called in every network of the slab: further copies go by their kind's name."""
+        return name if place is None else (place[0], min(place[1], self.grid.base.kinds(place[0]) - 1), place[2])
 
     @cached_property
     def _elements(self) -> tuple[Floats, Floats]:
@@ -259,7 +276,7 @@ class _Slab:
     def _kernels(self, runtime: str) -> _Sampled:
         if runtime not in self._by_runtime:
             at = {each.name: at for at, each in enumerate(self._by_width[0].operators)}
-            kept = {name for name, index in at.items() if (place := self._places[index]) is None or place[1] < 2}
+            kept = {name for name, index in at.items() if self._drawn(self._places[index])}
             named = list(named_works(self._by_width[0], runtime, kept))
             by_width, by_resolution = (
                 batch([[work for _, work in named_works(graph, runtime, kept)] for graph in graphs])
@@ -267,11 +284,6 @@ class _Slab:
             )
             self._by_runtime[runtime] = _Sampled(np.array([at[name] for name, _ in named]), by_width, by_resolution)
         return self._by_runtime[runtime]
-
-
-def _key(place: tuple[int, int, str] | None, name: str) -> object:
-    """What an operator is called in every network of the slab: the third and later copies go by the second's name."""
-    return name if place is None else (place[0], min(place[1], 1), place[2])
 
 
 def _pairs(rows: Indices, columns: Indices) -> tuple[Indices, Indices]:

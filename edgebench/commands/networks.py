@@ -1,4 +1,4 @@
-"""`edgebench models`, `export`, `inspect`, `train` and `augment`."""
+"""`edgebench models`, `export`, `inspect`, `deploy`, `train` and `augment`."""
 
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,23 @@ def inspect(asked: options.Inspect, *, json: Json = False) -> None:
     show(found, files.inspected, json=json)
     if asked.strict:
         inspecting.check(found)
+
+
+@command
+def deploy(asked: options.Deploy, *, json: Json = False) -> None:
+    """Write a small project that runs a file on a device: prepares an image, runs it, prints the five best labels.
+
+    Nothing in it needs edgebench or torch, and it tests itself with an image whose answer is known.
+    """
+    from edgebench.report import files
+
+    made = run(api.deploy, asked)
+    if json:
+        output.json(made.description)
+        return
+    output.blocks(*files.deployed(made, Path(asked.output)))
+    if not made.description.labels:
+        output.note("the outputs have no names, so their numbers are shown: --labels FILE names them")
 
 
 @command

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Final, TextIO, TypeVar, get_args, get_origin
 import click
 import msgspec
 
+from edgebench.commands import completion
 from edgebench.ground.errors import EdgebenchError, EdgebenchWarning, UsageError
 from edgebench.ground.options import Options, flag_of
 from edgebench.report import output
@@ -134,6 +135,8 @@ def _parameter(option: Parameter) -> click.Parameter | None:
     held = get_args(option.annotation)[0]
     types = {get_origin(each) or each for each in (get_args(held) if isinstance(held, UnionType) else (held,))}
     how: dict[str, Any] = {"type": next((each for each in KINDS if each in types), str)}
+    if types & {str, Path}:
+        how["shell_complete"] = lambda _context, own, begun: completion.offered(own, begun, files=Path in types)
     if Mapping in types:
         how |= {"multiple": True, "callback": lambda _context, _option, pairs: switches(pairs)}
     elif option.default is Parameter.empty:

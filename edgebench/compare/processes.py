@@ -15,6 +15,7 @@ from edgebench.ground.options import positive
 from edgebench.ground.records import Artifact, ExportSpec, Scenario
 from edgebench.ground.registry import FORMATS
 from edgebench.machines.facts import check_threads
+from edgebench.models.user import InputSize
 from edgebench.places.target import Job, Raised, Samples, Target
 from edgebench.runtimes import checked, runtime_of, unavailable
 
@@ -73,12 +74,16 @@ def run_on(target: Target, jobs: dict[Side, Job]) -> Callable[[Side], Sequence[f
     return run
 
 
-def jobs(base: Path, new: Path, runtime: str | None, scenario: Scenario) -> dict[Side, Job]:
-    """The jobs of both sides. Raises UsageError for a file that cannot be run here."""
+def jobs(
+    base: Path, new: Path, runtime: str | None, scenario: Scenario, size: InputSize | None = None
+) -> dict[Side, Job]:
+    """The jobs of both sides; `size` is that of the image of a file that leaves it open.
+
+    Raises UsageError for a file that cannot be run here."""
     from edgebench.formats.foreign import load_artifact
 
     sides: dict[Side, Path] = {"base": base, "new": new}
-    files = {side: load_artifact(path) for side, path in sides.items()}
+    files = {side: load_artifact(path, size) for side, path in sides.items()}
     return {
         side: Job(runtime=runtime_for(file, runtime), artifact=file.path, scenario=file.scenario(scenario))
         for side, file in files.items()

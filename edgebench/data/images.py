@@ -154,11 +154,9 @@ def crop(pixels: Pixels, preprocessing: Preprocessing | None, shape: Shape) -> P
     image = Image.fromarray(pixels)
     if channels == 1:
         image = image.convert("L")
-    # The crop, and the margin that the preprocessing leaves around it.
-    margin = max(1.0, preprocessing.resize / preprocessing.crop) if preprocessing else 1.0
-    cover = (round(height * margin), round(width * margin))
+    covered = cover(preprocessing, height, width)
     squash = preprocessing is not None and preprocessing.squash
-    size = cover if squash else _resized((image.height, image.width), cover)
+    size = covered if squash else _resized((image.height, image.width), covered)
     if size != (image.height, image.width):
         interpolation = preprocessing.interpolation if preprocessing else "bilinear"
         if interpolation not in INTERPOLATIONS:
@@ -167,6 +165,12 @@ def crop(pixels: Pixels, preprocessing: Preprocessing | None, shape: Shape) -> P
     top, left = round((size[0] - height) / 2), round((size[1] - width) / 2)
     cropped = np.asarray(image.crop((left, top, left + width, top + height))).reshape(height, width, channels)
     return cropped[..., ::-1] if preprocessing is not None and preprocessing.channels == "bgr" else cropped
+
+
+def cover(preprocessing: Preprocessing | None, height: int, width: int) -> tuple[int, int]:
+    """The (height, width) that an image is resized to cover: the crop, and the margin left around it."""
+    margin = max(1.0, preprocessing.resize / preprocessing.crop) if preprocessing else 1.0
+    return round(height * margin), round(width * margin)
 
 
 def _resized(size: tuple[int, int], cover: tuple[int, int]) -> tuple[int, int]:

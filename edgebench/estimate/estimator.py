@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
+
+from msgspec.structs import replace
 
 from edgebench.estimate import calibrations, errors, footprint, known
 from edgebench.estimate.calibrations import machine_of

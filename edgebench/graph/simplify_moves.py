@@ -35,6 +35,7 @@ from edgebench.graph.operators import (
 from edgebench.graph.rewriter import Rewriter, wide
 from edgebench.graph.simplify_affine import axis_blocks
 
+_MOST_AXES = 6  # of a transpose: what runtimes move at once
 _NARROWEST = 16  # channels: a layer of its own for a narrower slice costs more than the slice
 
 
@@ -80,6 +81,8 @@ def moves_as_one(rewriter: Rewriter, operator: Reshape | Transpose) -> Operator 
     if not all(axes.follow(move) for move in reversed(chain)):
         return None
     shape, permutation = axes.result()
+    if len(shape) > _MOST_AXES:
+        return None
     if x.shape[:1] == (1,):  # the batch keeps an axis of its own, in front
         shape, permutation = [1, *shape], [0, *(axis + 1 for axis in permutation)]
     return rewriter.reshape(rewriter.transpose(rewriter.reshape(x, shape), permutation), operator.shape)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from edgebench.ground.records import ModelSpec
-from edgebench.models import in_hand, initialize, layers, plan, user, zoo
+from edgebench.models import in_hand, initialize, layers, layouts, plan, user, zoo
 from edgebench.models import weights as weights_file
 
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -20,11 +20,13 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "silu": nn.SiLU,
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
+    "hardswish": nn.Hardswish,
+    "hardsigmoid": nn.Hardsigmoid,
 }
 _POOLS: dict[str, Callable[..., nn.Module]] = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
 _LEAVES: dict[type, Callable[[Any, plan.Shape], nn.Module]] = {
-    plan.Conv: lambda leaf, shape: nn.Conv2d(
-        shape[0], leaf.out, leaf.kernel, leaf.stride, leaf.pad, groups=leaf.groups, bias=leaf.bias
+    plan.Conv: lambda leaf, shape: layers.Conv(
+        shape[0], leaf.out, leaf.kernel, leaf.stride, leaf.pads(shape), groups=leaf.groups, bias=leaf.bias
     ),
     plan.Dense: lambda leaf, shape: nn.Linear(shape[0], leaf.out),
     plan.BatchNorm: lambda leaf, shape: nn.BatchNorm2d(shape[0], leaf.eps),
@@ -37,6 +39,8 @@ _LEAVES: dict[type, Callable[[Any, plan.Shape], nn.Module]] = {
     plan.Flatten: lambda leaf, _: nn.Flatten(),
     plan.Subsample: lambda leaf, _: layers.Subsample(leaf.stride),
     plan.PadChannels: lambda leaf, _: layers.PadChannels(leaf.extra),
+    plan.Channels: lambda leaf, _: layers.Channels(leaf.start, leaf.count),
+    plan.Shuffle: lambda leaf, _: layers.Shuffle(leaf.groups),
 }
 
 
@@ -58,7 +62,7 @@ def build(spec: ModelSpec, *, weights: Path | None = None, seed: int = 0, module
             torch.manual_seed(seed)
             network = user.make(spec)
     else:
-        network = skeleton(spec)
+        network = skeleton(spec, same=weights is not None and layouts.pads_as_tensorflow(spec, weights))
     if weights is not None:
         weights_file.load(network, weights, spec.name, () if own else zoo.family_of(spec).training_only)
     elif not own:
@@ -66,10 +70,14 @@ def build(spec: ModelSpec, *, weights: Path | None = None, seed: int = 0, module
     return network.eval()
 
 
-def skeleton(spec: ModelSpec) -> nn.Module:
-    """Returns a zoo network on torch's meta device: every shape and name, and no values."""
+def skeleton(spec: ModelSpec, *, same: bool = False) -> nn.Module:
+    """Returns a zoo network on torch's meta device: every shape and name, and no values.
+
+    `same`: padded as TensorFlow pads, whatever the family does.
+    """
+    network_plan = zoo.plan_of(spec)
     with torch.device("meta"):
-        children, _ = _children(zoo.plan_of(spec), spec.input_shape[1:])
+        children, _ = _children(plan.padded_as_tensorflow(network_plan) if same else network_plan, spec.input_shape[1:])
     network = layers.Network(children)
     network.spec = spec
     return network
@@ -83,9 +91,10 @@ def _module(layer: plan.Layer, shape: plan.Shape) -> tuple[nn.Module, plan.Shape
     if isinstance(layer, plan.Sequence):
         children, shape = _children(layer, shape)
         return nn.Sequential(children), shape
+    before, shape = _children(layer.before, shape)
     built = [_children(path, shape) for path in layer.paths]
     activation = _ACTIVATIONS[layer.activation]() if layer.activation else None
-    module = layers.Parallel([children for children, _ in built], layer.join, activation)
+    module = layers.Parallel([children for children, _ in built], layer.join, activation, before)
     return module, plan.joined(layer.join, [at for _, at in built])
 
 

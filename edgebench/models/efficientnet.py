@@ -93,14 +93,7 @@ def _block(
     layers: list[net.Layer] = [net.conv_norm(hidden, 1, activation=function, eps=eps)] if expansion > 1 else []
     layers.append(net.conv_norm(hidden, kernel, stride, hidden, activation=function, eps=eps))
     if function == "silu":
-        squeeze_excite = net.sequence(
-            avgpool=net.GlobalPool(),
-            fc1=net.Conv(max(1, channels // SQUEEZE), 1, bias=True),
-            activation=net.Activation("silu"),
-            fc2=net.Conv(hidden, 1, bias=True),
-            scale_activation=net.Activation("sigmoid"),
-        )
-        layers.append(net.gate(squeeze_excite))
+        layers.append(net.squeeze_excite(hidden, max(1, channels // SQUEEZE), "silu", "sigmoid"))
     layers.append(net.conv_norm(out, 1, activation=None, eps=eps))
     branch = net.sequence(block=net.numbered(*layers))
     return net.residual(branch) if stride == 1 and channels == out else branch

@@ -29,6 +29,8 @@ _WRAPPERS = ("DataParallel", "DistributedDataParallel", "OptimizedModule")
 class Program(nn.Module):
     """An exported program as a module. Its values are parameters; it has one mode, that in which it was exported."""
 
+    pretrained_cfg: dict[str, object]  # of one that was read from a file: what that is called
+
     def __init__(self, program: ExportedProgram) -> None:
         super().__init__()
         self.program = program.module(check_guards=False)

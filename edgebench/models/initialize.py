@@ -31,7 +31,7 @@ SMALL = 128
 _SCALE = (0.8, 1.2)
 _SHIFT = (-0.1, 0.1)
 _SHIFT_BEFORE_ACTIVATION = (0.5, 2.0)
-_ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.SiLU)
+_ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.SiLU, nn.Hardswish)
 
 
 @torch.no_grad()

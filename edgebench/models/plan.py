@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from edgebench.ground.errors import UsageError
 
 Shape = tuple[int, ...]
 Join = Literal["add", "multiply", "concat"]
-Function = Literal["relu", "relu6", "silu", "sigmoid", "tanh"]
+Function = Literal["relu", "relu6", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +38,31 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Conv(Leaf):
-    """Square 2-D convolution, padded symmetrically as torch does: by (kernel - 1) / 2 unless `padding` says else."""
+    """Square 2-D convolution, padded symmetrically as torch does: by (kernel - 1) / 2 unless `padding` says else.
+
+    "same" is TensorFlow's way: as much as ceil(size / stride) windows need, an odd row or column behind the input.
+    """
 
     out: int
     kernel: int
     stride: int = 1
     groups: int = 1
     bias: bool = False
-    padding: int | None = None
+    padding: int | Literal["same"] | None = None
 
-    @property
-    def pad(self) -> int:
-        """Rows (and columns) of zeros on each side."""
-        return self.kernel // 2 if self.padding is None else self.padding
+    def pads(self, shape: Shape) -> tuple[int, int, int, int]:
+        """Zeros above, below, left and right of an input of `shape`."""
+        if self.padding != "same":
+            return (self.kernel // 2 if self.padding is None else self.padding,) * 4
+        lacking = [max(0, (-(-size // self.stride) - 1) * self.stride + self.kernel - size) for size in shape[1:]]
+        top, left = (each // 2 for each in lacking)
+        return top, lacking[0] - top, left, lacking[1] - left
 
     def output(self, shape: Shape) -> Shape:
         """(C, H, W) -> (out, H', W')."""
-        return (self.out, *(windows(size, self.kernel, self.stride, self.pad) for size in shape[1:]))
+        if self.padding == "same":
+            return (self.out, *(-(-size // self.stride) for size in shape[1:]))
+        return (self.out, *(windows(size, self.kernel, self.stride, self.pads(shape)[0]) for size in shape[1:]))
 
     def parameters(self, shape: Shape) -> int:
         """out * (C / groups) * kernel^2 weights, and `out` biases."""
@@ -193,6 +201,25 @@ class PadChannels(Leaf):
 
 
 @dataclass(frozen=True, slots=True)
+class Channels(Leaf):
+    """`count` channels from `start`."""
+
+    start: int
+    count: int
+
+    def output(self, shape: Shape) -> Shape:
+        """(C, H, W) -> (count, H, W)."""
+        return (self.count, *shape[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Shuffle(Leaf):
+    """Channels as a table of `groups` rows, read by columns."""
+
+    groups: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sequence:
     """Named layers, one after the other. An empty one hands on its input."""
 
@@ -201,11 +228,13 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Parallel:
-    """Paths that all read the same input; their outputs are joined in the order of the paths, then activated."""
+    """Paths that all read what `before` makes of the input; their outputs are joined in the order of the paths, then
+    activated."""
 
     paths: tuple[Sequence, ...]
     join: Join
     activation: Function | None = None
+    before: Sequence = Sequence()
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +271,22 @@ def numbered(*layers: Layer) -> Sequence:
     return Sequence(tuple((str(index), layer) for index, layer in enumerate(layers)))
 
 
+def padded_as_tensorflow(network: Sequence) -> Sequence:
+    """Returns the same layers with "same" padding in every convolution that pads by default."""
+    return Sequence(tuple((name, _padded(layer)) for name, layer in network.layers))
+
+
+def _padded(layer: Layer) -> Layer:
+    if isinstance(layer, Conv):
+        return replace(layer, padding="same") if layer.padding is None else layer
+    if isinstance(layer, Sequence):
+        return padded_as_tensorflow(layer)
+    if isinstance(layer, Parallel):
+        before, *paths = (padded_as_tensorflow(each) for each in (layer.before, *layer.paths))
+        return replace(layer, paths=tuple(paths), before=before)
+    return layer
+
+
 def conv_norm(
     out: int, kernel: int, stride: int = 1, groups: int = 1, *, activation: Function | None, eps: float = 1e-5
 ) -> Sequence:
@@ -260,6 +305,19 @@ def gate(body: Sequence) -> Parallel:
     return Parallel((Sequence(), body), "multiply")
 
 
+def squeeze_excite(channels: int, squeezed: int, inner: Function, outer: Function) -> Parallel:
+    """Returns x * outer(expand(inner(squeeze(mean of x)))) (Hu et al., 2018), named as torchvision names it."""
+    return gate(
+        sequence(
+            avgpool=GlobalPool(),
+            fc1=Conv(squeezed, 1, bias=True),
+            activation=Activation(inner),
+            fc2=Conv(channels, 1, bias=True),
+            scale_activation=Activation(outer),
+        )
+    )
+
+
 def classifier(dropout: float, classes: int) -> Sequence:
     """Returns dropout and a dense layer, named 0 and 1."""
     return numbered(Dropout(dropout), Dense(classes))
@@ -275,6 +333,7 @@ def trace(layer: Layer, shape: Shape) -> Generator[tuple[Leaf, Shape], None, Sha
         yield from trace(layer.body, shape)
         return shape
     if isinstance(layer, Parallel):
+        shape = yield from trace(layer.before, shape)
         shapes = []
         for path in layer.paths:
             shapes.append((yield from trace(path, shape)))

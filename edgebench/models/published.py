@@ -61,7 +61,7 @@ class Quantized(msgspec.Struct, frozen=True, kw_only=True):
 
 def published() -> list[Published]:
     """All rows in the order of `models.names()`, then by recipe and scaling point. No torch, no numpy."""
-    order = {name: index for index, name in enumerate((*zoo.names(), "efficientnet", "efficientnet_lite"))}
+    order = {name: index for index, name in enumerate((*zoo.names(), *zoo.UNLISTED))}
     rows = _rows(Published, "models", "published.csv")
     for row in fitted():
         spec = _spec(row.kin, row.network, row.width, row.depth, row.resolution)
@@ -89,7 +89,7 @@ def _spec(kin: str, network: str, width: float, depth: float, resolution: int) -
     if named := re.fullmatch(r"efficientnet-(lite\d)", network):
         return zoo.resolve(f"efficientnet_{named[1]}")
     spec = zoo.resolve(_DESIGNS.get(kin, kin), width=width, depth=depth, resolution=resolution)
-    members = zoo.family_of(spec).members if kin == "efficientnet" else {}
+    members = zoo.family_of(spec).members if kin in ("efficientnet", "efficientnetv2") else {}
     same = (
         name
         for name, each in members.items()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TypeVar
 
 from edgebench.ground.errors import UsageError
+
+Row = TypeVar("Row")
 
 ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15
 """Depth, width and resolution at phi = 1; alpha * beta^2 * gamma^2 = 1.92, about twice the MACs
@@ -14,13 +18,14 @@ PHI_LIMIT = 10.0
 """Beyond it a network has 6 times the depth and 4 times the resolution (or a fraction): surely a slip."""
 
 
-def round_channels(channels: float, divisor: int = 8) -> int:
+def round_channels(channels: float, divisor: int = 8, least: float = 0.9) -> int:
     """Returns the multiple of `divisor` nearest to `channels`, at least `divisor` and never under 90% of it.
 
-    Source: round_filters in tensorflow/tpu efficientnet_model.py; _make_divisible in slim's mobilenet.py.
+    Source: round_filters in tensorflow/tpu efficientnet_model.py; _make_divisible in slim's mobilenet.py. `least` is
+    another share than 90%.
     """
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * channels else rounded
+    return rounded + divisor if rounded < least * channels else rounded
 
 
 def round_repeats(repeats: int, depth: float) -> int:
@@ -29,6 +34,13 @@ def round_repeats(repeats: int, depth: float) -> int:
     A product that is whole but for the rounding of floats counts as whole.
     """
     return max(1, math.ceil(repeats * depth - 1e-9))
+
+
+def repeated(rows: Sequence[Row], depth: float) -> list[Row]:
+    """Returns the blocks of a stage whose rows differ, as many as `round_repeats` says: the last row as often as it
+    takes, or the first rows only."""
+    count = round_repeats(len(rows), depth)
+    return [*rows[:count], *[rows[-1]] * (count - len(rows))]
 
 
 def compound(phi: float, resolution: int = 224) -> tuple[float, float, int]:

@@ -6,6 +6,7 @@ the convolution, dense layer, sum or product before them, dropout and side branc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -46,6 +47,7 @@ class _Pen:
         return draw(self, layer, source, path) if draw else source
 
     def _join(self, layer: plan.Parallel, source: str, path: str) -> str:
+        source = self.draw(layer.before, source, path)
         self._shared.add(source)
         inputs = tuple(self.draw(body, source, path) for body in layer.paths)
         shapes = [self.operators[name].shape for name in inputs]
@@ -80,13 +82,14 @@ class _Pen:
             in_channels=shape[1],
             kernel=(leaf.kernel,) * 2,
             stride=(leaf.stride,) * 2,
-            padding=(leaf.pad,) * 4,
+            padding=leaf.pads(shape[1:]),
             groups=leaf.groups,
         )
 
     def dense(self, leaf: plan.Dense, source: str, path: str) -> str:
         before = self.operators[source]
-        flattened = self.operators[before.inputs[0]].shape[1:] if isinstance(before, ops.Reshape) else None
+        image = self.operators[before.inputs[0]].shape[1:] if isinstance(before, ops.Reshape) else ()
+        flattened = image if math.prod(image[1:]) > 1 else None  # one pixel has one order
         return self._leaf(ops.Dense, leaf, source, path, in_features=before.shape[1], flattened=flattened)
 
     def pool(self, leaf: plan.Pool, source: str, path: str) -> str:
@@ -121,6 +124,18 @@ class _Pen:
             return source
         return self._leaf(ops.Reshape, leaf, source, path)
 
+    def shuffle(self, leaf: plan.Shuffle, source: str, path: str) -> str:
+        _, channels, *size = shape = self.operators[source].shape
+        columns = channels // leaf.groups
+        columns = channels // leaf.groups
+        apart, swapped = (1, leaf.groups, columns, *size), (1, columns, leaf.groups, *size)
+        source = self._add(ops.Reshape(name=f"{path}.apart", inputs=(source,), shape=apart, module=path))
+        order = (0, 2, 1, *range(3, len(apart)))
+        source = self._add(
+            ops.Transpose(name=f"{path}.swapped", inputs=(source,), shape=swapped, module=path, permutation=order)
+        )
+        return self._add(ops.Reshape(name=path, inputs=(source,), shape=shape, module=path))
+
     def _leaf(self, kind: type[ops.Operator], leaf: plan.Leaf, source: str, path: str, **attributes: Any) -> str:
         shape = (1, *leaf.output(self.operators[source].shape[1:]))
         return self._add(kind(name=path, inputs=(source,), shape=shape, module=path, **attributes))
@@ -148,4 +163,6 @@ _LEAVES: dict[type, Callable[..., str]] = {
     plan.PadChannels: lambda pen, leaf, source, path: pen._leaf(
         ops.Pad, leaf, source, path, amounts=((0, 0), (0, leaf.extra), (0, 0), (0, 0))
     ),
+    plan.Channels: lambda pen, leaf, source, path: pen._leaf(ops.Slice, leaf, source, path, axis=1, start=leaf.start),
+    plan.Shuffle: _Pen.shuffle,
 }

@@ -53,7 +53,8 @@ def load(network: nn.Module, path: Path, name: str, ignored: tuple[str, ...] = (
     expected = network.state_dict()
     library = layouts.library_of(path)
     found = named_as_ours(path, name)
-    given = {key: value for key, value in found.items() if key in expected or not key.startswith(ignored)}
+    kept = {key: value for key, value in found.items() if key in expected or not key.startswith(ignored)}
+    given = {key: _as_dense(value, expected.get(key)) for key, value in kept.items()}
     for key in expected:
         if key.endswith(_COUNTER) and key not in given:
             given[key] = torch.tensor(0)
@@ -67,6 +68,12 @@ def load(network: nn.Module, path: Path, name: str, ignored: tuple[str, ...] = (
     network.load_state_dict(values, assign=any(value.is_meta for value in expected.values()))
     if library:
         layouts.adapted(network, library, name)
+
+
+def _as_dense(value: Tensor, expected: Tensor | None) -> Tensor:
+    """A pointwise convolution's weight as that of the dense layer which does the same behind a global pooling."""
+    pointwise = value.dim() == 4 and value.shape[2:] == (1, 1) and expected is not None and expected.dim() == 2
+    return value.flatten(1) if pointwise else value
 
 
 def named_as_ours(path: Path, name: str) -> dict[str, Tensor]:

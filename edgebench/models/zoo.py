@@ -28,11 +28,17 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     "googlenet:FAMILY": ("googlenet",),
     "mobilenetv1:FAMILY": ("mobilenetv1",),
     "mobilenetv2:FAMILY": ("mobilenetv2",),
+    "mobilenetv3:FAMILY": ("mobilenetv3_small", "mobilenetv3_large"),
+    "mobilenetv4:FAMILY": tuple(f"mobilenetv4_conv_{size}" for size in ("small", "medium", "large")),
+    "mnasnet:FAMILY": ("mnasnet_b1", "mnasnet_a1"),
+    "shufflenetv2:FAMILY": ("shufflenetv2",),
+    "squeezenet:FAMILY": ("squeezenet1_0", "squeezenet1_1"),
     "efficientnet:FAMILY": ("efficientnet", *(f"efficientnet_b{size}" for size in range(8))),
     "efficientnet:LITE": ("efficientnet_lite", *(f"efficientnet_lite{size}" for size in range(5))),
+    "efficientnetv2:FAMILY": ("efficientnetv2", *(f"efficientnetv2_{size}" for size in ("b0", "b1", "b2", "b3", "s"))),
 }
-_UNLISTED = ("efficientnet", "efficientnet_lite")
-"""Accepted wherever a network is named, to be scaled by phi. Unscaled they are B0 and Lite0: lists leave them out."""
+UNLISTED = ("efficientnet", "efficientnet_lite", "efficientnetv2")
+"""Accepted wherever a network is named, to be scaled by phi. Unscaled they are the smallest: lists leave them out."""
 
 NETWORKS = Registry(
     "model", {name: f"edgebench.models.{where}" for where, names in _FAMILIES.items() for name in names}
@@ -46,7 +52,7 @@ CHANNELS_LIMIT = 1024
 
 def names() -> list[str]:
     """Returns the names of the zoo's networks, family by family."""
-    return [name for name in NETWORKS if name not in _UNLISTED]
+    return [name for name in NETWORKS if name not in UNLISTED]
 
 
 def family_of(spec: ModelSpec) -> Family:

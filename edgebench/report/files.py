@@ -1,10 +1,11 @@
-"""What `edgebench export` and `edgebench inspect` print of written files."""
+"""What `edgebench export`, `deploy` and `inspect` print of written files."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
+    from edgebench.deployment.app import App
     from edgebench.ground.records import QuantizationReport, TensorSpec
     from edgebench.run.exporting import Outcome
     from edgebench.run.inspecting import Inspection
@@ -52,6 +54,17 @@ def export_warnings(outcomes: Sequence[Outcome]) -> list[str]:
         warning if len(names) == len(files) else f"{', '.join(dict.fromkeys(names))}: {warning}"
         for warning, names in told.items()
     ]
+
+
+def deployed(made: App, folder: Path) -> Iterator[RenderableType]:
+    """What a file says of its project's test image, and what to type next."""
+    told, labels = made.expected, made.description.labels
+    yield Text(f"{folder}: what {made.description.file} says of {told.image}")
+    table = plain(None, "score", "label", left=("label",))
+    for each, score in zip(told.classes, told.scores, strict=True):
+        table.add_row(f"{score:.1%}", labels[each] if labels else f"class {each}")
+    yield table
+    yield Text(f"next, in {folder}: {made.run}; README.md there says what that needs")
 
 
 def decided(report: QuantizationReport) -> str:

@@ -63,6 +63,9 @@ def of_file(artifact: Artifact, batch: int, threads: int = 1) -> Classifier:
         if not form(artifact.export.format).evaluate:
             raise UsageError(reason)
         return _evaluated(artifact, reason.partition(";")[0])
+    if len(artifact.inputs) > 1:
+        names = ", ".join(tensor.name for tensor in artifact.inputs)
+        raise UsageError(f"{artifact.path} has {len(artifact.inputs)} inputs ({names}): accuracy is of one image alone")
     size = artifact.inputs[0].shape[0] or batch
     if artifact.model.family == "file":
         load_apart(runtime, Path(artifact.path), size)
@@ -70,7 +73,7 @@ def of_file(artifact: Artifact, batch: int, threads: int = 1) -> Classifier:
         loaded = session(runtime, artifact.path, threads, size)
     except (OSError, RuntimeError, ValueError) as error:
         raise DeviceError(f"{runtime} cannot load {artifact.path}: {_first_line(error)}") from error
-    native = fed(loaded.run, artifact.inputs[0], artifact.outputs[0])
+    native = fed(loaded.run, artifact.inputs[0], artifact.outputs[:1])
 
     def run(x: Array) -> Array:
         missing = size - len(x)  # of a last batch, which zeros fill up
@@ -89,7 +92,7 @@ def of_target(artifact: Artifact, target: Target, where: str, batch: int, thread
     `where` is how the device is called. `run` raises DeviceError where the process or its engine fails.
     """
     runtime = runtime_of(artifact.export.format)
-    run = fed(lambda x: _outputs_there(artifact, target, runtime, threads, x), artifact.inputs[0], artifact.outputs[0])
+    run = fed(lambda x: _outputs_there(artifact, target, runtime, threads, x), artifact.inputs[0], artifact.outputs[:1])
     return Classifier(_pixels(run, artifact), f"{runtime} {where}", batch)
 
 

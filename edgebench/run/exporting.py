@@ -78,7 +78,7 @@ def prepare(
         if len(names) != 1:
             those = " and ".join(names) or "only files"
             raise UsageError(f"`weights='{given.weights}'` fits one network: name one, not {those}")
-    ready = {cell.file: load_artifact(cell.file) for cell in cells if cell.file is not None}
+    ready = {cell.file: load_artifact(cell.file, cell.size) for cell in cells if cell.file is not None}
     for model, group in groupby(cells, key=lambda cell: cell.model):
         if model is None:
             yield from (ready[cell.file] for cell in group if cell.file is not None)

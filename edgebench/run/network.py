@@ -55,7 +55,10 @@ class Network(Options, kw_only=True):
     phi: Annotated[float | None, "Compound coefficient: sets width, depth and resolution together."] = None
     input: Annotated[
         str | Sequence[int] | None,
-        Flag("Input of your own network, such as 3x224x224.", python="One image for your own network: (3, 224, 224)."),
+        Flag(
+            "Input of your own network, or of a file that leaves its size open, such as 3x224x224.",
+            python="One image for your own network, or for a file that leaves its size open: (3, 224, 224).",
+        ),
     ] = None
     example_inputs: Annotated[Any, Flag(python="A batch (N, C, H, W) for your own network, in place of `input`.")] = (
         None

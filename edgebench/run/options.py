@@ -18,7 +18,13 @@ from edgebench.run.preparing import Images, Outputs
 Names = str | Sequence[str]
 File = str | Path
 Device = Annotated[str, "Device profile; see `edgebench devices`."]
-ManyDevices = Annotated[str, "Device profile, several with commas, or all; see `edgebench devices`."]
+ManyDevices = Annotated[
+    str,
+    Flag(
+        "Device profile, several with commas, or all; see `edgebench devices`.",
+        python="Device profile, or several as the command line takes them, or all; see `devices`.",
+    ),
+]
 Here = Annotated[str, "This machine only: host."]
 Formats = Annotated[Names, Several(f"Formats: {', '.join(FORMATS)}.", "--fmt")]
 DeviceFormats = Annotated[Names, Several("Formats; default: the device's first.", "--fmt")]
@@ -160,6 +166,23 @@ class Evaluate(Files, Connection, Told):
     device: Device = "host"
 
 
+class Deploy(Files, Told):
+    """`edgebench deploy`."""
+
+    model: Annotated[
+        Model,
+        Flag(
+            "A network, or a file: .tflite, .onnx, .mlpackage or .ncnn.",
+            python="A network, by name or as a module, a file, or what `export` returned.",
+        ),
+    ]
+    to: Annotated[str, Flag("What the project is for: python, web, android, ios or cpp.", "--to")]
+    _: KW_ONLY
+    output: Annotated[File, Flag("Folder for the project.", "--output", "-o")] = "app"
+    format: Annotated[Names, Several("Format of the file; default: what suits the target best.", "--fmt")] = ()
+    image: Annotated[File | None, "The image that the project tests itself with; default: a drawn one."] = None
+
+
 class Train(Network, Images, Told):
     """`edgebench train`; most of it is in edgebench.training.settings.Settings, whose names these are."""
 
@@ -209,9 +232,7 @@ class Scale(Told):
     """`edgebench scale`."""
 
     device: Annotated[str, Flag("Device profile; see `edgebench devices`.", "--device")]
-    family: Annotated[
-        str, Flag("efficientnet, efficientnet_lite, mobilenetv1, mobilenetv2, resnet or all.", "--family")
-    ] = "all"
+    family: Annotated[str, Flag("A family of networks, such as mobilenetv3, or all.", "--family")] = "all"
     _: KW_ONLY
     max_latency: Annotated[str | float | None, "Longest inference, such as 50ms."] = None
     max_memory: Annotated[str | float | None, "Most peak memory, such as 64MB."] = None
@@ -281,6 +302,9 @@ class Ab(Told):
     device: Here = "host"
     runtime: Runtime = None
     threads: Threads = 1
+    input: Annotated[
+        str | Sequence[int] | None, "Size of the image where the files leave it open, such as 3x224x224."
+    ] = None
     fail_on: FailOn = None
     time_limit: Annotated[str | float, "Most time to spend, such as 3min."] = "3min"
 
@@ -383,6 +407,12 @@ class Devices(Options):
     name: Annotated[str | None, "Show one device in full."] = None
     _: KW_ONLY
     validation: Annotated[bool, "How far estimates are off, in every case, beside their goals."] = False
+
+
+class Help(Options):
+    """`edgebench help`."""
+
+    topic: Annotated[str | None, "A page; without one, which there are."] = None
 
 
 class Doctor(Options):

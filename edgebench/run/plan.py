@@ -20,6 +20,7 @@ from edgebench.ground.records import Calibrator, ExportSpec, ModelSpec, Precisio
 from edgebench.ground.registry import DEFAULT_FORMAT
 from edgebench.ground.registry import FORMATS as FORMATS
 from edgebench.models.given import Given
+from edgebench.models.user import InputSize, parse_input
 from edgebench.run.network import Model, ModelArguments, Wanted
 from edgebench.run.options import Files
 from edgebench.runtimes import runtime, runtime_of
@@ -40,6 +41,7 @@ class Cell:
     export: ExportSpec
     model: ModelSpec | None = None
     file: Path | None = None
+    size: InputSize | None = None  # of a file that leaves it open
 
     @property
     def spec(self) -> ModelSpec:
@@ -170,12 +172,14 @@ def is_file(name: str) -> bool:
 
 def default_formats(device: DeviceProfile, *, counts: bool = False) -> tuple[str, ...]:
     """The formats to profile when none is named: on the host those of every runtime that each system has, or that
-    `counts` can run; elsewhere the first that there is an estimate for."""
+    `counts` can run; elsewhere the first that figures of the device are published for, or else that has an estimate."""
     by_runtime = {form: runtime(runtime_of(form)) for form in FORMATS}
     if device.name == "host":
         return tuple(form for form, each in by_runtime.items() if (each.wheel if counts else not each.system))
     estimated = {name for name, _ in known.cells(device)}
-    return tuple(form for form, each in by_runtime.items() if each.name in estimated)[:1] or (DEFAULT_FORMAT,)
+    published = {name for (name, _), case in known.estimable(device).items() if case == "measured"}
+    found = [form for form, each in by_runtime.items() if each.name in estimated]
+    return tuple(sorted(found, key=lambda form: by_runtime[form].name not in published)[:1]) or (DEFAULT_FORMAT,)
 
 
 def cells(
@@ -191,12 +195,13 @@ def cells(
     unless told. UsageError also for arguments that no network is there to take.
     """
     files = [name for name in names if isinstance(name, str) and is_file(name)]
-    if arguments.replace(weights=None) != ModelArguments() and len(files) == len(names):
-        raise UsageError(f"{names[0]} is a ready file: width, resolution, input and the like are for networks")
+    if arguments.replace(weights=None, input=None) != ModelArguments() and len(files) == len(names):
+        raise UsageError(f"{names[0]} is a ready file: width, resolution and the like are for networks")
+    size = parse_input(arguments.input) if arguments.input and files else None
     found: list[Cell] = []
     for name in names:
         if name in files:
-            found.append(_file_cell(Path(str(name)), ready))
+            found.append(_file_cell(Path(str(name)), ready, size))
         else:
             spec = arguments.resolve(name) if isinstance(name, str) else name
             found.extend(Cell(model=spec, export=export) for export in specs)
@@ -246,17 +251,15 @@ def _source(model: Model, arguments: ModelArguments) -> Model:
     if not found.source:
         read = " and ".join(each.suffix for each in formats.every() if each.source)
         raise UsageError(f"{model} is a file already, and other formats are made of {read} files and networks only")
-    from edgebench.models.user import parse_input
-
     module: Model = found.load("source")(Path(model), parse_input(arguments.input) if arguments.input else None)
     return module
 
 
-def _file_cell(path: Path, ready: Collection[str] | None) -> Cell:
+def _file_cell(path: Path, ready: Collection[str] | None, size: InputSize | None) -> Cell:
     named = formats.every() if ready is None else map(formats.form, ready)
     suffixes = {each.suffix: each.name for each in named if ready is not None or each.foreign}
     listed = " or ".join(sorted(suffixes))
     check_there(path)
     if path.suffix not in suffixes:
         raise UsageError(f"{path} cannot be profiled as a file; give a {listed} file")
-    return Cell(file=path, export=ExportSpec(format=suffixes[path.suffix]))
+    return Cell(file=path, export=ExportSpec(format=suffixes[path.suffix]), size=size)

@@ -2,8 +2,9 @@
 
 `engine.py` has `load(path, threads=1, batch=1)` -> session, `session.run(x)`. It uses the standard library, numpy and
 the engine only, on Python 3.9 or newer, so that it can be copied to a device and loaded there by its path, beside the
-worker. Where a session has other outputs than its first, `session.run_all(x)` computes them too. Where the kernels of
-some processors compute something else than the file says, `load_exact` is a `load` that is slower and has none of that.
+worker. `session.run_all(x)` returns every output; `run` of a `lazy` session computes the first alone. Where the kernels
+of some processors compute something else than the file says, `load_exact` is a `load` that is slower and has none of
+that.
 
 `operators.py` has `profile(path, make_input, threads, runs)` -> OperatorProfile, by the engine's own profiler.
 
@@ -219,6 +220,9 @@ class Session(Protocol):
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """Runs the network on `x`, in the file's own layout and dtype, and returns its first output."""
+
+    def run_all(self, x: np.ndarray) -> list[np.ndarray]:
+        """Runs the network on `x` and returns every output."""
 
 
 MakeInput = Callable[[Session, int], "np.ndarray"]

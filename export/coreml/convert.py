@@ -21,7 +21,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from edgebench.formats import calibrated
-from edgebench.formats.network import INPUT, LAYOUTS, OUTPUT, TORCH_NOISE, Conversion, Network
+from edgebench.formats.network import INPUT, LAYOUTS, TORCH_NOISE, Conversion, Network
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec, Preprocessing, TensorSpec
@@ -57,8 +57,8 @@ class Normalised(nn.Module):
         self.register_buffer("shift", -mean / std)
         self.network = network
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """(1, C, H, W) of pixels to (1, classes)."""
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        """(1, C, H, W) of pixels to what the network gives."""
         return self.network(pixels * self.scale + self.shift)  # type: ignore[no-any-return]
 
 
@@ -68,7 +68,7 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     Raises UsageError for an image input with other than one or three channels or without known preprocessing, and
     torch's and coremltools' own errors for a network that they cannot express.
     """
-    module = _with_normalisation(network) if spec.image_input else network.module
+    module = _with_normalisation(network) if spec.image_input else network.flat
     with quiet(NOISE), torch.no_grad():
         program = torch.export.export(module.eval(), (torch.zeros(network.spec.input_shape),))
         model = ct.convert(
@@ -77,7 +77,7 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
             minimum_deployment_target=ct.target.iOS16,
             compute_precision=ct.precision.FLOAT32 if spec.precision == "fp32" else ct.precision.FLOAT16,
             inputs=[_input_type(network, spec)],
-            outputs=[ct.TensorType(name=OUTPUT, dtype=np.float32)],
+            outputs=[ct.TensorType(name=name, dtype=np.float32) for name in network.outputs],
             package_dir=None if spec.precision == "int8" else str(path),
             skip_model_load=True,
         )
@@ -124,7 +124,7 @@ def _with_normalisation(network: Network) -> nn.Module:
         raise UsageError(f"{network.spec.name} has no known preprocessing: export it without an image input")
     if network.spec.channels not in (1, 3):
         raise UsageError(f"an image has 1 or 3 channels, {network.spec.name} takes {network.spec.channels}")
-    return Normalised(network.module, network.preprocessing)
+    return Normalised(network.flat, network.preprocessing)
 
 
 def _input_type(network: Network, spec: ExportSpec) -> Any:
@@ -136,15 +136,18 @@ def _input_type(network: Network, spec: ExportSpec) -> Any:
 
 
 def _describe(model: Any, network: Network, spec: ExportSpec, counts: dict[str, int] | None = None) -> Conversion:
-    (output,) = model.get_spec().description.output
-    shape = tuple(output.type.multiArrayType.shape)
     if counts is None:
         operators = model._mil_program.functions["main"].operations
         counts = dict(Counter(operator.op_type for operator in operators if operator.op_type != "const"))
     dtype = "uint8" if spec.image_input else "float32"
     return Conversion(
         inputs=(TensorSpec(name=INPUT, shape=network.spec.input_shape, dtype=dtype, layout="NCHW"),),
-        outputs=(TensorSpec(name=output.name, shape=shape, dtype="float32", layout=LAYOUTS.get(len(shape))),),
+        outputs=tuple(_output(one) for one in model.get_spec().description.output),
         operators=counts,
         tool_versions={"coreml specification": str(model.get_spec().specificationVersion)},
     )
+
+
+def _output(output: Any) -> TensorSpec:
+    shape = tuple(output.type.multiArrayType.shape)
+    return TensorSpec(name=output.name, shape=shape, dtype="float32", layout=LAYOUTS.get(len(shape)))

@@ -19,6 +19,7 @@ import torch
 from edgebench.formats.coreml.convert import NOISE
 from edgebench.formats.coreml.mil_operators import OPERATORS
 from edgebench.formats.inside import Inside
+from edgebench.formats.native import joined
 from edgebench.formats.quiet import quiet
 from edgebench.ground.errors import Uncheckable
 
@@ -85,9 +86,9 @@ class Program:
         return list(self._operators)
 
     def run(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Evaluates the package on `x` in the shape that it declares; returns its first output in float32."""
-        result: npt.NDArray[np.float32] = self._evaluate(x)[self._function.outputs[0]].numpy()
-        return result
+        """Evaluates the package on `x` in the shape that it declares; returns its outputs, several as one."""
+        computed = self._evaluate(x)
+        return joined([computed[output].numpy() for output in self._function.outputs])
 
     def activations(self, x: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
         """What flows between the operators while the package is evaluated on `x`, the input included, by name."""

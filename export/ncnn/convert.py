@@ -19,17 +19,20 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import pnnx
 import torch
 from torch import nn
 
+from edgebench.formats.native import Shapes, plain
 from edgebench.formats.ncnn.files import BIN, PARAM, Layer, parse, show
-from edgebench.formats.network import INPUT, OUTPUT, Conversion, Network
+from edgebench.formats.network import INPUT, Conversion, Network
+from edgebench.formats.quantize.replay import Replay
 from edgebench.formats.quiet import Noise, quiet
+from edgebench.formats.verify import difference, scale
 from edgebench.ground.errors import ExportError
-from edgebench.ground.records import ExportSpec, Layout, TensorSpec
+from edgebench.ground.records import ExportSpec, Layout, Precision, TensorSpec
 from edgebench.models.layers import Subsample
+from edgebench.runtimes.ncnn.engine import load
 
 UNWANTED = ("pnnxparam", "pnnxbin", "pnnxpy", "pnnxonnx", "ncnnpy")  # files that pnnx writes beside the two
 FILE_TOO_LARGE = -getattr(signal, "SIGXFSZ", 0)  # how a program ends at the limit on a file's size; not on Windows
@@ -50,11 +53,8 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     """
     with TemporaryDirectory(prefix=".pnnx-", dir=path.parent) as name:
         folder = Path(name)
-        output = trace(network, folder / "network.pt")
-        _run_pnnx(folder, network.spec.input_shape, spec.precision)
-        layers = renamed(parse((folder / PARAM).read_text("utf-8")), network.spec.input_shape, output)
-        (folder / PARAM).write_text(show(layers), "utf-8")
-        conversion = _describe(layers, network.spec.input_shape, output)
+        layers = _translated(network, spec.precision, folder)
+        conversion = _describe(layers, network.spec.input_shape, network.outputs)
         if spec.precision == "int8":
             from edgebench.formats.ncnn import int8
 
@@ -66,19 +66,59 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     return conversion
 
 
-def trace(network: Network, path: Path) -> tuple[int, ...]:
-    """Saves the network as TorchScript, and returns its output's shape.
+def _translated(network: Network, precision: Precision, folder: Path) -> list[Layer]:
+    """The layers of the files that pnnx makes of the network; where it cannot, or errs, of the network's Graph.
+
+    The Graph says in plain operators of few axes what a module may say in others. Raises ExportError for the module
+    where pnnx makes nothing of either.
+    """
+    try:
+        layers = _layers(network, _with_pooling(network.flat), precision, folder)
+        if _agrees(network, precision, folder):
+            return layers
+        failure = None
+    except ExportError as error:
+        failure = error
+    try:
+        simpler = _layers(network, Replay(network.graph), precision, folder)
+    except ExportError:
+        if failure:
+            raise failure from None
+    else:
+        if failure or _agrees(network, precision, folder):
+            return simpler
+    return _layers(network, _with_pooling(network.flat), precision, folder)  # the check says what is wrong with it
+
+
+def _layers(network: Network, module: nn.Module, precision: Precision, folder: Path) -> list[Layer]:
+    """Lets pnnx write its two files of a module into `folder`."""
+    shape = network.spec.input_shape
+    trace(module, shape, folder / "network.pt")
+    _run_pnnx(folder, shape, precision)
+    layers = renamed(parse((folder / PARAM).read_text("utf-8")), shape, network.outputs)
+    (folder / PARAM).write_text(show(layers), "utf-8")
+    return layers
+
+
+def _agrees(network: Network, precision: Precision, folder: Path) -> bool:
+    """Whether ncnn computes what the network does on one input."""
+    (image, *_), (expected, *_) = network.reference
+    try:
+        found = plain(load(str(folder)), list(network.outputs))(image)
+        return difference(found, expected, scale(network.reference[1])).passes(precision)
+    except (ExportError, RuntimeError, ValueError):  # another shape, or ncnn stops: as wrong as another value
+        return False
+
+
+def trace(module: nn.Module, shape: tuple[int, ...], path: Path) -> None:
+    """Saves a module as TorchScript.
 
     The file is written from Python: torch's own writer ends the process where the disk is full. Raises OSError there.
     """
-    image = np.zeros(network.spec.input_shape, np.float32)
-    output = network.compute([image])[0]
     with quiet(NOISE), torch.no_grad():
-        module = _with_pooling(network.module)
-        traced = torch.jit.trace(module, torch.from_numpy(image), check_trace=False)  # type: ignore[no-untyped-call]
+        traced = torch.jit.trace(module, torch.zeros(shape), check_trace=False)  # type: ignore[no-untyped-call]
         saved = traced.save_to_buffer()
     path.write_bytes(saved)
-    return tuple(map(int, output.shape))
 
 
 class Pooled(nn.Module):
@@ -123,37 +163,41 @@ def _run_pnnx(folder: Path, shape: tuple[int, ...], precision: str) -> None:
         raise ExportError(f"pnnx ended with exit code {done.returncode}: {words[-1][:200] if words else 'no message'}")
 
 
-def renamed(layers: list[Layer], image: tuple[int, ...], output: tuple[int, ...]) -> list[Layer]:
-    """Gives input and output edgebench's names and states their shapes, given here as torch has them.
+def renamed(layers: list[Layer], image: tuple[int, ...], results: Shapes) -> list[Layer]:
+    """Gives input and outputs edgebench's names and states their shapes, given here as torch has them.
 
     Raises ExportError for an operator that ncnn does not have: pnnx passes it on under its own name, with a dot.
     """
     unknown = sorted({layer.kind for layer in layers if "." in layer.kind or "::" in layer.kind})
     if unknown:
         raise ExportError(f"ncnn has no operator for {', '.join(unknown)}: replace it in the network, or choose onnx")
-    names = {"in0": INPUT, "out0": OUTPUT}
+    names = {"in0": INPUT} | {f"out{number}": name for number, name in enumerate(results)}
     found = []
     for layer in layers:
         inputs, outputs = (tuple(names.get(blob, blob) for blob in blobs) for blobs in (layer.inputs, layer.outputs))
-        options = layer.options | _stated(layer, image, output)
+        options = layer.options | _stated(layer, image, list(results.values()))
         found.append(replace(layer, inputs=inputs, outputs=outputs, options=options))
     return found
 
 
-def _stated(layer: Layer, image: tuple[int, ...], output: tuple[int, ...]) -> dict[str, str]:
+def _stated(layer: Layer, image: tuple[int, ...], results: list[tuple[int, ...]]) -> dict[str, str]:
     """The options that state a shape: width, height, channels, and for an output the number of dimensions before."""
     if layer.kind == "Input":
         return {str(number): str(size) for number, size in enumerate(image[:0:-1])}
-    if layer.outputs != ("out0",):
+    ends = [results[int(blob[3:])] if blob[3:].isdecimal() and blob[:3] == "out" else () for blob in layer.outputs]
+    if not any(ends):
         return {}
-    sizes = output[:0:-1]
-    return {"-23330": ",".join(map(str, (4, len(sizes), *sizes, *(1, 1, 1)[len(sizes) :])))}
+    hints = [(len(shape) - 1, *shape[:0:-1], *(1, 1, 1)[len(shape) - 1 :]) if shape else (0, 0, 0, 0) for shape in ends]
+    return {"-23330": ",".join(map(str, (4 * len(hints), *(size for hint in hints for size in hint))))}
 
 
-def _describe(layers: list[Layer], image: tuple[int, ...], output: tuple[int, ...]) -> Conversion:
+def _describe(layers: list[Layer], image: tuple[int, ...], results: Shapes) -> Conversion:
     layouts: dict[int, Layout] = {2: "NC", 4: "NCHW"}
     return Conversion(
         inputs=(TensorSpec(name=INPUT, shape=image, dtype="float32", layout="NCHW"),),
-        outputs=(TensorSpec(name=OUTPUT, shape=output, dtype="float32", layout=layouts.get(len(output))),),
+        outputs=tuple(
+            TensorSpec(name=name, shape=shape, dtype="float32", layout=layouts.get(len(shape)))
+            for name, shape in results.items()
+        ),
         operators=dict(Counter(layer.kind for layer in layers if layer.kind not in ("Input", "Split"))),
     )

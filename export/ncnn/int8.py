@@ -11,6 +11,7 @@ import numpy as np
 from edgebench.formats import calibrated
 from edgebench.formats.examples import Array
 from edgebench.formats.layers import relative_errors, torch_names
+from edgebench.formats.native import plain
 from edgebench.formats.ncnn.activations import Blobs, activations
 from edgebench.formats.ncnn.files import (
     BIN,
@@ -58,7 +59,7 @@ def write(network: Network, source: Path, path: Path) -> tuple[QuantizationRepor
     steps = calibrated.Steps(
         activations=lambda images: activations(source, images, observed),
         write=save,
-        run=lambda folder: load(str(folder)).run,
+        run=lambda folder: plain(load(str(folder)), list(network.outputs)),
         layers=lambda folder, images: layer_errors(source, folder, images[: calibrated.LAYER_IMAGES], names),
     )
     report, warnings = calibrated.make(network, steps, path)

@@ -16,6 +16,7 @@ FORMAT = Format(
     inspect="edgebench.formats.onnx.inspect:inspect",
     graph="edgebench.formats.onnx.source:read_graph",
     source="edgebench.formats.onnx.source:module",
+    sized="edgebench.formats.onnx.sized:sized",
     shorten="edgebench.formats.onnx.shorten:cut",
     activations=activations_for,
     tensors="edgebench.formats.onnx.layers:inside",

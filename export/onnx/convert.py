@@ -20,7 +20,7 @@ import onnxscript  # noqa: F401  torch's exporter needs it; here its absence is 
 import torch
 from onnx import ModelProto, TensorProto, ValueInfoProto, numpy_helper
 
-from edgebench.formats.network import INPUT, LAYOUTS, OUTPUT, TORCH_NOISE, Conversion, Network
+from edgebench.formats.network import INPUT, LAYOUTS, TORCH_NOISE, Conversion, Network
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.ground.errors import ExportError
 from edgebench.ground.records import ExportSpec, TensorSpec
@@ -73,7 +73,12 @@ def save(model: ModelProto, path: Path) -> None:
 def _translate(network: Network) -> ModelProto:
     with quiet(NOISE), torch.no_grad():
         program = torch.onnx.export(
-            network.program, dynamo=True, verbose=False, opset_version=OPSET, input_names=[INPUT], output_names=[OUTPUT]
+            network.program,
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=list(network.outputs),
         )
     if program is None:
         raise ExportError(f"torch's exporter gave no program for {network.spec.name}")
@@ -111,7 +116,7 @@ def _describe(model: ModelProto) -> Conversion:
 def describe(value: ValueInfoProto) -> TensorSpec:
     """Returns name, shape (None where dynamic) and dtype of a graph's input or output, taken to be NCHW."""
     kind = value.type.tensor_type
-    shape = tuple(size.dim_value if size.HasField("dim_value") else None for size in kind.shape.dim)
+    shape = tuple(size.dim_value if size.dim_value > 0 else None for size in kind.shape.dim)  # -1 is open too
     return TensorSpec(name=value.name, shape=shape, dtype=dtype(kind.elem_type), layout=LAYOUTS.get(len(shape)))
 
 

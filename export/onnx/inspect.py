@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -70,7 +71,19 @@ def parse(path: Path) -> onnx.ModelProto:
         raise UsageError(f"{path} is not an ONNX file, or a part of one: download or export it again") from error
     if not (model.graph.output and model.graph.node):
         raise UsageError(f"{path} has no output: it is not an ONNX network, or a part of one")
+    if any(isinstance(name, bytes) for name in _names(model)):
+        raise UsageError(f"{path} has a name that is no text: it is damaged, so download or export it again")
     return model
+
+
+def _names(model: onnx.ModelProto) -> Iterator[str | bytes]:
+    """All that a reader takes for text; protobuf hands out as bytes what is none."""
+    graph = model.graph
+    yield from (each.domain for each in model.opset_import)
+    yield from (each.name for each in (*graph.input, *graph.output, *graph.value_info, *graph.initializer))
+    for node in graph.node:
+        yield from (node.op_type, node.name, node.domain, *node.input, *node.output)
+        yield from (each.name for each in node.attribute)
 
 
 def _invalid(model: onnx.ModelProto) -> str:

@@ -13,6 +13,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from edgebench.formats import calibrated
 from edgebench.formats.examples import Array
+from edgebench.formats.native import plain
 from edgebench.formats.network import Network
 from edgebench.formats.onnx import static
 from edgebench.formats.onnx.layers import activations, layer_errors, named
@@ -68,8 +69,9 @@ def write(
     def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
         return layer_errors(pooled, onnx.load_model(file), images[: calibrated.LAYER_IMAGES])
 
-    steps = calibrated.Steps(
-        lambda images: activations(pooled, images), write, lambda file: load_exact(str(file)).run, layers
-    )
+    def run(file: Path) -> Callable[[Array], Array]:
+        return plain(load_exact(str(file)), list(network.outputs))
+
+    steps = calibrated.Steps(lambda images: activations(pooled, images), write, run, layers)
     report, warnings = calibrated.make(network, steps, path)
     return msgspec.structs.replace(report, activations=str(chosen)), warnings

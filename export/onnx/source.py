@@ -19,7 +19,7 @@ from onnx import ModelProto, NodeProto
 from torch import Tensor, nn
 
 from edgebench.formats.examples import example_inputs
-from edgebench.formats.onnx.inspect import beside, parse
+from edgebench.formats.onnx.sized import load
 from edgebench.formats.onnx.torch_operators import OPERATORS
 from edgebench.formats.onnx.torch_windows import Node, Value, tensor
 from edgebench.formats.verify import difference, scale
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, int, int]
 ERROR: Final = 1e-4  # share of the range by which torch may differ from onnxruntime
+RESIZING: Final = ("Resize", "Upsample")
 HALF_ERROR: Final = 2e-2  # the same where the file computes in float16, and torch in float32
 
 
@@ -104,14 +105,6 @@ def _compare(path: Path, model: ModelProto, network: Network) -> None:
             )
 
 
-def load(path: Path) -> ModelProto:
-    """The file with the weights that lie beside it. Raises UsageError as `parse` and `beside` do."""
-    model = parse(path)
-    beside(model, path)
-    onnx.load_external_data_for_model(model, str(path.parent))
-    return model
-
-
 class Network(nn.Module):
     """The operators of an ONNX file; (1, C, H, W) in, the file's first output out."""
 
@@ -130,8 +123,11 @@ class Network(nn.Module):
                 self.constants[node.output[0]] = _stored(np.asarray(_attribute(node.attribute[0])))
         steps = [_step(path, node, versions) for node in graph.node if node.op_type != "Constant"]
         self._read(path, steps, torch.zeros(1, *shape))
+        scales = {name for step in self.steps if step.node.kind in RESIZING for name in step.inputs[1:]}
         for number, (name, value) in enumerate(list(self.constants.items())):
-            if isinstance(value, Tensor):  # so that the module can be copied, moved, counted and exported
+            if isinstance(value, Tensor) and name in scales:  # read as numbers while the network is traced
+                self.constants[name] = value.numpy()
+            elif isinstance(value, Tensor):  # so that the module can be copied, moved, counted and exported
                 self.register_parameter(f"weight{number}", nn.Parameter(value, requires_grad=False))
                 self.constants[name] = f"weight{number}"
 

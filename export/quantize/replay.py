@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -172,8 +173,8 @@ Compute = Callable[[Any, list[Tensor], Given], Tensor]
 
 
 def _conv(one: Conv, inputs: list[Tensor], given: Given) -> Tensor:
-    padded = _padded(inputs[0], one.padding)
-    return F.conv2d(padded, given["weight"], given.get("bias"), one.stride, 0, one.dilation, one.groups)
+    image, own = _own_padding(inputs[0], one.padding)
+    return F.conv2d(image, given["weight"], given.get("bias"), one.stride, own, one.dilation, one.groups)
 
 
 def _transposed_conv(one: TransposedConv, inputs: list[Tensor], given: Given) -> Tensor:
@@ -190,6 +191,12 @@ def _transposed_conv(one: TransposedConv, inputs: list[Tensor], given: Given) ->
 
 def _pool(one: Pool, inputs: list[Tensor], given: Given) -> Tensor:
     (image,) = inputs
+    top, bottom, left, right = one.padding
+    if (top, left) == (bottom, right) and 2 * top <= one.window[0] and 2 * left <= one.window[1]:
+        if one.mode == "max":
+            return F.max_pool2d(image, one.window, one.stride, (top, left), one.dilation)
+        counted, divisor = one.counts_padding, one.divisor
+        return F.avg_pool2d(image, one.window, one.stride, (top, left), False, counted, divisor)
     if one.mode == "max":
         return F.max_pool2d(_padded(image, one.padding, -torch.inf), one.window, one.stride, 0, one.dilation)
     total = F.avg_pool2d(_padded(image, one.padding), one.window, one.stride, divisor_override=1)
@@ -206,8 +213,16 @@ def _cells(one: Pool, image: Tensor) -> Tensor:
 
 
 def _slice(one: Slice, inputs: list[Tensor], given: Given) -> Tensor:
+    """Steps as a maximum over one element where that can be said: ncnn has no slice with steps."""
     stop = one.start + (one.shape[one.axis] - 1) * one.step + 1
-    return inputs[0][(*[slice(None)] * one.axis, slice(one.start, stop, one.step))]
+    cut = inputs[0][(*[slice(None)] * one.axis, slice(one.start, stop, 1 if one.axis else one.step))]
+    if one.step == 1 or not one.axis:
+        return cut
+    if one.dtype != "float32":
+        return cut[(*[slice(None)] * one.axis, slice(None, None, one.step))]
+    before, behind = math.prod(one.shape[1 : one.axis]), math.prod(one.shape[one.axis + 1 :])
+    picked = F.max_pool2d(cut.reshape(-1, before, stop - one.start, behind), 1, (one.step, 1))
+    return picked.reshape(-1, *one.shape[1:])
 
 
 def _pad(one: Pad, inputs: list[Tensor], given: Given) -> Tensor:
@@ -260,11 +275,17 @@ COMPUTED: Final[dict[type[Operator], Compute]] = {
     Reshape: lambda one, inputs, given: inputs[0].reshape(-1, *one.shape[1:]) if one.shape else inputs[0].reshape(()),
     Transpose: lambda one, inputs, given: inputs[0].permute(one.permutation),
     Slice: _slice,
-    Subsample: lambda one, inputs, given: inputs[0][:, :, :: one.stride[0], :: one.stride[1]],
+    Subsample: lambda one, inputs, given: F.max_pool2d(inputs[0], 1, one.stride),  # ncnn has no slice with steps
     Pad: _pad,
     Expand: _expand,
     Gather: lambda one, inputs, given: inputs[0].index_select(one.axis, torch.tensor(one.indices)),
 }
+
+
+def _own_padding(image: Tensor, padding: Padding) -> tuple[Tensor, tuple[int, int]]:
+    """The image, and the padding that a convolution adds itself: none where it is not alike on either side."""
+    top, bottom, left, right = padding
+    return (image, (top, left)) if (top, left) == (bottom, right) else (_padded(image, padding), (0, 0))
 
 
 def _padded(image: Tensor, padding: Padding, value: float = 0.0) -> Tensor:

@@ -11,12 +11,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, Final
 
-import flatbuffers
 import numpy as np
 import numpy.typing as npt
-from ai_edge_litert import schema_py_generated as schema
 
-from edgebench.formats.tflite.flatbuffer import IDENTIFIER
+from edgebench.formats.tflite.flatbuffer import read, rewrite
 from edgebench.formats.tflite.inspect import operator_name
 
 Double = npt.NDArray[np.float64]
@@ -36,12 +34,10 @@ PLACES: Final = {
 
 def mend_biases(source: Path, target: Path) -> None:
     """Rewrites the int8 file `target`, made from the float file `source`, where some bias is beyond int32."""
-    before, after = (schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0) for path in (source, target))
+    before, after = read(source), read(target)
     changed = [_raised(after, weight, layers) for weight, layers in _layers(before, after).items()]
     if any(changed):
-        builder = flatbuffers.Builder(1 << 20)
-        builder.Finish(after.Pack(builder), file_identifier=IDENTIFIER)
-        target.write_bytes(bytes(builder.Output()))
+        rewrite(after, target)
 
 
 def _layers(before: Any, after: Any) -> dict[int, list[Layer]]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from edgebench.formats.tflite.emit import Code, Emission, Emitter, fused
 from edgebench.graph.layout import Layout
-from edgebench.graph.operators import Activation, Binary, Cast, Compare, Operator, PReLU, Where
+from edgebench.graph.operators import FUSIBLE, Activation, Binary, Cast, Compare, Function, Operator, PReLU, Where
 
 ARITHMETIC: Final = {
     "add": Code.ADD,
@@ -33,11 +33,23 @@ COMPARISONS: Final = {
 def binary(emission: Emission, one: Binary, layout: Layout) -> int:
     """One operator; an activation is fused, where the operator has one at all."""
     code, shape = ARITHMETIC[one.function], emission.physical(one, layout)
+    if emission.precision == "int8" and one.function in ("maximum", "minimum") and one.dtype == "float32":
+        return _extreme(emission, one, layout)
     if one.function in ("maximum", "minimum", "pow"):
         made = emission.add(code, emission.inputs(one, layout), shape, one.dtype)
         return made if one.activation is None else SIMPLE[one.activation](emission, made)
     activation = fused(one.activation)
     return emission.add(code, emission.inputs(one, layout), shape, one.dtype, fusedActivationFunction=activation)
+
+
+def _extreme(emission: Emission, one: Binary, layout: Layout) -> int:
+    """x + relu(y - x) and x - relu(x - y): of a maximum and minimum in 8 bits XNNPACK has no kernel."""
+    x, y = emission.inputs(one, layout)
+    shape = emission.physical(one, layout)
+    larger = one.function == "maximum"
+    apart = emission.add(Code.SUB, [y, x] if larger else [x, y], shape, fusedActivationFunction=fused("relu"))
+    code = Code.ADD if larger else Code.SUB
+    return emission.add(code, [x, apart], shape, fusedActivationFunction=fused(one.activation))
 
 
 def compare(emission: Emission, one: Compare, layout: Layout) -> int:
@@ -65,6 +77,8 @@ def prelu(emission: Emission, one: PReLU, layout: Layout) -> int:
 def activation(emission: Emission, one: Activation, layout: Layout) -> int:
     """One operator for most functions; a few for those that XNNPACK does not have."""
     source = emission.get(one.inputs[0], layout)
+    if emission.precision == "int8" and one.function in IN_INT8:
+        return IN_INT8[one.function](emission, source)
     if one.function in SLOPED:
         return SLOPED[one.function](emission, source, one.slope)
     return SIMPLE[one.function](emission, source)
@@ -95,6 +109,11 @@ def _hardsigmoid(emission: Emission, x: int) -> int:
     """relu6(x + 3) / 6."""
     clamped = _by(emission, Code.ADD, x, 3.0, fusedActivationFunction=fused("relu6"))
     return _by(emission, Code.MUL, clamped, 1 / 6)
+
+
+def _clamped(function: Function) -> Made:
+    """A clamp behind a product with 1."""
+    return lambda emission, x: _by(emission, Code.MUL, x, 1.0, fusedActivationFunction=fused(function))
 
 
 def _softplus(emission: Emission, x: int) -> int:
@@ -168,6 +187,12 @@ SIMPLE: Final[dict[str, Made]] = {
 SLOPED: Final[dict[str, Callable[[Emission, int, float], int]]] = {
     "leaky_relu": lambda emission, x, slope: emission.add(Code.LEAKY_RELU, [x], alpha=slope),
     "elu": _elu,
+}
+
+# In 8 bits XNNPACK clamps behind arithmetic only, and has no hardswish.
+IN_INT8: Final[dict[str, Made]] = {
+    **{name: _clamped(name) for name in FUSIBLE},
+    "hardswish": lambda emission, x: _product(emission, x, _hardsigmoid(emission, x)),
 }
 
 ELEMENTWISE: Final[dict[type[Operator], Emitter[Any]]] = {

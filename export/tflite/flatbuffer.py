@@ -102,3 +102,25 @@ def write(model: schema.ModelT, tail: Tail, path: Path) -> None:
     with path.open("wb") as file:
         file.write(tables)
         tail.write(file)
+
+
+def read(path: Path) -> schema.ModelT:
+    """The file as objects that may be changed, every buffer with its values."""
+    content = path.read_bytes()
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    for buffer in model.buffers:
+        if buffer.offset > 1:  # they lie behind the tables, as the quantizer writes them (schema.fbs, Buffer.offset)
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    return model
+
+
+def rewrite(model: schema.ModelT, path: Path) -> None:
+    """Writes what `read` gave, changed or not. Raises ExportError for a file beyond 2 GB."""
+    tail = Tail()
+    held = [buffer.data is not None and len(buffer.data) > 0 for buffer in model.buffers]
+    model.buffers = [
+        tail.add(Weights(np.asarray(buffer.data, np.uint8), np.dtype(np.uint8))) if full else buffer
+        for buffer, full in zip(model.buffers, held, strict=True)
+    ]
+    write(model, tail, path)

@@ -10,13 +10,13 @@ import msgspec
 
 from edgebench.formats import calibrated
 from edgebench.formats.examples import Array
-from edgebench.formats.native import fed
+from edgebench.formats.native import fed, runner
 from edgebench.formats.network import Conversion, Network
 from edgebench.formats.tflite.activations import activations, layer_errors
 from edgebench.formats.tflite.inspect import foreign
 from edgebench.formats.tflite.quantizer import quantize
 from edgebench.formats.tflite.writer import Written, write
-from edgebench.graph.operators import Activation, Binary, Graph, LocalResponseNorm, Operator, Reduce, Softmax
+from edgebench.graph.operators import Activation, Binary, Graph, LocalResponseNorm, MatMul, Operator, Reduce, Softmax
 from edgebench.ground.records import LayerError, Quantization, QuantizationReport
 from edgebench.runtimes.litert.engine import load
 
@@ -30,7 +30,10 @@ WARNINGS = {"dynamic": SLOWER, "weights": WEIGHTS_ONLY}
 FLOAT: Final = {
     LocalResponseNorm: "its squares and roots need more than 8 bits",
     Softmax: "probabilities need more than 8 bits",
+    MatMul: "XNNPACK multiplies two computed matrices in float alone",
 }
+ISLANDS: Final = ("gelu", "gelu_tanh")
+ISLAND: Final = "XNNPACK has it in float alone"
 NORMALISING: Final = "its squares and roots need more than 8 bits"
 UNEVEN: Final = ("exp", "log", "sqrt", "rsqrt", "square", "softplus", "mish", "erf")
 ARITHMETIC: Final[tuple[type[Operator], ...]] = (Binary, Reduce, Activation)
@@ -43,11 +46,11 @@ def convert(network: Network, path: Path) -> Conversion:
     Raises ExportError when the network has an operator that is not covered, or an activation is not finite.
     """
     wanted = network.quantization or Quantization()
-    original, written = _float_file(network.graph, path)
+    original, written = _float_file(network, path)
     if wanted.scheme == "static":
 
         def vary(network: Network, path: Path) -> calibrated.Steps:
-            return steps(network, _float_file(network.graph, path)[0], float_io=wanted.float_io)
+            return steps(network, _float_file(network, path)[0], float_io=wanted.float_io)
 
         report, warnings = calibrated.make(network, steps(network, original, float_io=wanted.float_io), path, vary)
     else:
@@ -95,7 +98,9 @@ def steps(network: Network, original: Path, *, float_io: bool) -> calibrated.Ste
 def run(path: Path) -> Callable[[Array], Array]:
     """Loads a written file as if it were torch's network."""
     contents = foreign(path)
-    return fed(load(str(path)).run, contents.inputs[0], contents.outputs[0])
+    return fed(
+        runner(load(str(path)), [output.name for output in contents.outputs]), contents.inputs[0], contents.outputs
+    )
 
 
 def floats(graph: Graph) -> dict[str, str]:
@@ -108,6 +113,7 @@ def floats(graph: Graph) -> dict[str, str]:
         for name in operator.inputs:
             readers.setdefault(name, []).append(operator)
     found = {each.name: FLOAT[type(each)] for each in graph.operators if type(each) in FLOAT}
+    found |= {each.name: ISLAND for each in graph.operators if getattr(each, "function", "") in ISLANDS}
     waiting: list[Operator] = [
         each
         for each in graph.operators
@@ -131,6 +137,6 @@ def _without_ranges(network: Network, original: Path, path: Path) -> tuple[Quant
     return calibrated.uncalibrated(network, activations, layers), (WARNINGS[wanted.scheme],)
 
 
-def _float_file(graph: Graph, path: Path) -> tuple[Path, Written]:
+def _float_file(network: Network, path: Path) -> tuple[Path, Written]:
     original = path.with_name(f"float-{path.name}")
-    return original, write(graph, original, "int8")
+    return original, write(network.graph, original, "int8", tuple(network.outputs))

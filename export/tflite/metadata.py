@@ -16,7 +16,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgebench.formats.network import INPUT, OUTPUT
-from edgebench.formats.tflite.flatbuffer import Tail, Weights, write
+from edgebench.formats.tflite.flatbuffer import read, rewrite
 from edgebench.ground.records import Preprocessing
 
 NAME: Final = "TFLITE_METADATA"
@@ -30,27 +30,15 @@ _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the zip format's earliest time: the sam
 
 def attach(path: Path, labels: Sequence[str], preprocessing: Preprocessing | None) -> None:
     """Adds the metadata to the file at `path`, which stays as it is otherwise. Raises ExportError beyond 2 GB."""
-    content = path.read_bytes()
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    tail = Tail()
-    model.buffers = [_moved(buffer, content, tail) for buffer in model.buffers]
-    entry = schema.MetadataT()
+    model = read(path)
+    entry, table = schema.MetadataT(), schema.BufferT()
     entry.name, entry.buffer = NAME, len(model.buffers)
-    model.buffers.append(tail.add(Weights(np.frombuffer(_table(preprocessing), np.uint8), np.dtype(np.uint8))))
+    table.data = np.frombuffer(_table(preprocessing), np.uint8)
+    model.buffers.append(table)
     model.metadata = [*(model.metadata or ()), entry]
-    write(model, tail, path)
+    rewrite(model, path)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(zipfile.ZipInfo(FILE, _EPOCH), "".join(f"{label}\n" for label in labels))
-
-
-def _moved(buffer: schema.BufferT, content: bytes, tail: Tail) -> schema.BufferT:
-    if buffer.offset > 1:  # the values lie behind the tables, as the quantizer writes them (schema.fbs, Buffer.offset)
-        data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
-    elif buffer.data is None or not len(buffer.data):
-        return buffer
-    else:
-        data = np.asarray(buffer.data, np.uint8)
-    return tail.add(Weights(data, np.dtype(np.uint8)))
 
 
 def _table(preprocessing: Preprocessing | None) -> bytes:

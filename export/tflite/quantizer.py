@@ -16,6 +16,7 @@ import numpy as np
 from edgebench.formats.quantize.ranges import Range
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.formats.tflite.biases import mend_biases
+from edgebench.formats.tflite.scales import summable
 from edgebench.ground.errors import MissingPackage
 from edgebench.ground.records import QuantizationScheme
 
@@ -60,7 +61,8 @@ def quantize(
         made.update_quantization_recipe(f"^{re.escape(name)}{PARTS};?$", kinds.ALL_SUPPORTED, algorithm_key=KEPT)
     given = None
     if ranges:
-        ends = {name: np.reshape(np.asarray(both, np.float32), (2, 1, 1, 1, 1)) for name, both in ranges.items()}
+        wider = summable(source, ranges)
+        ends = {name: np.reshape(np.asarray(both, np.float32), (2, 1, 1, 1, 1)) for name, both in wider.items()}
         given = {name: {"min": low, "max": high} for name, (low, high) in ends.items()}
     with quiet(NOISE), np.errstate(invalid="ignore"):  # a bias beyond int32 is mended below
         result = made.quantize(given, enable_progress_bar=False, enable_progress_report=False)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
+from edgebench.formats.tflite.flatbuffer import read, rewrite
 from edgebench.formats.tflite.inspect import OPERATORS
 from edgebench.places.emulator.by_operator import Prefix, named
 
@@ -17,10 +17,10 @@ GOES_ON: Final = ("PAD", "PADV2")
 
 def cut(path: Path, folder: Path) -> list[Prefix]:
     """Writes a file that ends after each operator, and returns them, the shortest first."""
-    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    model = read(path)
     graph = model.subgraphs[0]
     every, ends = list(graph.operators), [int(index) for index in graph.outputs]
-    buffers = [buffer.data for buffer in model.buffers]
+    buffers = list(model.buffers)
     model.signatureDefs, model.metadata = None, None
     found, since = [], 0
     for count in range(1, len(every) + 1):
@@ -31,9 +31,7 @@ def cut(path: Path, folder: Path) -> list[Prefix]:
         graph.operators, graph.outputs = every[:count], _handed_out(every, count, ends)
         _keep(model, graph, buffers)
         target = folder / f"{count:04d}.tflite"
-        builder = flatbuffers.Builder(1 << 20)
-        builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-        target.write_bytes(bytes(builder.Output()))
+        rewrite(model, target)
         names = [graph.tensors[int(operator.outputs[0])].name.decode() for operator in every[since:count]]
         found.append(Prefix(*named(names, kinds), target))
         since = count
@@ -47,9 +45,8 @@ def _handed_out(operators: list[Any], count: int, ends: list[int]) -> list[int]:
     return [index for index in written if index in wanted]
 
 
-def _keep(model: Any, graph: Any, buffers: list[Any]) -> None:
+def _keep(model: Any, graph: Any, buffers: list[schema.BufferT]) -> None:
     """Leaves the weights out that no operator reads: dozens of whole files would fill the disk."""
     read = {int(index) for operator in graph.operators for index in operator.inputs if int(index) >= 0}
     kept = {graph.tensors[index].buffer for index in read}
-    for number, data in enumerate(buffers):
-        model.buffers[number].data = data if number in kept else None
+    model.buffers = [buffer if number in kept else schema.BufferT() for number, buffer in enumerate(buffers)]

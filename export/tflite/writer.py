@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -37,12 +37,12 @@ class Written:
     notes: tuple[str, ...] = ()
 
 
-def write(graph: Graph, path: Path, precision: Precision = "fp32") -> Written:
+def write(graph: Graph, path: Path, precision: Precision = "fp32", names: Sequence[str] = ()) -> Written:
     """Writes `graph` to `path`, images channels last, with the batch open where images are computed alone.
 
-    One signature, "serving_default": "image" -> "logits", or the graph's names where there are several. `precision` is
-    that of the weights; arithmetic is float32, and for int8 the file is one that will be quantised. Raises ExportError
-    for what TFLite cannot express.
+    One signature, "serving_default": "image" -> "logits"; several have the `names` given, or the graph's. `precision`
+    is that of the weights; arithmetic is float32, and for int8 the file is one that will be quantised. Raises
+    ExportError for what TFLite cannot express.
     """
     graph = _flattened_in_memory_order(graph)
     layouts, notes = _laid_out(graph)
@@ -59,7 +59,7 @@ def write(graph: Graph, path: Path, precision: Precision = "fp32") -> Written:
     if len(inputs) == 1:
         inputs = {INPUT: next(iter(inputs.values()))}
         emission.model.rename(inputs[INPUT], INPUT)
-    outputs = _outputs(emission, graph)
+    outputs = _outputs(emission, graph, names if len(names) == len(graph.outputs) else graph.outputs)
     emission.model.keep(tuple(outputs.values()))
     emission.model.save(path, inputs, outputs)
     return Written(
@@ -93,12 +93,12 @@ def _laid_out(graph: Graph) -> tuple[Layouts, tuple[str, ...]]:
     return layouts, ()
 
 
-def _outputs(emission: Emission, graph: Graph) -> dict[str, int]:
+def _outputs(emission: Emission, graph: Graph, names: Sequence[str]) -> dict[str, int]:
     """The outputs by name; one that is an input, a constant or another output becomes a tensor of its own."""
     taken = {tensor for layouts in (emission.tensors[one.name] for one in graph.inputs) for tensor in layouts.values()}
     found: dict[str, int] = {}
-    for name in graph.outputs:
-        tensor, key = emission.get(name, home(graph.shape(name))), OUTPUT if len(graph.outputs) == 1 else name
+    for name, called in zip(graph.outputs, names, strict=True):
+        tensor, key = emission.get(name, home(graph.shape(name))), OUTPUT if len(names) == 1 else called
         if tensor in taken or emission.model.is_constant(tensor):
             tensor = emission.copied(tensor)
         while key in found:

@@ -4,4 +4,10 @@ from __future__ import annotations
 
 from edgebench.formats.format import Format
 
-FORMAT = Format(name="torch", suffix=".pt2", precisions=("fp32",), write="edgebench.formats.torch.convert:convert")
+FORMAT = Format(
+    name="torch",
+    suffix=".pt2",
+    precisions=("fp32",),
+    write="edgebench.formats.torch.convert:convert",
+    source="edgebench.formats.torch.source:module",
+)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from edgebench.formats.network import INPUT, OUTPUT, Conversion, Network
+from edgebench.formats.network import INPUT, LAYOUTS, Conversion, Network
 from edgebench.ground.records import ExportSpec, TensorSpec
 
 
@@ -22,12 +22,13 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     saved = io.BytesIO()
     torch.export.save(program, saved)
     path.write_bytes(saved.getbuffer())
-    output = program.graph_signature.user_outputs[0]
-    classes = next(node.meta["val"].shape[1:] for node in program.graph.nodes if node.name == output)
     calls = Counter(str(node.target) for node in program.graph.nodes if node.op == "call_function")
     image = (None, *network.spec.input_shape[1:])
     return Conversion(
         inputs=(TensorSpec(name=INPUT, shape=image, dtype="float32", layout="NCHW"),),
-        outputs=(TensorSpec(name=OUTPUT, shape=(None, *map(int, classes)), dtype="float32", layout="NC"),),
+        outputs=tuple(
+            TensorSpec(name=name, shape=(None, *shape[1:]), dtype="float32", layout=LAYOUTS.get(len(shape)))
+            for name, shape in network.outputs.items()
+        ),
         operators=dict(calls),
     )

@@ -14,7 +14,19 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from edgebench.choose.prior import AXES, CONFIDENCE, Drop, Floats, LeftOut, Mask, Prior, Saturation, latent
+from edgebench.choose.prior import (
+    ANY,
+    AXES,
+    COMMON_RECIPE,
+    CONFIDENCE,
+    Drop,
+    Floats,
+    LeftOut,
+    Mask,
+    Prior,
+    Saturation,
+    latent,
+)
 from edgebench.choose.prior import logit as to_logit
 from edgebench.choose.prior import percent as to_percent
 from edgebench.choose.scalable import BASES, Base
@@ -22,6 +34,7 @@ from edgebench.ground.paths import write_atomically
 from edgebench.models import published
 from edgebench.models.published import Fitted
 
+_BELIEF: Final = 0.3  # of a row, that a recipe is as good as the common one
 _LONE_PAIR: Final = 1.0  # points, the half range where one published pair cannot tell one
 _START: Final = ((0.6, 0.8), (0.3, 1.0), (0.5, 1.0))
 _LIMITS: Final = ((0.0, 0.05), (6.0, 5.0))
@@ -113,16 +126,22 @@ def compute() -> Prior:
         offsets.setdefault(kin, {})[recipe] = value
     by_point, within = _left_out(rows, rows.point, _own_offset)
     by_design, transfer = _left_out(rows, [_RELATED.get(kin, kin) for kin in rows.kin], _anchored)
+    by_pair, between = _left_out(rows, rows.group, _additive)
+    designs, recipes = _parts(whole, rows)
     lost: dict[str, list[float]] = {}
     for row in published.quantized():
         lost.setdefault(row.kin, []).append(row.float_top1 - row.int8_top1)
+    lost[ANY] = [drop for drops in list(lost.values()) for drop in drops]
     return Prior(
         saturations=whole.saturations,
         offsets=offsets,
+        designs=designs,
+        recipes=recipes,
         ranges=_ranges(rows, np.ones(len(rows.kin), dtype=bool)),
         own={kin: _ranges(rows, np.array([each == kin for each in rows.kin])) for kin in sorted(set(rows.kin))},
         within=within,
         transfer=max(within, transfer),
+        between=max(within, between),
         int8={
             kin: Drop(
                 points=round(median(each), 3),
@@ -133,6 +152,7 @@ def compute() -> Prior:
         },
         left_out_point=by_point,
         left_out_design=by_design,
+        left_out_pair=by_pair,
     )
 
 
@@ -174,6 +194,33 @@ def _anchored(fitted: Fit, rows: Rows, left: Mask) -> Floats:
         predicted[here] = level[here] + rest[anchor]
         predicted[anchor] = np.nan
     return predicted[left]
+
+
+def _parts(fitted: Fit, rows: Rows) -> tuple[dict[str, float], dict[str, float]]:
+    """The offsets as a part of the design's and one of the recipe's, by least squares over the rows that have them.
+
+    Recipes count from the common one. What only one design was trained with is taken to be as good as it.
+    """
+    pairs = list(fitted.offsets)
+    kins, others = sorted({kin for kin, _ in pairs}), sorted({recipe for _, recipe in pairs} - {COMMON_RECIPE})
+    groups = rows.group
+    weight = np.sqrt([groups.count(pair) for pair in pairs])
+    columns = [*((kin, None) for kin in kins), *((None, recipe) for recipe in others)]
+    table = [[float(pair[0] == kin or pair[1] == recipe) for kin, recipe in columns] for pair in pairs]
+    belief = np.hstack([np.zeros((len(others), len(kins))), np.eye(len(others)) * _BELIEF])
+    design = np.vstack([np.array(table) * weight[:, None], belief])
+    wanted = np.append(np.array([fitted.offsets[pair] for pair in pairs]) * weight, np.zeros(len(others)))
+    solved = np.linalg.lstsq(design, wanted, rcond=None)[0].tolist()
+    recipes = {COMMON_RECIPE: 0.0, **dict(zip(others, solved[len(kins) :], strict=True))}
+    return dict(zip(kins, solved, strict=False)), recipes
+
+
+def _additive(fitted: Fit, rows: Rows, left: Mask) -> Floats:
+    """Left-out pairs of a design and a recipe that both are in other pairs: the sum of their parts."""
+    designs, recipes = _parts(fitted, rows)
+    offsets = [designs.get(kin, np.nan) + recipes.get(recipe, np.nan) for kin, recipe in rows.group]
+    predicted: Floats = (fitted.level(rows) + np.array(offsets))[left]
+    return predicted
 
 
 def _saturations(constants: Floats) -> dict[str, Saturation]:

@@ -23,6 +23,8 @@ def test_shipped_constants_are_what_the_fit_gives() -> None:
         assert shipped.saturations[axis].exponent == pytest.approx(fitted.saturations[axis].exponent, rel=1e-3)
     assert shipped.within == pytest.approx(fitted.within, rel=1e-2)
     assert shipped.transfer == pytest.approx(fitted.transfer, rel=1e-2)
+    assert shipped.designs == pytest.approx(fitted.designs, abs=1e-3)
+    assert shipped.recipes == pytest.approx(fitted.recipes, abs=1e-3)
     for name in ("int8", "ranges", "own"):
         assert msgspec.to_builtins(getattr(shipped, name)) == msgspec.to_builtins(getattr(fitted, name))
 
@@ -42,6 +44,10 @@ def test_every_design_has_an_offset_for_its_default_recipe() -> None:
         ("resnet_bottleneck", 76.0),
         ("efficientnet_lite", 75.1),
         ("resnet_basic", 69.76),
+        ("mobilenetv3_large", 75.2),
+        ("mobilenetv3_small", 67.5),
+        ("mnasnet_a1", 75.452),
+        ("efficientnetv2", 78.7),
     ],
 )
 def test_intervals_hold_the_published_base_networks(kin: str, published: float) -> None:
@@ -57,7 +63,9 @@ def test_errors_on_left_out_rows_are_small() -> None:
     assert sum(each.mean * each.rows for each in shipped.left_out_point) / rows < 0.65
     designs = sum(each.rows for each in shipped.left_out_design)
     assert sum(each.mean * each.rows for each in shipped.left_out_design) / designs < 0.75
-    assert max(each.worst for each in shipped.left_out_design) < 2.8
+    assert max(each.worst for each in shipped.left_out_design) < 3.2
+    pairs = sum(each.rows for each in shipped.left_out_pair)
+    assert sum(each.mean * each.rows for each in shipped.left_out_pair) / pairs < 0.8
 
 
 @pytest.mark.parametrize("kin", KINS)
@@ -95,6 +103,15 @@ def test_int8_costs_what_published_pairs_say() -> None:
     whole, quantised = at("mobilenetv2", 1, 1, 224), at("mobilenetv2", 1, 1, 224, precision="int8")
     assert whole.top1[0] - quantised.top1[0] == pytest.approx(0.9)  # TensorRT's toolkit: 71.77 to 70.87
     assert quantised.high[0] - quantised.low[0] > whole.high[0] - whole.low[0]
+
+
+def test_a_pair_that_nobody_published_is_the_sum_of_its_parts_and_less_sure() -> None:
+    """MobileNetV4 was published with long trainings only; with those of MobileNetV2 it gives what these give less."""
+    own, common = at("mobilenetv4_conv_small", 1, 1, 224), at("mobilenetv4_conv_small", 1, 1, 224, recipe="slim")
+    assert own.top1[0] - common.top1[0] > 2
+    widths = [prior.logit(each.high) - prior.logit(each.low) for each in (own, common)]
+    assert widths[1] > widths[0]
+    assert at("squeezenet1_1", 1, 1, 224, precision="int8").top1[0] < at("squeezenet1_1", 1, 1, 224).top1[0]
 
 
 def test_an_unknown_recipe_names_the_known_ones() -> None:

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from edgebench.choose.scalable import BASES, bases
+from edgebench.choose.scalable import BASES, FAMILIES, bases
 from edgebench.choose.space import BEYOND_PRIOR, Line, Space, space
 from edgebench.ground.errors import UsageError
 from edgebench.models import names, plan_of, resolve
@@ -45,7 +45,7 @@ def test_equal_networks_go_by_the_published_or_the_round_value(found: Space) -> 
     assert 1.0 in found.grid.depths
 
 
-@pytest.mark.parametrize("family", ["efficientnet", "efficientnet_lite", "mobilenetv1", "mobilenetv2", "resnet"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_every_published_network_is_a_candidate(family: str) -> None:
     inside = {name for base in bases(family) for name in space(base).published}
     scaled = {name for name in names() if resolve(name).family == family and resolve(name).resolution > 32}

@@ -130,7 +130,7 @@ def fake_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
             model=spec, export=ExportSpec(), path=str(name), sha256="0", size_bytes=1, inputs=(), outputs=()
         )
 
-    def jobs(base: Path, new: Path, runtime: str | None, scenario: object) -> dict[str, Job]:
+    def jobs(base: Path, new: Path, runtime: str | None, scenario: object, size: object) -> dict[str, Job]:
         return {
             side: Job(runtime=processes.runtime_for(artifact(path), runtime), artifact=str(path), scenario=ab.SCENARIO)
             for side, path in (("base", base), ("new", new))
@@ -185,7 +185,7 @@ def test_noise_writes_what_fail_on_reads(
 
 OURS = b'{"kind":"measurement","schema":1'
 SLOWER, FOREIGN = {"middle": 0.0077}, b'{"name": "foreign"}\n'
-CASES = {  # by what README.md calls them: pairs of sides, each of them of changes by network, or of bytes that follow
+CASES = {  # as docs/compare.md calls them: pairs of sides, each of them of changes by network, or of bytes that follow
     "both sides have a network, and it is no slower": [({}, {}), ({}, {"middle": 0.005})],
     "it is slower, by more than `--fail-on` and surely so": [({}, SLOWER)],
     "NEW lacks a network of BASE, or skipped it": [({}, None), ({}, {"status": "skipped"})],
@@ -206,7 +206,7 @@ CASES = {  # by what README.md calls them: pairs of sides, each of them of chang
 def test_compare_ends_as_the_table_of_the_readme_says(
     case: str, measured: Measured, stored: Stored, capsys: Captured
 ) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    readme = (Path(__file__).parents[2] / "edgebench" / "docs" / "compare.md").read_text("utf-8")
     _, verdicts, exit_code = next(row for row in map(cells_of, readme.splitlines()) if row[:1] == [case])
     for number, (base, new, *metric) in enumerate(CASES[case]):
         sides = []

@@ -15,6 +15,7 @@ from edgebench.graph.operators import Conv, Dense, GlobalPool, Graph, Input
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec, Scenario
 from edgebench.measure import measure
+from edgebench.runtimes.onnxruntime import engine as onnxruntime
 
 RANDOM = np.random.default_rng(0)
 IMAGE = ["batch", 3, 32, 24]
@@ -108,14 +109,35 @@ def test_channels_last_onnx_is_recognised(tmp_path):
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ({"left": IMAGE, "right": IMAGE}, r"has 2 inputs \(left, right\): edgebench takes networks with one image"),
-        ({"tokens": [1, 128]}, r"input tokens of .* is 1x128: an image has four sizes"),
-        ({"image": ["batch", 3, "height", "width"]}, r"input image of .* is \?x3x\?x\?: an image has four sizes"),
+        ({"tokens": [1, 128]}, r"takes no image, which has four sizes.*: tokens is 1x128"),
+        ({"image": ["batch", 3, -1, "width"]}, r"leaves the size of its image open \(image is \?x3x\?x\?\): say it"),
     ],
 )
 def test_network_that_takes_something_else_is_refused(tmp_path, inputs, message):
     with pytest.raises(UsageError, match=message):
         load_artifact(write_onnx(tmp_path / "net.onnx", inputs))
+
+
+@pytest.mark.parametrize(
+    ("shape", "fixed"), [(["batch", 3, "h", "w"], (None, 3, 32, 24)), ([4, -1, -1, 3], (4, 32, 24, 3))]
+)
+def test_sizes_that_a_file_leaves_open_are_fixed_in_a_copy_of_it(tmp_path, shape, fixed):
+    path = write_onnx(tmp_path / "net.onnx", {"image": shape})
+    artifact = load_artifact(path, (3, 32, 24))
+    assert artifact.inputs[0].shape == artifact.outputs[0].shape == fixed
+    assert (artifact.model.name, artifact.model.input_shape) == ("net", (1, 3, 32, 24))
+    assert Path(artifact.path).parent.name.endswith("32x24" if shape[0] == "batch" else "32x24x3")
+    assert load_artifact(path, (3, 32, 24)) == artifact
+    with pytest.raises(UsageError, match="takes images of 3x16x24, not of 1x16x24: leave it out"):
+        load_artifact(path, (1, 16, 24))
+
+
+def test_other_inputs_than_the_image_are_fed_zeros(tmp_path):
+    path = write_onnx(tmp_path / "net.onnx", {"bias": [4], "image": [1, 3, 32, 4]})
+    assert [each.name for each in load_artifact(path).inputs] == ["image", "bias"]
+    session = onnxruntime.load(str(path))
+    image = RANDOM.standard_normal((1, 3, 32, 4), dtype=np.float32)
+    assert np.array_equal(session.run(image), image)
 
 
 def test_weights_beside_an_onnx_file_are_part_of_it(tmp_path):

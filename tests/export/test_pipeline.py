@@ -153,15 +153,45 @@ def test_missing_package_is_named_before_any_work(spec, export, absent, message,
     assert builds == []
 
 
-def test_network_with_two_outputs_is_refused(spec, torch_program, tmp_path, monkeypatch):
-    class Two(torch.nn.Module):
-        def forward(self, x):
-            return x.mean((2, 3)), x.amax((2, 3))
+class Heads(torch.nn.Module):
+    """Three outputs in a dictionary and a tuple in it, the last one an image."""
 
-    monkeypatch.setattr(pipeline, "_build", lambda *given: Network(spec, Two().eval()))
-    with pytest.raises(ExportError, match="small returns a tuple: only networks with one tensor as output"):
+    def __init__(self) -> None:
+        super().__init__()
+        self.mask = torch.nn.Conv2d(3, 2, 3, padding=1)
+
+    def forward(self, x):
+        mask = self.mask(x)
+        return {"mask": mask, "ends": (mask.mean((2, 3)), 100 * mask.amax((2, 3)))}
+
+
+@pytest.mark.parametrize("form", ["tflite", "onnx", "coreml", "ncnn", "torch"])
+def test_several_outputs_keep_their_names_and_order_and_are_held_each_against_its_own_range(
+    form, spec, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(pipeline, "_build", lambda *given: Network(spec, Heads().eval()))
+    made = export_model(spec, ExportSpec(format=form), tmp_path)
+    assert [output.name for output in made.outputs] == ["mask", "ends_0", "ends_1"]
+    assert [output.values for output in made.outputs] == [2 * 32 * 32, 2, 2]
+    assert list(made.parity.outputs) == ["mask", "ends_0", "ends_1"]
+    assert max(made.parity.outputs.values()) == made.parity.range_error < 1e-5
+
+
+def test_wrong_one_of_several_outputs_is_named(spec, torch_program, tmp_path, monkeypatch):
+    network, other = Network(spec, Heads().eval()), Network(spec, Heads().eval())
+    vars(network)["program"] = other.program
+    monkeypatch.setattr(pipeline, "_build", lambda *given: network)
+    with pytest.raises(ExportError, match="output 'mask': the written file differs from torch"):
         export_model(spec, torch_program, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_network_without_a_tensor_is_refused(spec, torch_program, tmp_path, monkeypatch):
+    module = torch.nn.Identity().eval()
+    module.forward = lambda x: {"size": x.shape[2]}
+    monkeypatch.setattr(pipeline, "_build", lambda *given: Network(spec, module))
+    with pytest.raises(ExportError, match="returns no tensor, so there is nothing to export"):
+        export_model(spec, torch_program, tmp_path)
 
 
 def test_folder_that_is_a_file_is_refused(spec, torch_program, builds, tmp_path):

@@ -142,6 +142,20 @@ def test_a_rewrite_leaves_this_and_computes_the_same(name: str) -> None:
     torch.testing.assert_close(Replay(graph)(x), network(x), rtol=1e-5, atol=1e-5)
 
 
+def test_moves_of_more_axes_than_runtimes_move_at_once_stay_apart() -> None:
+    def unrolled(x: Tensor) -> Tensor:
+        """Blocks of blocks of blocks of 2 x 2, as in Hiera."""
+        x = x.reshape(1, 8, 8, 12)
+        for side in (4, 2, 1):
+            x = x.reshape(-1, side, 2, side, 2, 12).permute(0, 2, 4, 1, 3, 5).reshape(-1, side, side, 12)
+        return x.exp()
+
+    network = Calls(unrolled).eval()
+    graph = capture(network, IMAGE)
+    assert max(len(one.shape) for one in graph.computed) <= 6
+    torch.testing.assert_close(Replay(graph)(x := torch.randn(IMAGE)), network(x))
+
+
 def test_queries_keys_and_values_become_layers_that_hold_the_scale() -> None:
     graph = capture(Calls(attention, nn.Linear(16, 48), nn.Linear(16, 4)).eval(), IMAGE)
     assert graph.counts()["dense"] == 4 and "mul" not in graph.counts() and "slice" not in graph.counts()

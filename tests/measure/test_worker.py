@@ -80,14 +80,6 @@ def test_the_input_is_the_seeds_in_the_files_own_dtype(dtype: str) -> None:
         assert (one.min(), one.max()) == (-128, 127)
 
 
-def test_two_inputs_are_refused_by_name() -> None:
-    session = SimpleNamespace(inputs=[{"name": "left"}, {"name": "right"}])
-    engine = SimpleNamespace(load=lambda path, threads, batch: session)
-    job = {"artifact": "x", "scenario": {"threads": 1, "batch": 1}}
-    with pytest.raises(ValueError, match=r"2 inputs \(left, right\)"):
-        worker.load(engine, job)
-
-
 def test_without_proc_there_is_no_peak_rather_than_a_wrong_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(worker, "CLEAR_REFS", tmp_path / "none" / "clear_refs")
     assert "no resettable peak" in (worker.resettable() or "")

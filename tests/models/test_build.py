@@ -14,7 +14,7 @@ from edgebench.models.build import build, skeleton
 
 LAYOUTS = Path(__file__).parents[1] / "golden" / "weights_layout"
 DIGESTS = json.loads((LAYOUTS / "digests.json").read_text())
-LISTED = sorted(path.stem for path in LAYOUTS.glob("*.json") if path.stem != "digests")
+LISTED = sorted(path.stem for path in LAYOUTS.glob("*.json") if path.stem not in ("digests", "outputs"))
 
 
 def _layout(name: str) -> dict[str, list[int]]:
@@ -53,6 +53,14 @@ SMALL = [
     models.resolve("resnet56"),
     models.resolve("plain56"),
     models.resolve("plain34", width=0.25, resolution=64),
+    models.resolve("mobilenetv3_small", resolution=64),
+    models.resolve("mobilenetv3_large", width=0.5, resolution=64),
+    models.resolve("mobilenetv4_conv_small", width=0.5, resolution=64),
+    models.resolve("mobilenetv4_conv_medium", width=0.25, resolution=64),
+    models.resolve("mnasnet_a1", width=0.5, resolution=64),
+    models.resolve("shufflenetv2", width=0.5, resolution=64),
+    models.resolve("squeezenet1_1", resolution=64),
+    models.resolve("efficientnetv2_b0", width=0.5, resolution=64),
     models.resolve("googlenet", resolution=64),
     models.resolve("nin", width=0.5, resolution=96),
     models.resolve("alexnet", width=0.25, resolution=99),

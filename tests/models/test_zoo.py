@@ -14,7 +14,10 @@ from edgebench.ground.records import ModelSpec
 from edgebench.models import plan, zoo
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "models.json").read_text())
-WITH_DEPTH = ("mobilenetv1", "mobilenetv2", "efficientnet", "efficientnet_lite", "resnet18", "resnet50", "resnet20")
+WITH_DEPTH = (
+    *("mobilenetv1", "mobilenetv2", "efficientnet", "efficientnet_lite", "resnet18", "resnet50", "resnet20"),
+    *("mobilenetv3_small", "mobilenetv3_large", "mobilenetv4_conv_medium", "mnasnet_a1", "efficientnetv2"),
+)
 
 
 def test_golden_counts_cover_the_zoo() -> None:

@@ -61,6 +61,5 @@ def test_a_file_that_is_no_network_fails_in_one_sentence(tmp_path: Path, content
     assert found.error is not None and says in found.error and "\n" not in found.error
 
 
-def test_a_file_with_two_inputs_fails_in_one_sentence(onnx_file: Callable[..., str]) -> None:
-    found = measure(artifact(onnx_file(inputs=2), "onnx"), "onnxruntime", SCENARIO)
-    assert found.error is not None and "the file has 2 inputs (image, second)" in found.error
+def test_the_second_input_of_a_file_is_zeros(onnx_file: Callable[..., str]) -> None:
+    check(onnx_file(inputs=2), "onnx", "onnxruntime")

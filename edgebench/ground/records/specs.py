@@ -239,6 +239,7 @@ class Parity(Record, frozen=True, kw_only=True):
 
     `torch_error` is torch's own rounding, the largest difference of its float32 outputs from its float64 ones, where
     the gate was widened for it; the errors are then those against float64. `doubt` says what the outputs cannot tell.
+    Of several outputs the errors are the worst one's, and `outputs` has the largest of each as a share of its range.
     """
 
     inputs: int
@@ -250,6 +251,7 @@ class Parity(Record, frozen=True, kw_only=True):
     evaluated_by: str
     torch_error: float | None = None
     doubt: str = ""
+    outputs: dict[str, float] = {}
 
     @property
     def range_error(self) -> float:

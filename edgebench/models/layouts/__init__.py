@@ -1,8 +1,8 @@
 """Weights published in other libraries' layouts: their keys, and where their arithmetic is not ours.
 
 `library` holds the tables, `reference` fetches what a user writes for `--weights`; here is what loading a library's
-file changes besides the names of its keys: epsilons and the preparation of images. A file does not say which training
-it holds: preprocessing is that of the library's default weights.
+file changes besides the names of its keys: epsilons, padding and the preparation of images. A file does not say which
+training it holds: preprocessing is that of the library's default weights.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from edgebench.models.layouts.library import LAYOUT_KEY, LIBRARIES, hint, layout
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["adapted", "hint", "layout", "library_of", "preprocessing"]
+__all__ = ["adapted", "hint", "layout", "library_of", "pads_as_tensorflow", "preprocessing"]
 
 
 def library_of(path: Path) -> str:
@@ -36,6 +36,12 @@ def adapted(network: nn.Module, library: str, name: str) -> None:
     for module in network.modules():
         if eps is not None and isinstance(module, nn.BatchNorm2d):
             module.eps = eps
+
+
+def pads_as_tensorflow(spec: ModelSpec, weights: Path) -> bool:
+    """Whether the file holds values that were trained with TensorFlow's padding."""
+    library = library_of(weights)
+    return bool(library) and layout(library, spec.name).same
 
 
 def preprocessing(spec: ModelSpec, weights: Path | None) -> Preprocessing | None:

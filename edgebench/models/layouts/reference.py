@@ -49,8 +49,6 @@ def obtain(reference: str | None, sha256: str | None = None, *, tell: Tell) -> P
     file = _file(place, sha256.lower() if sha256 else None, tell)
     if not library:
         return file
-    if note := LIBRARIES[library].note:
-        tell(note)
     return _marked(file, library)
 
 

@@ -86,7 +86,7 @@ def prefixes(worker: Any, job: dict[str, Any], wire: Any) -> None:
     gc.disable()
     for path in job["files"]:
         session = worker.load(engine, {**job, "artifact": path})
-        run = getattr(session, "run_all", session.run)  # an engine may stop at the first output
+        run = session.run_all if getattr(session, "lazy", False) else session.run
         for _ in range(PREFIX_WARM_RUNS):
             run(x)
         mark()

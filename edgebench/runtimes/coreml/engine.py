@@ -42,12 +42,16 @@ class CoreMLSession:
         if self.inputs[0]["shape"][0] != batch:
             raise ValueError(f"the batch of the package is fixed to {self.inputs[0]['shape'][0]}, not {batch}")
         self._model = model
-        self._input, self._output = self.inputs[0]["name"], self.outputs[0]["name"]
+        self._input = self.inputs[0]["name"]
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """Predicts, and returns the first output."""
-        output: np.ndarray = self._model.predict({self._input: x})[self._output]
-        return output
+        return self.run_all(x)[0]
+
+    def run_all(self, x: np.ndarray) -> list[np.ndarray]:
+        """Predicts, and returns every output."""
+        found = self._model.predict({self._input: x})
+        return [found[output["name"]] for output in self.outputs]
 
 
 def _describe(tensor: Any) -> dict[str, Any]:

@@ -99,6 +99,10 @@ class FakeSession:
         del held
         return np.zeros(self.outputs[0]["shape"], np.float32)
 
+    def run_all(self, x: np.ndarray) -> list[np.ndarray]:
+        """Its one output, as `run`."""
+        return [self.run(x)]
+
     def _seconds(self, number: int) -> float:
         if number == 0:
             return self._behaviour.first_s

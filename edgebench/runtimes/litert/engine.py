@@ -12,6 +12,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 DELEGATE = "DELEGATE"
+IMAGE_AXES = 4
 
 
 def load(path: str, threads: int = 1, batch: int = 1) -> LiteRTSession:
@@ -22,7 +23,7 @@ def load(path: str, threads: int = 1, batch: int = 1) -> LiteRTSession:
     interpreter = Interpreter(model_path=path, num_threads=threads)
     for details in interpreter.get_input_details():
         shape = [int(size) for size in details["shape"]]
-        if shape and shape[0] != batch:
+        if len(shape) == IMAGE_AXES and shape[0] != batch:
             interpreter.resize_tensor_input(details["index"], [batch, *shape[1:]])
     interpreter.allocate_tensors()
     return LiteRTSession(interpreter)
@@ -32,7 +33,8 @@ class LiteRTSession:
     """A .tflite file with its tensors allocated."""
 
     def __init__(self, interpreter: Interpreter) -> None:
-        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        inputs = sorted(interpreter.get_input_details(), key=lambda tensor: len(tensor["shape"]) != IMAGE_AXES)
+        outputs = interpreter.get_output_details()
         names: dict[str, list[str]] = next(iter(interpreter.get_signature_list().values()), {})
         operators = interpreter._get_ops_details()  # the binding has no public list of operators
         self.version = version("ai-edge-litert")
@@ -41,14 +43,21 @@ class LiteRTSession:
         self.delegates: int | None = sum(operator["op_name"] == DELEGATE for operator in operators)
         self.delegated_share: float | None = delegated_share(operators)
         self._interpreter = interpreter
-        self._input, self._output = inputs[0]["index"], outputs[0]["index"]
+        self._input, self._outputs = inputs[0]["index"], [output["index"] for output in outputs]
+        for other in inputs[1:]:
+            interpreter.set_tensor(other["index"], np.zeros(other["shape"], other["dtype"]))
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """Copies `x` in, invokes, and returns a copy of the first output."""
         self._interpreter.set_tensor(self._input, x)
         self._interpreter.invoke()
-        output: np.ndarray = self._interpreter.get_tensor(self._output)
+        output: np.ndarray = self._interpreter.get_tensor(self._outputs[0])
         return output
+
+    def run_all(self, x: np.ndarray) -> list[np.ndarray]:
+        """As `run`, and returns a copy of every output."""
+        self.run(x)
+        return [self._interpreter.get_tensor(index) for index in self._outputs]
 
 
 def _describe(details: list[dict[str, Any]], signature: list[str]) -> list[dict[str, Any]]:

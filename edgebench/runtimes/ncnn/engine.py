@@ -49,6 +49,7 @@ def configure(options: Any, threads: int, *, half: bool) -> None:
 class NcnnSession:
     """A network, ready to run. ncnn's arrays have no batch: it is added to shapes and taken off values here."""
 
+    lazy = True  # `run` stops at the first output
     delegates: int | None = None
     delegated_share: float | None = None
 
@@ -62,10 +63,9 @@ class NcnnSession:
         """Runs the network and returns its first output. Raises RuntimeError when ncnn stops."""
         return next(self._outputs(x))[np.newaxis]
 
-    def run_all(self, x: np.ndarray) -> None:
-        """Runs the network until it has computed every output."""
-        for _ in self._outputs(x):
-            pass
+    def run_all(self, x: np.ndarray) -> list[np.ndarray]:
+        """Runs the network and returns every output. Raises RuntimeError when ncnn stops."""
+        return [output[np.newaxis] for output in self._outputs(x)]
 
     def _outputs(self, x: np.ndarray) -> Iterator[np.ndarray]:
         image = np.ascontiguousarray(x[0])  # a name of its own: ncnn reads this memory and does not keep it alive

@@ -16,6 +16,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 PROVIDERS = ["CPUExecutionProvider"]
+IMAGE_AXES = 4
 DTYPES = {"float": "float32", "float16": "float16", "double": "float64"}
 
 
@@ -50,38 +51,43 @@ def options(threads: int, *, exact: bool = False) -> onnxruntime.SessionOptions:
 class OnnxSession:
     """An .onnx file, ready to run."""
 
+    lazy = True  # `run` stops at the first output
     delegates: int | None = None
     delegated_share: float | None = None
 
     def __init__(self, session: onnxruntime.InferenceSession, batch: int) -> None:
         self.version: str = onnxruntime.__version__
         self.inputs = [_sized(_describe(tensor, batch), batch) for tensor in session.get_inputs()]
+        self.inputs.sort(key=lambda tensor: len(tensor["shape"]) != IMAGE_AXES)
         self.outputs = [_describe(tensor, batch) for tensor in session.get_outputs()]
         self._session = session
         self._input = self.inputs[0]["name"]
+        self._others = {one["name"]: np.zeros(one["shape"], one["dtype"]) for one in self.inputs[1:]}
         self._outputs = [self.outputs[0]["name"]]
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        """Runs the network and returns its first output."""
-        output: np.ndarray = self._session.run(self._outputs, {self._input: x})[0]
+        """Runs the network on an image, with zeros for its other inputs, and returns its first output."""
+        output: np.ndarray = self._session.run(self._outputs, {**self._others, self._input: x})[0]
         return output
 
-    def run_all(self, x: np.ndarray) -> None:
-        """Runs the network until it has computed every output."""
-        self._session.run(None, {self._input: x})
+    def run_all(self, x: np.ndarray) -> list[np.ndarray]:
+        """Runs the network and returns every output."""
+        outputs: list[np.ndarray] = self._session.run(None, {**self._others, self._input: x})
+        return outputs
 
 
 def _describe(tensor: Any, batch: int) -> dict[str, Any]:
     """A dimension without a size is the batch in first place, and stays unknown (None) elsewhere."""
-    shape = [size if isinstance(size, int) else (None, batch)[number == 0] for number, size in enumerate(tensor.shape)]
+    known = [size if isinstance(size, int) and size > 0 else None for size in tensor.shape]
+    shape = [size or (None, batch)[number == 0] for number, size in enumerate(known)]
     kind = tensor.type.removeprefix("tensor(").removesuffix(")")
     return {"name": tensor.name, "shape": shape, "dtype": DTYPES.get(kind, kind)}
 
 
 def _sized(tensor: dict[str, Any], batch: int) -> dict[str, Any]:
-    """Refuses an input that cannot be filled with `batch` images."""
+    """Refuses an input that has no size, and one of images that cannot be filled with `batch` of them."""
     if None in tensor["shape"]:
         raise ValueError(f"input {tensor['name']} has shape {tensor['shape']}: only the batch may be dynamic")
-    if tensor["shape"] and tensor["shape"][0] != batch:
+    if len(tensor["shape"]) == IMAGE_AXES and tensor["shape"][0] != batch:
         raise ValueError(f"the batch of input {tensor['name']} is fixed to {tensor['shape'][0]}, not {batch}")
     return tensor

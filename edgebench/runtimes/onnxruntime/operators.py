@@ -35,8 +35,10 @@ def profile(path: str, make_input: MakeInput, threads: int, runs: int) -> Operat
         watching.enable_profiling = True
         watching.profile_file_prefix = str(Path(folder) / "nodes")
         engine = InferenceSession(path, watching, providers=PROVIDERS)
-        watched = OnnxSession(engine, 1)
-        plain = OnnxSession(InferenceSession(path, options(threads), providers=PROVIDERS), 1)
+        first = engine.get_inputs()[0].shape[0]
+        batch = first if isinstance(first, int) and first > 0 else 1
+        watched = OnnxSession(engine, batch)
+        plain = OnnxSession(InferenceSession(path, options(threads), providers=PROVIDERS), batch)
         x = make_input(plain, 0)
         timed(lambda: plain.run(x), WARM_UP_RUNS)
         plain_s = timed(lambda: plain.run(x), runs)

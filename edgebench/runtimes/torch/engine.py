@@ -37,10 +37,13 @@ class TorchSession:
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """Runs the network and returns its first output."""
+        return self.run_all(x)[0]
+
+    def run_all(self, x: np.ndarray) -> list[np.ndarray]:
+        """Runs the network and returns every output."""
         with torch.inference_mode():
-            output = self._module(torch.from_numpy(x))
-        first: torch.Tensor = output[0] if isinstance(output, (tuple, list)) else output
-        return first.numpy()
+            found = self._module(torch.from_numpy(x))
+        return [output.numpy() for output in (found if isinstance(found, (tuple, list)) else [found])]
 
 
 def _describe(name: Any, value: torch.Tensor, batch: int) -> dict[str, Any]:

@@ -254,6 +254,13 @@ def test_what_cannot_be_read_is_said(tmp_path):
         module(odd)
 
 
+def test_a_name_that_is_no_text_is_damage(tmp_path):
+    path = written(tmp_path / "net.onnx", [node("Relu", ["x"], ["first"]), node("Relu", ["first"], ["y"])], {})
+    path.write_bytes(path.read_bytes().replace(b"first", b"fir\xf5t"))
+    with pytest.raises(UsageError, match="has a name that is no text: it is damaged"):
+        module(path)
+
+
 def test_weights_outside_of_the_files_folder_are_refused(tmp_path):
     (tmp_path / "inner").mkdir()
     path = written(tmp_path / "inner" / "net.onnx", [node("Conv", ["x", "w"], ["y"])], {"w": floats(300, 4, 1, 1)})

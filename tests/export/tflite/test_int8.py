@@ -79,9 +79,37 @@ def test_int8_tensors_at_both_ends_come_with_scales(network, tmp_path):
     artifact = export(network, tmp_path, Quantization(samples=16, float_io=False))
     source, result = artifact.inputs[0], artifact.outputs[0]
     assert (source.name, source.dtype, result.name, result.dtype) == ("image", "int8", "logits", "int8")
-    run = native.fed(litert.load(artifact.path).run, source, result)
+    run = native.fed(litert.load(artifact.path).run, source, [result])
     image = network.calibrated(Quantization(samples=16)).held_out_images[0]
     assert np.linalg.norm(run(image) - network.compute([image])[0]) < 0.1 * np.linalg.norm(run(image))
+
+
+class WithoutKernels(nn.Module):
+    """What XNNPACK has in float alone: attention, GELU, hardswish, a maximum, a lone ReLU, a nearly silent branch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.silent = nn.Conv2d(3, 16, 4, 4), nn.Conv2d(16, 16, 1)
+        self.qkv, self.head = nn.Linear(16, 48), nn.Linear(16, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.stem(x)
+        y = nn.functional.gelu(y) + nn.functional.hardswish(y)
+        y = torch.maximum(y, y.mean((2, 3), keepdim=True)) + nn.functional.relu(-y) + 1e-5 * self.silent(y)
+        q, k, v = self.qkv(y.flatten(2).mT).chunk(3, -1)
+        return self.head(nn.functional.scaled_dot_product_attention(q, k, v).mean(1))
+
+
+def test_what_xnnpack_has_no_int8_kernel_for_does_not_part_the_delegate(tmp_path):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = WithoutKernels().eval()
+    network = Network(ModelSpec(name="residual", family="test", resolution=32, classes=10), module)
+    artifact = export(network, tmp_path, Quantization(samples=16, calibrator="minmax"))
+    assert (artifact.delegates, artifact.delegated_share) == (1, 1.0)
+    assert artifact.parity.relative_l2_error < 0.1
+    reasons = {layer.why for layer in artifact.quantization.layers if layer.stored == "float"}
+    assert "XNNPACK multiplies two computed matrices in float alone" in reasons
 
 
 def test_local_response_normalisation_stays_float_and_says_why(tmp_path):

@@ -17,6 +17,7 @@ from torch import nn
 
 from edgebench.formats.network import Network
 from edgebench.formats.tflite import metadata
+from edgebench.formats.tflite.shorten import cut
 from edgebench.formats.tflite.writer import write
 from edgebench.graph.capture import capture
 from edgebench.ground.errors import UsageError
@@ -109,8 +110,11 @@ def test_values_that_lie_behind_the_tables_stay_what_they_are(network: Network, 
     padded = [values.ljust(-(-len(values) // 16) * 16, b"\0") for _, values in moved]
     path.write_bytes(tables.ljust(place, b"\0") + b"".join(padded))
     assert np.array_equal(litert.load(str(path)).run(x), before)
+    (tmp_path / "parts").mkdir()
+    whole = cut(path, tmp_path / "parts")[-1]
     metadata.attach(path, LABELS, PREPARED)
-    assert np.array_equal(litert.load(str(path)).run(x), before)
+    for same in (path, whole.path):
+        assert np.array_equal(litert.load(str(same)).run(x), before)
 
 
 def test_names_are_the_given_ones_or_the_modules_own(network: Network) -> None:

@@ -18,8 +18,10 @@ POINTS = {
     "plain20": {},
     "plain56": {},
     "efficientnet": {"width": 0.5, "resolution": 64},
+    "mobilenetv4": {"width": 0.5, "resolution": 64},
 }
 LARGE = {"resnet101", "resnet152", *(f"efficientnet_b{phi}" for phi in range(2, 8)), "efficientnet_lite3"}
+LARGE |= {"mobilenetv4_conv_large", "efficientnetv2_s", *(f"efficientnetv2_b{phi}" for phi in range(1, 4))}
 NAMES = [name for name in models.names() if name not in LARGE]
 
 

@@ -13,7 +13,6 @@ import torch
 from edgebench import models
 from edgebench.ground.errors import UsageError
 from edgebench.ground.paths import cache_folder
-from edgebench.models import layouts
 from edgebench.models.build import build
 from edgebench.models.layouts import library_of, reference
 from edgebench.models.layouts.reference import obtain
@@ -145,13 +144,6 @@ def test_bad_references_are_one_sentence(reference: str | None, sha256: str | No
 def test_an_address_that_is_not_there_says_so(site: str) -> None:
     with pytest.raises(UsageError, match="answers 404"):
         obtain(f"{site}/other.pth", "0" * 64, tell=_silent)
-
-
-def test_a_note_is_told_of_tensorflows_padding(tmp_path: Path) -> None:
-    torch.save({"x": torch.zeros(1)}, tmp_path / "w.pth")
-    told: list[str] = []
-    obtain(f"timm-tf:{tmp_path / 'w.pth'}", tell=told.append)
-    assert told == [layouts.LIBRARIES["timm-tf"].note]
 
 
 def test_a_checkpoint_of_another_network_is_one_short_sentence(weights: Path) -> None:
