@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgebench.estimate import calibrations
+from edgebench.estimate import calibrations, known
 from edgebench.estimate import counts as counted
 from edgebench.estimate.counts import BORROWED
 from edgebench.estimate.estimator import CONFIDENCE, latency_interval, origin
@@ -22,6 +22,7 @@ from edgebench.estimate.work import Work, works
 from edgebench.graph.operators import Graph
 from edgebench.ground.records import Interval, Precision
 from edgebench.machines.profiles import DeviceProfile
+from edgebench.runtimes import computed_precision
 
 __all__ = ["CONFIDENCE", "EmulatedTime", "emulated_time"]
 
@@ -59,6 +60,8 @@ def _by_counts(
     if calibration is None or clock_hz is None:
         return None
     own = (calibration.device, calibration.runtime) == (device.name, runtime)
+    if not own and known.tables_of(device, runtime, computed_precision(runtime, precision, device.cpu.isa)):
+        return None  # its own published latencies are nearer than another runtime's constants
     scale = 1.0 if own else BORROWED
     interval = counted.interval(counts, calibration, clock_hz, scale)
     terms = f"{len(calibration.cycles)} constant{'s' * (len(calibration.cycles) > 1)}"

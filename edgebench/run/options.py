@@ -18,7 +18,13 @@ from edgebench.run.preparing import Images, Outputs
 Names = str | Sequence[str]
 File = str | Path
 Device = Annotated[str, "Device profile; see `edgebench devices`."]
-ManyDevices = Annotated[str, "Device profile, several with commas, or all; see `edgebench devices`."]
+ManyDevices = Annotated[
+    str,
+    Flag(
+        "Device profile, several with commas, or all; see `edgebench devices`.",
+        python="Device profile, or several as the command line takes them, or all; see `devices`.",
+    ),
+]
 Here = Annotated[str, "This machine only: host."]
 Formats = Annotated[Names, Several(f"Formats: {', '.join(FORMATS)}.", "--fmt")]
 DeviceFormats = Annotated[Names, Several("Formats; default: the device's first.", "--fmt")]

@@ -169,12 +169,14 @@ def is_file(name: str) -> bool:
 
 def default_formats(device: DeviceProfile, *, counts: bool = False) -> tuple[str, ...]:
     """The formats to profile when none is named: on the host those of every runtime that each system has, or that
-    `counts` can run; elsewhere the first that there is an estimate for."""
+    `counts` can run; elsewhere the first that figures of the device are published for, or else that has an estimate."""
     by_runtime = {form: runtime(runtime_of(form)) for form in FORMATS}
     if device.name == "host":
         return tuple(form for form, each in by_runtime.items() if (each.wheel if counts else not each.system))
     estimated = {name for name, _ in known.cells(device)}
-    return tuple(form for form, each in by_runtime.items() if each.name in estimated)[:1] or (DEFAULT_FORMAT,)
+    published = {name for (name, _), case in known.estimable(device).items() if case == "measured"}
+    found = [form for form, each in by_runtime.items() if each.name in estimated]
+    return tuple(sorted(found, key=lambda form: by_runtime[form].name not in published)[:1]) or (DEFAULT_FORMAT,)
 
 
 def cells(
