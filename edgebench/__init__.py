@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         device_calibrate,
         device_check,
         device_list,
+        device_run,
         device_setup,
         devices,
         doctor,
@@ -45,9 +46,9 @@ if TYPE_CHECKING:
     )  # fmt: skip
 
 __all__ = [
-    "__version__", "ab", "augment", "build", "deploy", "device_add", "device_calibrate", "device_check", "device_list",
-    "device_setup", "devices", "doctor", "evaluate", "export", "gate", "history", "inspect", "noise", "plot", "profile",
-    "query", "scale", "sweep", "train",
+    "__version__", "ab", "augment", "build", "deploy", "device_add", "device_calibrate", "device_check",
+    "device_list", "device_run", "device_setup", "devices", "doctor", "evaluate", "export", "gate", "history",
+    "inspect", "noise", "plot", "profile", "query", "scale", "sweep", "train",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:

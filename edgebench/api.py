@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from edgebench.compare.thresholds import Noise
     from edgebench.data import Dataset
     from edgebench.deployment.app import App
-    from edgebench.ground.records import Artifact
+    from edgebench.ground.records import Artifact, Result
     from edgebench.machines.profiles import DeviceProfile
     from edgebench.models.published import Published
     from edgebench.models.summary import ModelSummary
     from edgebench.places.emulator.readiness import Check, Readiness
+    from edgebench.places.emulator.script import Ran
     from edgebench.report.accuracy import Evaluations
     from edgebench.report.profiled import Results
     from edgebench.run import boards
@@ -105,42 +106,17 @@ def profile(asked: options.Profile) -> Results:
     has status "failed" and says why in `error`. With `data`, images as `evaluate` takes them and `limit` of them at
     most, every record has the file's accuracy. `trace` is a file for Perfetto. Raises UsageError for bad input.
     """
-    from edgebench import models
     from edgebench.machines import profiles
     from edgebench.report import operators
     from edgebench.report.profiled import Results, operator_profiles
-    from edgebench.run import engine, mode, plan
 
     if asked.limit is not None and asked.data is None:
         raise UsageError(f"`limit={asked.limit}` limits the images of `data`: name those, or leave it out")
-    target = profiles.load(asked.device)
-    default = plan.default_formats(target, counts=asked.counts)
-    cells, given = plan.asked(asked, models.FOCUS if asked.model == () else asked.model, default=default)
-    processes = None if asked.processes is None else positive(asked.processes, "processes")
-    method = mode.method(
-        target,
-        asked.via,
-        connect=asked.connect,
-        python=asked.python,
-        counts=asked.counts,
-        operators=asked.per_op or bool(asked.trace),
-    )
-    if asked.trace and method.mode is not mode.Mode.MEASURE:
-        raise UsageError("`trace` is for times, and only operators on this machine are timed: leave it out")
-    if asked.trace:
-        check_writable(Path(asked.trace))
+    targets = profiles.several(asked.device)
+    if len(targets) > 1 and (asked.connect or asked.trace):
+        raise UsageError("`connect` and `trace` are for one device, and several are named: leave them out, or name one")
     images = _images(asked.data, None, asked.limit, exif=asked.exif) if asked.data else None
-    done = engine.run(
-        cells,
-        target,
-        engine.scenario(quick=asked.quick, threads=positive(asked.threads, "threads"), processes=processes),
-        Path(asked.results),
-        method=method,
-        given=given,
-        resume=asked.resume,
-        images=images,
-        on_progress=asked.on_progress,
-    )
+    done = [each for target in targets for each in _profiled(asked, target, images)]
     if asked.trace:
         operators.write_trace(Path(asked.trace), operator_profiles(done))
     return Results(done)
@@ -280,11 +256,13 @@ def scale(asked: options.Scale) -> Choice:
 
     Limits are text with a unit ("50ms", "64MB") or numbers in base units; accuracy is top-1 in percent. `confirmed`
     exports, checks and measures or emulates the finalists; `data` trains a few of them to learn what to expect on it.
+    `base` is a factory of your own, by its name or itself, to scale in place of a family.
     Raises UsageError for bad input or a device without the calibration, ExportError when no finalist could be exported,
     and errors.Regression, saying what would do, when nothing keeps the limits.
     """
     from edgebench.choose import scale
     from edgebench.choose.scaling import PRECISIONS
+    from edgebench.models import parse_input
     from edgebench.run import plan
 
     if not isinstance(asked.family, str):
@@ -298,6 +276,7 @@ def scale(asked: options.Scale) -> Choice:
         "precision": listed(asked.precision, "precision", PRECISIONS),
         "threads": whole_numbers(asked.threads, "threads"),
         "data": None if asked.data is None else str(asked.data),
+        "input": parse_input(asked.input),
     }
     return scale(**{**asked.values(), **lists})
 
@@ -509,6 +488,18 @@ def device_check(asked: options.DeviceCheck) -> boards.Answer | Check:
     return boards.check(device, asked.via, asked.connect, asked.python, tell=tell)
 
 
+@keywords(options.DeviceRun)
+def device_run(asked: options.DeviceRun) -> Ran:
+    """Runs a Python script on an emulated device, with numpy, Pillow and the runtimes, and returns what it wrote.
+
+    Raises UsageError where the bundle is not set up, DeviceError for a script that takes longer than `timeout`.
+    """
+    from edgebench.machines import profiles
+    from edgebench.places.emulator import script
+
+    return script.run(profiles.load(asked.name), Path(asked.script), asked.arguments, timeout_s=asked.timeout)
+
+
 @keywords(options.DeviceAdd)
 def device_add(asked: options.DeviceAdd) -> tuple[Path, DeviceProfile]:
     """Adds a connected device, which says itself what it is; returns its file and its profile."""
@@ -526,7 +517,7 @@ def device_calibrate(asked: options.DeviceCalibrate) -> Calibrated:
 
     device = profiles.load(asked.name)
     emulated = asked.via is None and asked.connect is None and device.reach is None
-    via = "emulator" if emulated else asked.via
+    via = "estimate" if asked.figures else "emulator" if emulated else asked.via
     method = mode.method(device, via, connect=asked.connect, python=asked.python)
     request = calibrate.Request(
         listed(asked.format, "format", plan.FORMATS),
@@ -534,6 +525,8 @@ def device_calibrate(asked: options.DeviceCalibrate) -> Calibrated:
         whole_numbers(asked.threads, "threads"),
         full=asked.full,
         fresh=asked.fresh,
+        networks=asked.networks,
+        figures=_path(asked.figures),
     )
     return calibrate.calibrate(device, method, request, here=asked.here, on_progress=asked.on_progress)
 
@@ -545,6 +538,39 @@ def device_list(asked: options.DeviceList) -> list[Readiness]:
     from edgebench.places.emulator import readiness
 
     return [readiness.readiness(profiles.load(name)) for name in profiles.names() if name != "host"]
+
+
+def _profiled(asked: options.Profile, target: DeviceProfile, images: Dataset | None) -> list[Result]:
+    """What `profile` has of one device."""
+    from edgebench import models
+    from edgebench.run import engine, mode, plan
+
+    default = plan.default_formats(target, counts=asked.counts)
+    cells, given = plan.asked(asked, models.FOCUS if asked.model == () else asked.model, default=default)
+    method = mode.method(
+        target,
+        asked.via,
+        connect=asked.connect,
+        python=asked.python,
+        counts=asked.counts,
+        operators=asked.per_op or bool(asked.trace),
+    )
+    if asked.trace and method.mode is not mode.Mode.MEASURE:
+        raise UsageError("`trace` is for times, and only operators on this machine are timed: leave it out")
+    if asked.trace:
+        check_writable(Path(asked.trace))
+    processes = None if asked.processes is None else positive(asked.processes, "processes")
+    return engine.run(
+        cells,
+        target,
+        engine.scenario(quick=asked.quick, threads=positive(asked.threads, "threads"), processes=processes),
+        Path(asked.results),
+        method=method,
+        given=given,
+        resume=asked.resume,
+        images=images,
+        on_progress=asked.on_progress,
+    )
 
 
 def _path(given: str | Path | None) -> Path | None:

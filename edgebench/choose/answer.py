@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ class Search:
     recipes: dict[str, str]
     seconds: float
     learned: Learned | None = None
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def describe(self) -> Describer:
@@ -53,7 +55,7 @@ class Search:
 def answer(search: Search, finalists: list[Point], lost: list[Rejected]) -> Choice:
     """The choice among `finalists`, which keep the limits as far as is known; those in `lost` do not."""
     point, selection = search.describe.point, search.selection
-    picked = max(finalists, key=lambda each: (each.accuracy.value, -each.latency_s.value))
+    picked = max(finalists, key=lambda each: (each.worth, -each.latency_s.value))
     shown = {each.key: each for each in (*finalists, *(rejected.point for rejected in lost))}
 
     def known(index: int) -> Point:
@@ -72,7 +74,7 @@ def answer(search: Search, finalists: list[Point], lost: list[Rejected]) -> Choi
         picked=picked,
         confirmed=tuple(finalists) if finalists[0].path else (),
         ties=tuple(each for each in map(known, selection.ties) if each.key != picked.key),
-        upgrade=upgrade if upgrade and upgrade.accuracy.value >= picked.accuracy.value + TIE else None,
+        upgrade=upgrade if upgrade and upgrade.worth >= picked.worth + (TIE if picked.accuracy else 1) else None,
         frontier=frontier,
         rejected=(*lost, *_rejected(search, picked, known, {each.point.key for each in lost})),
         headroom=headroom(picked, search.budget),
@@ -80,7 +82,7 @@ def answer(search: Search, finalists: list[Point], lost: list[Rejected]) -> Choi
         search_s=search.seconds,
         learned=search.learned,
         calibrated_on=tuple(sorted(search.describe.calibrated_on)),
-        warnings=(*doubts(picked, search.budget), *_cautions(picked, search)),
+        warnings=(*doubts(picked, search.budget), *_cautions(picked, search), *search.notes),
     )
 
 
@@ -106,7 +108,11 @@ def _rejected(
 
 
 def _cautions(picked: Point, search: Search) -> list[str]:
-    if search.learned is not None:
+    if not search.pool.judged:
+        said = [
+            "nothing tells how accurate they are: candidates and frontier are ordered by MACs; `data` learns accuracies"
+        ]
+    elif search.learned is not None:
         count = len({each.model.key for each in search.learned.trainings})
         said = [
             f"accuracies are expected on {search.learned.data}, after short trainings of {count} networks: longer "
@@ -137,7 +143,7 @@ def values(point: Point) -> dict[str, float]:
         "latency": point.latency_s.value,
         "memory": float(point.peak_memory_bytes or 0),
         "size": float(point.size_bytes),
-        "accuracy": point.accuracy.value,
+        "accuracy": point.accuracy.value if point.accuracy else math.nan,
     }
 
 
@@ -161,10 +167,13 @@ def compared(point: Point, picked: Point) -> str:
 
     An estimated memory is not set against an emulated or measured one.
     """
-    lost = picked.accuracy.value - point.accuracy.value
-    size = f"{abs(lost):.1f} points {'less' if lost >= 0 else 'more'} accurate"
-    accuracy = f"{size} (tie)" if abs(lost) < TIE else size
-    parts = [accuracy, _share(point.latency_s.value, picked.latency_s.value, "time")]
+    if point.accuracy and picked.accuracy:
+        lost = picked.accuracy.value - point.accuracy.value
+        size = f"{abs(lost):.1f} points {'less' if lost >= 0 else 'more'} accurate"
+        gain = f"{size} (tie)" if abs(lost) < TIE else size
+    else:
+        gain = _share(point.macs, picked.macs, "MACs")
+    parts = [gain, _share(point.latency_s.value, picked.latency_s.value, "time")]
     alike = point.memory_provenance == picked.memory_provenance
     if point.peak_memory_bytes and picked.peak_memory_bytes and alike:
         parts.append(_share(point.peak_memory_bytes, picked.peak_memory_bytes, "memory"))
@@ -192,7 +201,7 @@ def doubts(point: Point, budget: Budget) -> list[str]:
             f"{units.show_seconds(point.latency_s.high)}, over the limit of {units.show_seconds(limit)}: {advice}, or "
             "give a lower --max-latency to be sure"
         )
-    if budget.min_accuracy is not None and point.accuracy.low < budget.min_accuracy:
+    if budget.min_accuracy is not None and point.accuracy and point.accuracy.low < budget.min_accuracy:
         sentences.append(
             f"the expected accuracy's {point.accuracy.confidence:.0%} interval begins at {point.accuracy.low:.1f}%, "
             f"under the limit of {budget.min_accuracy:.1f}%: train it to know"

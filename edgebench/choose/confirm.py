@@ -6,7 +6,7 @@ file's hash in the results. So an interrupted confirmation, run again, does what
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,8 +17,9 @@ from edgebench.choose.records import Point
 from edgebench.ground import store
 from edgebench.ground.errors import JobError, UsageError
 from edgebench.ground.progress import OnProgress, Step, Tell, silent
-from edgebench.ground.records import Artifact, Interval, Measurement, Result, Scenario
+from edgebench.ground.records import Artifact, Interval, Measurement, ModelSpec, Result, Scenario
 from edgebench.machines.profiles import DeviceProfile, Reach
+from edgebench.models.given import NOTHING, Given
 from edgebench.places.emulator.readiness import readiness
 from edgebench.run import resume
 from edgebench.run.devices import timed
@@ -49,18 +50,21 @@ def confirm(
     *,
     scenario: Scenario,
     emulation: bool = True,
+    given: Callable[[Sequence[ModelSpec]], Given] = lambda _: NOTHING,
     on_progress: OnProgress = silent,
 ) -> Iterator[Confirmation]:
     """Yields each finalist as it is confirmed. Exports go to `folder`, records to `results`/<device>/.
 
-    Raises UsageError when `results` cannot be written to, DeviceError when a device with an address does not answer.
+    `given` is what the user gave of networks. Raises UsageError when `results` cannot be written to, DeviceError when a
+    device with an address does not answer.
     """
     folder_of_device = results / device.name
     store.check_writable(folder_of_device)
     method = _method(device, emulation)
     cells = suited((Cell(model=point.model, export=point.export) for point in points), device)
-    with Engine(device, method or Method(Mode.ESTIMATE), scenario) as engine:
-        artifacts, stored = prepare(cells, folder), resume.every([folder_of_device])
+    own = given([point.model for point in points])
+    with Engine(device, method or Method(Mode.ESTIMATE), scenario, own) as engine:
+        artifacts, stored = prepare(cells, folder, given=own), resume.every([folder_of_device])
         for number, (point, cell) in enumerate(zip(points, cells, strict=True)):
 
             def tell(detail: str, number: int = number, title: str = cell.title) -> None:

@@ -20,7 +20,7 @@ from edgebench.choose.records import Choice
 from edgebench.choose.scalable import Base, base_of
 from edgebench.choose.space import Axis, Line, network_at
 from edgebench.choose.table import Grid, Points, Table
-from edgebench.estimate.form import machine_of
+from edgebench.estimate.calibrations import machine_of
 from edgebench.ground.errors import UsageError
 from edgebench.machines.profiles import DeviceProfile
 from edgebench.machines.profiles import load as load_device
@@ -92,9 +92,12 @@ def compare(base: Base, factor: float, cost: Cost = macs) -> dict[str, Scaled]:
 def at_the_picks_cost(choice: Choice) -> dict[str, Scaled]:
     """Ways to scale the picked network's base to the latency that the pick is estimated to take; see `compare`.
 
-    Empty where the base has no depth to scale, and where the pick takes as long as its base.
+    Empty for a network of one's own, for a base that has no depth to scale, and where the pick takes as long as its
+    base.
     """
     model = choice.picked.model
+    if model.family == "user":
+        return {}
     base = base_of(model)
     if not base.deepens:
         return {}

@@ -6,28 +6,31 @@ The few that are shown become Points: the one-network estimate, with its interva
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 
 import numpy as np
 from msgspec.structs import replace
 
-from edgebench.choose.prior import CONFIDENCE, Floats, Mask, accuracy
+from edgebench.choose.prior import CONFIDENCE, Accuracy, Floats, Mask, accuracy
 from edgebench.choose.records import Point
 from edgebench.choose.scalable import Base
 from edgebench.choose.space import Extent, Space, space
-from edgebench.choose.table import Points, Table
-from edgebench.estimate import footprint
-from edgebench.estimate.estimator import calibration_for, estimate, missing
-from edgebench.estimate.form import machine_of
+from edgebench.choose.table import Grid, Points, Table
+from edgebench.estimate import calibrations, footprint
+from edgebench.estimate.calibrations import machine_of
+from edgebench.estimate.estimator import estimate, missing
 from edgebench.graph.memory import Indices
+from edgebench.graph.operators import Graph
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec, Interval, ModelSpec
 from edgebench.machines.profiles import Calibration, DeviceProfile
 from edgebench.models import resolve
-from edgebench.models.sketch import sketch
 from edgebench.runtimes import runtime_of
+
+Expect = Callable[[Grid, Points, Floats, str], Accuracy]
+"""What accuracies to expect of points of a grid, with these multiply-accumulates, in a precision."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,13 @@ class Columns:
 
 @dataclass(frozen=True)
 class Pool:
-    """The candidates, and what their indices mean."""
+    """The candidates, and what their indices mean. Not `judged`: accuracies are not known, and their columns hold what
+    own.by_macs orders candidates by."""
 
     spaces: tuple[Space, ...]
     variants: tuple[Variant, ...]
     columns: Columns
+    judged: bool = True
 
     def spec(self, index: int) -> ModelSpec:
         """The network of one candidate, under its published name where it has one."""
@@ -77,13 +82,12 @@ class Pool:
         name = next((name for name, where in its_space.published.items() if where == position), None)
         if name is not None:
             return resolve(name)
-        grid, points = its_space.grid, its_space.points
-        return resolve(
-            grid.base.name,
-            width=grid.widths[points.width[position]],
-            depth=grid.depths[points.depth[position]],
-            resolution=grid.resolutions[points.resolution[position]],
-        )
+        return its_space.grid.spec(*its_space.at(position))
+
+    def graph(self, index: int) -> Graph:
+        """The graph of one candidate."""
+        its_space = self.spaces[int(self.columns.space[index])]
+        return its_space.grid.draw(*its_space.at(int(self.columns.position[index])))
 
     def variant(self, index: int) -> Variant:
         """How the candidate is run."""
@@ -113,27 +117,49 @@ def pool(
 
     Raises UsageError when the device has no calibration for a variant, naming those it has.
     """
-    calibrations = [calibrated(device, variant) for variant in variants]
+
+    def expect(grid: Grid, points: Points, _: Floats, precision: str) -> Accuracy:
+        return accuracy(grid.base.kin, *grid.real(points), precision=precision, recipe=recipe)
+
     spaces = tuple(space(base, extent=extent) for base in bases)
+    return filled(spaces, (Table(each.grid) for each in spaces), variants, device, expect, extrapolate=extrapolate)
+
+
+def filled(
+    spaces: Sequence[Space],
+    tables: Iterable[Table],
+    variants: Sequence[Variant],
+    device: DeviceProfile,
+    expect: Expect,
+    *,
+    extrapolate: bool = False,
+) -> Pool:
+    """The candidates of some spaces, with the costs of their tables and what `expect` says of accuracies.
+
+    Raises UsageError as `pool` does.
+    """
+    fitted = [calibrated(device, variant) for variant in variants]
     parts = []
-    for index, its_space in enumerate(spaces):
-        table = Table(its_space.grid)
+    for index, (its_space, table) in enumerate(zip(spaces, tables, strict=True)):
         every = np.arange(len(its_space))
-        for number, (variant, calibration) in enumerate(zip(variants, calibrations, strict=True)):
+        for number, (variant, calibration) in enumerate(zip(variants, fitted, strict=True)):
             marks = (np.full(len(every), index), np.full(len(every), number), every)
-            part = vars(_columns(marks, table, its_space.points, variant, calibration, device, recipe))
+            part = vars(_columns(marks, table, its_space.points, variant, calibration, device, expect))
             kept = extrapolate | ~part["outside"]
             parts.append({name: column[kept] for name, column in part.items()})
     columns = {each.name: np.concatenate([part[each.name] for part in parts]) for each in fields(Columns)}
-    return Pool(spaces, tuple(variants), Columns(**columns))
+    return Pool(tuple(spaces), tuple(variants), Columns(**columns))
 
 
 def calibrated(device: DeviceProfile, variant: Variant) -> Calibration:
-    """The calibration of a variant. Raises UsageError when there is none, or for more threads than cores."""
+    """What networks are estimated with in a variant.
+
+    Raises UsageError when there is nothing, or for more threads than cores.
+    """
     if not 1 <= variant.threads <= device.cpu.cores:
         raise UsageError(f"{variant.threads} threads on {device.name}: give 1 to {device.cpu.cores}, its cores")
     runtime = runtime_of(variant.export.format)
-    calibration = calibration_for(device, runtime, variant.export.precision, variant.threads)
+    calibration = calibrations.calibration(device, runtime, variant.export.precision, variant.threads)
     if calibration is None:
         raise UsageError(missing(device, runtime, variant.export, variant.threads))
     return calibration
@@ -146,16 +172,17 @@ def _columns(
     variant: Variant,
     calibration: Calibration,
     device: DeviceProfile,
-    recipe: str | None,
+    expect: Expect,
 ) -> Columns:
-    grid, precision = table.grid, variant.export.precision
+    precision = variant.export.precision
     counts = table.counts(points)
     size = np.rint(footprint.file_size(counts.weights, counts.operators, precision))
     arena = table.arena_bytes(points, footprint.element_bytes(precision))
     held = footprint.Held(counts.weights, counts.dense_weights, counts.winograd_weights, arena, size)
     known = footprint.memory_size(held, calibration.runtime, precision)
     memory = np.zeros(len(points)) if known is None else np.rint(known)  # zero: it is not known for the runtime
-    expected = accuracy(grid.base.kin, *grid.real(points), precision=precision, recipe=recipe)
+    macs = counts.macs.astype(float)
+    expected = expect(table.grid, points, macs, precision)
     return Columns(
         *marks,
         accuracy=expected.top1,
@@ -165,7 +192,7 @@ def _columns(
         latency=table.latency_s(points, calibration, machine_of(device)),
         memory=memory,
         size=size,
-        macs=counts.macs.astype(float),
+        macs=macs,
     )
 
 
@@ -185,7 +212,7 @@ class Describer:
     def _point(self, index: int) -> Point:
         columns = self.pool.columns
         spec, variant = self.pool.spec(index), self.pool.variant(index)
-        alone = estimate(sketch(spec), self.device, spec=spec, export=variant.export, threads=variant.threads)
+        alone = estimate(self.pool.graph(index), self.device, spec=spec, export=variant.export, threads=variant.threads)
         if alone.latency_s is None or alone.size_bytes is None:
             raise UsageError("; ".join(alone.warnings))
         self.calibrated_on.add(alone.calibrated_on)
@@ -195,18 +222,22 @@ class Describer:
             export=variant.export,
             threads=variant.threads,
             origin=self.pool.origin(index),
-            accuracy=Interval(
-                value=float(columns.accuracy[index]),
-                low=float(columns.accuracy_low[index]),
-                high=float(columns.accuracy_high[index]),
-                confidence=CONFIDENCE,
-            ),
+            accuracy=self._accuracy(index) if self.pool.judged else None,
             extrapolated=bool(columns.outside[index]),
             latency_s=latency,
             peak_memory_bytes=None if alone.peak_memory_bytes is None else round(float(columns.memory[index])),
             size_bytes=alone.size_bytes,
             macs=int(columns.macs[index]),
             warnings=(*alone.warnings, *note),
+        )
+
+    def _accuracy(self, index: int) -> Interval:
+        columns = self.pool.columns
+        return Interval(
+            value=float(columns.accuracy[index]),
+            low=float(columns.accuracy_low[index]),
+            high=float(columns.accuracy_high[index]),
+            confidence=CONFIDENCE,
         )
 
 

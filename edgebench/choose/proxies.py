@@ -32,6 +32,7 @@ from edgebench.choose.space import Space
 from edgebench.ground.errors import MissingPackage, UsageError
 from edgebench.ground.progress import OnProgress, Step
 from edgebench.ground.records import ModelSpec, identity
+from edgebench.models.given import Given
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -122,7 +123,7 @@ def _sampled(
     return {back[at]: accuracy for at, accuracy in reached.items()}
 
 
-def trainer(data: str, folder: Path, on_progress: OnProgress) -> Train:
+def trainer(data: str, folder: Path, given: Callable[[Sequence[ModelSpec]], Given], on_progress: OnProgress) -> Train:
     """Trains by edgebench.training into `folder`, once for each network, number of epochs and content of the data.
 
     Raises UsageError for a data set that cannot be read.
@@ -138,7 +139,7 @@ def trainer(data: str, folder: Path, on_progress: OnProgress) -> Train:
         settings = Settings(epochs=epochs, warmup=min(1.0, epochs / 4))
         title = f"training {spec.key} for {epochs} epochs"
         outcome = run(
-            TrainingRequest(spec, data, settings, place, resume=(place / "last.pt").exists()),
+            TrainingRequest(spec, data, settings, place, given([spec]), resume=(place / "last.pt").exists()),
             lambda step: on_progress(Step(step.done, step.total, title, step.detail)),
         )
         return 100 * outcome.val_accuracy, outcome.val_images, len(outcome.classes)

@@ -10,8 +10,9 @@ from edgebench.ground.records import SCHEMA, ExportSpec, Interval, ModelSpec, Pa
 class Point(Record, frozen=True, kw_only=True):
     """One network as one file, run with so many threads, and what it gives and takes.
 
-    `accuracy` is the expected top-1 in percent, never measured here; `extrapolated` when no published row reaches so
-    far. `origin` is a published network's name, or the place on a compound line, or "". `path` is the exported file.
+    `accuracy` is the expected top-1 in percent, never measured here, or None where nothing tells it; `extrapolated`
+    when no published row reaches so far. `origin` is a published network's name, or the place on a compound line, or
+    "". `path` is the exported file.
     `peak_memory_bytes` is None for a runtime whose memory is not known.
     """
 
@@ -19,7 +20,7 @@ class Point(Record, frozen=True, kw_only=True):
     export: ExportSpec
     threads: int
     origin: str = ""
-    accuracy: Interval
+    accuracy: Interval | None
     extrapolated: bool = False
     latency_s: Interval
     provenance: Provenance = "estimated"
@@ -31,6 +32,11 @@ class Point(Record, frozen=True, kw_only=True):
     sha256: str | None = None
     parity: Parity | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def worth(self) -> float:
+        """What points are ordered by: the expected accuracy, else the multiply-accumulates."""
+        return float(self.macs) if self.accuracy is None else self.accuracy.value
 
     @property
     def key(self) -> tuple[str, str, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any, Final
 
 from edgebench.ground.errors import unknown
@@ -157,6 +157,12 @@ def _mobilenet(name: str, channels: tuple[int, ...], blocks: tuple[int, ...]) ->
     return _base(name, _rounded(channels), blocks, r"features\.(\d+)")
 
 
+def _kinds(rows: Sequence[object]) -> int:
+    """How many blocks of a stage differ: its first, by its input, and all before a run of equal ones at the end."""
+    equal = sum(1 for _ in takewhile(lambda row: row == rows[-1], reversed(rows)))
+    return max(_ALIKE, len(rows) - equal + 1)
+
+
 def _mobilenetv3(name: str) -> Base:
     stages = mobilenetv3.VARIANTS[name].stages
     rows = [len(stage.rows) for stage in stages]
@@ -165,7 +171,7 @@ def _mobilenetv3(name: str) -> Base:
         _rounded([stage.channels for stage in stages]),
         rows,
         r"features\.(\d+)",
-        distinct=tuple(max(_ALIKE, count) for count in rows),
+        distinct=tuple(_kinds(stage.rows) for stage in stages),
     )
 
 
@@ -178,7 +184,7 @@ def _mobilenetv4(name: str) -> Base:
         rows,
         r"blocks\.(\d+)\.(\d+)",
         first=0,
-        distinct=tuple(max(_ALIKE, count) for count in rows),
+        distinct=tuple(_kinds(stage.rows) for stage in stages),
         fixed=tuple(number for number, stage in enumerate(stages) if stage.fixed),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,8 @@ from typing import Final
 from edgebench.choose.answer import Search, answer, broken_by
 from edgebench.choose.budget import Budget, Quantity, parse
 from edgebench.choose.confirm import Confirmation, confirm, write_sweep
-from edgebench.choose.pool import Variant, pool
+from edgebench.choose.own import Make, Own, by_macs, expected, learn_costs, own
+from edgebench.choose.pool import Variant, filled, pool
 from edgebench.choose.prior import COMMON_RECIPE, load, logit, percent
 from edgebench.choose.proxies import EPOCHS, PROXIES, Request, learned, trainer
 from edgebench.choose.records import Choice, Point, Rejected
@@ -25,12 +26,16 @@ from edgebench.ground.errors import ExportError, Regression, UsageError, unknown
 from edgebench.ground.options import positive
 from edgebench.ground.paths import cache_folder
 from edgebench.ground.progress import OnProgress, Step, silent
-from edgebench.ground.records import ExportSpec
+from edgebench.ground.records import ExportSpec, ModelSpec
 from edgebench.machines import profiles
 from edgebench.machines.profiles import DeviceProfile
+from edgebench.models import InputSize
+from edgebench.models.given import NOTHING, Given
 from edgebench.run import engine, plan
 from edgebench.runtimes import runtime_of
 
+DEFAULT_INPUT: Final = InputSize(3, 224, 224)
+Giving = Callable[[Sequence[ModelSpec]], Given]
 PRECISIONS: Final = ("fp32", "fp16", "int8")
 
 
@@ -38,6 +43,8 @@ def scale(
     device: str,
     family: str = EVERY,
     *,
+    base: str | Make | None = None,
+    input: InputSize = DEFAULT_INPUT,
     max_latency: Quantity = None,
     max_memory: Quantity = None,
     max_size: Quantity = None,
@@ -61,40 +68,93 @@ def scale(
 ) -> Choice:
     """Chooses the most accurate network of a family that keeps the limits on a device.
 
-    Limits are text with a unit ("50ms", "64MB") or numbers in base units; accuracy is top-1 in percent. Formats (by
-    default the device's first), precisions and thread counts are all tried. With `confirmed` the best `finalists` are
-    exported into `output` (by default the cache), checked against torch, and measured or emulated where the device can
-    be, and so is what then looks better. With `sweep` they are written into that sweep file instead; a later call finds
-    its results. `data` trains `proxies`, at first for `proxy_epochs`, to learn what accuracies to expect on it.
-    `extrapolate` lets in networks beyond all published accuracies. All families are compared under one `recipe` of
-    training, each family alone under its own unless one is named.
-
+    Limits are text with a unit ("50ms", "64MB") or numbers in base units; accuracy is top-1 in percent. With
+    `confirmed` the best `finalists` are exported, checked and measured or emulated, and so is what then looks better;
+    with `sweep` they are written into that file instead. All families are compared under one `recipe` of training, each
+    alone under its own. `base` is a factory to scale in place of a family: see choose.own. options.Scale has the rest.
     Raises UsageError for bad input and a device without the calibration, Regression when nothing keeps the limits (it
     says what would), ExportError when no finalist could be exported.
     """
     positive(finalists, "finalists")
     budget, profile = parse(max_latency, max_memory, max_size, min_accuracy), profiles.load(device)
     variants = _variants(format or plan.default_formats(profile)[0], precision, threads, exported=confirmed, data=data)
-    on_progress(Step(0, 1, f"searching {family} for {profile.name}"))
-    search = _search(profile, family, budget, variants, recipe, extrapolate, finalists)
+    factory = None if base is None else own(base, input)
+    given = factory.given if factory else _nothing
+    on_progress(Step(0, 1, f"searching {factory.name if factory else family} for {profile.name}"))
+    _check_memory_known(budget, variants)
+    if factory:
+        search = _own_search(factory, profile, budget, variants, finalists, judged=data is not None, tell=on_progress)
+    else:
+        search = _search(profile, family, budget, variants, recipe, extrapolate, finalists)
     if data is not None:
-        search = _taught(search, Request(data, proxies, proxy_epochs), on_progress)
-    if confirmed and sweep is None:
-        confirming = partial(
-            confirm,
-            device=profile,
-            folder=Path(output) if output else cache_folder() / "artifacts",
-            results=Path(results),
-            scenario=engine.scenario(quick=quick),
-            emulation=emulation,
-            on_progress=on_progress,
-        )
-        settled = settle(search.pool, budget, search.selection, search.describe.point, confirming)
-        return answer(replace(search, pool=settled.pool), *_kept(settled.tried, budget))
-    points = [search.describe.point(index) for index in search.selection.finalists]
-    if sweep is not None:
-        write_sweep(Path(sweep), points, profile, quick=quick, emulation=emulation)
-    return answer(search, points, [])
+        search = _taught(search, Request(data, proxies, proxy_epochs), given, on_progress)
+    if not confirmed or sweep is not None:
+        points = [search.describe.point(index) for index in search.selection.finalists]
+        if sweep is not None:
+            write_sweep(Path(sweep), points, profile, quick=quick, emulation=emulation)
+        return answer(search, points, [])
+    folder = Path(output) if output else cache_folder() / "artifacts"
+    known = partial(confirm, scenario=engine.scenario(quick=quick), emulation=emulation, given=given)
+    confirming = partial(known, device=profile, folder=folder, results=Path(results), on_progress=on_progress)
+    settled = settle(search.pool, budget, search.selection, search.describe.point, confirming)
+    return answer(replace(search, pool=settled.pool), *_kept(settled.tried, budget))
+
+
+def _nothing(_: Sequence[ModelSpec]) -> Given:
+    """What a user has given of the zoo's networks."""
+    return NOTHING
+
+
+def _check_memory_known(budget: Budget, variants: Sequence[Variant]) -> None:
+    """Raises UsageError for a limit of memory where a runtime's memory is not known."""
+    if budget.max_memory_bytes is None:
+        return
+    nothing = footprint.Held(0, 0, 0, 0, 0)
+    for variant in variants:
+        runtime, precision = runtime_of(variant.export.format), variant.export.precision
+        if footprint.memory_size(nothing, runtime, precision) is None:
+            raise UsageError(
+                f"`max_memory`: how much memory {runtime} takes in {precision} is not known; leave the limit out, "
+                f"or {variant.export.format} in {precision}"
+            )
+
+
+def _own_search(
+    factory: Own,
+    device: DeviceProfile,
+    budget: Budget,
+    variants: Sequence[Variant],
+    finalists: int,
+    *,
+    judged: bool,
+    tell: OnProgress,
+) -> Search:
+    """Costs of what a factory builds; accuracies by the prior of any design where data will correct it."""
+    if budget.min_accuracy is not None and not judged:
+        raise UsageError("`min_accuracy`: nothing tells how accurate your networks are; give `data` to learn it")
+    began = time.perf_counter()
+    costs = learn_costs(factory, tell)
+    found = filled(
+        costs.spaces,
+        costs.tables,
+        variants,
+        device,
+        lambda grid, points, macs, _: expected(grid, points) if judged else by_macs(macs),
+    )
+    return Search(
+        pool=replace(found, judged=judged),
+        device=device,
+        family=factory.name,
+        budget=budget,
+        extrapolate=True,
+        finalists=finalists,
+        recipes={},
+        seconds=time.perf_counter() - began,
+        notes=(
+            f"costs are learned from {costs.built} networks that were built; one more a depth differed from that by "
+            f"{costs.off:.1%} in MACs at most",
+        ),
+    )
 
 
 def _search(
@@ -107,15 +167,6 @@ def _search(
     finalists: int,
 ) -> Search:
     """Costs and expected accuracies of every candidate."""
-    if budget.max_memory_bytes is not None:
-        nothing = footprint.Held(0, 0, 0, 0, 0)
-        for variant in variants:
-            runtime, precision = runtime_of(variant.export.format), variant.export.precision
-            if footprint.memory_size(nothing, runtime, precision) is None:
-                raise UsageError(
-                    f"`max_memory`: how much memory {runtime} takes in {precision} is not known; leave the limit out, "
-                    f"or {variant.export.format} in {precision}"
-                )
     chosen = bases(family)
     if family == EVERY and recipe is None:
         recipe = COMMON_RECIPE
@@ -133,9 +184,9 @@ def _search(
     )
 
 
-def _taught(search: Search, request: Request, on_progress: OnProgress) -> Search:
+def _taught(search: Search, request: Request, given: Giving, on_progress: OnProgress) -> Search:
     """The search with accuracies learned on a data set; their order stays, their distances do not."""
-    train = trainer(request.data, cache_folder() / "proxies", on_progress)
+    train = trainer(request.data, cache_folder() / "proxies", given, on_progress)
     learning = learned(search.pool, search.budget, request, train)
     columns = search.pool.columns
     value = learning.accuracy(columns.accuracy)
@@ -161,7 +212,7 @@ def _variants(
         if each not in PRECISIONS:
             raise unknown("precision", each, PRECISIONS)
     if exported:
-        int8 = plan.quantization(data) if data else None
+        int8 = plan.quantization(data) if data and "int8" in many_precisions else None
         exports = plan.export_specs(many_formats, many_precisions, quantization=int8)
     else:
         exports = [ExportSpec(format=form, precision=each) for form in many_formats for each in many_precisions]  # type: ignore[arg-type]

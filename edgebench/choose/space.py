@@ -79,6 +79,12 @@ class Space:
     def __len__(self) -> int:
         return len(self.points)
 
+    def at(self, position: int) -> tuple[float, float, int]:
+        """The width, depth and resolution of one point."""
+        grid, points = self.grid, self.points
+        width, depth = grid.widths[points.width[position]], grid.depths[points.depth[position]]
+        return width, depth, grid.resolutions[points.resolution[position]]
+
 
 def space(base: Base, *, extent: Extent = WITHIN_PRIOR, lines: Sequence[Line] = (Line(),)) -> Space:
     """Returns every network of the free grid, of the compound lines and of the published points, each once."""

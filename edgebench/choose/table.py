@@ -16,10 +16,12 @@ from typing import Final
 import numpy as np
 
 from edgebench.choose.scalable import Base
-from edgebench.estimate.form import Floats, Kernels, Machine, batch, kernel_s
+from edgebench.estimate.form import Floats, Kernels, batch, kernel_s
+from edgebench.estimate.terms import Machine
 from edgebench.estimate.work import Kind, named_works
 from edgebench.graph.memory import Indices, Ints, aligned, lifetimes, place
 from edgebench.graph.operators import Graph
+from edgebench.ground.records import ModelSpec
 from edgebench.machines.profiles import Calibration
 from edgebench.models import resolve
 from edgebench.models.sketch import sketch
@@ -59,10 +61,14 @@ class Grid:
         pixels = np.array(self.resolutions, dtype=float)
         return widths[points.width], depths[points.depth], pixels[points.resolution]
 
+    def spec(self, width: float, depth: float, resolution: int) -> ModelSpec:
+        """The network at one point."""
+        has_depth = bool(self.base.blocks)
+        return resolve(self.base.name, width=width, depth=depth if has_depth else None, resolution=resolution)
+
     def draw(self, width: float, depth: float, resolution: int) -> Graph:
         """The graph of one point."""
-        has_depth = bool(self.base.blocks)
-        return sketch(resolve(self.base.name, width=width, depth=depth if has_depth else None, resolution=resolution))
+        return sketch(self.spec(width, depth, resolution))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """`edgebench devices`, `doctor` and `device`: machines, emulated and connected; added, set up and checked."""
 
+import click
+
 from edgebench import api
 from edgebench.commands.options import Group, Json, command, run
 from edgebench.commands.options import show as shown
@@ -12,6 +14,8 @@ device = Group("device", help="Add, set up, check and calibrate devices.", no_ar
 @command
 def devices(asked: options.Devices, *, json: Json = False) -> None:
     """List devices, and what is known of each."""
+    if asked.validation:
+        return _validation(asked.name, json=json)
     found = api.devices(asked.name)
     if asked.name and not json:
         from edgebench.report.devices import device
@@ -24,6 +28,19 @@ def devices(asked: options.Devices, *, json: Json = False) -> None:
         output.json([listing.device(profile) for profile in found])
     else:
         output.line(listing.devices(found))
+
+
+def _validation(name: str | None, *, json: bool) -> None:
+    """One device's, or without a name that of all cases."""
+    from edgebench.estimate import validation
+    from edgebench.report import devices
+
+    if name is None:
+        shown(validation.reached(), devices.reached, json=json)
+    elif json:
+        output.json(devices.validation_rows(validation.validation(name)))
+    else:
+        output.blocks(*devices.validation(validation.validation(name)))
 
 
 @command
@@ -62,6 +79,18 @@ def check(asked: options.DeviceCheck, *, json: Json = False) -> None:
         lambda found: devices.emulator_check(found) if isinstance(found, Check) else devices.connected(found),
         json=json,
     )
+
+
+@command
+def run_(asked: options.DeviceRun) -> None:
+    """Run a Python script on an emulated device, such as that of a deployed network.
+
+    It finds numpy, Pillow and the runtimes there; its exit code is the command's.
+    """
+    done = api.device_run(**asked.values())
+    click.echo(done.output, nl=False)
+    click.echo(done.errors, nl=False, err=True)
+    click.get_current_context().exit(done.code)
 
 
 @command
@@ -106,15 +135,7 @@ def list_(asked: options.DeviceList, *, json: Json = False) -> None:
 def show(asked: options.DeviceShow, *, json: Json = False) -> None:
     """Show a device: facts and calibrations."""
     if asked.validation:
-        from edgebench.estimate.validation import validation
-        from edgebench.report import devices
-
-        rows = validation(asked.name)
-        if json:
-            output.json(devices.validation_rows(rows))
-        else:
-            output.blocks(*devices.validation(rows))
-        return
+        return _validation(asked.name, json=json)
     from edgebench.places.emulator import readiness
     from edgebench.report import devices, listing
 
@@ -126,5 +147,5 @@ def show(asked: options.DeviceShow, *, json: Json = False) -> None:
         output.blocks(*devices.device(profile), *devices.emulator(found))
 
 
-for _command in (setup, check, add, calibrate, list_, show):
+for _command in (setup, check, run_, add, calibrate, list_, show):
     device.add_command(_command)

@@ -8,7 +8,7 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -94,27 +94,55 @@ def make(spec: ModelSpec) -> nn.Module:
     """
     from edgebench.models import in_hand
 
-    where, attribute = _split(spec.name)
-    before = list(sys.path)
-    sys.path.insert(0, str(Path(where).resolve().parent if where.endswith(".py") else Path.cwd()))
-    try:
-        if where.endswith(".py"):
-            module = _import_file(Path(where))
-        else:
-            with _reported(f"cannot import {where}:"):
-                module = importlib.import_module(where)
-        found = _found(module, where, attribute)
+    with _beside(spec.name):
+        found = _imported(spec.name)
         if in_hand.is_network(found):
             if spec.options:
                 raise UsageError(f"'{spec.name}' is a module, not a factory: leave `options` out")
             return in_hand.copied(found)
-        with _reported(f"'{spec.name}' raised"):
-            network: object = found(**spec.options)
+        return in_hand.opened(called(found, spec.name, spec.options))
+
+
+def named(name: str) -> Any:
+    """Imports and returns what a name stands for: a module, a class or a factory.
+
+    Raises UsageError where the file, the package or the name is missing.
+    """
+    with _beside(name):
+        return _imported(name)
+
+
+def called(factory: Callable[..., Any], name: str, options: Mapping[str, Any]) -> Any:
+    """What a factory makes. Raises UsageError where it fails, and where that is no network."""
+    from edgebench.models import in_hand
+
+    with _reported(f"'{name}' raised"):
+        network = factory(**options)
+    if not in_hand.is_network(network):
+        raise UsageError(f"'{name}' returned {type(network).__name__}: it must return a torch.nn.Module")
+    return network
+
+
+@contextmanager
+def _beside(name: str) -> Iterator[None]:
+    """Lets the file's neighbours, or those of the working folder, be imported."""
+    where, _ = _split(name)
+    before = list(sys.path)
+    sys.path.insert(0, str(Path(where).resolve().parent if where.endswith(".py") else Path.cwd()))
+    try:
+        yield
     finally:
         sys.path[:] = before
-    if not in_hand.is_network(network):
-        raise UsageError(f"'{spec.name}' returned {type(network).__name__}: it must return a torch.nn.Module")
-    return in_hand.opened(network)
+
+
+def _imported(name: str) -> Any:
+    where, attribute = _split(name)
+    if where.endswith(".py"):
+        module = _import_file(Path(where))
+    else:
+        with _reported(f"cannot import {where}:"):
+            module = importlib.import_module(where)
+    return _found(module, where, attribute)
 
 
 def _split(name: str) -> tuple[str, str]:

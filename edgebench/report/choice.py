@@ -50,10 +50,9 @@ def remarks(choice: Choice) -> list[str]:
     ]
     shown = [point for _, point in _picks(choice)]
     latency = dict.fromkeys(f"{each.provenance} latency {each.latency_s.confidence:.0%}" for each in shown)
-    said = [
-        f"room: {', '.join(rooms)}",
-        f"intervals: top-1 {choice.picked.accuracy.confidence:.0%}, {', '.join(latency)}",
-    ]
+    accuracy = choice.picked.accuracy
+    top1 = f"top-1 {accuracy.confidence:.0%}, " if accuracy else ""
+    said = [f"room: {', '.join(rooms)}", f"intervals: {top1}{', '.join(latency)}"]
     said += [f"tie: {tie.model.key} is {compared(tie, choice.picked)}" for tie in choice.ties]
     if choice.upgrade is not None:
         said.append(f"next: {choice.upgrade.model.key} is {compared(choice.upgrade, choice.picked)}")
@@ -76,12 +75,17 @@ def explanation(choice: Choice) -> list[RenderableType]:
     lost = plain("Why the others lost", *COLUMNS[1:], "why", left=TEXT)
     for each in choice.rejected:
         lost.add_row(*row("", each.point)[1:], "; ".join(each.reasons))
-    frontier = plain("Frontier: more accuracy takes more time or more memory", *COLUMNS[1:], left=TEXT)
+    frontier = plain(f"Frontier: more {_gain(choice)} take more time or more memory", *COLUMNS[1:], left=TEXT)
     for point in choice.frontier:
         frontier.add_row(*row("", point)[1:], style="bold" if point.model == choice.picked.model else "")
     recipes = ", ".join(f"{kin}: {recipe}" for kin, recipe in choice.recipes.items())
-    closing = Text(f"trainings that accuracies are expected from: {recipes}", style="dim")
-    return [Text(), lost, Text(), frontier, closing]
+    closing = [Text(f"trainings that accuracies are expected from: {recipes}", style="dim")] if recipes else []
+    return [Text(), lost, Text(), frontier, *closing]
+
+
+def _gain(choice: Choice) -> str:
+    """What the frontier is drawn against."""
+    return "points of accuracy" if choice.picked.accuracy else "MACs"
 
 
 def scaling(ways: Mapping[str, Scaled]) -> list[RenderableType]:
@@ -108,7 +112,7 @@ def row(mark: str, point: Point) -> Sequence[str]:
         point.origin or "-",
         point.export.key,
         str(point.threads),
-        f"{accuracy.value:.1f}% ({accuracy.low:.1f}-{accuracy.high:.1f}){mark_of_guess}",
+        f"{accuracy.value:.1f}% ({accuracy.low:.1f}-{accuracy.high:.1f}){mark_of_guess}" if accuracy else "-",
         f"{show_seconds(latency.value)} ({show_seconds(latency.low)}-{show_seconds(latency.high)}) {point.provenance}",
         f"{show_bytes(point.peak_memory_bytes)} {point.memory_provenance if point.peak_memory_bytes else ''}".rstrip(),
         show_bytes(point.size_bytes),
@@ -165,7 +169,7 @@ def section(choice: Choice) -> str:
         f"<div class='chart'>{_picture(choice, '.svg').decode()}</div>",
         "<h3>Why the others lost</h3>",
         _html_table((*COLUMNS[1:], "why"), why),
-        "<h3>Frontier: more accuracy takes more time or more memory</h3>",
+        f"<h3>Frontier: more {_gain(choice)} take more time or more memory</h3>",
         _html_table(COLUMNS[1:], [row("", point)[1:] for point in choice.frontier]),
     ]
     return f"<section id='choice' aria-labelledby='choice-title'>\n{''.join(parts)}\n</section>"
@@ -198,9 +202,14 @@ def chart(choice: Choice) -> alt.LayerChart:
 
     rows = _rows(choice)
     drawn = {name: colour for name, colour in _COLOURS.items() if any(row["group"] == name for row in rows)}
+    title = "expected top-1 (%)" if choice.picked.accuracy else "MACs (M)"
     base = alt.Chart(alt.InlineData(values=rows)).encode(
         x=alt.X("latency:Q", title="latency (ms)", scale=alt.Scale(type="log", nice=False, padding=16)),
-        y=alt.Y("accuracy:Q", title="expected top-1 (%)", scale=alt.Scale(zero=False, padding=10)),
+        y=alt.Y(
+            "accuracy:Q",
+            title="expected top-1 (%)" if choice.picked.accuracy else "MACs (M)",
+            scale=alt.Scale(zero=False, padding=10),
+        ),
     )
     colour = alt.Color("group:N", title=None, scale=alt.Scale(domain=list(drawn), range=list(drawn.values())))
     line = base.transform_filter("datum.on_frontier").mark_line(interpolate="step-after", opacity=0.5)
@@ -254,7 +263,7 @@ def _rows(choice: Choice) -> list[dict[str, Any]]:
 def _row(point: Point, group: str) -> dict[str, Any]:
     return {
         "latency": point.latency_s.value * 1e3,
-        "accuracy": point.accuracy.value,
+        "accuracy": point.worth if point.accuracy else point.macs / 1e6,
         "memory": (point.peak_memory_bytes or 0) / 1e6,
         "group": group,
         "label": point.model.key if group == "pick" else point.origin if group == "published" else "",

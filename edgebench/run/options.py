@@ -3,10 +3,10 @@
 How a field becomes an option is said in edgebench.ground.options. Defaults are written here and nowhere else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from edgebench.ground import units
 from edgebench.ground.options import Flag, Options, Several
@@ -18,6 +18,13 @@ from edgebench.run.preparing import Images, Outputs
 Names = str | Sequence[str]
 File = str | Path
 Device = Annotated[str, "Device profile; see `edgebench devices`."]
+ManyDevices = Annotated[
+    str,
+    Flag(
+        "Device profile, several with commas, or all; see `edgebench devices`.",
+        python="Device profile, or several as the command line takes them, or all; see `devices`.",
+    ),
+]
 Here = Annotated[str, "This machine only: host."]
 Formats = Annotated[Names, Several(f"Formats: {', '.join(FORMATS)}.", "--fmt")]
 DeviceFormats = Annotated[Names, Several("Formats; default: the device's first.", "--fmt")]
@@ -121,7 +128,7 @@ class Profile(Files, Connection, Told):
         ),
     ] = ()
     _: KW_ONLY
-    device: Device = "host"
+    device: ManyDevices = "host"
     format: DeviceFormats = ()
     via: Annotated[str | None, "ssh, adb, emulator, estimate or local; default: as the device's profile says."] = None
     threads: Threads = 1
@@ -227,6 +234,11 @@ class Scale(Told):
     device: Annotated[str, Flag("Device profile; see `edgebench devices`.", "--device")]
     family: Annotated[str, Flag("A family of networks, such as mobilenetv3, or all.", "--family")] = "all"
     _: KW_ONLY
+    base: Annotated[
+        str | Callable[..., Any] | None,
+        Flag("In place of a family your own factory make(width, depth, resolution), as file.py:make.", "--base"),
+    ] = None
+    input: Annotated[str | Sequence[int], "`base`: what it is fed, such as 3x224x224."] = "3x224x224"
     max_latency: Annotated[str | float | None, "Longest inference, such as 50ms."] = None
     max_memory: Annotated[str | float | None, "Most peak memory, such as 64MB."] = None
     max_size: Annotated[str | float | None, "Largest file, such as 10MB."] = None
@@ -398,6 +410,8 @@ class Devices(Options):
     """`edgebench devices`."""
 
     name: Annotated[str | None, "Show one device in full."] = None
+    _: KW_ONLY
+    validation: Annotated[bool, "How far estimates are off, in every case, beside their goals."] = False
 
 
 class Help(Options):
@@ -414,6 +428,16 @@ class DeviceSetup(Told):
     """`edgebench device setup`."""
 
     name: Name
+
+
+class DeviceRun(Options):
+    """`edgebench device run`."""
+
+    name: Name
+    script: Annotated[File, "A Python script, such as classify.py of `edgebench deploy --to python`."]
+    arguments: Annotated[Sequence[str], "What the script is given."] = ()
+    _: KW_ONLY
+    timeout: Annotated[float, "Seconds that it may take."] = 600.0
 
 
 class DeviceCheck(Connection, Told):
@@ -441,6 +465,8 @@ class DeviceCalibrate(Connection, Told):
     threads: Annotated[int | str | Sequence[int], Several("Numbers of threads; one under the emulator.")] = 1
     full: Annotated[bool, "Time each network as long as profile does: 5 x 10 s."] = False
     fresh: Annotated[bool, "Run every network again; without it a run of the last day goes on."] = False
+    networks: Annotated[int | None, "So many of the small networks, those that tell most; default: all."] = None
+    figures: Annotated[File | None, "Run nothing: a CSV of model,latency such as mobilenetv2,33ms."] = None
     here: OursHere = False
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 from msgspec import structs
 
+from edgebench.estimate import known
 from edgebench.formats import format as formats
 from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.options import listed, many
@@ -168,12 +169,14 @@ def is_file(name: str) -> bool:
 
 def default_formats(device: DeviceProfile, *, counts: bool = False) -> tuple[str, ...]:
     """The formats to profile when none is named: on the host those of every runtime that each system has, or that
-    `counts` can run; elsewhere the first that the device is calibrated for."""
+    `counts` can run; elsewhere the first that figures of the device are published for, or else that has an estimate."""
     by_runtime = {form: runtime(runtime_of(form)) for form in FORMATS}
     if device.name == "host":
         return tuple(form for form, each in by_runtime.items() if (each.wheel if counts else not each.system))
-    calibrated = {calibration.runtime for calibration in device.calibrations}
-    return tuple(form for form, each in by_runtime.items() if each.name in calibrated)[:1] or (DEFAULT_FORMAT,)
+    estimated = {name for name, _ in known.cells(device)}
+    published = {name for (name, _), case in known.estimable(device).items() if case == "measured"}
+    found = [form for form, each in by_runtime.items() if each.name in estimated]
+    return tuple(sorted(found, key=lambda form: by_runtime[form].name not in published)[:1]) or (DEFAULT_FORMAT,)
 
 
 def cells(

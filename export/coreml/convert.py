@@ -16,11 +16,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.export import ExportedProgram
 
 from edgebench.formats import calibrated
 from edgebench.formats.network import INPUT, LAYOUTS, TORCH_NOISE, Conversion, Network
+from edgebench.formats.quantize.replay import Replay
 from edgebench.formats.quiet import Noise, quiet
+from edgebench.ground.errors import ExportError
 from edgebench.ground.records import ExportSpec, TensorSpec
 
 NOISE = Noise(
@@ -41,14 +44,35 @@ with quiet(NOISE):
     import coremltools as ct
 
 
+# What coremltools raises of an operator or of arguments that it does not know; the Graph says them in plain operators.
+REFUSALS = (NotImplementedError, ValueError, TypeError, LookupError, AttributeError)
+
+
 def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
-    """Writes the package `path` for iOS 16, macOS 13 and later.
+    """Writes the package `path` for iOS 16, macOS 13 and later; of the network's Graph where its module is refused.
 
     Raises torch's and coremltools' own errors for a network that they cannot express.
     """
+    try:
+        model = _translated(network, network.flat, spec, path)
+    except REFUSALS as refusal:
+        try:
+            model = _translated(network, Replay(network.graph), spec, path)
+        except (ExportError, *REFUSALS):
+            raise refusal from None
+    conversion = (
+        _convert_int8(network, spec, model, path) if spec.precision == "int8" else _describe(model, network, spec)
+    )
+    if network.names:
+        _name_outputs(path, network.names)
+    return conversion
+
+
+def _translated(network: Network, module: nn.Module, spec: ExportSpec, path: Path) -> Any:
+    """coremltools' model of a module, which is written to `path` too, but for int8."""
     with quiet(NOISE), torch.no_grad():
-        program = torch.export.export(network.flat.eval(), (torch.zeros(network.spec.input_shape),))
-        model = ct.convert(
+        program = torch.export.export(module.eval(), (torch.zeros(network.spec.input_shape),))
+        return ct.convert(
             _without_aliases(program.run_decompositions({})),
             convert_to="mlprogram",
             minimum_deployment_target=ct.target.iOS16,
@@ -58,12 +82,6 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
             package_dir=None if spec.precision == "int8" else str(path),
             skip_model_load=True,
         )
-    conversion = (
-        _convert_int8(network, spec, model, path) if spec.precision == "int8" else _describe(model, network, spec)
-    )
-    if network.names:
-        _name_outputs(path, network.names)
-    return conversion
 
 
 def _name_outputs(path: Path, names: Sequence[str]) -> None:

@@ -161,6 +161,15 @@ def cast(arguments: Arguments) -> Tensor:
     return x.float().trunc() if "int" in kind else x.float()
 
 
+def concat(arguments: Arguments) -> Tensor:
+    """concat; interleaved, the first of each come before the second of each, as a shuffle of channels becomes."""
+    values, axis = [torch.as_tensor(each) for each in arguments["values"]], int(arguments["axis"])
+    if not arguments.get("interleave", False):
+        return torch.cat(values, axis)
+    axis %= values[0].ndim
+    return torch.stack(values, axis + 1).flatten(axis, axis + 1)
+
+
 def pixel_unshuffle(arguments: Arguments) -> Tensor:
     """pixel_unshuffle, as torch's."""
     return functional.pixel_unshuffle(arguments["x"], int(arguments["downscale_factor"]))
@@ -215,7 +224,7 @@ OPERATORS: dict[str, Compute] = {
         torch.where(given["x"] >= 0, given["x"], given["x"] * float(given["alpha"])), max=float(given["beta"])
     ),
     "clip": lambda given: torch.clamp(given["x"], float(given["alpha"]), float(given["beta"])),
-    "concat": lambda given: torch.cat([torch.as_tensor(each) for each in given["values"]], int(given["axis"])),
+    "concat": concat,
     "conv": windows.convolution,
     "conv_transpose": windows.transposed_convolution,
     "cos": unary(torch.cos),

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import msgspec
-import numpy as np
 import pytest
 from pytest import MonkeyPatch
 
@@ -91,8 +90,8 @@ def test_more_threads_and_formats_are_further_axes() -> None:
 
 def test_beyond_the_prior_only_when_asked_and_marked() -> None:
     with pytest.raises(Regression, match="no network fits"):
-        scale("rpi4", "mobilenetv2", max_latency="3ms", confirmed=False)
-    far = scale("rpi4", "mobilenetv2", max_latency="3ms", confirmed=False, extrapolate=True)
+        scale("rpi4", "mobilenetv2", max_latency="2ms", confirmed=False)
+    far = scale("rpi4", "mobilenetv2", max_latency="2ms", confirmed=False, extrapolate=True)
     assert far.picked.extrapolated
     assert any("guess" in warning for warning in far.warnings)
 
@@ -113,7 +112,7 @@ def test_resnets_are_chosen_among_their_depths() -> None:
         ({"threads": 9}, "give 1 to 4"),
         ({"threads": 0}, "give 1 to 4"),
         ({"recipe": "magic"}, "unknown recipe"),
-        ({"format": "onnx", "precision": "fp16"}, "no calibration for onnxruntime fp16 with 1 thread on rpi4"),
+        ({"format": "onnx", "precision": "fp16"}, "nothing near is known of onnxruntime fp16 on rpi4"),
         ({"device": "host"}, "edgebench device calibrate host --fmt tflite"),
         (
             {"format": "ncnn", "precision": "int8", "max_memory": "64MB"},
@@ -128,14 +127,6 @@ def test_bad_input_is_one_sentence(arguments: dict[str, object], message: str) -
     with pytest.raises(UsageError, match=message) as caught:
         scale(**given)
     assert "\n" not in str(caught.value)
-
-
-def test_int8_without_a_published_drop_is_refused(monkeypatch: MonkeyPatch) -> None:
-    bare = msgspec.structs.replace(prior.load(), int8={})
-    monkeypatch.setattr(prior, "load", lambda: bare)
-    one = np.ones(1)
-    with pytest.raises(UsageError, match="no published int8"):
-        prior.accuracy("mobilenetv1", one, one, one * 224, precision="int8")
 
 
 def test_a_runtime_of_unknown_memory_is_chosen_for_by_the_other_limits(monkeypatch: MonkeyPatch) -> None:

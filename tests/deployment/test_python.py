@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from projects import Deploy
 
+import edgebench
 from edgebench.data import images
 from edgebench.data.images import INTERPOLATIONS, prepare
 from edgebench.ground.records import Preprocessing
+from edgebench.places.bundle.bundle import Bundle
 
 LONGEST = 80  # lines of the script
 ALONE = """
@@ -44,6 +46,14 @@ def test_it_tests_itself_alone(deployed: Deploy, tmp_path: Path, form: str, how:
     assert made.description.input.type == ("int8" if how else "float32")
     requirements = (folder / "requirements.txt").read_text().split()
     assert len(requirements) == 3 and "==" in requirements[0]
+
+
+def test_it_runs_on_an_emulated_pi(deployed: Deploy, bundle: Bundle) -> None:
+    folder, made = deployed("python")
+    done = edgebench.device_run("rpi4", folder / "classify.py")
+    assert done.output.startswith("self-test passed") and done.code == 0, done.errors
+    shown = edgebench.device_run("rpi4", folder / "classify.py", [str(folder / "test.png")])
+    assert shown.output.splitlines()[1].split(maxsplit=1)[1] == made.description.labels[made.expected.classes[0]]
 
 
 def test_a_damaged_network_fails_its_test(deployed: Deploy) -> None:

@@ -36,8 +36,9 @@ REVISION: Final = 1
 GUEST: Final = "arm64"
 GUEST_PACKAGES: Final = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "libgcc-s1")
 HOST_PACKAGES: Final = ("qemu-user",)
-# Wheels without what they say they need: none of it is imported by a runtime that only runs a file.
-WHEELS: Final = ("numpy==2.4.6", *(each.wheel for each in bundled()))
+# Wheels without what they say they need: none of it is imported by a runtime that only runs a file. Pillow is for the
+# scripts of `edgebench deploy`.
+WHEELS: Final = ("numpy==2.4.6", "pillow==12.3.0", *(each.wheel for each in bundled()))
 PLATFORMS: Final = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014_aarch64")
 
 # What nothing reads: two thirds of the packages' size.

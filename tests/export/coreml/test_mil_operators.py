@@ -105,6 +105,11 @@ CASES = {
     "squeeze": ("squeeze", {"x": X, "axes": [0]}, lambda: X[0]),
     "expand_dims": ("expand_dims", {"x": X, "axes": [-1, 1]}, lambda: X[:, None, ..., None]),
     "concat": ("concat", {"values": [X, X], "axis": 1}, lambda: torch.cat([X, X], 1)),
+    "interleaved concat": (
+        "concat",
+        {"values": [X, -X], "axis": 1, "interleave": True},
+        lambda: functional.channel_shuffle(torch.cat([X, -X], 1), 2),
+    ),
     "pad": (
         "pad",
         {"x": X, "pad": [1, 2, 3, 4], "constant_val": 5.0},
