@@ -21,9 +21,11 @@ def load(path: str, threads: int = 1, batch: int = 1) -> LiteRTSession:
     Raises ValueError or RuntimeError, the engine's own, for a file that it cannot read.
     """
     interpreter = Interpreter(model_path=path, num_threads=threads)
-    for details in interpreter.get_input_details():
+    inputs = interpreter.get_input_details()
+    for details in inputs:
         shape = [int(size) for size in details["shape"]]
-        if len(shape) == IMAGE_AXES and shape[0] != batch:
+        batched = len(shape) == IMAGE_AXES or len(inputs) == 1  # beside an image, what is none stays as it is
+        if shape and batched and shape[0] != batch:
             interpreter.resize_tensor_input(details["index"], [batch, *shape[1:]])
     interpreter.allocate_tensors()
     return LiteRTSession(interpreter)
