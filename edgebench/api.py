@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from edgebench.compare.thresholds import Noise
     from edgebench.data import Dataset
     from edgebench.deployment.app import App
-    from edgebench.ground.records import Artifact
+    from edgebench.ground.records import Artifact, Result
     from edgebench.machines.profiles import DeviceProfile
     from edgebench.models.published import Published
     from edgebench.models.summary import ModelSummary
@@ -86,9 +86,7 @@ def export(asked: options.Export) -> Artifact:
     """
     from edgebench.run import exporting, plan
 
-    cells, given = plan.asked(
-        asked, asked.model, converter=asked.converter, image_input=asked.image_input, sources=True
-    )
+    cells, given = plan.asked(asked, asked.model, converter=asked.converter, image_input=asked.bake, sources=True)
     if len(cells) != 1:
         raise UsageError(f"this is {len(cells)} files, and one is returned: name one network, format and precision")
     asked.on_progress(Step(0, 1, cells[0].title, "converting and checking"))
@@ -108,42 +106,17 @@ def profile(asked: options.Profile) -> Results:
     has status "failed" and says why in `error`. With `data`, images as `evaluate` takes them and `limit` of them at
     most, every record has the file's accuracy. `trace` is a file for Perfetto. Raises UsageError for bad input.
     """
-    from edgebench import models
     from edgebench.machines import profiles
     from edgebench.report import operators
     from edgebench.report.profiled import Results, operator_profiles
-    from edgebench.run import engine, mode, plan
 
     if asked.limit is not None and asked.data is None:
         raise UsageError(f"`limit={asked.limit}` limits the images of `data`: name those, or leave it out")
-    target = profiles.load(asked.device)
-    default = plan.default_formats(target, counts=asked.counts)
-    cells, given = plan.asked(asked, models.FOCUS if asked.model == () else asked.model, default=default)
-    processes = None if asked.processes is None else positive(asked.processes, "processes")
-    method = mode.method(
-        target,
-        asked.via,
-        connect=asked.connect,
-        python=asked.python,
-        counts=asked.counts,
-        operators=asked.per_op or bool(asked.trace),
-    )
-    if asked.trace and method.mode is not mode.Mode.MEASURE:
-        raise UsageError("`trace` is for times, and only operators on this machine are timed: leave it out")
-    if asked.trace:
-        check_writable(Path(asked.trace))
+    targets = profiles.several(asked.device)
+    if len(targets) > 1 and (asked.connect or asked.trace):
+        raise UsageError("`connect` and `trace` are for one device, and several are named: leave them out, or name one")
     images = _images(asked.data, None, asked.limit, exif=asked.exif) if asked.data else None
-    done = engine.run(
-        cells,
-        target,
-        engine.scenario(quick=asked.quick, threads=positive(asked.threads, "threads"), processes=processes),
-        Path(asked.results),
-        method=method,
-        given=given,
-        resume=asked.resume,
-        images=images,
-        on_progress=asked.on_progress,
-    )
+    done = [each for target in targets for each in _profiled(asked, target, images)]
     if asked.trace:
         operators.write_trace(Path(asked.trace), operator_profiles(done))
     return Results(done)
@@ -544,7 +517,7 @@ def device_calibrate(asked: options.DeviceCalibrate) -> Calibrated:
 
     device = profiles.load(asked.name)
     emulated = asked.via is None and asked.connect is None and device.reach is None
-    via = "emulator" if emulated else asked.via
+    via = "estimate" if asked.figures else "emulator" if emulated else asked.via
     method = mode.method(device, via, connect=asked.connect, python=asked.python)
     request = calibrate.Request(
         listed(asked.format, "format", plan.FORMATS),
@@ -552,6 +525,8 @@ def device_calibrate(asked: options.DeviceCalibrate) -> Calibrated:
         whole_numbers(asked.threads, "threads"),
         full=asked.full,
         fresh=asked.fresh,
+        networks=asked.networks,
+        figures=_path(asked.figures),
     )
     return calibrate.calibrate(device, method, request, here=asked.here, on_progress=asked.on_progress)
 
@@ -563,6 +538,39 @@ def device_list(asked: options.DeviceList) -> list[Readiness]:
     from edgebench.places.emulator import readiness
 
     return [readiness.readiness(profiles.load(name)) for name in profiles.names() if name != "host"]
+
+
+def _profiled(asked: options.Profile, target: DeviceProfile, images: Dataset | None) -> list[Result]:
+    """What `profile` has of one device."""
+    from edgebench import models
+    from edgebench.run import engine, mode, plan
+
+    default = plan.default_formats(target, counts=asked.counts)
+    cells, given = plan.asked(asked, models.FOCUS if asked.model == () else asked.model, default=default)
+    method = mode.method(
+        target,
+        asked.via,
+        connect=asked.connect,
+        python=asked.python,
+        counts=asked.counts,
+        operators=asked.per_op or bool(asked.trace),
+    )
+    if asked.trace and method.mode is not mode.Mode.MEASURE:
+        raise UsageError("`trace` is for times, and only operators on this machine are timed: leave it out")
+    if asked.trace:
+        check_writable(Path(asked.trace))
+    processes = None if asked.processes is None else positive(asked.processes, "processes")
+    return engine.run(
+        cells,
+        target,
+        engine.scenario(quick=asked.quick, threads=positive(asked.threads, "threads"), processes=processes),
+        Path(asked.results),
+        method=method,
+        given=given,
+        resume=asked.resume,
+        images=images,
+        on_progress=asked.on_progress,
+    )
 
 
 def _path(given: str | Path | None) -> Path | None:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from edgebench.formats.examples import Array
 from edgebench.formats.network import Network
-from edgebench.formats.quantize.adjust import ADJUSTMENTS, CORRECTED, EQUALIZED, Adjustment
+from edgebench.formats.quantize.adjust import CORRECTED, EQUALIZED
 from edgebench.formats.quantize.choose import Run, best, output_error
 from edgebench.formats.quantize.ranges import CALIBRATORS, Observer, Range, observe, ranges
 from edgebench.ground.errors import ExportError
@@ -39,6 +39,8 @@ class Steps:
     `activations` yields the float network's tensors for each image. `write` makes an int8 file from ranges and the
     names of the layers that stay float. `run` loads a file as if it were torch's network, `layers` measures it layer
     by layer. `costs` are the errors of the output by each of the layers named alone, where the format can tell.
+    `equalized` gives the steps for the same network with equalised weights, None where there is nothing to equalise;
+    `corrected` those with biases that take back what rounding shifts.
     """
 
     activations: Callable[[Sequence[Array]], Iterable[Tensors]]
@@ -46,6 +48,8 @@ class Steps:
     run: Callable[[Path], Run]
     layers: Callable[[Path, Sequence[Array]], Sequence[LayerError]]
     costs: Callable[[Ranges, Collection[str]], Mapping[str, float]] | None = None
+    equalized: Callable[[], Steps | None] | None = None
+    corrected: Callable[[], Steps] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,18 +65,18 @@ class Made:
     adjustments: tuple[str, ...] = ()
 
 
-def make(
-    network: Network, steps: Steps, path: Path, vary: Callable[[Network, Path], Steps] | None = None
-) -> tuple[QuantizationReport, tuple[str, ...]]:
+def make(network: Network, steps: Steps, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
     """Writes `path`, the int8 file with the least error on the held-out images; returns what was decided, and warnings.
 
-    With `vary`, the steps for a changed network and a path, equalised weights and corrected biases are tried as well,
-    and kept where they lower the error. Raises ExportError when an activation is not finite.
+    Equalised weights and corrected biases are tried as well, where the format has them, and kept where they lower the
+    error. Raises ExportError when an activation is not finite.
     """
     wanted = network.quantization or Quantization()
     made = _calibrated(network, steps, path)
-    for adjustment in ADJUSTMENTS if vary else ():
-        made = _adjusted(made, adjustment, path, vary) if vary and adjustment.asked(wanted) else made
+    if wanted.equalize and made.steps.equalized:
+        made = _adjusted(made, EQUALIZED, made.steps.equalized(), path)
+    if wanted.correct_bias and made.steps.corrected:
+        made = _adjusted(made, CORRECTED, made.steps.corrected(), path)
     held_out, _ = network.reference
     report = QuantizationReport(
         calibrator=made.calibrator,
@@ -106,23 +110,20 @@ def _calibrated(network: Network, steps: Steps, path: Path) -> Made:
     return Made(network, steps, candidates[kept], kept, dict(chosen.errors), chosen.error)
 
 
-def _adjusted(made: Made, adjustment: Adjustment, path: Path, vary: Callable[[Network, Path], Steps]) -> Made:
-    """Writes the file from the adjusted network too, and keeps the better of both."""
-    graph = adjustment.graph(made.network)
-    if graph is None:
+def _adjusted(made: Made, name: str, steps: Steps | None, path: Path) -> Made:
+    """Writes the file with adjusted steps too, and keeps the better of both."""
+    if steps is None:
         return made
     target = path.with_name(f"adjusted-{path.name}")
-    network = made.network.with_graph(graph)
-    steps = vary(network, path.with_name(f"{adjustment.name}-{path.name}"))
-    found = ranges(_observed(network, steps), made.calibrator) if adjustment.moves else made.ranges
+    # Other biases leave activations where they were, but for what rounding had shifted.
+    found = made.ranges if name == CORRECTED else ranges(_observed(made.network, steps), made.calibrator)
     steps.write(found, (), target)
-    error = output_error(steps.run(target), *network.reference)
-    made.errors[f"{made.calibrator}, {', '.join((*made.adjustments, adjustment.name))}"] = error
+    error = output_error(steps.run(target), *made.network.reference)
+    made.errors[f"{made.calibrator}, {', '.join((*made.adjustments, name))}"] = error
     if error > made.error * GAIN:
         return made
     replace(target, path)
-    adjustments = (*made.adjustments, adjustment.name)
-    return Made(network, steps, found, made.calibrator, made.errors, error, adjustments)
+    return Made(made.network, steps, found, made.calibrator, made.errors, error, (*made.adjustments, name))
 
 
 def _observed(network: Network, steps: Steps) -> dict[str, Observer]:

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 from msgspec.structs import replace
 
 from edgebench.formats import cache, manifest
-from edgebench.formats.examples import Array, example_pixels, normalise
 from edgebench.formats.format import form
 from edgebench.formats.inside import look
 from edgebench.formats.native import fed, runner, session
@@ -129,9 +127,9 @@ def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:
 
 def _parity(network: Network, export: ExportSpec, file: Path, engine: Engine) -> Parity:
     """How the file compares with the network. Raises ExportError where it computes something else."""
-    inputs, given, expected = _examples(network, export)
+    inputs, expected = network.reference
     shapes = network.outputs
-    parity = verify(engine.run, inputs, expected, export.precision, engine.name, lambda: network.exact(given), shapes)
+    parity = verify(engine.run, inputs, expected, export.precision, engine.name, lambda: network.exact(inputs), shapes)
     if engine.batched:
         verify_batch(engine.batched, inputs, expected, export.precision, shapes)
     if not parity.doubt:
@@ -146,16 +144,3 @@ def _seen_inside(network: Network, export: ExportSpec, file: Path, doubt: str) -
         return f"{doubt}; trained weights would tell more"
     witness = look(entry.load("tensors")(file), network.precise, network.reference[0], export.precision)
     return f"{doubt}; {witness}"
-
-
-def _examples(network: Network, export: ExportSpec) -> tuple[list[Array], list[Array], Array]:
-    """What the file is fed, what the network is fed for the same, and what that gives.
-
-    They differ where the file takes images: whole values from 0 to 255, which it normalises itself.
-    """
-    if not export.image_input:
-        inputs, expected = network.reference
-        return inputs, inputs, expected
-    images = example_pixels(network.spec.input_shape)
-    given = [normalise(image / np.float32(255), network.preprocessing) for image in images]
-    return images, given, network.compute(given)

@@ -47,7 +47,6 @@ class Format:
     int8_packages: tuple[str, ...] = ()
     extra: str | None = None
     converters: Mapping[str, str] = field(default_factory=dict)
-    image_input: bool = False  # whether a file may take an 8-bit image and normalise it itself
     activations: Callable[[str], Literal["uint8", "int8"]] | None = None  # int8's fast signedness by cpu.isa, if chosen
     foreign: str = ""
     inspect: str = ""
@@ -105,9 +104,6 @@ def check(spec: ExportSpec) -> None:
         raise UsageError(f"converter {spec.converter} writes no int8; leave the converter out")
     if spec.quantization is not None and spec.precision != "int8":
         raise UsageError(f"calibration is for int8, and the precision is {spec.precision}: ask for int8")
-    if spec.image_input and not found.image_input:
-        taking = " and ".join(each.name for each in every() if each.image_input)
-        raise UsageError(f"an image as input exists in {taking} only, not in {spec.format}: leave image_input out")
     for package in packages(spec):
         if installed_version(package) is None:
             extra = found.converters.get(package, found.extra or "all")

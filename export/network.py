@@ -75,6 +75,11 @@ class Network:
         return made
 
     @property
+    def fed(self) -> Preprocessing | None:
+        """How an image becomes the file's input, where it is known."""
+        return self.preprocessing
+
+    @property
     def calibration(self) -> images.Calibration:
         """The images that the quantization names, read on first use. Raises UsageError as images.load does."""
         wanted = self.quantization or Quantization()

@@ -182,6 +182,10 @@ def _export(network: Network, export: ExportSpec, target: Path, key: str, terms:
     from edgebench.formats.describe import describe
 
     convert: Exporter = form(export.format).load("write")
+    if export.image_input:
+        from edgebench.formats.pixels import baked
+
+        network = baked(network)
     if export.quantization is not None:
         network = network.calibrated(export.quantization)
     with staging(target.parent) as folder:

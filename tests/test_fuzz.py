@@ -62,8 +62,9 @@ macs = [1e5, 2e9]
 rows = 3
 networks = 3
 seen = { gemm = 0.5 }
-error = { median = 0.1, worst = 0.2, coverage = 1.0, kendall_tau = 1.0, new_design = 0.1 }
+error = { median = 0.1, p90 = 0.2, coverage = 1.0 }
 sources = ["a test"]
+basis = "a test"
 """
 TEXTS = {
     "nets.py": NETS,

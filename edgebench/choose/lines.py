@@ -20,7 +20,7 @@ from edgebench.choose.records import Choice
 from edgebench.choose.scalable import Base, base_of
 from edgebench.choose.space import Axis, Line, network_at
 from edgebench.choose.table import Grid, Points, Table
-from edgebench.estimate.form import machine_of
+from edgebench.estimate.calibrations import machine_of
 from edgebench.ground.errors import UsageError
 from edgebench.machines.profiles import DeviceProfile
 from edgebench.machines.profiles import load as load_device

@@ -18,9 +18,9 @@ from edgebench.choose.records import Point
 from edgebench.choose.scalable import Base
 from edgebench.choose.space import Extent, Space, space
 from edgebench.choose.table import Grid, Points, Table
-from edgebench.estimate import footprint
-from edgebench.estimate.estimator import calibration_for, estimate, missing
-from edgebench.estimate.form import machine_of
+from edgebench.estimate import calibrations, footprint
+from edgebench.estimate.calibrations import machine_of
+from edgebench.estimate.estimator import estimate, missing
 from edgebench.graph.memory import Indices
 from edgebench.graph.operators import Graph
 from edgebench.ground.errors import UsageError
@@ -138,11 +138,11 @@ def filled(
 
     Raises UsageError as `pool` does.
     """
-    calibrations = [calibrated(device, variant) for variant in variants]
+    fitted = [calibrated(device, variant) for variant in variants]
     parts = []
     for index, (its_space, table) in enumerate(zip(spaces, tables, strict=True)):
         every = np.arange(len(its_space))
-        for number, (variant, calibration) in enumerate(zip(variants, calibrations, strict=True)):
+        for number, (variant, calibration) in enumerate(zip(variants, fitted, strict=True)):
             marks = (np.full(len(every), index), np.full(len(every), number), every)
             part = vars(_columns(marks, table, its_space.points, variant, calibration, device, expect))
             kept = extrapolate | ~part["outside"]
@@ -152,11 +152,14 @@ def filled(
 
 
 def calibrated(device: DeviceProfile, variant: Variant) -> Calibration:
-    """The calibration of a variant. Raises UsageError when there is none, or for more threads than cores."""
+    """What networks are estimated with in a variant.
+
+    Raises UsageError when there is nothing, or for more threads than cores.
+    """
     if not 1 <= variant.threads <= device.cpu.cores:
         raise UsageError(f"{variant.threads} threads on {device.name}: give 1 to {device.cpu.cores}, its cores")
     runtime = runtime_of(variant.export.format)
-    calibration = calibration_for(device, runtime, variant.export.precision, variant.threads)
+    calibration = calibrations.calibration(device, runtime, variant.export.precision, variant.threads)
     if calibration is None:
         raise UsageError(missing(device, runtime, variant.export, variant.threads))
     return calibration

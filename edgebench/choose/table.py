@@ -16,7 +16,8 @@ from typing import Final
 import numpy as np
 
 from edgebench.choose.scalable import Base
-from edgebench.estimate.form import Floats, Kernels, Machine, batch, kernel_s
+from edgebench.estimate.form import Floats, Kernels, batch, kernel_s
+from edgebench.estimate.terms import Machine
 from edgebench.estimate.work import Kind, named_works
 from edgebench.graph.memory import Indices, Ints, aligned, lifetimes, place
 from edgebench.graph.operators import Graph

@@ -14,6 +14,8 @@ device = Group("device", help="Add, set up, check and calibrate devices.", no_ar
 @command
 def devices(asked: options.Devices, *, json: Json = False) -> None:
     """List devices, and what is known of each."""
+    if asked.validation:
+        return _validation(asked.name, json=json)
     found = api.devices(asked.name)
     if asked.name and not json:
         from edgebench.report.devices import device
@@ -26,6 +28,19 @@ def devices(asked: options.Devices, *, json: Json = False) -> None:
         output.json([listing.device(profile) for profile in found])
     else:
         output.line(listing.devices(found))
+
+
+def _validation(name: str | None, *, json: bool) -> None:
+    """One device's, or without a name that of all cases."""
+    from edgebench.estimate import validation
+    from edgebench.report import devices
+
+    if name is None:
+        shown(validation.reached(), devices.reached, json=json)
+    elif json:
+        output.json(devices.validation_rows(validation.validation(name)))
+    else:
+        output.blocks(*devices.validation(validation.validation(name)))
 
 
 @command
@@ -120,15 +135,7 @@ def list_(asked: options.DeviceList, *, json: Json = False) -> None:
 def show(asked: options.DeviceShow, *, json: Json = False) -> None:
     """Show a device: facts and calibrations."""
     if asked.validation:
-        from edgebench.estimate.validation import validation
-        from edgebench.report import devices
-
-        rows = validation(asked.name)
-        if json:
-            output.json(devices.validation_rows(rows))
-        else:
-            output.blocks(*devices.validation(rows))
-        return
+        return _validation(asked.name, json=json)
     from edgebench.places.emulator import readiness
     from edgebench.report import devices, listing
 

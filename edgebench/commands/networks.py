@@ -34,9 +34,7 @@ def export(asked: options.Export, *, json: Json = False) -> None:
     from edgebench.report import files, rows
     from edgebench.run import exporting, plan
 
-    cells, given = plan.asked(
-        asked, asked.model, converter=asked.converter, image_input=asked.image_input, sources=True
-    )
+    cells, given = plan.asked(asked, asked.model, converter=asked.converter, image_input=asked.bake, sources=True)
     with output.progress() as report:
         terms = {"force": asked.force, "strict": asked.strict, "unchecked": asked.unchecked}
         done = exporting.run(cells, Path(asked.output), given=given, on_progress=report, **terms)

@@ -5,13 +5,19 @@ from typing import Annotated
 
 from edgebench import api
 from edgebench.commands.options import Json, command, run
+from edgebench.ground import units
 from edgebench.report import output
 from edgebench.run import options
 
 
 @command
-def profile(asked: options.Profile, *, json: Json = False) -> None:
-    """Measure here, or estimate on a device.
+def profile(
+    asked: options.Profile,
+    *,
+    at_most: Annotated[str | None, "Say which keep a latency, such as 33ms, in one table."] = None,
+    json: Json = False,
+) -> None:
+    """Measure here, or estimate on a device or many.
 
     Without a model: mobilenetv1, mobilenetv2, efficientnet_lite0 and efficientnet_b0. Every row is appended to the
     results folder as it ends.
@@ -20,8 +26,9 @@ def profile(asked: options.Profile, *, json: Json = False) -> None:
     from edgebench.report import profiled
     from edgebench.run import engine
 
+    limit = units.seconds(at_most) if at_most is not None else None
     done = run(api.profile, asked)
-    profiled.show(done, profiles.load(asked.device), json=json)
+    profiled.show(done, profiles.several(asked.device), at_most_s=limit, json=json)
     if asked.trace is not None:
         output.note(f"wrote {asked.trace}: open it at https://ui.perfetto.dev")
     engine.check(done)

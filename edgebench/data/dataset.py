@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ import numpy.typing as npt
 from edgebench.ground.errors import EdgebenchError
 from edgebench.ground.paths import shown
 from edgebench.ground.records import Preprocessing, identity
+
+if TYPE_CHECKING:
+    from edgebench.data.images import Head
 
 Pixels = npt.NDArray[np.uint8]
 """An image as RGB: uint8 [height, width, 3]."""
@@ -57,8 +60,8 @@ class Turnable(Protocol):
     def upright(self) -> Source:
         """The same images, turned as they say."""
 
-    def turned(self, indices: Labels) -> int:
-        """How many of these images say so."""
+    def heads(self, indices: Labels) -> Iterable[Head]:
+        """What these images say of themselves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +108,9 @@ class Dataset:
         return replace(self, source=self.source.upright())
 
     @property
-    def turned(self) -> int:
-        """How many images carry an EXIF orientation by which they would be turned; their heads are read."""
-        return self.source.turned(self.indices) if isinstance(self.source, Turnable) else 0
+    def heads(self) -> tuple[Head, ...]:
+        """What each image says of itself, where images are files; these are opened."""
+        return tuple(self.source.heads(self.indices)) if isinstance(self.source, Turnable) else ()
 
     def take(self, positions: Labels) -> Dataset:
         """Returns the images at these positions, in this order."""

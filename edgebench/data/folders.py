@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from edgebench.data.dataset import Dataset, Labels, Pixels
-from edgebench.data.images import SUFFIXES, is_image, is_turned, read_image
+from edgebench.data.images import SUFFIXES, Head, head, is_image, read_image
 from edgebench.ground.errors import UsageError
 from edgebench.ground.paths import shown
 
@@ -42,9 +42,9 @@ class FileSource:
         """The same images, turned as they say."""
         return replace(self, oriented=True)
 
-    def turned(self, indices: Labels) -> int:
-        """How many of these images say that they are to be turned."""
-        return sum(is_turned(self.root / self.paths[index]) for index in indices)
+    def heads(self, indices: Labels) -> Iterator[Head]:
+        """What these images say of themselves."""
+        return (head(self.root / self.paths[index]) for index in indices)
 
     def where(self, index: int) -> str:
         """The file's path."""

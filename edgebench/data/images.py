@@ -19,7 +19,7 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -66,13 +66,20 @@ def is_image(path: Path) -> bool:
     return start.startswith(_BEGINNINGS) or any(start[at:].startswith(names) for at, names in _NAMED_AT.items())
 
 
-def is_turned(path: Path) -> bool:
-    """Whether an image says by EXIF that it is to be turned or mirrored; only its head is read."""
+class Head(NamedTuple):
+    """What an image's head says: whether EXIF turns or mirrors it, and whether it is grey of more than 8 bits."""
+
+    turned: bool = False
+    deep: bool = False
+
+
+def head(path: Path) -> Head:
+    """Reads an image's head alone. What is wrong with it, whoever reads the image says."""
     try:
         with Image.open(path, formats=FORMATS) as image:
-            return image.getexif().get(_ORIENTATION, 1) in range(2, 9)
+            return Head(image.getexif().get(_ORIENTATION, 1) in range(2, 9), image.mode.startswith("I"))
     except (*_BOMBS, *_BROKEN):
-        return False  # whoever reads it says what is wrong with it
+        return Head()
 
 
 def read_image(path: Path, *, upright: bool = False) -> Pixels:

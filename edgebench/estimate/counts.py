@@ -23,8 +23,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from edgebench.estimate import reference
 from edgebench.estimate.form import Floats
+from edgebench.estimate.published import text
 from edgebench.ground.records import Interval, Precision
 from edgebench.ground.tables import read_csv
 from edgebench.machines.profiles import DeviceProfile, load
@@ -119,7 +119,7 @@ def nearest(device: DeviceProfile, runtime: str, precision: Precision) -> Counte
 @cache
 def calibrations() -> dict[tuple[str, str, str], CountedCalibration]:
     """The shipped constants by device, runtime and precision."""
-    tables = tomllib.loads(reference.text("counts.toml"))["calibrations"]
+    tables = tomllib.loads(text("counts.toml"))["calibrations"]
     shipped = msgspec.convert(tables, list[CountedCalibration])
     return {(each.device, each.runtime, each.precision): each for each in shipped}
 
@@ -134,5 +134,5 @@ def quantities(counts: Counts, terms: Iterable[str]) -> Floats:
 
 def counted_networks(core: str, precision: Precision = "fp32") -> dict[str, dict[str, int]]:
     """The counts of every network that was emulated on `core`, by the name that published.csv gives it."""
-    rows = read_csv(reference.text("counts.csv"), CountedRow)
+    rows = read_csv(text("counts.csv"), CountedRow)
     return {row.network: row.counts() for row in rows if (row.core, row.precision) == (core, precision)}

@@ -1,131 +1,198 @@
-"""How far estimates are off on networks that the fit has not seen, and how wide an interval must therefore be."""
+"""Finds how far the model is off: the same model without the figures in question, in each case of errors.py."""
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from statistics import median
-from typing import Final, Literal
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
-from scipy.stats import kendalltau
+import numpy as np
+import numpy.typing as npt
 
-from edgebench.estimate import regression
-from edgebench.estimate.form import CALIBRATION_ONLY, TERMS, Floats, shares
-from edgebench.estimate.reference import Cell, Key
-from edgebench.machines.profiles import Calibration, LeaveOneOut
-from edgebench.runtimes import runtime as entry
+from edgebench.estimate.errors import ANY, CONFIDENCE, FIGURES, Case, quantile
+from edgebench.estimate.hierarchy import LEVELS
+from edgebench.estimate.posterior import Design, Posterior, conditioned, effects, form, refitted
 
-CONFIDENCE: Final = 0.9
-ENOUGH: Final = 9  # the fewest values whose 90% quantile is not simply beyond their maximum
-DESIGNS: Final = 3  # a cell with fewer families says nothing of a family that it lacks
-_VISIBLE: Final = 0.01  # smaller shares of the time are left out of a calibration
+_FOLDS: Final = 6  # of designs, and 10 of a chip's networks
+_PAIRS: Final = 10
+_FEWEST: Final = 20  # residuals; of fewer, a line is made of more runtimes and precisions
 
-Errors = Mapping[Key, Mapping[str, float]]  # cell -> network -> ln(estimate / published)
+Mask = npt.NDArray[np.bool_]
 
 
-def leave_out(pool: Sequence[Cell], by: Literal["network", "family"]) -> Errors:
-    """Fits `pool` without each network or family in turn, in all cells at once; the errors on what was left out.
+@dataclass(frozen=True)
+class Residual:
+    """ln(estimate / published) of one figure that was left out."""
 
-    A family is the variants of one design, such as the six EfficientDet-lite networks.
-    """
-    members: dict[str, set[str]] = defaultdict(set)
-    for cell in pool:
-        for each in cell.observations:
-            members[getattr(each, by)].add(each.network)
-    errors: dict[Key, dict[str, float]] = {cell.key: {} for cell in pool}
-    for _, networks in sorted(members.items()):
-        for cell, constants in zip(pool, regression.fit(pool, networks), strict=True):
-            for each in cell.observations:
-                if each.network in networks:
-                    errors[cell.key][each.network] = math.log(regression.seconds(each, constants) / each.latency_s)
-    return errors
+    case: str
+    known: bool
+    runtime: str
+    precision: str
+    threads: str
+    soc: str
+    error: float
 
 
-def families(cell: Cell) -> int:
-    """How many designs a cell's networks are variants of."""
-    return len({each.family for each in cell.observations})
+def residuals(found: Posterior) -> list[Residual]:
+    """Leaves out a chip's networks, designs, chips, thread counts and runtimes in turn. Takes some minutes."""
+    design = found.design
+    pairs = _folds([f"{each.at.soc} {each.network}" for each in design.samples], _PAIRS)
+    result = [each for fold in pairs for each in _left_out(found, "measured", fold, fold, known=True)]
+    result += _of_devices(found, np.ones(len(design), dtype=bool), known=True)
+    usual = _usual(design)
+    for number, fold in enumerate(_folds([each.family for each in design.samples], _FOLDS)):
+        part = refitted(found, np.flatnonzero(~fold))
+        fold &= ~usual
+        rows = np.flatnonzero(fold)
+        result += _residuals(design, "measured", rows.tolist(), part.predict(rows).tolist(), known=False)
+        if number % 2 == 0:  # half of the designs say enough of devices
+            result += _of_devices(part, fold, known=False)
+    return result
 
 
-def quantile(errors: Sequence[float]) -> float:
-    """The smallest bound on |error| that covers the next value in 90% of cases (split conformal prediction).
-
-    With fewer than nine values no bound does; the largest is returned.
-    """
-    ordered = sorted(abs(error) for error in errors)
-    rank = math.ceil((len(ordered) + 1) * CONFIDENCE)
-    return ordered[min(rank, len(ordered)) - 1]
-
-
-def spread(cell: Cell, own: Mapping[str, float], unseen: Mapping[str, float], shared: Sequence[float]) -> float:
-    """Half-width of the 90% interval of ln(published / estimate).
-
-    `own` are the cell's errors with networks left out, `unseen` with whole families left out. Where the cell has too
-    few families to judge by, `shared` holds such errors from other cells, and the interval covers its own as well.
-    """
-    if families(cell) >= ENOUGH:
-        return quantile(list(unseen.values()))
-    known: list[float] = [*own.values(), *(unseen.values() if families(cell) >= DESIGNS else ())]
-    return max(quantile(shared), quantile(known))
+def cases(found: Sequence[Residual]) -> list[Case]:
+    """The table of errors: a line for each case, runtime, precision and threads with enough figures, and for more."""
+    groups: dict[tuple[str, bool, str, str, str], list[Residual]] = defaultdict(list)
+    for each in found:
+        for runtime in (each.runtime, ANY):
+            for precision, threads in ((each.precision, each.threads), (each.precision, ANY), (ANY, ANY)):
+                groups[(each.case, each.known, runtime, precision, threads)].append(each)
+    return [_case(key, members) for key, members in sorted(groups.items()) if len(members) >= _FEWEST]
 
 
-def summary(cell: Cell, own: Mapping[str, float], unseen: Mapping[str, float], shared: Sequence[float]) -> LeaveOneOut:
-    """Errors and order of left-out networks, and how often an interval made without a network covers it.
-
-    The error on new designs comes from `shared` where the cell has too few of its own.
-    """
-    off = [abs(math.expm1(error)) for error in own.values()]
-    designs = shared if families(cell) < DESIGNS else unseen.values()
-    published = [each.latency_s for each in cell.observations]
-    estimated = [each.latency_s * math.exp(own[each.network]) for each in cell.observations]
-    return LeaveOneOut(
-        median=median(off),
-        worst=max(off),
-        coverage=coverage(cell, own, unseen, shared),
-        kendall_tau=float(kendalltau(published, estimated).statistic),
-        new_design=median(abs(math.expm1(error)) for error in designs),
-    )
-
-
-def coverage(cell: Cell, own: Mapping[str, float], unseen: Mapping[str, float], shared: Sequence[float]) -> float:
-    """Share of the networks that an interval made without them covers."""
+def _case(key: tuple[str, bool, str, str, str], members: Sequence[Residual]) -> Case:
+    """`coverage` is that of intervals made without the chip: an interval must hold on the next one."""
+    by_soc: dict[str, list[float]] = defaultdict(list)
+    for each in members:
+        by_soc[each.soc].append(each.error)
     covered = 0
-    for network, error in own.items():
-        others = {name: value for name, value in own.items() if name != network}
-        unseen_others = {name: value for name, value in unseen.items() if name != network}
-        covered += abs(error) <= spread(cell.without({network}), others, unseen_others, shared)
-    return covered / len(own)
-
-
-def calibration(
-    cell: Cell, constants: Floats, own: Mapping[str, float], unseen: Errors, shared: Sequence[float], note: str = ""
-) -> Calibration:
-    """One cell's constants with its rows and errors: `own` with networks left out, `unseen` with whole families.
-
-    `shared` are such errors from elsewhere, for a cell with too few families.
-    """
-    _, runtime, precision, threads = cell.key
-    # Some kernels are of a few runtimes only, and some terms of no network of ours.
-    unneeded = {*CALIBRATION_ONLY}
-    for kernel in {"winograd", "normalize"} - set(entry(runtime).kernels):
-        unneeded |= {kernel, f"{kernel}_io"}
-    named = dict(zip(TERMS, constants.tolist(), strict=True))
-    seen = dict.fromkeys(TERMS, 0.0)
-    for each in cell.observations:
-        for term, share in shares(each.per_unit, each.machine, named).items():
-            seen[term] = max(seen[term], share)
-    macs = [each.macs for each in cell.observations]
-    return Calibration(
+    for soc, errors in by_soc.items():
+        others = [error for name, more in by_soc.items() if name != soc for error in more] or errors
+        bound = quantile(others)
+        covered += sum(abs(error) <= bound for error in errors)
+    off = np.abs(np.expm1([each.error for each in members]))
+    name, known, runtime, precision, threads = key
+    return Case(
+        case=name,  # type: ignore[arg-type]  # one of those that residuals() makes
+        known=known,
         runtime=runtime,
-        precision=precision,  # type: ignore[arg-type]  # the rows' precisions are checked when the TOML is read
+        precision=precision,
         threads=threads,
-        constants={term: value for term, value in named.items() if term not in unneeded},
-        spread=spread(cell, own, unseen[cell.key], shared),
-        macs=(float(min(macs)), float(max(macs))),
-        rows=sum(len(each.rows) for each in cell.observations),
-        networks=len(cell.observations),
-        seen={term: most for term, most in seen.items() if most >= _VISIBLE and term not in CALIBRATION_ONLY},
-        error=summary(cell, own, unseen[cell.key], shared),
-        sources=tuple(sorted({row.source for each in cell.observations for row in each.rows})),
-        note=note,
+        rows=len(members),
+        median=float(np.median(off)),
+        p90=float(np.quantile(off, CONFIDENCE)),
+        coverage=covered / len(members),
+        spread=quantile([each.error for each in members]),
     )
+
+
+def _of_devices(found: Posterior, tested: Mask, *, known: bool) -> Iterator[Residual]:
+    """The cases in which something of a device is not known; only figures of `tested` are judged."""
+    design = found.design
+    for group in _chips(design):
+        here = np.isin([each.at.soc for each in design.samples], group)
+        yield from _new_chips(found, here, tested, known=known)
+        several = here & (design.doublings > 0)
+        alone = several & np.isin(_names(design, "cpu"), list(_names(design, "cpu")[here & (design.doublings == 0)]))
+        yield from _left_out(found, "threads", several, alone & tested, known=known)
+    cores = _names(design, "runtime, core")
+    [(usual, _)] = Counter(each.at.runtime for each in design.samples).most_common(1)
+    for runtime_core in sorted({name for name in cores.tolist() if not name.startswith(f"{usual} ")}):
+        here = cores == runtime_core
+        elsewhere = _names(design, "core")[~here & np.isin(_names(design, "core"), _names(design, "core")[here])]
+        if len(elsewhere):
+            yield from _left_out(found, "runtime", here, here & tested, known=known)
+
+
+def _new_chips(found: Posterior, here: Mask, tested: Mask, *, known: bool) -> Iterator[Residual]:
+    """Chips of which nothing is known but the core, then some figures of each table."""
+    design, generator = found.design, np.random.default_rng(0)
+    part = found.without(here)
+    means, off, chips = np.zeros(len(design)), np.zeros(len(design)), np.flatnonzero(here)
+    if known:
+        off[here] = effects(part).predict(chips)
+    means[here] = part.predict(chips) + off[here]
+    names = _names(design, "table")
+    groups = {name: set(_names(design, name)[~here].tolist()) for name in LEVELS}
+    for table in sorted(set(names[here].tolist())):
+        rows = np.flatnonzero(names == table)
+        at = design.samples[rows[0]].at
+        judged = [row for row in rows.tolist() if tested[row]]
+        shown = [row for row in rows.tolist() if known or not tested[row]]
+        if LEVELS["runtime, core"].key(at) in groups["runtime, core"]:
+            yield from _residuals(design, "core", judged, means[judged].tolist(), known=known)
+        unknown = [name for name, level in LEVELS.items() if not level.slope and level.key(at) not in groups[name]]
+        for count in FIGURES:
+            if len(shown) < count:
+                continue
+            seen = generator.choice(shown, count, replace=False).tolist()
+            others = [row for row in judged if row not in seen]
+            samples = [design.samples[row] for row in seen]
+            constants = conditioned(part.constants[rows[0]], unknown, samples, off[seen])
+            better = [form(design.samples[row], np.exp(constants))[0] + off[row] for row in others]
+            yield from _residuals(design, str(count), others, better, known=known)
+
+
+def _left_out(found: Posterior, name: str, left_out: Mask, judged: Mask, *, known: bool) -> Iterator[Residual]:
+    rows = np.flatnonzero(judged)
+    if len(rows):
+        part = found.without(left_out)
+        means = part.predict(rows) + (effects(part).predict(rows) if known else 0.0)
+        yield from _residuals(found.design, name, rows.tolist(), means.tolist(), known=known)
+
+
+def _residuals(
+    design: Design, name: str, rows: Sequence[int], means: Sequence[float], *, known: bool
+) -> list[Residual]:
+    return [
+        Residual(
+            name,
+            known,
+            design.samples[row].at.runtime,
+            design.samples[row].at.precision,
+            "1" if design.samples[row].at.threads == 1 else "several",
+            design.samples[row].at.soc,
+            float(mean - design.target[row]),
+        )
+        for row, mean in zip(rows, means, strict=True)
+    ]
+
+
+def _usual(design: Design) -> Mask:
+    """Samples of designs that most figures of their runtime and precision are of: what is left without such a design is
+    no runtime and precision that is known."""
+    kinds = [(each.at.runtime, each.at.precision) for each in design.samples]
+    designs = [(*kind, each.family) for kind, each in zip(kinds, design.samples, strict=True)]
+    of_kind, of_design = Counter(kinds), Counter(designs)
+    return np.array([2 * of_design[one] > of_kind[kind] for one, kind in zip(designs, kinds, strict=True)])
+
+
+def _names(design: Design, level: str) -> npt.NDArray[np.str_]:
+    """The group of each sample in a level."""
+    return np.array(design.names[f"level {level}"])[design.groups[f"level {level}"]]
+
+
+def _folds(keys: Sequence[str], count: int) -> list[Mask]:
+    """Samples by their keys in `count` parts of about as many keys, in a fixed order."""
+    names = sorted(set(keys))
+    np.random.default_rng(0).shuffle(names)
+    part = {name: number % count for number, name in enumerate(names)}
+    numbers = np.array([part[key] for key in keys])
+    return [numbers == number for number in range(count)]
+
+
+def _chips(design: Design) -> list[list[str]]:
+    """All chips in groups, none with two of the same core: what a core says then comes from other groups."""
+    groups: list[tuple[set[str], list[str]]] = []
+    cores: dict[str, set[str]] = defaultdict(set)
+    for each in design.samples:
+        cores[each.at.soc].add(each.at.core)
+    for soc, own in sorted(cores.items()):
+        place = next((group for group in groups if not group[0] & own and len(group[1]) < 8), None)
+        if place is None:
+            groups.append((set(own), [soc]))
+        else:
+            place[0].update(own)
+            place[1].append(soc)
+    return [group for _, group in groups]

@@ -14,13 +14,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edgebench.estimate import calibrations, known
 from edgebench.estimate import counts as counted
 from edgebench.estimate.counts import BORROWED
-from edgebench.estimate.estimator import CONFIDENCE, calibration_for, figures, latency_interval
+from edgebench.estimate.estimator import CONFIDENCE, latency_interval, origin
 from edgebench.estimate.work import Work, works
 from edgebench.graph.operators import Graph
 from edgebench.ground.records import Interval, Precision
 from edgebench.machines.profiles import DeviceProfile
+from edgebench.runtimes import computed_precision
 
 __all__ = ["CONFIDENCE", "EmulatedTime", "emulated_time"]
 
@@ -58,6 +60,8 @@ def _by_counts(
     if calibration is None or clock_hz is None:
         return None
     own = (calibration.device, calibration.runtime) == (device.name, runtime)
+    if not own and known.tables_of(device, runtime, computed_precision(runtime, precision, device.cpu.isa)):
+        return None  # its own published latencies are nearer than another runtime's constants
     scale = 1.0 if own else BORROWED
     interval = counted.interval(counts, calibration, clock_hz, scale)
     terms = f"{len(calibration.cycles)} constant{'s' * (len(calibration.cycles) > 1)}"
@@ -74,16 +78,12 @@ def _by_counts(
 def _by_graph(
     kernels: Sequence[Work], device: DeviceProfile, runtime: str, precision: Precision
 ) -> EmulatedTime | None:
-    calibration = calibration_for(device, runtime, precision, 1)
+    calibration = calibrations.calibration(device, runtime, precision, 1)
     if calibration is None:
         return None
     interval, warnings = latency_interval(kernels, device, calibration)
-    error = calibration.error
-    sentence = (
-        f"the network's graph, not its counts, fitted on {figures(calibration)} of {calibration.networks} networks "
-        f"with {runtime} {calibration.precision}; {_error(error.median, error.worst)}"
-    )
-    return EmulatedTime(interval, error.median, sentence, warnings)
+    sentence = f"the network's graph, not its counts: {origin(calibration)}"
+    return EmulatedTime(interval, calibration.error.median, sentence, warnings)
 
 
 def _error(median: float, worst: float) -> str:

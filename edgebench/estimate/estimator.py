@@ -9,25 +9,23 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from edgebench.estimate import footprint
-from edgebench.estimate.form import features, latency_s, machine_of, shares
+from edgebench.estimate import calibrations, errors, footprint, known
+from edgebench.estimate.calibrations import machine_of
+from edgebench.estimate.form import features, latency_s, shares
 from edgebench.estimate.work import FITTED, Work, named_works, works
 from edgebench.graph.cost import count
 from edgebench.graph.operators import Graph
 from edgebench.ground.errors import UsageError
-from edgebench.ground.records import Estimate, ExportSpec, Interval, ModelSpec, Precision, identity
+from edgebench.ground.records import Estimate, ExportSpec, Interval, ModelSpec, identity
 from edgebench.ground.records.specs import LONGEST_S
 from edgebench.machines.profiles import Calibration, DeviceProfile
-from edgebench.runtimes import bundled, computed_precision, runtime_of
+from edgebench.runtimes import bundled, runtime_of
 from edgebench.runtimes import runtime as entry
 
-CONFIDENCE: Final = 0.9
+CONFIDENCE: Final = errors.CONFIDENCE
 
 _BEYOND: Final = 2.0  # this many times outside the fitted MACs is still no reason to warn
 _UNSEEN: Final = 0.15  # share of the time beyond what any fitted network spends on the same terms
-
-# What a calibration's source begins with where it is not a publication: see user_calibration.py.
-_FIGURES: Final = {"measured on": "latencies measured on it", "instructions counted": "times of counted instructions"}
 
 _WORDS: Final = {
     "gemm": "convolutions",
@@ -55,7 +53,7 @@ def estimate(graph: Graph, device: DeviceProfile, *, spec: ModelSpec, export: Ex
     if not 1 <= threads <= device.cpu.cores:
         raise UsageError(f"{threads} threads on {device.name}: give 1 to {device.cpu.cores}, its number of cores")
     runtime = runtime_of(export.format)
-    calibration = calibration_for(device, runtime, export.precision, threads)
+    calibration = calibrations.calibration(device, runtime, export.precision, threads, spec)
     latency: Interval | None = None
     warnings: tuple[str, ...] = (missing(device, runtime, export, threads),)
     if calibration is not None:
@@ -75,14 +73,9 @@ def estimate(graph: Graph, device: DeviceProfile, *, spec: ModelSpec, export: Ex
         peak_memory_bytes=footprint.peak_memory_bytes(graph, runtime, export.precision),
         size_bytes=footprint.file_bytes(graph, export.precision),
         macs=count(graph).macs,
-        calibrated_on=_origin(calibration) if calibration else "",
+        calibrated_on=origin(calibration) if calibration else "",
         warnings=warnings,
     )
-
-
-def calibration_for(device: DeviceProfile, runtime: str, precision: Precision, threads: int) -> Calibration | None:
-    """The calibration that a file of `precision` is estimated with, or None."""
-    return device.calibration(runtime, computed_precision(runtime, precision, device.cpu.isa), threads)
 
 
 def latency_interval(
@@ -135,36 +128,27 @@ def _beyond_kinds(
 
 
 def missing(device: DeviceProfile, runtime: str, export: ExportSpec, threads: int) -> str:
-    """The sentence that says which calibration is missing, which there are, and how to get a number."""
-    sentence = f"no calibration for {runtime} {export.precision} with {_threads(threads)} on {device.name}"
-    others = sorted(f"{c.runtime} {c.precision} with {_threads(c.threads)}" for c in device.calibrations)
-    have = f"; there is one for {', '.join(others)}" if others else ""
+    """The sentence that says what is not known, what is, and how to get a number."""
+    sentence = f"nothing near is known of {runtime} {export.precision} on {device.name} ({device.cpu.core})"
+    have = ", ".join(f"{name} {precision}" for name, precision in known.estimable(device))
+    if have:
+        sentence += f"; there are estimates for {have}"
     if entry(runtime).system:
         others = sorted(form for each in bundled() for form in each.formats)
-        return f"{sentence}{have}. {entry(runtime).elsewhere.partition(';')[0]}: choose {', '.join(others)} here"
+        return f"{sentence}. {entry(runtime).elsewhere.partition(';')[0]}: choose {', '.join(others)} here"
+    if device.cpu.clock_hz is None:
+        sentence += ". Its file lacks cpu.clock: add it with its source"
     options = f"--fmt {export.format} --precision {export.precision} --threads {threads}"
-    make = f"Make one with edgebench device calibrate {device.name} {options}"
+    make = f"One measurement is enough for a number: edgebench device calibrate {device.name} {options} --networks 1"
     other = "" if device.reach == "local" else ", or measure on the device itself with `device='host'`"
-    return f"{sentence}{have}. {make}{other}"
+    return f"{sentence}. {make}{other}"
 
 
-def figures(calibration: Calibration) -> str:
-    """What a calibration was fitted on, in words."""
-    return next(
-        (words for source in calibration.sources for start, words in _FIGURES.items() if source.startswith(start)),
-        "published latencies",
-    )
-
-
-def _origin(calibration: Calibration) -> str:
+def origin(calibration: Calibration) -> str:
+    """What an estimate rests on, and how far such estimates are off."""
     error = calibration.error
+    figures = f"{calibration.rows} " if calibration.rows and calibration.basis[0].isalpha() else ""
     return (
-        f"{calibration.rows} {figures(calibration)} of {calibration.networks} networks with {calibration.runtime} "
-        f"{calibration.precision} and {_threads(calibration.threads)}; on a network left out the estimate is off by "
-        f"{error.median:.0%} (median), {error.worst:.0%} (worst); on a whole design left out by "
-        f"{error.new_design:.0%} (median)"
+        f"{figures}{calibration.basis}; such estimates are off by {error.median:.0%} (median), {error.p90:.0%} (90th"
+        " percentile)"
     )
-
-
-def _threads(threads: int) -> str:
-    return "1 thread" if threads == 1 else f"{threads} threads"

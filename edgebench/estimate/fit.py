@@ -1,98 +1,110 @@
-"""Fits every calibration to the published rows and writes it into devices/*.toml: python -m edgebench.estimate.fit
+"""Fits the model to all published tables and writes what estimates need of it: python -m edgebench.estimate.fit
 
-What only has counts (grid.py) follows them. The same rows give the same constants; tests/estimate/test_fit.py
-holds the shipped ones to that.
+Some minutes; the same tables give the same files. They lie in data/: constants.csv, effects.csv, seen.csv, errors.csv.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from operator import attrgetter
+import csv
+from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
-from edgebench.estimate import grid, regression
-from edgebench.estimate.crossvalidation import DESIGNS, Errors, calibration, families, leave_out
-from edgebench.estimate.reference import Cell, Key, cells, pools
+from edgebench.estimate import crossvalidation, posterior, reference
+from edgebench.estimate.form import Floats
+from edgebench.estimate.posterior import Posterior, Sample
+from edgebench.estimate.reference import ZOO
+from edgebench.estimate.terms import COMPUTE, TERMS
 from edgebench.ground.paths import write_atomically
-from edgebench.ground.toml import show
-from edgebench.machines.profiles import Calibration, load
 
-MARK: Final = (
-    "# Calibrations, written by: python -m edgebench.estimate.fit (change the published rows, not these lines)"
-)
-FEWEST: Final = 4  # networks; fewer rows are no calibration
-_BORROWED: Final = 1.5  # how much further off to expect to be than in cells of another precision or instruction set
+_VISIBLE: Final = 0.002  # smaller effects are left out of the file
+_SHARE: Final = 0.01  # and smaller shares of the time
 
 
-def calibrations() -> dict[str, list[Calibration]]:
-    """Fits all pools, with every network and every family left out in turn; by device. Takes about a minute."""
-    fitted: dict[str, list[Calibration]] = {}
-    groups = [[cell for cell in pool if len(cell.observations) >= FEWEST] for pool in pools(cells())]
-    unseen: dict[Key, Mapping[str, float]] = {}
-    for pool in groups:
-        unseen.update(leave_out(pool, "family"))
-    for pool in groups:
-        own = leave_out(pool, "network")
-        for cell, constants in zip(pool, regression.fit(pool), strict=True):
-            shared = _shared(cell, [each for other in groups for each in other], unseen)
-            made = calibration(cell, constants, own[cell.key], unseen, shared, _note(cell))
-            fitted.setdefault(cell.key[0], []).append(made)
-    in_order = attrgetter("runtime", "precision", "threads")
-    return {device: sorted(made, key=in_order) for device, made in sorted(fitted.items())}
+def main(folder: Path | None = None) -> None:
+    """Fits, leaves out and writes all four files."""
+    found = posterior.fitted(reference.samples())
+    errors = crossvalidation.cases(crossvalidation.residuals(found))
+    where = folder or Path(__file__).with_name("data")
+    for name, lines in {
+        "constants.csv": constants(found),
+        "effects.csv": effects(found),
+        "seen.csv": seen(found),
+        "errors.csv": [msgspec.to_builtins(each) for each in errors],
+    }.items():
+        write_atomically(where / name, _table(lines))
 
 
-def write(folder: Path, fitted: Mapping[str, Sequence[Calibration]]) -> None:
-    """Replaces the calibrations at the end of each device file in `folder`."""
-    for device, made in fitted.items():
-        path = folder / f"{device}.toml"
-        facts = path.read_text("utf-8").partition(MARK)[0].rstrip()
-        write_atomically(path, f"{facts}\n\n{MARK}\n\n{toml(made)}")
+def constants(found: Posterior) -> list[dict[str, Any]]:
+    """A line for each group: what is added to ln of each constant. Tables of one name are one group, by their mean."""
+    lines = [{"level": "common", "group": "all"} | _terms(found.common())]
+    for level, vectors in found.levels().items():
+        groups: dict[str, list[Floats]] = {}
+        for name, vector in zip(found.design.names[f"level {level}"], vectors, strict=True):
+            groups.setdefault(name.partition("#")[0], []).append(vector)
+        lines += [
+            {"level": level, "group": name} | _terms(np.mean(members, axis=0)) for name, members in groups.items()
+        ]
+    return lines
 
 
-def toml(calibrations: Iterable[Calibration]) -> str:
-    """Calibrations as TOML, their numbers with four significant digits."""
-    tables = [dict(_rounded(msgspec.to_builtins(each))) for each in calibrations]
-    return show({"calibrations": [{key: value for key, value in table.items() if value != ""} for table in tables]})
+def effects(found: Posterior) -> list[dict[str, Any]]:
+    """A line for each network of the zoo and group: what is added to ln of its latency."""
+    return [
+        {"effect": effect, "group": name, "value": round(value, 4)}
+        for effect, values in posterior.effects(found).by_group().items()
+        for name, value in zip(found.design.names[f"effect {effect}"], values.tolist(), strict=True)
+        if name.split()[0] in ZOO.values() and (abs(value) >= _VISIBLE or effect == "runtime")
+    ]
 
 
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _rounded(held) for key, held in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(held) for held in value]
-    return float(f"{value:.4g}") if isinstance(value, float) else value
+def seen(found: Posterior) -> list[dict[str, Any]]:
+    """A line for each runtime and precision: the fitted networks' MACs, and each term's largest share of the time."""
+    lines: dict[tuple[str, str], dict[str, Any]] = {}
+    shares: dict[tuple[str, str], list[Floats]] = {}
+    for sample, logarithms in zip(found.design.samples, found.constants, strict=True):
+        key, macs = (sample.at.runtime, sample.at.precision), _macs(sample)
+        line = lines.setdefault(key, {"runtime": key[0], "precision": key[1], "least_macs": macs, "most_macs": macs})
+        line["least_macs"], line["most_macs"] = min(line["least_macs"], macs), max(line["most_macs"], macs)
+        shares.setdefault(key, []).append(_shares(sample, np.exp(logarithms)))
+    for key, line in lines.items():
+        most = np.max(shares[key], axis=0)
+        line |= {term: round(share, 3) if share >= _SHARE else "" for term, share in zip(TERMS, most, strict=True)}
+    return [lines[key] for key in sorted(lines)]
 
 
-def _shared(cell: Cell, everywhere: Sequence[Cell], unseen: Errors) -> list[float]:
-    """Errors on left-out families in telling cells of this runtime: of this pool, else of any, and then enlarged."""
-    telling = [each for each in everywhere if each.key[1] == cell.key[1] and families(each) >= DESIGNS]
-    alike = [each for each in telling if each.pool[:3] == cell.pool[:3]]
-    scale = 1.0 if alike else _BORROWED
-    return [scale * error for each in alike or telling for error in unseen[each.key].values()]
+def _macs(sample: Sample) -> int:
+    units = sample.counts @ sample.units
+    return round(float(sum(units[TERMS.index(term)] for term in ("gemm", "winograd", "depthwise"))))
 
 
-def _note(cell: Cell) -> str:
-    notes = []
-    clocks = {each.machine.clock_hz for each in cell.observations}
-    stated = load(cell.key[0]).cpu.clock_hz
-    if clocks != {stated} and stated:
-        shown = " and ".join(f"{clock / 1e9:g}" for clock in sorted(clocks))
-        notes.append(f"the rows ran at {shown} GHz; computing is scaled to {stated / 1e9:g} GHz")
-    if families(cell) < DESIGNS:
-        designs = " and ".join(sorted({each.family for each in cell.observations}))
-        notes.append(f"rows of {designs} only: the interval is that of left-out designs elsewhere on this runtime")
-    return "; ".join(notes)
+def _shares(sample: Sample, constants: Floats) -> Floats:
+    """Each term's share of the time, before computing and moving data overlap."""
+    rates = np.full(len(TERMS), sample.machine.clock_hz)
+    rates[len(COMPUTE) : -1] = 2 * sample.machine.copy_bytes_per_s
+    times: Floats = np.append(sample.counts @ sample.units, sample.counts.sum()) * constants / rates
+    whole: Floats = times / times.sum()
+    return whole
 
 
-def main() -> None:
-    """Writes all devices' files."""
-    fitted = calibrations()
-    for device, more in grid.calibrations().items():
-        fitted[device] = [*fitted.get(device, []), *more]
-    write(Path(__file__).resolve().parents[2] / "devices", fitted)
+def _terms(vector: Floats) -> dict[str, Any]:
+    return {term: round(value, 3) or "" for term, value in zip(TERMS, vector.tolist(), strict=True)}
+
+
+def _table(lines: Sequence[dict[str, Any]]) -> str:
+    out = StringIO()
+    writer = csv.DictWriter(out, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _short(value) for name, value in line.items()} for line in lines)
+    return out.getvalue()
+
+
+def _short(value: Any) -> Any:
+    return f"{value:.4g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else value
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """The form of a latency: what each kernel costs in cycles and in bytes, and how the two add up.
 
-For every kernel, with constants c fitted per device, runtime, precision and thread count:
+For every kernel, with constants c of a device, runtime, precision and thread count:
 
     compute = (sum of c[term] * quantity) / clock             cycles per multiply-accumulate, element, ...
     traffic = (sum of c[term] * bytes) / (2 * copy rate)      bytes that cannot come from the last-level cache
-    latency = sum over kernels of  norm(compute, traffic) + c["operator"] / clock
+    latency = sum over kernels of  hypot(compute, traffic) + c["operator"] / clock
 
-`norm` is (compute^p + traffic^p)^(1/p): p = 1 adds the two, a large p takes the larger. OVERLAP holds the p that
-left-out networks favour. A copy reads and writes, hence the 2.
+Their root of squares lies between their sum and the larger one: computing and moving data overlap in part. A copy reads
+and writes, hence the 2.
 
 All of it is computed for a batch of networks that have the same kernels; one network is a batch of one. A kernel's time
 is a whole multiple of TICK_S, so that sums are exact: a network's latency depends neither on the batch that it is
@@ -23,49 +23,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from edgebench.estimate.terms import CALIBRATION_ONLY, COMPUTE, OPERATOR, TERMS, TRAFFIC, Machine
 from edgebench.estimate.work import Kind, Work
-from edgebench.ground.errors import UsageError
-from edgebench.machines.profiles import DeviceProfile
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-OVERLAP: Final = 6.0
-TICK_S: Final = 2.0**-44  # 57 fs; float64 sums multiples of it exactly up to 512 s
-
-# Term -> the kind of work it belongs to (None: every kind) and what one unit of it is.
-COMPUTE: Final[tuple[str, ...]] = (
-    "gemm",  # multiply-accumulates of convolutions
-    "gemm_io",  # elements they read and write
-    "columns",  # elements of the patch matrices of convolutions larger than 1x1
-    "winograd",  # multiply-accumulates that Winograd's method stands for
-    "winograd_io",  # elements it transforms
-    "depthwise",
-    "depthwise_io",
-    "elementwise",  # elements read and written by additions, pools, copies and the like
-    "exponential",  # elements of sigmoid, SiLU, tanh, softmax
-    "normalize",  # elements of local response normalisation
-    "resize",  # elements of upsampling in a detector; calibration only
-    "detection",  # class scores of a detector's post-processing; calibration only
-)
-TRAFFIC: Final[tuple[str, ...]] = (
-    "dense_traffic",  # weights of dense layers, each read once
-    "traffic",  # weights of convolutions, and activations beyond the last-level cache
-)
-CALIBRATION_ONLY: Final = ("resize", "detection")  # no operator of a Graph; their time must not blur the others'
-OPERATOR: Final = "operator"  # cycles a kernel call
-TERMS: Final = (*COMPUTE, *TRAFFIC, OPERATOR)
-
 ELEMENT_BYTES: Final = {"fp32": 4.0, "fp16": 2.0, "int8": 1.0}
-
-
-@dataclass(frozen=True)
-class Machine:
-    """The facts of a device that the form needs: clock in Hz, copy rate in bytes/s, last-level cache in bytes."""
-
-    clock_hz: float
-    copy_bytes_per_s: float
-    cache_bytes: float
+TICK_S: Final = 2.0**-44  # 57 fs; float64 sums multiples of it exactly up to 512 s
 
 
 @dataclass(frozen=True)
@@ -100,17 +65,6 @@ class Features:
         return Features(self.compute / machine.clock_hz, self.traffic / (2 * machine.copy_bytes_per_s))
 
 
-def machine_of(profile: DeviceProfile, clock_hz: float | None = None) -> Machine:
-    """The facts of `profile`, at another clock if one is given; raises UsageError when one of them is not known."""
-    cpu = profile.cpu
-    clock, rate, cache = clock_hz or cpu.clock_hz, cpu.bandwidth_bytes_per_s, cpu.caches.last_level_bytes
-    if clock is None or rate is None or cache is None:
-        raise UsageError(
-            f"the profile {profile.name} lacks cpu.clock, cpu.bandwidth or a cache: add it with its source"
-        )
-    return Machine(clock, rate, float(cache))
-
-
 def batch(networks: Sequence[Sequence[Work]]) -> Kernels:
     """The kernels of networks whose kernels are of the same kinds, in the same order."""
     amounts = [[(w.reads, w.writes, w.macs, w.weights, w.columns) for w in works] for works in networks]
@@ -133,7 +87,7 @@ def kernel_s(kernels: Kernels, precision: str, machine: Machine, constants: Mapp
     for here, units in _units(kernels, ELEMENT_BYTES[precision], machine.cache_bytes):
         compute = _weighted(COMPUTE, units, constants) / machine.clock_hz
         traffic = _weighted(TRAFFIC, units, constants) / (2 * machine.copy_bytes_per_s)
-        seconds[:, here] = norm(*np.broadcast_arrays(compute, traffic))
+        seconds[:, here] = np.hypot(compute, traffic)
     ticks: Floats = np.rint((seconds + constants.get(OPERATOR, 0.0) / machine.clock_hz) / TICK_S)
     return ticks * TICK_S
 
@@ -155,14 +109,6 @@ def shares(per_unit: Features, machine: Machine, constants: Mapping[str, float])
     times = {term: value * constants.get(term, 0.0) for term, value in parts.items()}
     total = sum(times.values())
     return {term: time / total for term, time in times.items()}
-
-
-def norm(compute: Floats, traffic: Floats) -> Floats:
-    """Returns how long each kernel takes when computing and moving data overlap as OVERLAP says."""
-    larger = np.maximum(compute, traffic)
-    safe = np.where(larger > 0, larger, 1.0)
-    total: Floats = larger * ((compute / safe) ** OVERLAP + (traffic / safe) ** OVERLAP) ** (1 / OVERLAP)
-    return total
 
 
 def _units(kernels: Kernels, element: float, cache_bytes: float) -> Iterator[tuple[Mask, dict[str, Floats]]]:

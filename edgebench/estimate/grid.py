@@ -15,14 +15,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final, TypedDict
 
 from edgebench import models
+from edgebench.estimate import calibrations as shipped
 from edgebench.estimate import counts, user_calibration
 from edgebench.estimate.counts import CountedRow
-from edgebench.estimate.estimator import calibration_for, latency_interval
-from edgebench.estimate.reference import published, text
+from edgebench.estimate.estimator import latency_interval
+from edgebench.estimate.published import published, text
 from edgebench.estimate.work import works
+from edgebench.ground.errors import UsageError
+from edgebench.ground.paths import write_atomically
 from edgebench.ground.records import ModelSpec, Precision
 from edgebench.ground.tables import read_csv
 from edgebench.machines.profiles import Calibration, load
@@ -31,6 +35,7 @@ from edgebench.models.sketch import sketch
 Counted = list[tuple[ModelSpec, dict[str, int]]]
 
 DEVICES: Final = ("rpi4",)
+MARK: Final = "# Calibrations, written by: python -m edgebench.estimate.grid (change the counts, not these lines)"
 
 
 class Size(TypedDict, total=False):
@@ -63,9 +68,18 @@ GRID: Final[tuple[tuple[str, Size], ...]] = (
 )
 
 
-def specs() -> list[ModelSpec]:
-    """The grid's networks."""
-    return [models.resolve(name, **size) for name, size in GRID]
+# The order in which they tell most: one of middle size sets the scale, then those that are least like it.
+FIRST: Final = (5, 11, 10, 15, 2, 17, 7, 14, 3, 0)
+
+
+def specs(most: int | None = None) -> list[ModelSpec]:
+    """The grid's networks, or the `most` that tell most. Raises UsageError for none."""
+    if most is not None and most < 1:
+        raise UsageError(f"{most} networks to calibrate on: give 1 or more, up to {len(GRID)}")
+    first = [number for number in FIRST if number < len(GRID)]
+    order = [*first, *(number for number in range(len(GRID)) if number not in first)]
+    chosen = range(len(GRID)) if most is None else order[:most]
+    return [models.resolve(GRID[number][0], **GRID[number][1]) for number in chosen]
 
 
 def calibrations() -> dict[str, list[Calibration]]:
@@ -86,7 +100,7 @@ def calibrations() -> dict[str, list[Calibration]]:
 def check(device: str, runtime: str, precision: Precision = "fp32") -> list[float]:
     """ln(time by counts / estimate from published rows) of the grid's networks, for a cell that has both."""
     profile = load(device)
-    calibration = calibration_for(profile, runtime, precision, 1)
+    calibration = shipped.calibration(profile, runtime, precision, 1)
     if calibration is None:
         return []
     figures, _ = user_calibration.counted(
@@ -119,3 +133,15 @@ def _cells() -> Iterator[tuple[str, str, Precision]]:
 
 def _rows() -> list[CountedRow]:
     return list(read_csv(text("grid.csv"), CountedRow))
+
+
+def main() -> None:
+    """Writes the calibrations that rest on counts to the end of their devices' files."""
+    for device, made in calibrations().items():
+        path = Path(__file__).resolve().parents[2] / "devices" / f"{device}.toml"
+        facts = path.read_text("utf-8").partition(MARK)[0].rstrip()
+        write_atomically(path, f"{facts}\n\n{MARK}\n\n{user_calibration.toml(made)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,59 +1,31 @@
-"""Published latencies, and the operators of the networks they were measured on. Read when fitting, never to estimate.
+"""What published figures say to the fit: the operators of the networks they were measured on, with each figure.
 
-data/published.csv holds one published figure a line; data/networks.txt the shapes behind each network's name.
-data/unseen.csv holds figures of the same form that no fit reads: the estimates are checked against them.
-What is fitted is a Cell: all figures of one device, runtime, precision and thread count, with each network's kernels.
+data/networks.txt holds the shapes behind each network's name. Read when fitting, never to estimate.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from importlib import resources
-from statistics import median
+from typing import Final
 
-import msgspec
-
-from edgebench.estimate.form import Features, Machine, features, machine_of
+from edgebench.estimate.hierarchy import core_of, machine, place
+from edgebench.estimate.posterior import Sample, sample
+from edgebench.estimate.published import Row, tables, text
 from edgebench.estimate.work import Work, convolution, normalization
 from edgebench.graph.operators import Conv
-from edgebench.ground import units
-from edgebench.ground.records import Precision
-from edgebench.ground.tables import read_csv
+from edgebench.ground.errors import UsageError
 from edgebench.machines.profiles import DeviceProfile, load
-from edgebench.runtimes import runtime as entry
 
-Key = tuple[str, str, str, int]
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One published latency. `clock` is the device's in that run where it is not the profile's."""
-
-    device: str
-    runtime: str
-    precision: Precision
-    threads: int
-    network: str
-    latency_ms: float
-    clock: str = ""
-    source: str
-
-    @property
-    def latency_s(self) -> float:
-        """The latency in seconds."""
-        return self.latency_ms / 1e3
-
-    @property
-    def clock_hz(self) -> float | None:
-        """The clock of that run, where it is not the profile's."""
-        return units.hertz(self.clock) if self.clock else None
-
-    @property
-    def cell(self) -> Key:
-        """(device, runtime, precision, threads): what one calibration is for."""
-        return (self.device, self.runtime, self.precision, self.threads)
+# Published networks that are the zoo's own, each at its own scaling point: the name that effects know them by.
+ZOO: Final = {
+    "ncnn/alexnet": "alexnet",
+    "ncnn/efficientnet_b0": "efficientnet_b0",
+    "ncnn/mobilenet": "mobilenetv1",
+    "ncnn/resnet50": "resnet50",
+    "ncnn/vgg16": "vgg16",
+    "mobilenet_v1": "mobilenetv1",
+}
 
 
 @dataclass(frozen=True)
@@ -65,19 +37,35 @@ class ReferenceNetwork:
     source: str
     lines: tuple[tuple[int, str, tuple[int, ...]], ...]
 
-    def works(self, runtime: str) -> list[Work]:
+    def works(self, runtime: str) -> tuple[Work, ...]:
         """The kernels that `runtime` runs for it, in no particular order."""
-        return [work for count, kind, numbers in self.lines for work in _works(kind, numbers, runtime) * count]
+        return _all_works(self, runtime)
 
 
-def published() -> list[Row]:
-    """Reads the published latencies that constants are fitted on, in the file's order."""
-    return list(read_csv(text("published.csv"), Row))
+def samples() -> list[Sample]:
+    """The published figures as the fit takes them; tables of the same name are told apart by a number."""
+    found, seen = [], dict[str, int]()
+    for table in tables():
+        seen[table.name] = seen.get(table.name, 0) + 1
+        found += [_sample(row, f"{table.name}#{seen[table.name]}") for row in table.rows]
+    return found
 
 
-def unseen() -> list[Row]:
-    """Reads the published latencies that are kept from every fit, in the file's order."""
-    return list(read_csv(text("unseen.csv"), Row))
+@cache
+def _profile(device: str) -> DeviceProfile:
+    return load(device)
+
+
+def _sample(row: Row, table: str) -> Sample:
+    device, network = _profile(row.device), networks()[row.network]
+    at = place(device, row.runtime, row.precision, row.threads, table)
+    if row.core:
+        at = replace(at, core=core_of(row.core))
+    facts = machine(device, row.core, row.clock_hz)
+    if facts is None:
+        raise UsageError(f"{row.device}: the core {row.core or device.cpu.core} is of no kind in estimate/hierarchy.py")
+    name = ZOO.get(network.name, network.name)
+    return sample(at, name, network.family, row.latency_s, facts, network.works(row.runtime))
 
 
 @cache
@@ -93,80 +81,9 @@ def networks() -> dict[str, ReferenceNetwork]:
     return found
 
 
-@dataclass(frozen=True)
-class Observation:
-    """One network's published latency in one cell: the median where several rows state it."""
-
-    network: str
-    family: str
-    latency_s: float
-    machine: Machine
-    per_unit: Features  # seconds for each kernel and term, were all constants 1
-    macs: int
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """All observations of one device, runtime, precision and thread count."""
-
-    key: Key
-    observations: tuple[Observation, ...]
-
-    @property
-    def pool(self) -> tuple[str, str, str, bool]:
-        """Cells whose kernels are alike share a pool: runtime, precision, instruction set, one thread or several."""
-        device, runtime, precision, threads = self.key
-        return (runtime, precision, _profile(device).cpu.isa[:3], threads > 1 and entry(runtime).threads_apart)
-
-    def without(self, left_out: Collection[str]) -> Cell:
-        """The cell without the networks named in `left_out`."""
-        return Cell(self.key, tuple(each for each in self.observations if each.network not in left_out))
-
-
-def cells() -> list[Cell]:
-    """All cells of the shipped rows, sorted by key."""
-    rows: dict[Key, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in published():
-        rows[row.cell][row.network].append(row)
-    return [
-        Cell(key, tuple(_observation(key, name, of_network) for name, of_network in sorted(by_network.items())))
-        for key, by_network in sorted(rows.items())
-    ]
-
-
-def pools(among: Collection[Cell]) -> list[list[Cell]]:
-    """Groups cells by pool, in a fixed order."""
-    grouped: dict[tuple[str, str, str, bool], list[Cell]] = defaultdict(list)
-    for cell in among:
-        grouped[cell.pool].append(cell)
-    return [grouped[pool] for pool in sorted(grouped)]
-
-
-def text(name: str) -> str:
-    """One of the files in data/."""
-    return (resources.files("edgebench.estimate") / "data" / name).read_text("utf-8")
-
-
 @cache
-def _profile(device: str) -> DeviceProfile:
-    return load(device)
-
-
-def _observation(key: Key, name: str, rows: list[Row]) -> Observation:
-    device, runtime, precision, _ = key
-    network = networks()[name]
-    facts = machine_of(_profile(device), rows[0].clock_hz)
-    works = network.works(runtime)
-    return Observation(
-        network=name,
-        family=network.family,
-        latency_s=median(row.latency_s for row in rows),
-        machine=facts,
-        per_unit=features(works, precision, facts.cache_bytes).seconds(facts),
-        macs=sum(work.macs for work in works),
-        rows=tuple(rows),
-    )
+def _all_works(network: ReferenceNetwork, runtime: str) -> tuple[Work, ...]:
+    return tuple(work for count, kind, numbers in network.lines for work in _works(kind, numbers, runtime) * count)
 
 
 def _works(kind: str, numbers: tuple[int, ...], runtime: str) -> list[Work]:

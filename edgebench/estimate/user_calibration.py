@@ -1,28 +1,41 @@
-"""A device's constants from a user's own figures: one latency a network of the grid, measured there or counted.
+"""A device's constants from a user's own figures: one latency a network, measured there, counted, or typed in.
 
-The form, the fit and the errors are those of the shipped calibrations; only the rows are others.
+The model's constants of the place are where it starts. What the model does not know of it, the levels of which it has
+no group, may be anything that their widths allow; the figures then say what (a maximum a posteriori estimate, by Gauss
+and Newton's method). So one figure sets the scale, and more of them the single terms.
 """
 
 from __future__ import annotations
 
+import csv
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
-from msgspec.structs import replace
+import msgspec
+import numpy as np
 
-from edgebench.estimate import counts, crossvalidation, regression
-from edgebench.estimate.form import features, machine_of
-from edgebench.estimate.reference import Cell, Observation, Row
+from edgebench.estimate import calibrations, counts, errors, hierarchy
+from edgebench.estimate.errors import quantile
+from edgebench.estimate.form import Floats
+from edgebench.estimate.hierarchy import Place
+from edgebench.estimate.posterior import Sample, conditioned, form, sample
 from edgebench.estimate.work import works
-from edgebench.ground.errors import UsageError
+from edgebench.ground import units
+from edgebench.ground.errors import UsageError, reason
+from edgebench.ground.paths import check_no_pipe
 from edgebench.ground.records import Measurement, ModelSpec, Precision
-from edgebench.machines.profiles import Calibration, DeviceProfile
+from edgebench.ground.toml import show
+from edgebench.machines.profiles import Calibration, DeviceProfile, LeftOut
+from edgebench.models import resolve
 from edgebench.models.sketch import sketch
 
-FEWEST: Final = 8  # networks; with fewer the errors on those left out say nothing
+ENOUGH: Final = 9  # the fewest figures of which a 90% quantile is not simply beyond their maximum
+_CONTRADICTS: Final = 5.0
+ALONE: Final = 8  # the fewest figures for a core of which the model knows nothing
 
 
 @dataclass(frozen=True)
@@ -49,33 +62,97 @@ class Basis:
 def calibrate(
     device: DeviceProfile, runtime: str, precision: Precision, threads: int, figures: Sequence[Figure], basis: Basis
 ) -> Calibration:
-    """Fits the form's constants to `figures`, with every network and every design left out in turn.
+    """The constants that `figures` make of the model's.
 
-    Raises UsageError for fewer than FEWEST figures, and when the profile lacks a fact that the form needs.
+    Raises UsageError without a figure, with fewer than ALONE for a core that the model knows nothing of, and when the
+    profile lacks a fact that the form needs.
     """
-    if len(figures) < FEWEST:
-        raise UsageError(f"{len(figures)} networks ran, and a calibration needs {FEWEST}: see what failed, and repeat")
-    observations = [_observation(device, runtime, precision, threads, each, basis.source) for each in figures]
-    cell = Cell((device.name, runtime, precision, threads), tuple(observations))
-    own = crossvalidation.leave_out([cell], "network")[cell.key]
-    unseen = crossvalidation.leave_out([cell], "family")
-    shared = list(unseen[cell.key].values())
-    [constants] = regression.fit([cell])
-    fitted = crossvalidation.calibration(cell, constants, own, unseen, shared, basis.note)
-    # The figures' own error and that of the fit are independent, so they add as squares.
-    error = replace(
-        fitted.error,
-        median=math.hypot(fitted.error.median, basis.median),
-        new_design=math.hypot(fitted.error.new_design, basis.median),
+    at = hierarchy.place(device, runtime, precision, threads)
+    fewest = 1 if at.core in hierarchy.KIND else ALONE
+    if len(figures) < fewest:
+        raise UsageError(
+            f"{len(figures)} networks ran, and a calibration needs {fewest} on {at.core}: see what failed, and repeat"
+        )
+    samples = [_sample(device, at, each) for each in figures]
+    start, unknown = calibrations.start(at), calibrations.missing_levels(at)
+    effects = np.array([calibrations.effect(each.network, at) for each in samples])
+    constants = conditioned(start, unknown, samples, effects)
+    error = _error(start, unknown, samples, effects)
+    # The figures' own error and that of the model are independent, so they add as squares.
+    return Calibration(
+        runtime=runtime,
+        precision=precision,
+        threads=threads,
+        constants=calibrations.named(runtime, np.exp(constants)),
+        spread=math.hypot(error.spread, basis.spread),
+        macs=calibrations.seen(runtime, precision).macs,
+        rows=len(figures),
+        networks=len({each.model.key for each in figures}),
+        seen=calibrations.seen(runtime, precision).shares,
+        error=LeftOut(median=math.hypot(error.median, basis.median), p90=error.p90, coverage=error.coverage),
+        sources=(basis.source,),
+        basis=f"{basis.source}, and published latencies of other devices",
+        note="; ".join(filter(None, (basis.note, contradiction(start, samples) if fewest == 1 else ""))),
     )
-    return replace(fitted, spread=math.hypot(fitted.spread, basis.spread), error=error)
+
+
+def left_out(start: Floats, unknown: Collection[str], samples: Sequence[Sample], effects: Floats) -> list[float]:
+    """ln(estimate / figure) of each sample with its whole design left out."""
+    found = []
+    for each, effect in zip(samples, effects, strict=True):
+        others = [number for number, other in enumerate(samples) if other.family != each.family]
+        seen = [samples[number] for number in others]
+        constants = conditioned(start, unknown, seen, effects[others]) if others else start
+        found.append(form(each, np.exp(constants))[0] + float(effect) - math.log(each.latency_s))
+    return found
+
+
+def toml(made: Iterable[Calibration]) -> str:
+    """Calibrations as TOML, their numbers with four significant digits."""
+    tables = [dict(_rounded(msgspec.to_builtins(each))) for each in made]
+    return show({"calibrations": [{key: value for key, value in table.items() if value != ""} for table in tables]})
 
 
 def measured(results: Sequence[Measurement]) -> tuple[list[Figure], Basis]:
     """The medians over processes of what was timed on the device."""
     figures = [Figure(each.model, median(map(median, each.latency_s))) for each in results if each.latency_s]
     day = max((each.time[:10] for each in results), default="")
-    return figures, Basis(f"measured on the device itself, {day}")
+    return figures, Basis(f"{_latencies(figures)} measured on the device itself, {day}")
+
+
+def typed(path: Path) -> tuple[list[Figure], Basis]:
+    """The figures of a CSV: the columns model and latency ("33ms"), and width, depth or resolution where they differ.
+
+    Raises UsageError for a file that cannot be read or is none, a column or network that is not known, and a latency
+    without a unit or not above zero, each with its line.
+    """
+    figures = []
+    for number, line in enumerate(csv.DictReader(_text(path).splitlines()), 2):
+        unknown_columns = set(line) - {"model", "latency", "width", "depth", "resolution", None}
+        if not {"model", "latency"} <= set(line) or unknown_columns or None in line:
+            raise UsageError(f"{path}: the columns are model and latency, and width, depth or resolution")
+        try:
+            width, depth = (float(line[name]) if line.get(name) else None for name in ("width", "depth"))
+            pixels = int(line["resolution"]) if line.get("resolution") else None
+            spec = resolve(line["model"], width=width, depth=depth, resolution=pixels)
+            figures.append(Figure(spec, units.seconds(line["latency"] or "")))
+        except (UsageError, ValueError) as error:
+            raise UsageError(f"{path}, line {number}: {error}") from error
+    if not figures:
+        raise UsageError(f"{path} holds no figure: give a line a network, such as mobilenetv2,33ms")
+    return figures, Basis(f"{_latencies(figures)} from {path.name}")
+
+
+def contradiction(start: Floats, samples: Sequence[Sample]) -> str:
+    """The sentence to say where figures are more than five times off what the model expects of the place, or ""."""
+    ratio = median(each.latency_s / math.exp(form(each, np.exp(start))[0]) for each in samples)
+    if 1 / _CONTRADICTS < ratio < _CONTRADICTS:
+        return ""
+    how = f"{ratio:.1f} times as long as" if ratio > 1 else f"only {ratio:.2f} times as long as"
+    return (
+        f"the figures are {how} what its core and clock let expect: look at its governor, at which cores ran it, and"
+        " at the profile's facts"
+    )
 
 
 def counted(
@@ -99,32 +176,57 @@ def counted(
     )
     if not own:
         note += "; how far they are off for this runtime or device is not known, and the interval allows for twice that"
-    basis = Basis("instructions counted under emulation", note, scale * constants.median, scale * constants.spread)
-    return figures, basis
+    words = f"times of counted instructions of {len(figures)} networks"
+    return figures, Basis(words, note, scale * constants.median, scale * constants.spread)
 
 
-def _observation(
-    device: DeviceProfile, runtime: str, precision: Precision, threads: int, figure: Figure, source: str
-) -> Observation:
-    machine = machine_of(device)
-    kernels = works(sketch(figure.model), runtime)
-    name = figure.model.key
-    return Observation(
-        network=name,
-        family=figure.model.family,
-        latency_s=figure.latency_s,
-        machine=machine,
-        per_unit=features(kernels, precision, machine.cache_bytes).seconds(machine),
-        macs=sum(work.macs for work in kernels),
-        rows=(
-            Row(
-                device=device.name,
-                runtime=runtime,
-                precision=precision,
-                threads=threads,
-                network=name,
-                latency_ms=1e3 * figure.latency_s,
-                source=source,
-            ),
-        ),
+def _text(path: Path) -> str:
+    try:
+        check_no_pipe(path)
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot read the figures {path}: {reason(error)}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the figures {path} are no UTF-8 text") from error
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(held) for held in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def _latencies(figures: Sequence[Figure]) -> str:
+    return f"{len(figures)} latenc{'y' if len(figures) == 1 else 'ies'}"
+
+
+def _error(start: Floats, unknown: Collection[str], samples: Sequence[Sample], effects: Floats) -> errors.Case:
+    """By the figures themselves where there are enough; else by what as many figures are known to give elsewhere."""
+    at = samples[0].at
+    if len(samples) < ENOUGH:
+        figures = max(count for count in errors.FIGURES if count <= len(samples))
+        return errors.case(str(figures), False, at.runtime, at.precision, at.threads)
+    found = left_out(start, unknown, samples, effects)
+    off = np.abs(np.expm1(found))
+    spread = quantile(found)
+    return errors.Case(
+        case="10",
+        known=False,
+        runtime=at.runtime,
+        precision=at.precision,
+        threads="1" if at.threads == 1 else "several",
+        rows=len(samples),
+        median=float(np.median(off)),
+        p90=float(np.quantile(off, errors.CONFIDENCE)),
+        coverage=sum(abs(error) <= spread for error in found) / len(found),
+        spread=spread,
     )
+
+
+def _sample(device: DeviceProfile, at: Place, figure: Figure) -> Sample:
+    machine = calibrations.machine_of(device)
+    kernels = works(sketch(figure.model), at.runtime)
+    name = figure.model.name if calibrations.is_known(figure.model, at) else figure.model.key
+    return sample(replace(at, table="own"), name, figure.model.family, figure.latency_s, machine, kernels)

@@ -1,7 +1,7 @@
-"""The validation tables: what every calibration errs by on networks that its fit has not seen.
+"""How far estimates are off on figures that no fit has read: the model's cases beside their goals, and each device's.
 
-`table` holds what leaving networks out of the fit tells. `unseen` is independent of that: published rows that neither
-the fit nor the choice of its form has used.
+`reached` is what leaving figures out of the fit tells. `unseen` is independent of that: published rows that neither the
+fit nor the choice of its form has used.
 """
 
 from __future__ import annotations
@@ -9,19 +9,76 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import median
+from typing import Final
 
 import msgspec
 
-from edgebench.estimate import reference
-from edgebench.estimate.counts import CountedCalibration, calibrations
-from edgebench.estimate.estimator import calibration_for, latency_interval
+from edgebench.estimate import calibrations, errors, known, published, reference
+from edgebench.estimate.counts import CountedCalibration
+from edgebench.estimate.counts import calibrations as of_counts
+from edgebench.estimate.estimator import latency_interval
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Precision
-from edgebench.machines.profiles import Calibration, load, names
+from edgebench.machines.profiles import Calibration, DeviceProfile, load
+
+# What a line of the table is, the case, and its goals: the median and the 90th percentile of the error.
+Goal = tuple[str, errors.Name, bool, str, str, float | None, float | None]
+GOALS: Final[tuple[Goal, ...]] = (
+    ("known network, device known, 1 thread", "measured", True, "fp32", "1", 0.033, 0.12),
+    ("known network, device known, 1 thread", "measured", True, "fp16", "1", 0.05, 0.18),
+    ("known network, device known, 1 thread", "measured", True, "int8", "1", 0.045, 0.16),
+    ("known network, device known, several threads", "measured", True, "fp32", "several", 0.06, 0.22),
+    ("known network, device known, several threads", "measured", True, "fp16", "several", 0.06, 0.22),
+    ("known network, device known, several threads", "measured", True, "int8", "several", 0.06, 0.22),
+    ("new network, device known", "measured", False, "fp32", "1", 0.06, 0.20),
+    ("new network, device known", "measured", False, "fp16", "1", 0.10, 0.30),
+    ("new network, device known", "measured", False, "int8", "1", 0.10, 0.30),
+    ("known network, one measurement on a new chip", "1", True, "fp32", "1", 0.06, None),
+    ("new network, one measurement on a new chip", "1", False, "fp32", "1", 0.09, None),
+    ("known network, never measured, core known", "core", True, "fp32", "1", 0.11, None),
+    ("new network, never measured, core known", "core", False, "fp32", "1", 0.20, None),
+    ("known network, other thread counts known", "threads", True, "fp32", "several", None, None),
+    ("known network, core known by other runtimes", "runtime", True, "any", "any", None, None),
+)
+
+
+class Reached(msgspec.Struct, frozen=True, kw_only=True):
+    """A goal beside what is reached: errors are |estimate / published - 1|, `interval` is high over value."""
+
+    case: str
+    precision: str
+    rows: int
+    median: float
+    p90: float
+    coverage: float
+    interval: float
+    goal_median: float | None
+    goal_p90: float | None
+
+
+def reached() -> list[Reached]:
+    """Every goal with what the shipped table of errors says of it, and the figures kept from all fits."""
+    lines = [_reached(*goal) for goal in GOALS]
+    checks = unseen()
+    tallied = tally(checks)
+    return [
+        *lines,
+        Reached(
+            case="figures kept back, new networks on known devices",
+            precision="any",
+            rows=tallied.rows,
+            median=tallied.median,
+            p90=tallied.p90,
+            coverage=tallied.coverage,
+            interval=median(check.high_s / check.estimate_s for check in checks),
+            goal_median=0.08,
+            goal_p90=None,
+        ),
+    ]
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One calibration's figures, as its device's file holds them; see profiles.LeaveOneOut."""
+    """One runtime, precision and thread count of a device, and how far a new network's estimate is off."""
 
     device: str
     runtime: str
@@ -30,18 +87,22 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     networks: int
     median: float
-    worst: float
+    p90: float
     coverage: float
     interval: float
-    kendall_tau: float
-    new_design: float
     note: str
 
 
-def table(device: str | None = None) -> list[Line]:
-    """Returns a line for each calibration of `device`, or of all shipped devices. `interval` is high over value."""
-    profiles = [load(name) for name in ([device] if device else names())]
-    return [line(profile.name, each) for profile in profiles for each in profile.calibrations]
+def table(device: DeviceProfile) -> list[Line]:
+    """Returns a line for each runtime, precision and published thread count of `device`, and for one thread."""
+    lines = []
+    for runtime, precision in known.cells(device):
+        counts = {table.threads for table in known.tables_of(device, runtime, precision)} | {1}
+        for threads in sorted(count for count in counts if count <= device.cpu.cores):
+            found = calibrations.calibration(device, runtime, precision, threads)
+            if found is not None:
+                lines.append(line(device.name, found))
+    return lines
 
 
 def line(device: str, calibration: Calibration) -> Line:
@@ -54,7 +115,7 @@ def line(device: str, calibration: Calibration) -> Line:
         rows=calibration.rows,
         networks=calibration.networks,
         interval=math.exp(calibration.spread),
-        note=calibration.note,
+        note=calibration.note or calibration.basis,
         **msgspec.structs.asdict(calibration.error),
     )
 
@@ -89,16 +150,17 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
     rows: int
     median: float
+    p90: float
     worst: float
     coverage: float
 
 
 def unseen(device: str | None = None) -> list[Check]:
-    """Returns a check for each row kept from the fits, of `device` or of all, that there is a calibration for."""
+    """Returns a check for each row kept from the fits, of `device` or of all, that there is an estimate for."""
     checks = []
-    for row in reference.unseen():
+    for row in published.unseen():
         profile = load(row.device)
-        calibration = calibration_for(profile, row.runtime, row.precision, row.threads)
+        calibration = calibrations.calibration(profile, row.runtime, row.precision, row.threads)
         if device not in (None, row.device) or calibration is None:
             continue
         kernels = reference.networks()[row.network].works(row.runtime)
@@ -124,9 +186,10 @@ def tally(checks: Sequence[Check]) -> Tally:
     """Sums up at least one check; raises UsageError for none."""
     if not checks:
         raise UsageError("no published latency is kept from the fits for this device, so there is nothing to sum up")
-    errors = [abs(check.error) for check in checks]
+    off = sorted(abs(check.error) for check in checks)
     covered = sum(check.inside for check in checks) / len(checks)
-    return Tally(rows=len(checks), median=median(errors), worst=max(errors), coverage=covered)
+    p90 = off[math.ceil(errors.CONFIDENCE * len(off)) - 1]
+    return Tally(rows=len(checks), median=median(off), p90=p90, worst=off[-1], coverage=covered)
 
 
 class Validation(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,8 +207,31 @@ def validation(device: str) -> Validation:
     checks = unseen(device)
     return Validation(
         device=device,
-        calibrations=tuple(table(device)),
-        counted=tuple(each for each in calibrations().values() if each.device == device),
+        calibrations=tuple(table(load(device))),
+        counted=tuple(each for each in of_counts().values() if each.device == device),
         unseen=tuple(checks),
         tally=tally(checks) if checks else None,
+    )
+
+
+def _reached(
+    words: str,
+    name: errors.Name,
+    is_known: bool,
+    precision: str,
+    threads: str,
+    goal_median: float | None,
+    goal_p90: float | None,
+) -> Reached:
+    found = errors.shipped_cases()[name, is_known, errors.ANY, precision, threads]
+    return Reached(
+        case=words,
+        precision=precision,
+        rows=found.rows,
+        median=found.median,
+        p90=found.p90,
+        coverage=found.coverage,
+        interval=math.exp(found.spread),
+        goal_median=goal_median,
+        goal_p90=goal_p90,
     )

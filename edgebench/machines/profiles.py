@@ -1,7 +1,8 @@
 """Device profiles: one TOML a device, read strictly, with the source of every figure.
 
-Quantities are written with their unit ("1.8GHz", "4GiB", "2.5GB/s") and held in base units. The calibrations at the
-end of a file are written by `python -m edgebench.estimate.fit`. devices/README.md shows the whole form.
+Quantities are written with their unit ("1.8GHz", "4GiB", "2.5GB/s") and held in base units. What latencies are
+estimated with comes from the model (estimate/calibrations.py), unless the user has made calibrations of their own.
+devices/README.md shows the whole form.
 """
 
 from __future__ import annotations
@@ -76,32 +77,24 @@ class Source(_Part, frozen=True, kw_only=True):
     note: str = ""
 
 
-class LeaveOneOut(_Part, frozen=True, kw_only=True):
-    """Errors on networks that the fit did not see, each network left out in turn.
+class LeftOut(_Part, frozen=True, kw_only=True):
+    """How far estimates are off on figures that the fit did not see, in the case that a calibration is.
 
-    `median` and `worst` are |estimate / published - 1|; `coverage` is the share of published figures inside the
-    90% interval; `kendall_tau` compares the order of the networks. Variants of one design predict each other better
-    than they predict another one: `new_design` is the median error when whole designs are left out, in this cell or,
-    where it has fewer than three, in others of the runtime.
+    `median` and `p90` (the 90th percentile) are of |estimate / published - 1|; `coverage` is the share of published
+    figures inside the 90% interval.
     """
 
     median: NonNegative
-    worst: NonNegative
+    p90: NonNegative
     coverage: Share
-    kendall_tau: Annotated[float, Meta(ge=-1, le=1)]
-    new_design: NonNegative
-
-    @property
-    def expected(self) -> float:
-        """The median error to expect of a network of one's own."""
-        return max(self.median, self.new_design)
 
 
 class Calibration(_Part, frozen=True, kw_only=True):
-    """Fitted constants of one runtime, precision and thread count, with the rows they came from and their error.
+    """The constants of one runtime, precision and thread count, with what they come from and their error.
 
-    `spread` is the half-width of the 90% interval of ln(published / estimate). `macs` is the range of the fitted rows,
-    `seen` the largest share of the time that each term takes in one of them.
+    `spread` is the half-width of the 90% interval of ln(published / estimate). `macs` is the range of the networks that
+    the model is fitted on, `seen` the largest share of the time that each term takes in one of them. `rows` and
+    `networks` count the device's own figures, `basis` says what they are.
     """
 
     runtime: str
@@ -110,11 +103,12 @@ class Calibration(_Part, frozen=True, kw_only=True):
     constants: dict[str, NonNegative]
     spread: Spread
     macs: tuple[Positive, Positive]
-    rows: Count
-    networks: Count
+    rows: Annotated[int, Meta(ge=0, le=MOST)]
+    networks: Annotated[int, Meta(ge=0, le=MOST)]
     seen: dict[str, Share]
-    error: LeaveOneOut
+    error: LeftOut
     sources: tuple[str, ...]
+    basis: str
     note: str = ""
 
     @property
@@ -148,7 +142,7 @@ class DeviceProfile(_Part, frozen=True, kw_only=True, rename={"memory_bytes": "m
     calibrations: tuple[Calibration, ...] = ()
 
     def calibration(self, runtime: str, precision: str, threads: int) -> Calibration | None:
-        """The calibration for exactly this runtime, precision and thread count, or None."""
+        """The user's own for exactly this runtime, precision and thread count, or None."""
         return next((each for each in self.calibrations if each.cell == (runtime, precision, threads)), None)
 
 
@@ -163,6 +157,12 @@ _QUANTITIES: Final[dict[str, Callable[[str], float]]] = {
 
 
 names = device_files.names
+
+
+def several(wanted: str) -> list[DeviceProfile]:
+    """The profiles of names with commas between them, each once; "all" are all but this machine. Raises UsageError."""
+    given = [name for name in names() if name != "host"] if wanted == "all" else wanted.split(",")
+    return [load(name.strip()) for name in dict.fromkeys(given)]
 
 
 def load(name: str) -> DeviceProfile:
@@ -274,5 +274,5 @@ def _keys(path: str) -> tuple[str, ...]:
     parts = {".cpu.caches": Caches, ".cpu": Cpu, ".sources": Source, ".calibrations": Calibration, ".reach": Reach}
     part = next((part for prefix, part in parts.items() if path.startswith(prefix)), DeviceProfile)
     if path.endswith(".error"):
-        part = LeaveOneOut
+        part = LeftOut
     return part.__struct_encode_fields__

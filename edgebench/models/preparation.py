@@ -80,6 +80,12 @@ def plain(spec: ModelSpec) -> Preprocessing:
     return Preprocessing(resize=side, crop=side, interpolation="bilinear", mean=zeros, std=ones)
 
 
+def unprepared(found: Preprocessing) -> Preprocessing:
+    """The same resizing and cropping to pixels from 0 to 255, in the order of colours that images have."""
+    channels = len(found.mean)
+    return replace(found, mean=(0.0,) * channels, std=(1 / 255,) * channels, channels="rgb")
+
+
 def carried(found: Preprocessing, resolution: int) -> Preprocessing:
     """The same for another resolution: the share of the image that the crop keeps stays what it was."""
     return replace(found, resize=round(found.resize * resolution / found.crop), crop=resolution)

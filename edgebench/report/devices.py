@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,16 +16,15 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edgebench.estimate.validation import Check as Unseen
-    from edgebench.estimate.validation import Line, Validation
-    from edgebench.machines.profiles import DeviceProfile
+    from edgebench.estimate.validation import Line, Reached, Validation
+    from edgebench.machines.profiles import Calibration, DeviceProfile
     from edgebench.places.emulator.readiness import Check, Readiness
     from edgebench.run.boards import Answer
     from edgebench.run.calibrate import Calibrated
 
 LEGEND: Final = (
-    "median, worst: |estimate / published - 1| with each network left out of the fit in turn; new design: the median"
-    " with whole designs left out. coverage: published figures inside the 90% interval, which spans interval times up"
-    " and down. tau: Kendall's, of the order of the networks."
+    "median, p90 (90th percentile): |estimate / published - 1| of networks of a new design, on devices of which as much"
+    " is known. coverage: published figures inside the 90% interval, which spans interval times up and down."
 )
 
 
@@ -119,9 +119,17 @@ def calibrated(made: Calibrated) -> list[RenderableType]:
 
     name = made.device.name
     left_out = [Text(f"! left out: {sentence}") for sentence in made.left_out]
+    left_out += [Text(_narrowed(before, each)) for before, each in zip(made.before, made.calibrations, strict=True)]
     closing = Text(f"wrote {made.path}: `edgebench profile --device {name} --via estimate` reads it")
     lines = _calibrations([line(name, each) for each in made.calibrations])
     return [*lines, *left_out, closing, Text(LEGEND, style="dim")]
+
+
+def _narrowed(before: Calibration | None, after: Calibration) -> str:
+    """How wide the 90% interval was, and is."""
+    was = f"{math.exp(before.spread):.2f}x" if before else "none"
+    cell = f"{after.runtime} {after.precision} x{after.threads}"
+    return f"{cell}: the 90% interval spans {math.exp(after.spread):.2f}x up and down; before: {was}"
 
 
 def calibrated_rows(made: Calibrated) -> dict[str, Any]:
@@ -133,10 +141,24 @@ def calibrated_rows(made: Calibrated) -> dict[str, Any]:
     return {"device": name, "path": str(made.path), "calibrations": lines, "left_out": list(made.left_out)}
 
 
+def reached(found: Sequence[Reached]) -> list[RenderableType]:
+    """Every goal of the estimates beside what leaving figures out of the fit tells."""
+    columns = ("case", "prec", "rows", "median", "goal", "p90", "goal", "coverage", "interval")
+    table = plain("Estimates on figures that the fit has not seen", *columns, left=columns[:2])
+    for each in found:
+        goals = ["-" if goal is None else f"{goal:.1%}" for goal in (each.goal_median, each.goal_p90)]
+        figures = (f"{each.median:.1%}", goals[0], f"{each.p90:.0%}", goals[1])
+        table.add_row(
+            each.case, each.precision, str(each.rows), *figures, f"{each.coverage:.0%}", f"{each.interval:.2f}x"
+        )
+    legend = "median, p90 (90th percentile): |estimate / published - 1|; the interval spans interval times up and down"
+    return [table, Text(legend, style="dim")]
+
+
 def validation(found: Validation) -> list[RenderableType]:
     """How far estimates are off: three tables and what their columns mean; without published rows a sentence."""
     if not found.calibrations:
-        return [Text(f"{found.device} has no calibration, so nothing was validated.")]
+        return [Text(f"Nothing near {found.device} is known, so nothing was validated.")]
     blocks = _calibrations(found.calibrations)
     if found.counted:
         columns = ("runtime", "prec", "networks", "median", "worst", "cycles")
@@ -162,7 +184,7 @@ def validation_rows(found: Validation) -> dict[str, Any]:
     """The same for `--json`: seconds and shares."""
     import msgspec
 
-    from edgebench.estimate.estimator import CONFIDENCE
+    from edgebench.estimate.errors import CONFIDENCE
 
     built: dict[str, Any] = msgspec.to_builtins(found)
     for check, values in zip(found.unseen, built["unseen"], strict=True):
@@ -171,9 +193,9 @@ def validation_rows(found: Validation) -> dict[str, Any]:
 
 
 def _calibrations(lines: Sequence[Line]) -> list[RenderableType]:
-    """A row a calibration, with its error on networks left out, and what is to be known of some."""
-    columns = ("runtime", "prec", "thr", "rows", "networks", "median", "worst", "coverage", "interval", "tau")
-    table = plain("Estimated from the graph", *columns, "new design", left=columns[:2])
+    """A row a calibration, with its error on networks of a new design, and what it rests on."""
+    columns = ("runtime", "prec", "thr", "rows", "networks", "median", "p90", "coverage", "interval")
+    table = plain("Estimated from the graph", *columns, left=columns[:2])
     for line in lines:
         table.add_row(
             line.runtime,
@@ -182,11 +204,9 @@ def _calibrations(lines: Sequence[Line]) -> list[RenderableType]:
             str(line.rows),
             str(line.networks),
             f"{line.median:.1%}",
-            f"{line.worst:.0%}",
+            f"{line.p90:.0%}",
             f"{line.coverage:.0%}",
             f"{line.interval:.2f}x",
-            f"{line.kendall_tau:.2f}",
-            f"{line.new_design:.1%}",
         )
     cells = [(f"{line.runtime} {line.precision} x{line.threads}", [line.note] if line.note else []) for line in lines]
     return [table, *(Text(f"{', '.join(names)}: {note}", style="dim") for note, names in concerned(cells).items())]

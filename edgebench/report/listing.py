@@ -42,21 +42,27 @@ def devices(found: Sequence[DeviceProfile]) -> str:
 
     rows = []
     for each in found:
-        estimated: dict[str, list[str]] = {}
+        estimated: dict[str, list[int]] = {}
         for able in capabilities(each):
             if able.estimated:
-                estimated.setdefault(f"{able.runtime} {able.precision}", []).append(str(able.threads))
+                estimated.setdefault(f"{able.runtime} {able.precision}", []).append(able.threads)
         row = (
             each.name,
             each.title,
             f"{each.cpu.cores}x {each.cpu.core}",
             f"{each.cpu.clock_hz / 1e9:.2f} GHz" if each.cpu.clock_hz else "-",
             show_memory(each.memory_bytes),
-            ", ".join(f"{what} x{','.join(threads)}" for what, threads in estimated.items())
-            or ("measured here" if each.name == "host" else "nothing: no calibration"),
+            ", ".join(f"{what} x{_range(threads)}" for what, threads in estimated.items())
+            or ("measured here" if each.name == "host" else "nothing near is known"),
         )
         rows.append(row)
     return aligned(("name", "device", "cores", "clock", "memory", "estimates for"), rows, NUMBERS)
+
+
+def _range(numbers: Sequence[int]) -> str:
+    """ "1-4" for all from 1 to 4, else "1,4"."""
+    whole = list(numbers) == list(range(numbers[0], numbers[-1] + 1)) and len(numbers) > 1
+    return f"{numbers[0]}-{numbers[-1]}" if whole else ",".join(map(str, numbers))
 
 
 def device(profile: DeviceProfile) -> dict[str, Any]:

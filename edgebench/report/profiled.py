@@ -30,11 +30,16 @@ _ACCURACY = ("top-1", "vs torch")
 _FILE = ("size", "params", "MACs", "parity")
 
 
-def show(results: Sequence[Result], device: DeviceProfile, *, json: bool = False) -> None:
-    """Prints the results, with the operators of those that have them."""
+def show(
+    results: Sequence[Result], on: Sequence[DeviceProfile], *, at_most_s: float | None = None, json: bool = False
+) -> None:
+    """Prints the results, with the operators of those that have them; several devices, or a limit, in one table."""
     if json:
         output.json([row(result) for result in results])
+    elif len(on) > 1 or at_most_s is not None:
+        output.blocks(*matrix(results, on, at_most_s))
     else:
+        [device] = on
         output.blocks(*profile(results, device))
         for title, held in operator_profiles(results).items():
             output.blocks("", *operators.table(held, title))
@@ -69,6 +74,33 @@ def profile(results: Sequence[Result], device: DeviceProfile) -> list[Renderable
             )
         )
     return blocks
+
+
+def matrix(
+    results: Sequence[Result], on: Sequence[DeviceProfile], at_most_s: float | None = None
+) -> list[RenderableType]:
+    """A row a device, network and file: the latency with its interval, and whether it keeps the limit."""
+    titles = {device.name: device.title for device in on}
+    words = ("device", "title", "model", "point", "format", "prec", "provenance")
+    kept = (f"<= {show_seconds(at_most_s)}",) if at_most_s is not None else ()
+    table = plain(None, *words[:-1], "thr", words[-1], "p50", "interval", "peak mem", *kept, left=words)
+    for result, cells in zip(results, _rows(results), strict=True):
+        named = [cells[name] for name in ("model", "point", "format", "prec", "thr", "provenance")]
+        figures = [cells[name] for name in ("p50", "interval", "peak mem")]
+        verdict = [keeps(result, at_most_s)] if at_most_s is not None else []
+        table.add_row(result.device, Text(titles.get(result.device, "")), *named, *figures, *verdict)
+    legend = ["an interval should hold the device's median in 90% of cases; one device alone says what it rests on"]
+    if at_most_s is not None:
+        legend.append("yes: the whole interval keeps the limit; no: none of it does; maybe: one measurement would tell")
+    return [table, *(Text(line, style="dim") for line in legend)]
+
+
+def keeps(result: Result, at_most_s: float) -> str:
+    """Whether a latency is at most so long: yes, no, maybe, or "-" without one."""
+    found = result.latency
+    if found is None:
+        return "-"
+    return "yes" if found.high <= at_most_s else "no" if found.low > at_most_s else "maybe"
 
 
 @dataclass(frozen=True)

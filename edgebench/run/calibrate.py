@@ -18,7 +18,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from edgebench.estimate import fit, grid, user_calibration
+from edgebench.estimate import calibrations, grid, user_calibration
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.paths import cache_folder, write
 from edgebench.ground.progress import OnProgress, silent
@@ -31,6 +31,7 @@ from edgebench.places.board.remote import RemoteTarget
 from edgebench.run import engine, plan
 from edgebench.run.mode import Method, Mode
 from edgebench.run.plan import Cell
+from edgebench.runtimes import runtime_of
 
 # Copies 32 MB and prints bytes a second, the best of many: what sbc-bench calls memcpy.
 COPY: Final = """
@@ -51,17 +52,21 @@ HEAD: Final = "# Written by: edgebench device calibrate {name}. Remove it to go 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What became of it: the file, the new calibrations, and a sentence for every cell that gave no figure."""
+    """What became of it: the file, the new calibrations, what was in their place before, and what gave no figure."""
 
     path: Path
     device: DeviceProfile
     calibrations: tuple[Calibration, ...]
+    before: tuple[Calibration | None, ...]
     left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be calibrated, and how long each network is timed. `fresh` forgets the cells of a run that was cut."""
+    """What is to be calibrated, and how long each network is timed. `fresh` forgets the cells of a run that was cut.
+
+    `networks` are that many of the grid instead of all; `figures` is a file of latencies that stand for running any.
+    """
 
     formats: tuple[str, ...]
     precisions: tuple[str, ...]
@@ -69,6 +74,8 @@ class Request:
     full: bool = False
     fresh: bool = False
     scenario: Scenario | None = None
+    networks: int | None = None
+    figures: Path | None = None
 
 
 def calibrate(
@@ -80,9 +87,15 @@ def calibrate(
     threads under the emulator, and where too few networks ran; DeviceError when the device cannot be reached.
     """
     _check(device, method, request)
-    known = _with_facts(device, method)
+    known = device if request.figures is not None else _with_facts(device, method)
     done, left_out = [], []
     for spec, threads in product(plan.export_specs(request.formats, request.precisions), request.threads):
+        if request.figures is not None:
+            runtime = runtime_of(spec.format)
+            figures, basis = user_calibration.typed(request.figures)
+            made = user_calibration.calibrate(known, runtime, spec.precision, threads, figures, basis)
+            done.append(made)
+            continue
         results = _run(known, method, request, spec, threads, on_progress)
         left_out += [
             f"{result.model.key} {result.export.key}: {result.error or result.status}"
@@ -90,16 +103,19 @@ def calibrate(
             if result.status != "ok"
         ]
         done.append(_fitted(known, method, results, threads))
+    before = tuple(calibrations.calibration(device, each.runtime, each.precision, each.threads) for each in done)
     path = device_files.calibrations_file(device_files.user_folders()[0 if here else 1], device.name)
     write(path, _show(known, done))
-    return Calibrated(path, profiles.load(device.name), tuple(done), tuple(dict.fromkeys(left_out)))
+    return Calibrated(path, profiles.load(device.name), tuple(done), before, tuple(dict.fromkeys(left_out)))
 
 
 def _check(device: DeviceProfile, method: Method, request: Request) -> None:
     if method.mode is Mode.COUNT:
         raise UsageError("counted instructions of this machine have no known time: leave `counts` out, it is measured")
-    if method.mode is Mode.ESTIMATE:
-        raise UsageError("a calibration needs figures: `via='emulator'`, or a board with `connect='pi@host'`")
+    if method.mode is Mode.ESTIMATE and request.figures is None:
+        raise UsageError(
+            "a calibration needs figures: `via='emulator'`, a board with `connect='pi@host'`, or `figures`"
+        )
     if method.mode is Mode.EMULATE and request.threads != (1,):
         raise UsageError("the emulator counts on one thread: leave `threads` out, or connect a board")
     for threads in request.threads:
@@ -116,7 +132,7 @@ def _run(
     folder = cache_folder() / "calibrate" / method.mode.value / f"{spec.key}-x{threads}"
     scenario = request.scenario or engine.scenario(quick=not request.full)
     return engine.run(
-        [Cell(export=spec, model=model) for model in grid.specs()],
+        [Cell(export=spec, model=model) for model in grid.specs(request.networks)],
         device,
         replace(scenario, threads=threads),
         folder,
@@ -170,10 +186,12 @@ def _show(device: DeviceProfile, done: Sequence[Calibration]) -> str:
     new = {each.cell for each in done}
     kept = [each for each in (stored.calibrations if stored else ()) if each.cell not in new]
     cpu = device.cpu
-    facts = {
-        "clock": f"{cpu.clock_hz:.0f}Hz",
-        "bandwidth": f"{cpu.bandwidth_bytes_per_s:.0f}B/s",
-        "caches": {"l2": f"{cpu.caches.last_level_bytes}B"},
-    }
+    facts: dict[str, object] = {}
+    if cpu.clock_hz:
+        facts["clock"] = f"{cpu.clock_hz:.0f}Hz"
+    if cpu.bandwidth_bytes_per_s:
+        facts["bandwidth"] = f"{cpu.bandwidth_bytes_per_s:.0f}B/s"
+    if cpu.caches.last_level_bytes:
+        facts["caches"] = {"l2": f"{cpu.caches.last_level_bytes}B"}
     text = show({"name": device.name, "cpu": facts})
-    return f"{HEAD.format(name=device.name)}\n{text}\n{fit.toml([*kept, *done])}"
+    return f"{HEAD.format(name=device.name)}\n{text}\n{user_calibration.toml([*kept, *done])}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from edgebench.estimate.known import cells as cells_of
+from edgebench.estimate.known import estimable, expected_error
 from edgebench.formats.format import every
 from edgebench.ground.records import Precision
 from edgebench.machines.profiles import DeviceProfile
@@ -26,7 +28,12 @@ _Cell = tuple[str, Precision, int]
 
 def capabilities(profile: DeviceProfile) -> list[Capability]:
     """What can be measured, estimated, or neither, for each runtime, precision and thread count."""
-    known: dict[_Cell, float | None] = {each.cell: each.error.expected for each in profile.calibrations}
+    known: dict[_Cell, float | None] = {
+        (runtime, precision, threads): expected_error(profile, runtime, precision, threads)
+        for runtime, precision in cells_of(profile)
+        for threads in range(1, profile.cpu.cores + 1)
+        if (runtime, precision) in estimable(profile) or profile.calibration(runtime, precision, threads)
+    }
     cells: list[_Cell] = [(runtime_of(form.name), precision, 1) for form in every() for precision in form.precisions]
     here = profile.reach == "local"
     if not here:

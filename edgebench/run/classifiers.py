@@ -83,7 +83,7 @@ def of_file(artifact: Artifact, batch: int, threads: int = 1) -> Classifier:
         except (RuntimeError, ValueError) as error:
             raise DeviceError(f"{runtime} raised {type(error).__name__}: {_first_line(error)}") from error
 
-    return Classifier(_pixels(run, artifact), f"{runtime} {loaded.version}", size)
+    return Classifier(run, f"{runtime} {loaded.version}", size)
 
 
 def of_target(artifact: Artifact, target: Target, where: str, batch: int, threads: int = 1) -> Classifier:
@@ -93,7 +93,7 @@ def of_target(artifact: Artifact, target: Target, where: str, batch: int, thread
     """
     runtime = runtime_of(artifact.export.format)
     run = fed(lambda x: _outputs_there(artifact, target, runtime, threads, x), artifact.inputs[0], artifact.outputs[:1])
-    return Classifier(_pixels(run, artifact), f"{runtime} {where}", batch)
+    return Classifier(run, f"{runtime} {where}", batch)
 
 
 def _outputs_there(artifact: Artifact, target: Target, runtime: str, threads: int, x: Native) -> Native:
@@ -124,12 +124,7 @@ def _evaluated(artifact: Artifact, instead: str) -> Classifier:
             outputs: Array = program.run(x)
             return outputs
 
-    return Classifier(_pixels(run, artifact), program.name, 1, instead)
-
-
-def _pixels(run: Run, artifact: Artifact) -> Run:
-    """A file that takes an image gets whole values from 0 to 255; it normalises them itself."""
-    return (lambda x: run(np.rint(x * np.float32(255)))) if artifact.export.image_input else run
+    return Classifier(run, program.name, 1, instead)
 
 
 _LONGEST: Final = 300

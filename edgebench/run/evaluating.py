@@ -69,10 +69,17 @@ def remarks(images: Dataset, *, exif: bool) -> Iterator[str]:
             f"{sum(images.left_out.values())} files of {images.reference} are left out, since they are no images that"
             f" are read: {shown_endings(images.left_out)}"
         )
-    if not exif and (count := images.turned):
+    heads = images.heads
+    turned, deep = sum(each.turned for each in heads), sum(each.deep for each in heads)
+    if turned and not exif:
         yield (
-            f"{count} of {len(images)} images carry an EXIF orientation, which published pipelines do not apply: `exif`"
-            " turns them"
+            f"{turned} of {len(images)} images carry an EXIF orientation, which published pipelines do not apply:"
+            " `exif` turns them"
+        )
+    if deep:
+        yield (
+            f"{deep} of {len(images)} images are grey of 16 bits, which do not say what white is: one without a value"
+            " above 4095 is taken to be of 12 bits, so that a dark one of 16 comes out 16 times as bright"
         )
 
 

@@ -21,7 +21,7 @@ from edgebench.ground.records import Accuracy, Artifact, ExportSpec, ModelSpec, 
 from edgebench.measure import accuracy
 from edgebench.measure.accuracy import Confusion, Predictions
 from edgebench.models.given import Given
-from edgebench.models.preparation import HOW
+from edgebench.models.preparation import HOW, plain, unprepared
 from edgebench.run import classes
 from edgebench.run.plan import Cell
 from edgebench.runtimes import runtime, runtime_of
@@ -198,12 +198,9 @@ class Evaluator:
 
 
 def _given(artifact: Artifact) -> Preprocessing | None:
-    """How images become the file's input; a file that takes an image normalises it itself."""
+    """How images become the file's input: pixels where it takes those."""
     found = artifact.preprocessing
-    if found is None or not artifact.export.image_input:
-        return found
-    channels = len(found.mean)
-    return msgspec.structs.replace(found, mean=(0.0,) * channels, std=(1.0,) * channels)
+    return unprepared(found or plain(artifact.model)) if artifact.takes_pixels else found
 
 
 def _warnings(artifact: Artifact, classifier: Classifier, found: Predictions) -> list[str]:

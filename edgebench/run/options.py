@@ -18,6 +18,13 @@ from edgebench.run.preparing import Images, Outputs
 Names = str | Sequence[str]
 File = str | Path
 Device = Annotated[str, "Device profile; see `edgebench devices`."]
+ManyDevices = Annotated[
+    str,
+    Flag(
+        "Device profile, several with commas, or all; see `edgebench devices`.",
+        python="Device profile, or several as the command line takes them, or all; see `devices`.",
+    ),
+]
 Here = Annotated[str, "This machine only: host."]
 Formats = Annotated[Names, Several(f"Formats: {', '.join(FORMATS)}.", "--fmt")]
 DeviceFormats = Annotated[Names, Several("Formats; default: the device's first.", "--fmt")]
@@ -104,7 +111,7 @@ class Export(Files, Told):
     _: KW_ONLY
     output: Annotated[File, Flag("Folder for the files.", "--output", "-o")] = "artifacts"
     converter: Annotated[str, "TFLite converter: default (ours) or litert-torch."] = "default"
-    image_input: Annotated[bool, "CoreML: take an image, not a tensor."] = False
+    bake: Annotated[bool, "Take 8-bit RGB images and normalise them in the file; in CoreML as an image."] = False
     strict: Annotated[bool, "int8: fail where a layer stays float."] = False
     unchecked: Annotated[bool, "Publish a file that nothing here can run and compare, labelled so."] = False
     force: Annotated[bool, "Convert even when a cached file is valid."] = False
@@ -121,7 +128,7 @@ class Profile(Files, Connection, Told):
         ),
     ] = ()
     _: KW_ONLY
-    device: Device = "host"
+    device: ManyDevices = "host"
     format: DeviceFormats = ()
     via: Annotated[str | None, "ssh, adb, emulator, estimate or local; default: as the device's profile says."] = None
     threads: Threads = 1
@@ -403,6 +410,8 @@ class Devices(Options):
     """`edgebench devices`."""
 
     name: Annotated[str | None, "Show one device in full."] = None
+    _: KW_ONLY
+    validation: Annotated[bool, "How far estimates are off, in every case, beside their goals."] = False
 
 
 class Help(Options):
@@ -456,6 +465,8 @@ class DeviceCalibrate(Connection, Told):
     threads: Annotated[int | str | Sequence[int], Several("Numbers of threads; one under the emulator.")] = 1
     full: Annotated[bool, "Time each network as long as profile does: 5 x 10 s."] = False
     fresh: Annotated[bool, "Run every network again; without it a run of the last day goes on."] = False
+    networks: Annotated[int | None, "So many of the small networks, those that tell most; default: all."] = None
+    figures: Annotated[File | None, "Run nothing: a CSV of model,latency such as mobilenetv2,33ms."] = None
     here: OursHere = False
 
 

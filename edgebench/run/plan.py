@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 from msgspec import structs
 
+from edgebench.estimate import known
 from edgebench.formats import format as formats
 from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.options import listed, many
@@ -69,12 +70,9 @@ def export_specs(
     _check("format", forms, FORMATS)
     _check("precision", precisions, PRECISIONS)
     writers = [each.name for each in formats.every() if converter in each.converters]
-    takers = [each.name for each in formats.every() if each.image_input]
     if converter != "default":
         _check("converter", [converter], [name for each in formats.every() for name in each.converters])
         _demand(f"converter {converter} writes", writers, forms)
-    if image_input:
-        _demand("an image as input exists in", takers, forms)
     wanted = quantization or Quantization()
     _check_int8(wanted, forms, precisions)
     for form, precision in product(forms, precisions):
@@ -89,7 +87,7 @@ def export_specs(
             format=form,
             precision=precision,  # type: ignore[arg-type]
             converter=converter if form in writers else "default",
-            image_input=image_input and form in takers,
+            image_input=image_input,
             quantization=fitting[form] if precision == "int8" else None,
         )
         for form, precision in product(forms, precisions)
@@ -171,12 +169,14 @@ def is_file(name: str) -> bool:
 
 def default_formats(device: DeviceProfile, *, counts: bool = False) -> tuple[str, ...]:
     """The formats to profile when none is named: on the host those of every runtime that each system has, or that
-    `counts` can run; elsewhere the first that the device is calibrated for."""
+    `counts` can run; elsewhere the first that figures of the device are published for, or else that has an estimate."""
     by_runtime = {form: runtime(runtime_of(form)) for form in FORMATS}
     if device.name == "host":
         return tuple(form for form, each in by_runtime.items() if (each.wheel if counts else not each.system))
-    calibrated = {calibration.runtime for calibration in device.calibrations}
-    return tuple(form for form, each in by_runtime.items() if each.name in calibrated)[:1] or (DEFAULT_FORMAT,)
+    estimated = {name for name, _ in known.cells(device)}
+    published = {name for (name, _), case in known.estimable(device).items() if case == "measured"}
+    found = [form for form, each in by_runtime.items() if each.name in estimated]
+    return tuple(sorted(found, key=lambda form: by_runtime[form].name not in published)[:1]) or (DEFAULT_FORMAT,)
 
 
 def cells(

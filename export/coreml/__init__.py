@@ -11,7 +11,6 @@ FORMAT = Format(
     precisions=("fp32", "fp16", "int8"),
     packages=("coremltools",),
     extra="coreml",
-    image_input=True,
     write="edgebench.formats.coreml.convert:convert",
     inspect="edgebench.formats.coreml.inspect:inspect",
     evaluate="edgebench.formats.coreml.evaluate:load_package",

@@ -1,9 +1,8 @@
 """CoreML through coremltools: an ML Program package (.mlpackage), batch 1, float32 input and output.
 
 fp16 is CoreML's own: weights and arithmetic in float16, converted at both ends, since that is what the Neural Engine
-computes in. With `image_input` the package takes an 8-bit image and normalises it itself. CoreML's image type has one
-scale for all channels and so cannot express a standard deviation per channel; the normalisation is therefore part of
-the network, as its first multiplication and addition, which is exact for every network.
+computes in. With `image_input` the package takes an 8-bit image. CoreML's image type has one scale for all channels and
+so cannot express a standard deviation per channel; the normalisation is therefore part of the network.
 """
 
 from __future__ import annotations
@@ -22,9 +21,10 @@ from torch.export import ExportedProgram
 
 from edgebench.formats import calibrated
 from edgebench.formats.network import INPUT, LAYOUTS, TORCH_NOISE, Conversion, Network
+from edgebench.formats.quantize.replay import Replay
 from edgebench.formats.quiet import Noise, quiet
-from edgebench.ground.errors import UsageError
-from edgebench.ground.records import ExportSpec, Preprocessing, TensorSpec
+from edgebench.ground.errors import ExportError
+from edgebench.ground.records import ExportSpec, TensorSpec
 
 NOISE = Noise(
     logs={
@@ -44,34 +44,35 @@ with quiet(NOISE):
     import coremltools as ct
 
 
-class Normalised(nn.Module):
-    """A network that takes pixels from 0 to 255: (pixel / 255 - mean) / std, then `network`."""
-
-    scale: torch.Tensor
-    shift: torch.Tensor
-
-    def __init__(self, network: nn.Module, preprocessing: Preprocessing) -> None:
-        super().__init__()
-        mean, std = torch.tensor([preprocessing.mean, preprocessing.std]).reshape(2, 1, -1, 1, 1)
-        self.register_buffer("scale", 1 / (255 * std))
-        self.register_buffer("shift", -mean / std)
-        self.network = network
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
-        """(1, C, H, W) of pixels to what the network gives."""
-        return self.network(pixels * self.scale + self.shift)  # type: ignore[no-any-return]
+# What coremltools raises of an operator or of arguments that it does not know; the Graph says them in plain operators.
+REFUSALS = (NotImplementedError, ValueError, TypeError, LookupError, AttributeError)
 
 
 def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
-    """Writes the package `path` for iOS 16, macOS 13 and later.
+    """Writes the package `path` for iOS 16, macOS 13 and later; of the network's Graph where its module is refused.
 
-    Raises UsageError for an image input with other than one or three channels or without known preprocessing, and
-    torch's and coremltools' own errors for a network that they cannot express.
+    Raises torch's and coremltools' own errors for a network that they cannot express.
     """
-    module = _with_normalisation(network) if spec.image_input else network.flat
+    try:
+        model = _translated(network, network.flat, spec, path)
+    except REFUSALS as refusal:
+        try:
+            model = _translated(network, Replay(network.graph), spec, path)
+        except (ExportError, *REFUSALS):
+            raise refusal from None
+    conversion = (
+        _convert_int8(network, spec, model, path) if spec.precision == "int8" else _describe(model, network, spec)
+    )
+    if network.names:
+        _name_outputs(path, network.names)
+    return conversion
+
+
+def _translated(network: Network, module: nn.Module, spec: ExportSpec, path: Path) -> Any:
+    """coremltools' model of a module, which is written to `path` too, but for int8."""
     with quiet(NOISE), torch.no_grad():
         program = torch.export.export(module.eval(), (torch.zeros(network.spec.input_shape),))
-        model = ct.convert(
+        return ct.convert(
             _without_aliases(program.run_decompositions({})),
             convert_to="mlprogram",
             minimum_deployment_target=ct.target.iOS16,
@@ -81,12 +82,6 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
             package_dir=None if spec.precision == "int8" else str(path),
             skip_model_load=True,
         )
-    conversion = (
-        _convert_int8(network, spec, model, path) if spec.precision == "int8" else _describe(model, network, spec)
-    )
-    if network.names:
-        _name_outputs(path, network.names)
-    return conversion
 
 
 def _name_outputs(path: Path, names: Sequence[str]) -> None:
@@ -112,19 +107,11 @@ def _convert_int8(network: Network, spec: ExportSpec, model: Any, path: Path) ->
     from edgebench.formats.coreml import int8
     from edgebench.formats.coreml.evaluate import load_package
 
-    report, warnings = int8.write(network, model, path, pixels=spec.image_input)
+    report, warnings = int8.write(network, model, path)
     with quiet(NOISE):
         written = ct.models.MLModel(str(path), skip_model_load=True)
     counts = dict(Counter(operator.op_type for operator in load_package(path).operators))
     return replace(_describe(written, network, spec, counts), quantization=report, warnings=warnings)
-
-
-def _with_normalisation(network: Network) -> nn.Module:
-    if network.preprocessing is None:
-        raise UsageError(f"{network.spec.name} has no known preprocessing: export it without an image input")
-    if network.spec.channels not in (1, 3):
-        raise UsageError(f"an image has 1 or 3 channels, {network.spec.name} takes {network.spec.channels}")
-    return Normalised(network.flat, network.preprocessing)
 
 
 def _input_type(network: Network, spec: ExportSpec) -> Any:

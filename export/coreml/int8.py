@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -11,14 +12,22 @@ import numpy as np
 
 from edgebench.formats import calibrated
 from edgebench.formats.coreml.evaluate import Program, load_package
-from edgebench.formats.coreml.passes import PASSES, named, round_activations, round_weights
+from edgebench.formats.coreml.passes import (
+    PASSES,
+    SMALLEST_WEIGHT,
+    named,
+    round_activations,
+    round_weights,
+    with_biases,
+)
 from edgebench.formats.examples import Array
 from edgebench.formats.layers import relative_errors, torch_names
 from edgebench.formats.network import Network
+from edgebench.formats.quantize.adjust import OBSERVED, Weighted, shifts
 from edgebench.formats.quiet import quiet
 from edgebench.ground.errors import UsageError
 from edgebench.ground.process import one_thread
-from edgebench.ground.records import LayerError, Preprocessing, Quantization, QuantizationReport
+from edgebench.ground.records import LayerError, Quantization, QuantizationReport
 
 WEIGHTED = ("conv", "linear")
 NORMALISED = "local response normalisation divides by what 8 bits cannot hold"
@@ -27,18 +36,15 @@ NOT_FASTER = "8-bit weights alone make the package smaller, not faster: activati
 SYMMETRIC = "int8, symmetric about zero"
 
 
-def write(
-    network: Network, model: Any, path: Path, *, pixels: bool = False
-) -> tuple[QuantizationReport, tuple[str, ...]]:
+def write(network: Network, model: Any, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
     """Writes the package `path` in int8 from the float `model`; returns what was decided, and warnings.
 
-    With `pixels` the network takes an image from 0 to 255. Raises UsageError for a scheme that CoreML does not have.
+    Raises UsageError for a scheme that CoreML does not have.
     """
     wanted = network.quantization or Quantization()
     if wanted.scheme == "dynamic" or not wanted.float_io:
         asked = "dynamic int8" if wanted.scheme == "dynamic" else "int8 input and output"
         raise UsageError(f"{asked} does not exist in coreml: leave that option out")
-    given = network.preprocessing if pixels else None
     source = path.with_name(f"float-{path.name}")
     prepared = named(model)
     save(prepared, source)
@@ -47,10 +53,10 @@ def write(
     with one_thread():
         if wanted.scheme == "weights":
             save(round_weights(prepared), path)
-            layers = layer_errors(original, load_package(path), _entered(network.held_out_images, given), names)
+            layers = layer_errors(original, load_package(path), network.held_out_images, names)
             explained = tuple(msgspec.structs.replace(layer, why=ONLY_WEIGHTS) for layer in layers)
             return calibrated.uncalibrated(network, "float16", explained), (NOT_FASTER,)
-        report, warnings = calibrated.make(network, _steps(prepared, original, given, names), path)
+        report, warnings = calibrated.make(network, _steps(network, prepared, original, names), path)
         return msgspec.structs.replace(report, activations=SYMMETRIC), warnings
 
 
@@ -60,39 +66,52 @@ def save(model: Any, path: Path) -> None:
         model.save(str(path))
 
 
-def _steps(model: Any, original: Program, given: Preprocessing | None, names: Mapping[str, str]) -> calibrated.Steps:
+def _steps(
+    network: Network,
+    model: Any,
+    original: Program,
+    names: Mapping[str, str],
+    moved: Mapping[str, Array] = MappingProxyType({}),
+) -> calibrated.Steps:
+    """`moved` is what rounding adds to the outputs' means: biases take it back where a layer is rounded."""
     apart = normalisation(original)
     # The sums of the last dense layer are exact before they are rounded.
     last = next((one.name for one in reversed(original.operators) if one.op_type == "linear"), "")
 
     def write(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
         left = [operator for operator in _weighted(original) if names[operator.name] in kept]
-        rounded = round_activations(model, ranges, [*apart, *(one.name for one in left)], last)
+        added = {name: -each for name, each in moved.items() if names[name] not in kept}
+        biased = with_biases(model, added) if added else model
+        rounded = round_activations(biased, ranges, [*apart, *(one.name for one in left)], last)
         save(round_weights(rounded, [one.weight.op.name for one in left]), target)
 
     def run(path: Path) -> Callable[[Array], Array]:
-        program = load_package(path)
-        return lambda image: program.run(entered(image, given))
+        return load_package(path).run  # type: ignore[no-any-return,unused-ignore]
+
+    def seen(images: Sequence[Array]) -> Iterator[calibrated.Tensors]:
+        return map(original.activations, images)
+
+    def corrected() -> calibrated.Steps:
+        layers = {
+            one.name: Weighted(one.x.name, one.weight.val.astype(np.float32), _groups(one))
+            for one in _weighted(original)
+            if one.inputs.get("bias") is not None and one.weight.val.size > SMALLEST_WEIGHT
+        }
+        found = shifts(layers, seen(network.calibration_images[:OBSERVED]))
+        return _steps(network, model, original, names, found)
 
     return calibrated.Steps(
-        activations=lambda images: (original.activations(entered(image, given)) for image in images),
+        activations=seen,
         write=write,
         run=run,
-        layers=lambda path, images: layer_errors(original, load_package(path), _entered(images, given), names),
+        layers=lambda path, images: layer_errors(original, load_package(path), images, names),
+        corrected=corrected,
     )
 
 
-def entered(image: Array, given: Preprocessing | None) -> Array:
-    """A normalised image as the package takes it: whole pixels where it normalises by itself."""
-    if given is None:
-        return image
-    mean, std = np.asarray([given.mean, given.std], np.float32).reshape(2, 1, -1, 1, 1)
-    pixels: Array = np.clip(np.rint((image * std + mean) * 255), 0, 255).astype(np.float32)
-    return pixels
-
-
-def _entered(images: Sequence[Array], given: Preprocessing | None) -> list[Array]:
-    return [entered(image, given) for image in images[: calibrated.LAYER_IMAGES]]
+def _groups(operator: Any) -> int:
+    given = operator.inputs.get("groups")
+    return 1 if given is None else int(given.val)
 
 
 def layer_errors(
@@ -107,7 +126,8 @@ def layer_errors(
     outputs = {one.outputs[0].name: str(one.op_type) for one in original.operators}
     kinds = {name: "LRN" if name in ends else kind for name, kind in outputs.items()}
     layers = {name: kind for name, kind in kinds.items() if kind in (*WEIGHTED, "LRN")}
-    passes = ((rounded.activations(image), original.activations(image)) for image in images)
+    few = images[: calibrated.LAYER_IMAGES]
+    passes = ((rounded.activations(image), original.activations(image)) for image in few)
     errors = relative_errors(
         ({name: found[name] for name in layers}, {name: expected[name] for name in layers})
         for found, expected in passes

@@ -58,6 +58,35 @@ def _name_relu6(block: Any) -> None:
             block.remove_ops([operator])
 
 
+class ShiftBiases(AbstractGraphPass):  # type: ignore[misc]
+    """Adds to biases, by the names of their operators; those without one stay without."""
+
+    def __init__(self, shifts: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._shifts = shifts
+
+    def apply(self, program: Any) -> None:
+        """Changes every function of the program."""
+        for function in program.functions.values():
+            _shift_biases(function, self._shifts)
+
+
+@block_context_manager  # type: ignore[untyped-decorator]
+def _shift_biases(block: Any, shifts: Mapping[str, Any]) -> None:
+    for operator in list(block.operations):
+        old = operator.inputs.get("bias") if operator.name in shifts else None
+        if old is not None:
+            values = (old.val + shifts[operator.name]).astype(old.val.dtype)
+            new = mb.const(val=values, name=f"{operator.name}_bias", before_op=operator)
+            block.replace_uses_of_var_after_op(anchor_op=new.op, old_var=old, new_var=new, end_op=operator)
+
+
+def with_biases(model: Any, shifts: Mapping[str, Any]) -> Any:
+    """A network with these values added to the biases of the operators named."""
+    with quiet(PASSES):
+        return _apply_graph_pass(model, ShiftBiases(shifts), skip_model_load=True)
+
+
 def named(model: Any) -> Any:
     """The float network with its activations named as the passes know them."""
     with quiet(PASSES):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -25,8 +27,9 @@ from edgebench.formats.ncnn.files import (
     sources,
     write_weights,
 )
-from edgebench.formats.ncnn.static import OUTPUT_IN_INT8, QUANTIZED, WEIGHTED, quantize
+from edgebench.formats.ncnn.static import OUTPUT_IN_INT8, QUANTIZED, WEIGHTED, Weights, levels, quantize
 from edgebench.formats.network import Network
+from edgebench.formats.quantize.adjust import OBSERVED, Weighted, shifts
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import LayerError, Quantization, QuantizationReport
 from edgebench.runtimes.ncnn.engine import load
@@ -46,24 +49,61 @@ def write(network: Network, source: Path, path: Path) -> tuple[QuantizationRepor
         raise UsageError(f"{asked} does not exist in ncnn: leave that option out")
     layers = parse((source / PARAM).read_text("utf-8"))
     arrays = read_weights(layers, (source / BIN).read_bytes())
-    blobs = sources(layers)
-    observed = {blobs[layer.inputs[0]] for layer in layers if layer.kind in QUANTIZED}
-
     sizes = {layer.name: arrays[layer.name][0].values.size for layer in layers if layer.kind in WEIGHTED}
     names = torch_names(network, sizes)
 
+    report, warnings = calibrated.make(network, _steps(network, source, (layers, arrays), names), path)
+    return msgspec.structs.replace(report, activations=SYMMETRIC), warnings
+
+
+def _steps(
+    network: Network,
+    source: Path,
+    content: tuple[list[Layer], Weights],
+    names: Mapping[str, str],
+    moved: Mapping[str, Array] = MappingProxyType({}),
+) -> calibrated.Steps:
+    """`moved` is what rounding adds to the outputs' means: biases take it back where a layer is rounded."""
+    layers, arrays = content
+    blobs = sources(layers)
+    quantized = [layer for layer in layers if layer.kind in QUANTIZED]
+    observed = {blobs[layer.inputs[0]] for layer in quantized}
+
     def save(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
         left = [own for own, name in names.items() if name in kept]
-        save_folder(*quantize(layers, arrays, ranges, left), target)
+        biased = {name: _with_bias(arrays[name], -each) for name, each in moved.items() if name not in left}
+        save_folder(*quantize(layers, arrays | biased, ranges, left), target)
 
-    steps = calibrated.Steps(
+    def corrected() -> calibrated.Steps:
+        biased = {
+            layer.name: Weighted(blobs[layer.inputs[0]], _shaped(layer, arrays[layer.name][0]), levels=levels(layer))
+            for layer in quantized
+            if len(arrays[layer.name]) == len(("weight", "bias"))
+        }
+        found = shifts(biased, activations(source, network.calibration_images[:OBSERVED], observed))
+        return _steps(network, source, content, names, found)
+
+    return calibrated.Steps(
         activations=lambda images: activations(source, images, observed),
         write=save,
         run=lambda folder: plain(load(str(folder)), list(network.outputs)),
         layers=lambda folder, images: layer_errors(source, folder, images[: calibrated.LAYER_IMAGES], names),
+        corrected=corrected,
     )
-    report, warnings = calibrated.make(network, steps, path)
-    return msgspec.structs.replace(report, activations=SYMMETRIC), warnings
+
+
+def _with_bias(blocks: list[Block], added: Array) -> list[Block]:
+    weight, bias = blocks
+    return [weight, replace(bias, values=(bias.values + added).astype(np.float32))]
+
+
+def _shaped(layer: Layer, block: Block) -> Array:
+    """A layer's weights (out, in) or (out, in, kernel), as float32."""
+    rows = block.values.astype(np.float32).reshape(number(layer, 0), -1)
+    if layer.kind == "InnerProduct":
+        return rows
+    taps = number(layer, 1) * number(layer, 11, number(layer, 1))
+    return rows.reshape(len(rows), -1, taps)
 
 
 def save_folder(layers: list[Layer], arrays: dict[str, list[Block]], folder: Path) -> None:

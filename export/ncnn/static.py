@@ -65,16 +65,20 @@ def input_scale(ends: Range) -> float:
     return LARGEST / max(-ends[0], ends[1])
 
 
-def _quantized(layer: Layer, blocks: list[Block], scale: float, after: float | None) -> list[Block]:
-    weight, *bias = blocks
-    rows = weight.values.astype(np.float32).reshape(number(layer, 0), -1)
-    largest = np.abs(rows).max(axis=1)
+def levels(layer: Layer) -> int:
+    """The largest whole number that a weight of the layer becomes."""
     # ncnn computes 3x3 convolutions of stride 1 by Winograd's F(4, 3), whose int8 form has room for 6 bits.
     kernel = {number(layer, 1), number(layer, 11, number(layer, 1))}
     steps = {number(layer, option, 1) for option in (2, 12, 3, 13)}
     winograd = layer.kind == "Convolution" and kernel == {3} and steps == {1}
-    limit = LARGEST_OF_WINOGRAD if winograd else LARGEST
-    scales = np.divide(limit, largest, out=np.zeros_like(largest), where=largest > 0)
+    return LARGEST_OF_WINOGRAD if winograd else LARGEST
+
+
+def _quantized(layer: Layer, blocks: list[Block], scale: float, after: float | None) -> list[Block]:
+    weight, *bias = blocks
+    rows = weight.values.astype(np.float32).reshape(number(layer, 0), -1)
+    largest = np.abs(rows).max(axis=1)
+    scales = np.divide(levels(layer), largest, out=np.zeros_like(largest), where=largest > 0)
     exact = rows * scales[:, None]
     rounded = np.copysign(np.floor(np.abs(exact) + 0.5), exact)  # halves away from zero, as C's round does
     whole = Block(rounded.astype("i1").reshape(-1), tagged=True)

@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import onnxscript  # noqa: F401  torch's exporter needs it; here its absence is named before the work starts
@@ -48,11 +49,31 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
         from edgebench.formats.onnx import int8
 
         report, warnings = int8.write(network, model, path, save)
-        return replace(_describe(onnx.load_model(path)), quantization=report, warnings=warnings)
+        if spec.image_input:
+            save(take_bytes(onnx.load_model(path)), path)
+        return replace(_describe(onnx.load_model(path), spec), quantization=report, warnings=warnings)
     if spec.precision == "fp16":
         store_weights_as_float16(model)
-    save(model, path)
-    return _describe(model)
+    save(take_bytes(model) if spec.image_input else model, path)
+    return _describe(model, spec)
+
+
+def take_bytes(model: ModelProto) -> ModelProto:
+    """Lets the network take uint8 images as they lie in memory (batch, H, W, C), and returns it."""
+    graph = model.graph
+    entry, inner = graph.input[0], f"{INPUT}_pixels"
+    for node in graph.node:
+        node.input[:] = [inner if name == entry.name else name for name in node.input]
+    turn = onnx.helper.make_node("Transpose", [entry.name], [f"{INPUT}_planes"], name="planes", perm=[0, 3, 1, 2])
+    widen = onnx.helper.make_node("Cast", [f"{INPUT}_planes"], [inner], name="pixels", to=onnx.TensorProto.FLOAT)
+    nodes = [turn, widen, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    axes = entry.type.tensor_type.shape.dim
+    channels = axes[1].dim_value
+    axes[1].dim_value, axes[2].dim_value, axes[3].dim_value = axes[2].dim_value, axes[3].dim_value, channels
+    entry.type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    return model
 
 
 def save(model: ModelProto, path: Path) -> None:
@@ -104,9 +125,10 @@ def store_weights_as_float16(model: ModelProto) -> None:
     model.graph.node.extend(casts + nodes)
 
 
-def _describe(model: ModelProto) -> Conversion:
+def _describe(model: ModelProto, spec: ExportSpec) -> Conversion:
+    inputs = [describe(value) for value in model.graph.input]
     return Conversion(
-        inputs=tuple(describe(value) for value in model.graph.input),
+        inputs=tuple(msgspec.structs.replace(one, layout="NHWC") if spec.image_input else one for one in inputs),
         outputs=tuple(describe(value) for value in model.graph.output),
         operators=dict(Counter(node.op_type for node in model.graph.node)),
         tool_versions={"onnx opset": str(OPSET)},

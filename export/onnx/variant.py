@@ -27,6 +27,11 @@ class Variant:
     activations: Activations
     reduced: bool = False
 
+    @property
+    def levels(self) -> int:
+        """The largest whole number that a weight becomes."""
+        return 64 if self.reduced else 127
+
     def __str__(self) -> str:
         """As a manifest holds it."""
         return f"{self.activations}, weights of 7 bits" if self.reduced else self.activations

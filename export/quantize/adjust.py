@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final, NamedTuple, TypeGuard
 
 import numpy as np
 
-from edgebench.formats.network import Network
 from edgebench.graph.operators import Array, Conv, Dense, GlobalPool, Graph, Operator, Pool, Shape, Subsample
-from edgebench.ground.records import Quantization
 
 LEVELS: Final = 127  # int8 weights are symmetric around zero
 
@@ -26,27 +24,55 @@ def correct(graph: Graph, means: Mapping[str, Array]) -> Graph:
     return replace(graph, operators=tuple(corrected))
 
 
-def rounding_error(weight: Array) -> Array:
+def rounding_error(weight: Array, levels: int = LEVELS) -> Array:
     """Returns what rounding to int8, with one scale for each output channel, adds to the weights."""
     largest = np.abs(weight).max(axis=tuple(range(1, weight.ndim)), keepdims=True)
-    scale = np.where(largest > 0, largest, 1) / LEVELS
+    scale = np.where(largest > 0, largest, 1) / levels
     error: Array = (np.rint(weight / scale) * scale - weight).astype(np.float32)
     return error
+
+
+def shift(weight: Array, mean: Array, groups: int = 1, levels: int = LEVELS) -> Array:
+    """What rounding (out, in / groups, ...) adds to each output channel's mean, by the inputs' means (in,)."""
+    error = rounding_error(weight, levels).reshape(groups, -1, weight.shape[1], weight[0, 0].size).sum(axis=3)
+    shifted: Array = (error * mean.reshape(groups, 1, -1)).sum(axis=2).reshape(-1)
+    return shifted
 
 
 def _with_bias(operator: Operator, means: Mapping[str, Array]) -> Operator:
     if not isinstance(operator, Conv | Dense) or operator.weight is None:
         return operator
-    mean = means[operator.inputs[0]]
-    error = rounding_error(operator.weight)
-    if isinstance(operator, Conv):
-        inside = error.sum(axis=(2, 3))
-        grouped = mean.reshape(operator.groups, 1, -1)
-        shift = (inside.reshape(operator.groups, -1, inside.shape[1]) * grouped).sum(axis=2).reshape(-1)
-    else:
-        shift = error @ mean
-    bias = np.zeros_like(shift) if operator.bias is None else operator.bias
-    return replace(operator, bias=(bias - shift).astype(np.float32))
+    groups = operator.groups if isinstance(operator, Conv) else 1
+    shifted = shift(operator.weight, means[operator.inputs[0]], groups)
+    bias = np.zeros_like(shifted) if operator.bias is None else operator.bias
+    return replace(operator, bias=(bias - shifted).astype(np.float32))
+
+
+class Weighted(NamedTuple):
+    """A layer of a file: the tensor that it reads, its weights (out, in / groups, ...) and the levels these keep."""
+
+    reads: str
+    weight: Array
+    groups: int = 1
+    levels: int = LEVELS
+
+
+def shifts(layers: Mapping[str, Weighted], passes: Iterable[Mapping[str, Array]]) -> dict[str, Array]:
+    """What rounding adds to the mean of each layer's output channels, by name, as in `correct`.
+
+    Each of `passes` holds one image's tensors by name: channels first, with or without a batch of one, and last where
+    a dense layer reads them.
+    """
+    sums: dict[str, Array] = {}
+    count = 0
+    for count, tensors in enumerate(passes, 1):  # noqa: B007  how many there were
+        for name, layer in layers.items():
+            values, inside = tensors[layer.reads], layer.weight.shape[1] * layer.groups
+            dense = layer.weight.ndim == 2
+            mean = values.reshape(-1, inside).mean(axis=0) if dense else values.reshape(inside, -1).mean(axis=1)
+            sums[name] = sums.get(name, np.float32(0)) + mean
+    means = {name: total / np.float32(count) for name, total in sums.items()}
+    return {name: shift(each.weight, means[name], each.groups, each.levels) for name, each in layers.items()}
 
 
 SWEEPS: Final = 20  # over all pairs; later ones change next to nothing
@@ -154,28 +180,3 @@ def _column(scale: Array, weight: Array) -> Array:
 EQUALIZED: Final = "equalized"
 CORRECTED: Final = "bias corrected"
 OBSERVED: Final = 16  # images that are enough for a mean
-
-
-@dataclass(frozen=True)
-class Adjustment:
-    """A change of the graph: when it is asked for, how it is made (None: there is nothing to change).
-
-    `moves`: whether activations get other ranges by it.
-    """
-
-    name: str
-    asked: Callable[[Quantization], bool]
-    graph: Callable[[Network], Graph | None]
-    moves: bool
-
-
-def _corrected(network: Network) -> Graph | None:
-    from edgebench.formats.quantize.replay import channel_means
-
-    return correct(network.graph, channel_means(network.graph, network.calibration_images[:OBSERVED]))
-
-
-ADJUSTMENTS: Final = (
-    Adjustment(EQUALIZED, lambda wanted: wanted.equalize, lambda network: equalize(network.graph), moves=True),
-    Adjustment(CORRECTED, lambda wanted: wanted.correct_bias, _corrected, moves=False),
-)

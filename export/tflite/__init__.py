@@ -16,6 +16,7 @@ FORMAT = Format(
     foreign="edgebench.formats.tflite.inspect:foreign",
     inspect="edgebench.formats.tflite.inspect:inspect",
     graph="edgebench.formats.tflite.graph:read_graph",
+    source="edgebench.formats.tflite.source:module",
     shorten="edgebench.formats.tflite.shorten:cut",
     tensors="edgebench.formats.tflite.activations:inside",
 )

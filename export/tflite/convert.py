@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import msgspec
 
 from edgebench.formats.network import Conversion, Network
 from edgebench.formats.tflite import litert_torch
+from edgebench.formats.tflite.inspect import foreign
 from edgebench.formats.tflite.metadata import attach
+from edgebench.formats.tflite.pixels import take_bytes
 from edgebench.formats.tflite.writer import write
 from edgebench.ground.records import ExportSpec
 
@@ -20,8 +25,12 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     litert-torch is not offered for.
     """
     conversion = _convert(network, spec, path)
+    if spec.image_input:
+        take_bytes(path)
+        pixels = msgspec.structs.replace(conversion.inputs[0], dtype="uint8", scale=1.0, zero_point=0)
+        conversion = replace(conversion, inputs=(pixels,), operators=foreign(path).operators)
     if network.names:
-        attach(path, network.names, network.preprocessing)
+        attach(path, network.names, network.fed)
     return conversion
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +14,8 @@ from edgebench.formats import calibrated
 from edgebench.formats.examples import Array
 from edgebench.formats.native import fed, runner
 from edgebench.formats.network import Conversion, Network
+from edgebench.formats.quantize.adjust import CORRECTED, EQUALIZED, OBSERVED, correct, equalize
+from edgebench.formats.quantize.replay import channel_means
 from edgebench.formats.tflite.activations import activations, layer_errors
 from edgebench.formats.tflite.inspect import foreign
 from edgebench.formats.tflite.quantizer import quantize
@@ -48,11 +52,7 @@ def convert(network: Network, path: Path) -> Conversion:
     wanted = network.quantization or Quantization()
     original, written = _float_file(network, path)
     if wanted.scheme == "static":
-
-        def vary(network: Network, path: Path) -> calibrated.Steps:
-            return steps(network, _float_file(network, path)[0], float_io=wanted.float_io)
-
-        report, warnings = calibrated.make(network, steps(network, original, float_io=wanted.float_io), path, vary)
+        report, warnings = calibrated.make(network, steps(network, original, float_io=wanted.float_io), path)
     else:
         report, warnings = _without_ranges(network, original, path)
     contents = foreign(path)
@@ -72,13 +72,19 @@ def convert(network: Network, path: Path) -> Conversion:
     )
 
 
-def steps(network: Network, original: Path, *, float_io: bool) -> calibrated.Steps:
-    """How a network becomes static int8, from its float file."""
+def steps(network: Network, original: Path, *, float_io: bool, exact: Graph | None = None) -> calibrated.Steps:
+    """How a network becomes static int8, from its float file; `exact` has the biases of what stays float, if others."""
     graph = network.graph
     kept_always = floats(graph)
 
     def make(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
-        quantize(original, target, "static", ranges, {*kept, *kept_always}, float_io=float_io)
+        source = original
+        if exact is not None and kept:
+            before = {each.name: each for each in exact.operators}
+            mixed = tuple(before[each.name] if each.name in kept else each for each in graph.operators)
+            other = network.with_graph(replace(graph, operators=mixed))
+            source, _ = _float_file(other, original.with_name(f"mixed-{original.name}"))
+        quantize(source, target, "static", ranges, {*kept, *kept_always}, float_io=float_io)
 
     def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
         found = layer_errors(graph, original, file, images[: calibrated.LAYER_IMAGES])
@@ -92,7 +98,21 @@ def steps(network: Network, original: Path, *, float_io: bool) -> calibrated.Ste
 
         return output_errors(graph, ranges, network.held_out_images[: calibrated.LAYER_IMAGES], names)
 
-    return calibrated.Steps(lambda images: activations(original, images), make, run, layers, costs)
+    def changed(name: str, found: Graph, exact: Graph | None = None) -> calibrated.Steps:
+        other = network.with_graph(found)
+        source, _ = _float_file(other, original.with_name(f"{name}-{original.name}"))
+        return steps(other, source, float_io=float_io, exact=exact)
+
+    def equalized() -> calibrated.Steps | None:
+        found = equalize(graph)
+        return None if found is None else changed(EQUALIZED, found)
+
+    def corrected() -> calibrated.Steps:
+        found = correct(graph, channel_means(graph, network.calibration_images[:OBSERVED]))
+        return changed(CORRECTED, found, graph)
+
+    seen = partial(activations, original)
+    return calibrated.Steps(seen, make, run, layers, costs, equalized=equalized, corrected=corrected)
 
 
 def run(path: Path) -> Callable[[Array], Array]:

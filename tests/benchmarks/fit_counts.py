@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from scipy.optimize import nnls
 
-from edgebench.estimate import reference
+from edgebench.estimate import published
 from edgebench.estimate.counts import (
     CORES,
     COUNTED,
@@ -25,7 +25,7 @@ from edgebench.estimate.counts import (
     counted_networks,
     quantities,
 )
-from edgebench.estimate.crossvalidation import quantile
+from edgebench.estimate.errors import quantile
 from edgebench.estimate.form import Floats
 from edgebench.ground.paths import write_atomically
 from edgebench.ground.records import Precision
@@ -46,9 +46,9 @@ def fit(device: str, runtime: str = COUNTED, precision: Precision = "fp32") -> C
     """
     clock = load(device).cpu.clock_hz or 1.0
     key = (device, runtime, precision, 1)
-    published = {row.network: row.latency_s for row in reference.published() if row.cell == key}
-    counted = {name: each for name, each in counted_networks(CORES[device], precision).items() if name in published}
-    cycles = np.array([published[name] for name in counted]) * clock
+    stated = {row.network: row.latency_s for row in published.published() if row.cell == key}
+    counted = {name: each for name, each in counted_networks(CORES[device], precision).items() if name in stated}
+    cycles = np.array([stated[name] for name in counted]) * clock
     fits = []
     for form in FORMS:
         # A term that one network decides errs by what that network is.

@@ -90,8 +90,8 @@ def test_more_threads_and_formats_are_further_axes() -> None:
 
 def test_beyond_the_prior_only_when_asked_and_marked() -> None:
     with pytest.raises(Regression, match="no network fits"):
-        scale("rpi4", "mobilenetv2", max_latency="3ms", confirmed=False)
-    far = scale("rpi4", "mobilenetv2", max_latency="3ms", confirmed=False, extrapolate=True)
+        scale("rpi4", "mobilenetv2", max_latency="2ms", confirmed=False)
+    far = scale("rpi4", "mobilenetv2", max_latency="2ms", confirmed=False, extrapolate=True)
     assert far.picked.extrapolated
     assert any("guess" in warning for warning in far.warnings)
 
@@ -112,7 +112,7 @@ def test_resnets_are_chosen_among_their_depths() -> None:
         ({"threads": 9}, "give 1 to 4"),
         ({"threads": 0}, "give 1 to 4"),
         ({"recipe": "magic"}, "unknown recipe"),
-        ({"format": "onnx", "precision": "fp16"}, "no calibration for onnxruntime fp16 with 1 thread on rpi4"),
+        ({"format": "onnx", "precision": "fp16"}, "nothing near is known of onnxruntime fp16 on rpi4"),
         ({"device": "host"}, "edgebench device calibrate host --fmt tflite"),
         (
             {"format": "ncnn", "precision": "int8", "max_memory": "64MB"},

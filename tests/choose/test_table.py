@@ -5,8 +5,8 @@ import pytest
 
 from edgebench.choose.scalable import BASES
 from edgebench.choose.table import Grid, Points, Table
-from edgebench.estimate.estimator import calibration_for, estimate
-from edgebench.estimate.form import machine_of
+from edgebench.estimate.calibrations import calibration, machine_of
+from edgebench.estimate.estimator import estimate
 from edgebench.graph.cost import count
 from edgebench.graph.memory import plan_arena
 from edgebench.ground.records import ExportSpec
@@ -40,8 +40,7 @@ def test_random_candidates_cost_what_the_one_network_estimate_says(name: str, pr
     grid, points = random_points(name, seed=7, number=15)
     table, export = Table(grid), ExportSpec(precision=precision)
     counts = table.counts(points)
-    calibration = calibration_for(RPI4, "litert", precision, 1)
-    latency = table.latency_s(points, calibration, machine_of(RPI4))
+    latency = table.latency_s(points, calibration(RPI4, "litert", precision, 1), machine_of(RPI4))
     arena = table.arena_bytes(points, element_bytes=4)
     for index, (width, depth, resolution) in enumerate(zip(points.width, points.depth, points.resolution, strict=True)):
         spec = resolve(

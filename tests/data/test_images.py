@@ -14,7 +14,7 @@ from PIL import Image
 
 from edgebench.data import prepare
 from edgebench.data.dataset import Unreadable
-from edgebench.data.images import is_turned, read_image
+from edgebench.data.images import head, read_image
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Preprocessing
 from edgebench.models import preprocessing, resolve
@@ -196,6 +196,7 @@ def test_twelve_bits_in_sixteen_are_read_as_twelve(tmp_path: Path) -> None:
     for top, expected in ((4095, [0, 80, 255]), (65535, [0, 5, 255])):
         Image.fromarray(np.array([[0, 1285, top]], np.uint16)).save(tmp_path / "deep.png")
         assert read_image(tmp_path / "deep.png")[0, :, 0].tolist() == expected
+    assert head(tmp_path / "deep.png") == (False, True)  # whoever evaluates is told of the guess
 
 
 def test_an_exif_orientation_is_told_and_obeyed_where_asked_for(tmp_path: Path) -> None:
@@ -204,6 +205,6 @@ def test_an_exif_orientation_is_told_and_obeyed_where_asked_for(tmp_path: Path) 
     exif[0x0112] = 6
     Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
     Image.fromarray(pixels).save(tmp_path / "plain.png")
-    assert [is_turned(tmp_path / name) for name in ("turned.png", "plain.png", "gone.png")] == [True, False, False]
+    assert [head(tmp_path / name).turned for name in ("turned.png", "plain.png", "gone.png")] == [True, False, False]
     assert np.array_equal(read_image(tmp_path / "turned.png"), pixels)
     assert np.array_equal(read_image(tmp_path / "turned.png", upright=True), np.rot90(pixels, -1))

@@ -19,7 +19,8 @@ from edgebench.estimate.counts import (
     nearest,
     quantities,
 )
-from edgebench.estimate.reference import networks, text, unseen
+from edgebench.estimate.published import text, unseen
+from edgebench.estimate.reference import networks
 from edgebench.machines.profiles import load
 from edgebench.places.emulator.counting import CLASSES, TOTAL
 from edgebench.places.emulator.fakecpu import core_of

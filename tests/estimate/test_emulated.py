@@ -3,9 +3,9 @@
 import pytest
 
 from edgebench import models
+from edgebench.estimate.calibrations import calibration
 from edgebench.estimate.counts import counted_networks
 from edgebench.estimate.emulated import emulated_time
-from edgebench.estimate.estimator import calibration_for
 from edgebench.graph import Graph
 from edgebench.machines.profiles import load
 from edgebench.models.sketch import sketch
@@ -20,7 +20,7 @@ def test_counts_are_nearer_on_the_raspberry_pi_4() -> None:
     found = emulated_time(COUNTS, RPI4, "ncnn", "fp32", GRAPH)
     assert found is not None
     assert found.rests_on.startswith("counted instructions and 4 constants fitted on published latencies of 14 ")
-    graph = calibration_for(RPI4, "ncnn", "fp32", 1)
+    graph = calibration(RPI4, "ncnn", "fp32", 1)
     assert graph is not None
     assert found.error < graph.error.median
     assert found.latency_s.low < 0.09348 < found.latency_s.high  # ncnn's own figure, which no fit has used
@@ -30,7 +30,7 @@ def test_counts_are_nearer_on_the_raspberry_pi_4() -> None:
 def test_the_graph_is_nearer_where_memory_holds_up_a_core() -> None:
     found = emulated_time(A53_COUNTS, ZERO, "ncnn", "fp32", GRAPH)
     assert found is not None
-    assert found.rests_on.startswith("the network's graph, not its counts, fitted on ")
+    assert found.rests_on.startswith("the network's graph, not its counts: ")
     by_counts = emulated_time(A53_COUNTS, ZERO, "ncnn", "fp32")
     assert by_counts is not None
     assert by_counts.rests_on.startswith("counted instructions and 1 constant fitted on ")
@@ -40,7 +40,7 @@ def test_the_graph_is_nearer_where_memory_holds_up_a_core() -> None:
 def test_without_counts_or_without_constants_the_graph_tells() -> None:
     found = emulated_time(COUNTS, RPI4, "litert", "fp32", GRAPH)
     assert found is not None
-    assert "fitted on published latencies of 12 networks with litert fp32" in found.rests_on
+    assert "18 published latencies with litert fp32 on it" in found.rests_on
     assert any("1.5 GHz" in warning for warning in found.warnings)
     uncounted = emulated_time({}, RPI4, "ncnn", "fp32", GRAPH)
     assert uncounted is not None

@@ -35,12 +35,12 @@ def test_the_focus_set_has_an_estimate_on_rpi4(name: str, rpi4: DeviceProfile) -
     assert "published latencies" in found.calibrated_on
 
 
-def test_an_estimate_holds_the_published_figure_of_mobilenet(rpi4: DeviceProfile) -> None:
+def test_an_estimate_is_near_the_published_figure_of_mobilenet(rpi4: DeviceProfile) -> None:
     """76 to 77 ms for MobileNetV1 with 4 threads at 1.5 GHz (google/XNNPACK README.md, ARM64 build)."""
     slower = msgspec.structs.replace(rpi4, cpu=msgspec.structs.replace(rpi4.cpu, clock_hz=1.5e9))
     found = _estimate("mobilenetv1", slower, threads=4)
     assert found.latency_s is not None
-    assert found.latency_s.low < 76.5e-3 < found.latency_s.high
+    assert found.latency_s.value == pytest.approx(76.5e-3, rel=0.15)  # of 2022; most rows are of newer versions
 
 
 def test_half_precision_weights_run_as_fp32_in_a_file_of_half_the_size(rpi4: DeviceProfile) -> None:
@@ -50,27 +50,29 @@ def test_half_precision_weights_run_as_fp32_in_a_file_of_half_the_size(rpi4: Dev
     assert half.size_bytes / full.size_bytes == pytest.approx(0.5, abs=0.01)
 
 
-@pytest.mark.parametrize(("device", "form"), [("pixel4", "tflite"), ("rpi5", "onnx"), ("jetson_nano", "tflite")])
-def test_without_a_calibration_there_is_no_number_but_advice(device: str, form: str) -> None:
+@pytest.mark.parametrize(("device", "form"), [("rpi5", "onnx"), ("rpi5", "ncnn"), ("visionfive2", "onnx")])
+def test_where_nothing_near_is_known_there_is_no_number_but_advice(device: str, form: str) -> None:
     found = _estimate("mobilenetv1", profiles.load(device), export=ExportSpec(format=form))  # type: ignore[arg-type]
     assert found.latency_s is None and found.calibrated_on == ""
     (warning,) = found.warnings
-    assert f"no calibration for {found.runtime} fp32 with 1 thread on {device}" in warning
-    assert "`device='host'`" in warning
+    assert f"nothing near is known of {found.runtime} fp32 on {device}" in warning
+    assert f"edgebench device calibrate {device} --fmt {form}" in warning and "--networks 1" in warning
     assert found.peak_memory_bytes is not None
 
 
 def test_a_network_beyond_the_fitted_range_says_so_and_gets_a_wider_interval(rpi4: DeviceProfile) -> None:
-    inside, outside = _estimate("mobilenetv1", rpi4), _estimate("lenet5", rpi4)
+    inside, outside = _estimate("mobilenetv2", rpi4), _estimate("lenet5", rpi4)
     assert any("MACs" in warning for warning in outside.warnings)
     assert not any("MACs" in warning for warning in inside.warnings)
     assert inside.latency_s is not None and outside.latency_s is not None
     assert outside.latency_s.high / outside.latency_s.value > 1.5 * inside.latency_s.high / inside.latency_s.value
 
 
-def test_a_network_unlike_the_fitted_ones_says_so(rpi4: DeviceProfile) -> None:
-    found = _estimate("alexnet", rpi4)
-    assert any("large dense layers" in warning for warning in found.warnings)
+def test_a_network_that_was_published_has_the_narrower_interval(rpi4: DeviceProfile) -> None:
+    known, new = (_estimate(name, rpi4, export=ExportSpec(format="ncnn")) for name in ("mobilenetv1", "mobilenetv2"))
+    assert known.latency_s is not None and new.latency_s is not None
+    assert known.latency_s.high / known.latency_s.value < new.latency_s.high / new.latency_s.value
+    assert known.latency_s.low < 0.137 < known.latency_s.high  # Tencent/ncnn benchmark/README.md
 
 
 def test_rows_at_another_clock_are_named(rpi4: DeviceProfile) -> None:
@@ -120,6 +122,7 @@ def test_a_graph_of_one_dense_layer_streams_its_weights(rpi4: DeviceProfile) -> 
     found = estimate(graph, rpi4, spec=resolve("lenet5"), export=TFLITE)
     assert found.latency_s is not None
     assert 4 * 4096**2 / 20e9 < found.latency_s.value < 4 * 4096**2 / 1e9
+    assert any("large dense layers" in warning for warning in found.warnings)  # as no fitted network has them
 
 
 def test_estimating_loads_neither_torch_nor_scipy() -> None:
@@ -135,11 +138,14 @@ def test_estimating_loads_neither_torch_nor_scipy() -> None:
 
 
 def test_the_validation_table_has_a_line_for_each_calibration(rpi4: DeviceProfile) -> None:
-    lines = table("rpi4")
-    assert len(lines) == len(rpi4.calibrations)
-    assert {line.device for line in table()} >= {"rpi4", "rpi5", "rpizero2w", "rpi3bplus", "n100"}
+    lines = table(rpi4)
+    assert {(line.runtime, line.precision) for line in lines} == {
+        *(("litert", precision) for precision in ("fp32", "int8")),
+        *(("ncnn", precision) for precision in ("fp32", "int8")),
+        ("onnxruntime", "fp32"),
+    }
     best = next(line for line in lines if (line.runtime, line.precision, line.threads) == ("ncnn", "fp32", 1))
-    assert best.median <= 0.08 and best.interval > 1
+    assert best.median <= 0.10 and best.interval > 1 and best.rows >= 20
 
 
 def test_grouped_and_odd_convolutions_are_counted(rpi4: DeviceProfile) -> None:
@@ -156,4 +162,3 @@ def test_grouped_and_odd_convolutions_are_counted(rpi4: DeviceProfile) -> None:
 def test_what_no_board_here_runs_is_not_to_be_calibrated() -> None:
     sentence = missing(profiles.load("rpi4"), "coreml", ExportSpec(format="coreml"), 1)
     assert "on a Mac only" in sentence and "device calibrate" not in sentence
-    assert "device calibrate rpi4" in missing(profiles.load("rpi4"), "litert", ExportSpec(), 7)

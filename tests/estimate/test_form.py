@@ -3,27 +3,13 @@
 import dataclasses
 import random
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebench.estimate.form import (
-    COMPUTE,
-    OPERATOR,
-    TERMS,
-    Machine,
-    batch,
-    features,
-    kernel_s,
-    latency_s,
-    machine_of,
-    norm,
-    shares,
-)
+from edgebench.estimate.form import batch, features, kernel_s, latency_s, shares
+from edgebench.estimate.terms import COMPUTE, OPERATOR, TERMS, Machine
 from edgebench.estimate.work import Work
-from edgebench.ground.errors import UsageError
-from edgebench.machines.profiles import Cpu, DeviceProfile
 
 MACHINE = Machine(clock_hz=1e9, copy_bytes_per_s=1e9, cache_bytes=1e6)
 CONSTANTS = dict.fromkeys(TERMS, 1.0)
@@ -56,13 +42,6 @@ def test_a_kernel_call_costs_its_cycles() -> None:
     assert _seconds(Work("elementwise", 1, 1), **{OPERATOR: 5000.0}) == pytest.approx(5e-6)
 
 
-@given(st.floats(0, 1e3), st.floats(0, 1e3))
-def test_the_norm_is_about_the_larger_time(compute: float, traffic: float) -> None:
-    (found,) = norm(np.array([compute]), np.array([traffic]))
-    assert max(compute, traffic) <= found * (1 + 1e-12)
-    assert found <= max(compute, traffic) * 2 ** (1 / 6) * (1 + 1e-12)
-
-
 @given(st.lists(st.sampled_from(["gemm", "depthwise", "elementwise", "dense"]), min_size=1, max_size=5), st.data())
 def test_more_of_anything_never_takes_less_time(kinds: list[str], data: st.DataObject) -> None:
     number = st.integers(0, 10**8)
@@ -91,9 +70,3 @@ def test_shares_add_up_to_one() -> None:
     found = shares(features(kernels, "fp32", 1e6).seconds(MACHINE), MACHINE, CONSTANTS)
     assert sum(found.values()) == pytest.approx(1)
     assert set(found) == set(TERMS) and len(COMPUTE) < len(TERMS)
-
-
-def test_a_profile_without_the_facts_is_refused() -> None:
-    bare = DeviceProfile(name="bare", title="Bare", cpu=Cpu(soc="S", core="C", cores=1, isa="armv8-a"))
-    with pytest.raises(UsageError, match="bare lacks cpu"):
-        machine_of(bare)

@@ -3,7 +3,8 @@
 import pytest
 
 from edgebench.estimate.form import ELEMENT_BYTES
-from edgebench.estimate.reference import networks, published, unseen
+from edgebench.estimate.published import published, unseen
+from edgebench.estimate.reference import networks
 from edgebench.machines import profiles
 
 

@@ -1,6 +1,7 @@
 """The choices on the way to an int8 file, with numbers in place of networks: a file holds what a format would do."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -65,25 +66,22 @@ def test_the_calibrator_with_the_least_error_is_written(tmp_path):
     ("factors", "equalized", "corrected"),
     [((0.5, 0.25), True, True), ((2.0, 0.5), False, True), ((0.5, 0.5), True, False)],
 )
-def test_adjustments_stay_where_they_lower_the_error(factors, equalized, corrected, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        calibrated,
-        "ADJUSTMENTS",
-        [
-            SimpleNamespace(name=name, asked=lambda wanted: True, graph=lambda network: "other", moves=True)
-            for name in (calibrated.EQUALIZED, calibrated.CORRECTED)
-        ],
-    )
-    remaining = iter(factors)
-    wanted = network(calibrator="minmax")
-    report, _ = calibrated.make(wanted, steps(), tmp_path / "net", lambda network, path: steps(next(remaining)))
+def test_adjustments_stay_where_they_lower_the_error(factors, equalized, corrected, tmp_path):
+    first, second = factors
+
+    def adjusted(factor: float, **more: object) -> calibrated.Steps:
+        return replace(steps(factor), corrected=lambda: steps(second), **more)
+
+    start = adjusted(1.0, equalized=lambda: adjusted(first))
+    report, _ = calibrated.make(network(calibrator="minmax"), start, tmp_path / "net")
     assert (report.equalized, report.bias_corrected) == (equalized, corrected)
     assert json.loads((tmp_path / "net").read_text())["error"] == pytest.approx(min(report.errors.values()), abs=1e-6)
 
 
 def test_adjustments_that_are_not_asked_for_are_not_tried(tmp_path):
+    tried = replace(steps(), equalized=lambda: pytest.fail("tried"), corrected=lambda: pytest.fail("tried"))
     wanted = network(calibrator="minmax", equalize=False, correct_bias=False)
-    report, _ = calibrated.make(wanted, steps(), tmp_path / "net", lambda network, path: pytest.fail("tried"))
+    report, _ = calibrated.make(wanted, tried, tmp_path / "net")
     assert list(report.errors) == ["minmax"]
 
 

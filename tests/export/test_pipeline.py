@@ -126,7 +126,6 @@ def test_file_that_computes_something_else_is_refused(spec, torch_program, build
         (ExportSpec(precision="int8", converter="litert-torch"), "converter litert-torch writes no int8"),
         (ExportSpec(format="torch", precision="fp16"), "unknown precision for torch 'fp16'"),
         (ExportSpec(format="onnx", converter="litert-torch"), "unknown converter for onnx 'litert-torch'"),
-        (ExportSpec(format="tflite", image_input=True), "an image as input exists in coreml only"),
     ],
 )
 def test_combination_that_nobody_writes_is_refused_before_any_work(spec, export, message, builds, tmp_path):

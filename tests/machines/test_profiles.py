@@ -47,8 +47,9 @@ macs = [1.0, 2.0]
 rows = 1
 networks = 1
 seen = {{}}
-error = {{ median = 0.1, worst = 0.1, coverage = 1.0, kendall_tau = 1.0, new_design = 0.1 }}
+error = {{ median = 0.1, p90 = 0.1, coverage = 1.0 }}
 sources = ["a test"]
+basis = "a test"
 """
 MISTAKES = [
     ('title = "A board"', 'titel = "A board"', "unknown key 'titel'; known: name, title, cpu, memory"),
@@ -172,8 +173,8 @@ def test_a_path_loads_a_profile_of_one_s_own(tmp_path: Path) -> None:
         profiles.load(str(tmp_path / "raw.toml"))
 
 
-def test_what_has_no_calibration_is_neither_measured_nor_estimated() -> None:
-    found = capabilities(profiles.parse(GOOD, "board", "board.toml"))
+def test_what_nothing_near_is_known_of_is_neither_measured_nor_estimated() -> None:
+    found = capabilities(profiles.parse(GOOD.replace("Cortex-A53", "6502"), "board", "board.toml"))
     assert {(c.runtime, c.precision) for c in found} >= {("litert", "fp32"), ("onnxruntime", "fp32")}
     assert not any(c.measured or c.estimated or c.error for c in found)
 

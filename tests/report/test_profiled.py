@@ -22,7 +22,7 @@ HOST = profiles.load("host")
 
 def test_json_rows_carry_operators_where_they_were_timed(capsys: pytest.CaptureFixture[str]) -> None:
     results = [made.measurement(operators=made.operator_profile()), made.measurement(made.spec("mobilenetv1"))]
-    profiled.show(results, HOST, json=True)
+    profiled.show(results, [HOST], json=True)
     first, second = json.loads(capsys.readouterr().out)
     assert len(first["operators"]["operators"]) == 40
     assert first["operators"]["roof_flop_per_s"] == 1.05e11
@@ -30,17 +30,41 @@ def test_json_rows_carry_operators_where_they_were_timed(capsys: pytest.CaptureF
 
 
 def test_the_operators_table_follows_the_profile_table(capsys: pytest.CaptureFixture[str]) -> None:
-    profiled.show([made.measurement(operators=made.operator_profile())], HOST)
+    profiled.show([made.measurement(operators=made.operator_profile())], [HOST])
     out = capsys.readouterr().out
     assert out.index("p50") < out.index("mobilenetv2-w1-d1-r224 tflite-fp32 (litert)") < out.index("features.0.conv")
     assert "15 faster operators are left out" in out
+
+
+def test_many_devices_are_one_table_that_says_which_keep_a_limit(capsys: pytest.CaptureFixture[str]) -> None:
+    spec, export = ModelSpec(family="lenet5", name="lenet5", resolution=32), ExportSpec()
+    results = [
+        Estimate(
+            id=name,
+            time="2026-11-21T00:00:00+00:00",
+            model=spec,
+            export=export,
+            device=name,
+            runtime="litert",
+            threads=1,
+            latency_s=Interval(value=value, low=value / 2, high=2 * value, confidence=0.9) if value else None,
+        )
+        for name, value in (("rpi4", 0.010), ("rpi5", 0.030), ("pixel3", 0.090), ("n100", None))
+    ]
+    on = profiles.several("rpi4,rpi5, pixel3,n100,rpi4")
+    assert [device.name for device in on] == ["rpi4", "rpi5", "pixel3", "n100"]
+    profiled.show(results, on, at_most_s=0.033)
+    out = capsys.readouterr().out
+    assert "<= 33.0 ms" in out and "Raspberry Pi 5" in out
+    assert [profiled.keeps(result, 0.033) for result in results] == ["yes", "maybe", "no", "-"]
+    assert "host" not in {device.name for device in profiles.several("all")}
 
 
 def test_the_trace_has_a_track_a_result_and_standard_output_stays_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = [made.measurement(form=form, operators=made.operator_profile()) for form in ("tflite", "onnx")]
-    profiled.show(results, HOST, json=True)
+    profiled.show(results, [HOST], json=True)
     json.loads(capsys.readouterr().out)
     operators.write_trace(tmp_path / "out.json", profiled.operator_profiles(results))
     events = json.loads((tmp_path / "out.json").read_text())["traceEvents"]

@@ -1,6 +1,7 @@
 """`edgebench device calibrate`: on this machine as a board behind a real SSH server, and what it refuses."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
 
+from edgebench import api
 from edgebench.cli import app
-from edgebench.estimate import fit, grid, user_calibration
+from edgebench.estimate import grid, user_calibration
+from edgebench.estimate.calibrations import calibration
 from edgebench.ground import store
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Artifact, Measurement, Scenario
@@ -57,14 +60,14 @@ def board(server: "Server") -> Iterator[DeviceProfile]:
 def test_a_board_is_calibrated_from_what_is_measured_on_it_and_a_cut_run_goes_on(
     board: DeviceProfile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(user_calibration, "FEWEST", 4)
+    monkeypatch.setattr(user_calibration, "ALONE", 4)
     monkeypatch.setattr(grid, "GRID", TINY[:4])
     method, request = mode.method(board), Request(("tflite",), ("fp32",), scenario=SHORT)
     found = calibrate(board, method, request)
     [made] = found.calibrations
     assert (made.runtime, made.precision, made.threads, made.networks) == ("litert", "fp32", 1, 4)
     assert made.error.median < 1
-    assert made.sources[0].startswith("measured on the device itself, ")
+    assert made.sources[0].startswith("4 latencies measured on the device itself, ")
     assert found.path.name == "bench.calibrations.toml"
 
     loaded = profiles.load("bench")
@@ -81,7 +84,7 @@ def test_a_board_is_calibrated_from_what_is_measured_on_it_and_a_cut_run_goes_on
     monkeypatch.setattr(engine.Engine, "record", lambda *asked: ran.append(asked))
     again = calibrate(loaded, method, request)
     assert ran == []
-    assert fit.toml(again.calibrations) == fit.toml(found.calibrations)
+    assert user_calibration.toml(again.calibrations) == user_calibration.toml(found.calibrations)
 
 
 def test_emulated_counts_become_constants(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,11 +121,11 @@ def test_emulated_counts_become_constants(bundle: Bundle, tmp_path: Path, monkey
     assert "left out: efficientnet_lite0-w0.35-d1-r32 tflite-fp32: it stopped" in printed.output
     assert "not measured: counted instructions, with ncnn fp32's constants of rpi4" in printed.output
     assert len(counted) == 9
-    made, shipped = profiles.load("rpi4").calibration("litert", "fp32", 1), RPI4.calibration("litert", "fp32", 1)
+    made = profiles.load("rpi4").calibration("litert", "fp32", 1)
     assert made is not None
     assert made.networks == 8
-    assert made != shipped
-    assert profiles.load("rpi4").calibration("litert", "fp32", 4) == RPI4.calibration("litert", "fp32", 4)
+    assert calibration(profiles.load("rpi4"), "litert", "fp32", 1) == made != calibration(RPI4, "litert", "fp32", 1)
+    assert calibration(profiles.load("rpi4"), "litert", "fp32", 4) == calibration(RPI4, "litert", "fp32", 4)
     folder = tmp_path / "cache" / "calibrate" / "emulate" / "tflite-fp32-x1" / "rpi4"
     assert len(store.read(folder)) == 9
 
@@ -202,3 +205,40 @@ def test_threads_are_whole_numbers() -> None:
     printed = CliRunner().invoke(app, ["device", "calibrate", "rpi4", "--threads", "1,x"])
     assert printed.exit_code != 0
     assert "must be whole numbers" in str(printed.exception or printed.output)
+
+
+def test_typed_figures_are_a_calibration_and_the_interval_narrows(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("model,latency,width\nmobilenetv2,30ms,\nmobilenetv1,0.012s,0.5\n")
+    printed = CliRunner().invoke(app, ["device", "calibrate", "pixel3", "--figures", str(file)])
+    assert printed.exit_code == 0, printed.output
+    assert "the 90% interval spans" in printed.output and "before: " in printed.output
+    made = profiles.load("pixel3").calibration("litert", "fp32", 1)
+    assert made is not None
+    assert made.rows == 2 and made.basis.startswith("2 latencies from mine.csv")
+    assert made.note == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model,latency\nmobilenetv2,33\n", "line 2: '33' is not a duration"),
+        ("model,latency\nmobilenetv2,-3ms\n", "line 2: "),
+        ("model,latency\nmobilenetv9,3ms\n", "line 2: unknown"),
+        ("model,speed\nmobilenetv2,3ms\n", "the columns are model and latency"),
+        ("model,latency\n", "holds no figure"),
+    ],
+)
+def test_a_file_of_figures_that_is_none_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=re.escape(message)):
+        api.device_calibrate("pixel3", figures=file)
+
+
+def test_figures_that_contradict_the_facts_say_so(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("model,latency\nmobilenetv2,900ms\n")
+    printed = CliRunner().invoke(app, ["device", "calibrate", "pixel3", "--figures", str(file)])
+    assert printed.exit_code == 0, printed.output
+    assert "look at its governor" in printed.output.replace("\n", " ")

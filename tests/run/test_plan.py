@@ -15,9 +15,9 @@ def test_specs_are_every_combination_in_order() -> None:
     assert [spec.key for spec in specs] == ["tflite-fp32", "tflite-fp16", "onnx-fp32", "onnx-fp16"]
 
 
-def test_a_converter_is_for_tflite_and_an_image_input_for_coreml() -> None:
+def test_a_converter_is_for_tflite_and_pixels_are_for_all() -> None:
     specs = plan.export_specs(["tflite", "coreml"], ["fp32"], converter="litert-torch", image_input=True)
-    assert [spec.key for spec in specs] == ["tflite-fp32-litert-torch", "coreml-fp32-image"]
+    assert [spec.key for spec in specs] == ["tflite-fp32-litert-torch-image", "coreml-fp32-image"]
 
 
 def test_a_precision_that_a_format_cannot_be_written_in_is_refused() -> None:
@@ -32,7 +32,6 @@ def test_a_precision_that_a_format_cannot_be_written_in_is_refused() -> None:
         ({"precisions": ["fp8"]}, "unknown precision 'fp8'"),
         ({"converter": "onnx2tf"}, "unknown converter 'onnx2tf'"),
         ({"forms": ["onnx"], "converter": "litert-torch"}, "writes tflite, not onnx"),
-        ({"forms": ["tflite", "onnx"], "image_input": True}, "in coreml, not tflite, onnx"),
     ],
 )
 def test_what_means_nothing_is_refused(asked: dict[str, Any], message: str) -> None:

@@ -325,6 +325,12 @@ class Artifact(Record, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     created: str = ""
 
+    @property
+    def takes_pixels(self) -> bool:
+        """Whether its input is an image's bytes, which it normalises itself, if at all."""
+        first = self.inputs[0] if self.inputs else None
+        return self.export.image_input or (first is not None and first.dtype == "uint8" and first.scale is None)
+
     def scenario(self, asked: Scenario) -> Scenario:
         """How this file is measured: a batch that it has fixed stays as it is, and a time is that of so many images."""
         fixed = self.inputs[0].shape[0] if self.inputs and self.inputs[0].shape else None

@@ -1,4 +1,3 @@
-import msgspec
 import numpy as np
 import pytest
 import torch
@@ -10,7 +9,7 @@ from edgebench.formats.coreml.convert import convert
 from edgebench.formats.coreml.evaluate import load_package
 from edgebench.formats.network import Network
 from edgebench.ground.errors import UsageError
-from edgebench.ground.records import ExportSpec, ModelSpec, Preprocessing, Quantization
+from edgebench.ground.records import ExportSpec, ModelSpec, Quantization
 
 STATIC = ExportSpec(format="coreml", precision="int8", quantization=Quantization(samples=8, calibrator="minmax"))
 
@@ -106,25 +105,6 @@ def test_a_budget_leaves_layers_float(wide, tmp_path):
     kept = [layer for layer in report.layers if "budget" in layer.why]
     assert kept and all(layer.stored == "float" for layer in kept)
     assert min(report.errors.values()) < report.errors["mse"]
-
-
-def test_a_package_that_takes_an_image_is_calibrated_on_pixels(network, tmp_path):
-    given = network.calibrated(STATIC.quantization)
-    spec = msgspec.structs.replace(STATIC, image_input=True)
-    convert(given, spec, tmp_path / "net.mlpackage")
-    program = load_package(tmp_path / "net.mlpackage")
-    image = np.clip(given.held_out_images[0], -1.5, 1.5)
-    found = program.run(int8.entered(image, network.preprocessing))
-    expected = network.compute([image])[0]
-    assert np.linalg.norm(found - expected) < 0.06 * np.linalg.norm(expected)
-
-
-def test_pixels_are_whole_and_in_range():
-    given = Preprocessing(resize=8, crop=8, interpolation="bilinear", mean=(0.5,) * 3, std=(0.25,) * 3)
-    image = np.full((1, 3, 2, 2), -9.0, np.float32)
-    assert int8.entered(image, given).tolist() == np.zeros((1, 3, 2, 2)).tolist()
-    assert int8.entered(image * 0, given).ravel()[0] == 128
-    assert int8.entered(image, None) is image
 
 
 @pytest.mark.parametrize("given", [Quantization(scheme="dynamic"), Quantization(float_io=False)])

@@ -149,11 +149,12 @@ def test_the_best_calibrator_is_kept_and_a_budget_leaves_layers_float(network, t
     conversion = convert(network.calibrated(wanted), ExportSpec(format="onnx", precision="int8"), tmp_path / "net.onnx")
     report = conversion.quantization
     tried = {name: value for name, value in report.errors.items() if "float" not in name}
-    assert set(tried) == {"minmax", "moving", "percentile", "entropy", "mse"}
-    assert report.calibrator == min(tried, key=tried.get)
+    assert {"minmax", "moving", "percentile", "entropy", "mse"} < set(tried)
+    assert any(name.endswith(", bias corrected") for name in tried)
+    assert report.calibrator == min(tried, key=tried.get).partition(",")[0]
     kept = [layer for layer in report.layers if "budget" in layer.why]
     assert kept and all(layer.stored == "float" for layer in kept)
-    assert report.errors[f"{report.calibrator}, {len(kept)} layers float"] < tried[report.calibrator]
+    assert report.errors[f"{report.calibrator}, {len(kept)} layers float"] < min(tried.values())
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".onnx" and "-" not in path.name] == ["net.onnx"]
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from edgebench import models
-from edgebench.formats.quantize.adjust import correct, equalize, pairs, rounding_error
+from edgebench.formats.quantize.adjust import Weighted, correct, equalize, pairs, rounding_error, shifts
 from edgebench.formats.quantize.replay import Replay, channel_means
 from edgebench.graph.capture import capture
 from edgebench.graph.operators import Conv, Dense
@@ -122,6 +122,21 @@ def test_bias_correction_takes_back_what_rounding_shifts(groups):
     expected = Replay(graph)(torch.from_numpy(image)).mean((0, 2, 3))
     assert float((shifted - expected).detach().abs().max()) > 1e-3
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_layers_of_files_are_corrected_as_those_of_the_graph():
+    """By the tensors that they read: channels first for a convolution, last for a dense layer."""
+    graph = capture(seeded(nn.Sequential(nn.Conv2d(4, 8, 3, groups=2), nn.Flatten(), nn.Linear(8, 5))), (1, 4, 3, 3))
+    image = np.random.default_rng(0).standard_normal((1, 4, 3, 3), dtype=np.float32)
+    _, conv, *_, dense = graph.operators
+    tensors = {name: value.numpy() for name, value in Replay(graph).tensors(torch.from_numpy(image))}
+    layers = {"c": Weighted(conv.inputs[0], conv.weight, 2), "d": Weighted(dense.inputs[0], dense.weight)}
+    found = shifts(layers, [tensors, tensors])
+    for one, name in ((conv, "c"), (dense, "d")):
+        after = correct(graph, channel_means(graph, [image])).operators[graph.operators.index(one)]
+        np.testing.assert_allclose(found[name].reshape(-1), one.bias - after.bias, rtol=1e-4, atol=1e-7)
+    coarse = shifts({"c": Weighted(conv.inputs[0], conv.weight, 2, levels=31)}, [tensors])["c"]
+    assert np.abs(coarse).sum() > np.abs(found["c"]).sum()
 
 
 def test_dense_layers_are_corrected_by_their_features():
