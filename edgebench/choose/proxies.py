@@ -32,7 +32,7 @@ from edgebench.choose.space import Space
 from edgebench.ground.errors import MissingPackage, UsageError
 from edgebench.ground.progress import OnProgress, Step
 from edgebench.ground.records import ModelSpec, identity
-from edgebench.models.given import Given
+from edgebench.models.given import NOTHING, Given
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -123,7 +123,9 @@ def _sampled(
     return {back[at]: accuracy for at, accuracy in reached.items()}
 
 
-def trainer(data: str, folder: Path, given: Callable[[Sequence[ModelSpec]], Given], on_progress: OnProgress) -> Train:
+def trainer(
+    data: str, folder: Path, on_progress: OnProgress, given: Callable[[Sequence[ModelSpec]], Given] = lambda _: NOTHING
+) -> Train:
     """Trains by edgebench.training into `folder`, once for each network, number of epochs and content of the data.
 
     Raises UsageError for a data set that cannot be read.

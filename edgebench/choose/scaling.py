@@ -186,7 +186,7 @@ def _search(
 
 def _taught(search: Search, request: Request, given: Giving, on_progress: OnProgress) -> Search:
     """The search with accuracies learned on a data set; their order stays, their distances do not."""
-    train = trainer(request.data, cache_folder() / "proxies", given, on_progress)
+    train = trainer(request.data, cache_folder() / "proxies", on_progress, given)
     learning = learned(search.pool, search.budget, request, train)
     columns = search.pool.columns
     value = learning.accuracy(columns.accuracy)

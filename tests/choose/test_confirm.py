@@ -88,7 +88,9 @@ def test_an_interrupted_confirmation_runs_only_what_is_missing(
 def test_a_failed_export_is_reported_and_the_next_is_tried(
     points: list[Point], tmp_path: Path, monkeypatch: MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(confirm, "prepare", lambda *_: iter([ExportError("it broke"), ExportError("it broke too")]))
+    monkeypatch.setattr(
+        confirm, "prepare", lambda *_, **__: iter([ExportError("it broke"), ExportError("it broke too")])
+    )
     assert [each.error for each in confirmed(points, tmp_path)] == ["it broke", "it broke too"]
 
 
