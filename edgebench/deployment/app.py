@@ -14,6 +14,7 @@ from edgebench.formats.examples import Array
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.records import Artifact, Preprocessing, Record, TensorSpec
 from edgebench.ground.version import __version__
+from edgebench.models.preparation import unprepared
 from edgebench.run import classifiers
 
 FIRST: Final = 5  # labels that are shown
@@ -99,11 +100,11 @@ def app(artifact: Artifact, images: Preprocessing, labels: tuple[str, ...], test
     if labels and len(labels) != given.values:
         raise UsageError(f"{artifact.path} has {given.values} outputs, and {len(labels)} `labels` are given: name all")
     _, channels, height, width = spec.input_shape
-    outputs = _outputs(artifact, images, test)
+    whole = artifact.takes_pixels
+    outputs = _outputs(artifact, unprepared(images) if whole else images, test)
     softmax = not _are_probabilities(outputs)
     scores = _softmax(outputs) if softmax else outputs
     best = np.argsort(-scores, kind="stable")[:FIRST]
-    whole = artifact.export.image_input
     return App(
         artifact,
         Description(
@@ -119,7 +120,7 @@ def app(artifact: Artifact, images: Preprocessing, labels: tuple[str, ...], test
                 mean=None if whole else images.mean,
                 std=None if whole else images.std,
                 squash=images.squash,
-                bgr=images.channels == "bgr",
+                bgr=images.channels == "bgr" and not whole,
                 upright=images.exif,
             ),
             output=_tensor(given),

@@ -32,9 +32,15 @@ finally:
 
 
 @pytest.mark.parametrize(
-    ("form", "how"), [("tflite", {}), ("onnx", {}), ("ncnn", {}), ("tflite", {"precision": "int8", "float_io": False})]
+    ("form", "how", "taken"),
+    [
+        ("tflite", {}, "float32"),
+        ("onnx", {"bake": True}, "uint8"),
+        ("ncnn", {}, "float32"),
+        ("tflite", {"precision": "int8", "float_io": False}, "int8"),
+    ],
 )
-def test_it_tests_itself_alone(deployed: Deploy, tmp_path: Path, form: str, how: dict[str, object]) -> None:
+def test_it_tests_itself_alone(deployed: Deploy, tmp_path: Path, form: str, how: dict[str, object], taken: str) -> None:
     folder, made = deployed("python", format=form, **how)
     script = folder / "classify.py"
     assert len(script.read_text().splitlines()) <= LONGEST
@@ -43,7 +49,7 @@ def test_it_tests_itself_alone(deployed: Deploy, tmp_path: Path, form: str, how:
     )
     assert done.stdout.splitlines()[0].startswith("self-test passed"), done.stderr
     assert done.stdout.splitlines()[1] == "[]"
-    assert made.description.input.type == ("int8" if how else "float32")
+    assert made.description.input.type == taken
     requirements = (folder / "requirements.txt").read_text().split()
     assert len(requirements) == 3 and "==" in requirements[0]
 
