@@ -166,7 +166,8 @@ def deploy(asked: options.Deploy) -> App:
 
     chosen, folder = target(asked.to), Path(asked.output)
     project.check(chosen, folder)
-    cells, given = plan.asked(asked, asked.model, default=chosen.formats()[:1], ready=chosen.formats())
+    known = chosen.formats()
+    cells, given = plan.asked(asked, asked.model, default=known[:1], ready=known, image_input=asked.bake)
     if len(cells) != 1:
         raise UsageError(f"this is {len(cells)} files, and a project runs one: name one format and precision")
     chosen.check(cells[0].export.format)

@@ -38,6 +38,7 @@ FailOn = Annotated[str | None, "Slowdown that counts: a percentage, or a file of
 Runtime = Annotated[str | None, "Runtime; default: the one of the file's format."]
 Augmentations = Annotated[Names, Several("mirror, rotate, shear, warp, crop, jitter, pca; or none, or all.")]
 LatencyBudget = Annotated[str | float | None, "Line at a latency, such as 50ms."]
+Bake = Annotated[bool, "Take 8-bit RGB images and normalise them in the file; in CoreML as an image."]
 Accuracies = Annotated[
     File | None, "CSV file with the columns model, top1 (%), and optionally width, depth, resolution."
 ]
@@ -111,7 +112,7 @@ class Export(Files, Told):
     _: KW_ONLY
     output: Annotated[File, Flag("Folder for the files.", "--output", "-o")] = "artifacts"
     converter: Annotated[str, "TFLite converter: default (ours) or litert-torch."] = "default"
-    bake: Annotated[bool, "Take 8-bit RGB images and normalise them in the file; in CoreML as an image."] = False
+    bake: Bake = False
     strict: Annotated[bool, "int8: fail where a layer stays float."] = False
     unchecked: Annotated[bool, "Publish a file that nothing here can run and compare, labelled so."] = False
     force: Annotated[bool, "Convert even when a cached file is valid."] = False
@@ -180,6 +181,7 @@ class Deploy(Files, Told):
     _: KW_ONLY
     output: Annotated[File, Flag("Folder for the project.", "--output", "-o")] = "app"
     format: Annotated[Names, Several("Format of the file; default: what suits the target best.", "--fmt")] = ()
+    bake: Bake = False
     image: Annotated[File | None, "The image that the project tests itself with; default: a drawn one."] = None
 
 
