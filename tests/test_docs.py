@@ -62,7 +62,8 @@ def test_python_calls_what_there_is_with_what_it_takes(path: Path) -> None:
         match call:
             case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=name), args=given, keywords=named):
                 function = getattr({"edgebench": edgebench, "api": api}[owner], name)
-                inspect.signature(function).bind(*given, **{each.arg: None for each in named if each.arg})
+                taken = inspect.signature(function).bind(*given, **{each.arg: None for each in named if each.arg})
+                assert len(taken.arguments) == len(given) + len(named)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)

@@ -160,7 +160,8 @@ class Posterior:
     @cached_property
     def inverse(self) -> Floats:
         """The system's inverse."""
-        assert self.factor is not None, "a posterior without some samples is solved, and not to be left out of again"
+        if self.factor is None:
+            raise ValueError("a posterior without some samples is solved, and nothing is left out of it again")
         inverse: Floats = cho_solve(self.factor, np.eye(len(self.rows)), check_finite=False)
         return inverse
 

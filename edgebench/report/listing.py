@@ -38,25 +38,32 @@ def models(found: Sequence[ModelSummary]) -> str:
 
 def devices(found: Sequence[DeviceProfile]) -> str:
     """One line a device."""
-    from edgebench.run.capabilities import capabilities
-
     rows = []
     for each in found:
-        estimated: dict[str, list[int]] = {}
-        for able in capabilities(each):
-            if able.estimated:
-                estimated.setdefault(f"{able.runtime} {able.precision}", []).append(able.threads)
         row = (
             each.name,
             each.title,
             f"{each.cpu.cores}x {each.cpu.core}",
             f"{each.cpu.clock_hz / 1e9:.2f} GHz" if each.cpu.clock_hz else "-",
             show_memory(each.memory_bytes),
-            ", ".join(f"{what} x{_range(threads)}" for what, threads in estimated.items())
-            or ("measured here" if each.name == "host" else "nothing near is known"),
+            _estimated(each) or ("measured here" if each.name == "host" else "nothing near is known"),
         )
         rows.append(row)
     return aligned(("name", "device", "cores", "clock", "memory", "estimates for"), rows, NUMBERS)
+
+
+def _estimated(device: DeviceProfile) -> str:
+    """What there are estimates for: runtimes with their precisions and threads, as in "litert fp32/int8 x1-4"."""
+    from edgebench.run.capabilities import capabilities
+
+    threads: dict[tuple[str, str], list[int]] = {}
+    for able in capabilities(device):
+        if able.estimated:
+            threads.setdefault((able.runtime, able.precision), []).append(able.threads)
+    precisions: dict[tuple[str, str], list[str]] = {}
+    for (runtime, precision), numbers in threads.items():
+        precisions.setdefault((runtime, _range(numbers)), []).append(precision)
+    return ", ".join(f"{runtime} {'/'.join(of)} x{numbers}" for (runtime, numbers), of in precisions.items())
 
 
 def _range(numbers: Sequence[int]) -> str:

@@ -65,7 +65,8 @@ def fetched(package: Package) -> Mapping[str, bytes]:
         with TemporaryDirectory() as folder, tarfile.open(_packed(package, Path(folder))) as archive:
             for name in package.files:
                 file = archive.extractfile(f"package/{name}")
-                assert file is not None, f"{package.name} {package.version} has no {name}"
+                if file is None:
+                    raise DeviceError(f"{package.name} {package.version} of npm has no {name}")
                 write_atomically(kept / Path(name).name, file.read())
     return {Path(name).name: (kept / Path(name).name).read_bytes() for name in package.files}
 
