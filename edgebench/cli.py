@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from importlib import import_module
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -51,6 +51,10 @@ COMMANDS: Final = {
 """Every command, in the order of work, with its module in edgebench/commands/."""
 
 
+class _ReaderGone(Exception):
+    """Nobody reads standard output any more."""
+
+
 class _Commands(click.Group):
     """The commands, each imported when it is called or listed."""
 
@@ -63,6 +67,13 @@ class _Commands(click.Group):
         module = import_module(f"edgebench.commands.{COMMANDS[cmd_name]}")
         found: click.Command = getattr(module, cmd_name)
         return found
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command. Raises _ReaderGone in place of what click would make an exit code of its own of."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGone from error
 
 
 @click.group(cls=_Commands, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -122,13 +133,11 @@ def _run() -> int:
         return INTERRUPTED
     except _Terminated:
         return TERMINATED
-    except SystemExit as error:  # click's own is for a reader that has gone
-        if isinstance(error.__context__, BrokenPipeError):
-            return _quietly(OUTPUT_FAILED)
+    except SystemExit as error:
         if "_EDGEBENCH_COMPLETE" in os.environ:  # click's answer to a shell
             return 0
         return _said(error, "a network's own code called sys.exit: it must return its outputs", JobError.exit_code)
-    except BrokenPipeError:  # the reader (head, less) has gone when what is held is written
+    except (_ReaderGone, BrokenPipeError):  # head, less; the latter when what is held is written
         return _quietly(OUTPUT_FAILED)
     except EdgebenchError as error:
         return _said(error, str(error), error.exit_code)

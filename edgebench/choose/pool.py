@@ -145,21 +145,25 @@ def filled(
         for number, (variant, calibration) in enumerate(zip(variants, fitted, strict=True)):
             marks = (np.full(len(every), index), np.full(len(every), number), every)
             part = vars(_columns(marks, table, its_space.points, variant, calibration, device, expect))
+            for name, position in its_space.published.items():  # what is known of a network is in its own constants
+                own = calibrated(device, variant, resolve(name))
+                one = its_space.points.at(np.array([position]))
+                part["latency"][position] = table.latency_s(one, own, machine_of(device))[0]
             kept = extrapolate | ~part["outside"]
             parts.append({name: column[kept] for name, column in part.items()})
     columns = {each.name: np.concatenate([part[each.name] for part in parts]) for each in fields(Columns)}
     return Pool(tuple(spaces), tuple(variants), Columns(**columns))
 
 
-def calibrated(device: DeviceProfile, variant: Variant) -> Calibration:
-    """What networks are estimated with in a variant.
+def calibrated(device: DeviceProfile, variant: Variant, spec: ModelSpec | None = None) -> Calibration:
+    """What networks are estimated with in a variant; a known one, where its `spec` is given.
 
     Raises UsageError when there is nothing, or for more threads than cores.
     """
     if not 1 <= variant.threads <= device.cpu.cores:
         raise UsageError(f"{variant.threads} threads on {device.name}: give 1 to {device.cpu.cores}, its cores")
     runtime = runtime_of(variant.export.format)
-    calibration = calibrations.calibration(device, runtime, variant.export.precision, variant.threads)
+    calibration = calibrations.calibration(device, runtime, variant.export.precision, variant.threads, spec)
     if calibration is None:
         raise UsageError(missing(device, runtime, variant.export, variant.threads))
     return calibration
@@ -243,7 +247,7 @@ class Describer:
 
 def _corrected(told: Interval, latency_s: float) -> tuple[Interval, tuple[str, ...]]:
     """The estimate, or what confirmed networks make of it, and a note on that."""
-    if latency_s == told.value or not math.isfinite(latency_s):
+    if math.isclose(latency_s, told.value) or not math.isfinite(latency_s):
         return told, ()
     ratio = latency_s / told.value
     interval = replace(told, value=latency_s, low=told.low * ratio, high=told.high * ratio)

@@ -67,7 +67,7 @@ class Session:
         return x
 
 
-def Conv2d(x, weight, bias):
+def Conv(x, weight, bias):
     windows = np.lib.stride_tricks.sliding_window_view(x, weight.shape[2:], axis=(2, 3))
     return np.einsum("nchwij,ocij->nohw", windows, weight) + bias[:, None, None]
 

@@ -48,7 +48,7 @@ print(json.dumps({"machine": platform.machine(), "path": sys.path, "cpu": open("
 def test_checking_a_device_reports_the_engines(bundle: Bundle) -> None:
     found = readiness.check(RPI4)
     wheels = dict(wheel.split("==") for wheel in bundle.contents.wheels)
-    assert found.versions == wheels
+    assert found.versions == {name: of for name, of in wheels.items() if name != "pillow"}  # which is for scripts
     assert found.machine == "aarch64"
     assert found.counts, found.reason
     assert found.seconds < 60
