@@ -73,7 +73,9 @@ def deploy(
 def _fixed(target: Target, made: App) -> dict[str, str | bytes | Path]:
     """The files of the project by their paths in it: the target's own, the network's, the format's engine."""
     files: dict[str, str | bytes | Path] = {
-        path.relative_to(target.project).as_posix(): path for path in target.project.rglob("*") if path.is_file()
+        path.relative_to(target.project).as_posix(): path
+        for path in target.project.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"  # which pip makes of a script as it installs
     }
     spec = made.artifact.model
     said = {

@@ -61,7 +61,12 @@ def test_sources_are_of_their_language(deployed: Deploy, name: str, count: int) 
 def test_a_project_is_replaced_and_nothing_else_is(deployed: Deploy, tmp_path: Path) -> None:
     folder, made = deployed("python")
     edgebench.deploy(made.artifact, "python", output=folder)
-    assert (folder / "classify.py").is_file()
+    compiled = target("python").project / "__pycache__" / "classify.cpython-311.pyc"
+    compiled.parent.mkdir(exist_ok=True)
+    compiled.touch()
+    again, _ = deployed("python")
+    given = {"README.md", "classify.py", "expected.json", "model.json", "requirements.txt", "test.png"}
+    assert {path.name for path in again.iterdir()} == given | {made.description.file}
     with pytest.raises(UsageError, match="is there, and is no project for android that edgebench made"):
         edgebench.deploy(made.artifact, "android", output=folder)
     (tmp_path / "mine.txt").write_text("mine")
