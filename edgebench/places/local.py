@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -72,7 +73,7 @@ class LocalTarget:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=worker_variables(job.scenario.threads, os.environ if self._variables is None else self._variables),
-                preexec_fn=end_with_parent,
+                preexec_fn=partial(end_with_parent, os.getpid()),
                 start_new_session=True,  # Ctrl-C reaches the parent only, which then ends the child
             )
             try:

@@ -1,6 +1,8 @@
 """Settings of the process that last for a block."""
 
 import gc
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -34,3 +36,15 @@ def test_one_thread_inside_and_as_before_outside_even_after_an_error():
         assert torch.get_num_threads() == 1
         raise ValueError
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_a_process_whose_parent_has_gone_before_it_could_say_so_ends_at_once() -> None:
+    orphan = (
+        "import os, time; from edgebench.ground.process import end_with_parent; parent = os.getpid()\n"
+        "if os.fork(): os._exit(0)\n"
+        "while os.getppid() == parent: time.sleep(0.01)\n"
+        "print('gone', flush=True); end_with_parent(parent); print('still here')"
+    )
+    done = subprocess.run([sys.executable, "-c", orphan], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "gone\n"

@@ -7,6 +7,7 @@ tried again in a fresh process, and after that it is a failed record. Cells that
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -71,16 +72,16 @@ class LocalWorkers:
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, str(self._artifacts)), daemon=True)
+        process = self._context.Process(target=_serve, args=(theirs, str(self._artifacts), os.getpid()), daemon=True)
         process.start()
         theirs.close()
         return _Worker(process, ours)
 
 
-def _serve(pipe: Connection, artifacts: str) -> None:
-    """The loop of a worker: a cell in, a record out, until the driver closes the pipe."""
-    end_with_parent()
-    with suppress(EOFError, KeyboardInterrupt):
+def _serve(pipe: Connection, artifacts: str, driver: int) -> None:
+    """The loop of a worker: a cell in, a record out, until the driver closes the pipe, or is gone."""
+    end_with_parent(driver)
+    with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         while True:
             cell = msgspec.json.decode(pipe.recv_bytes(), type=SweepCell)
             pipe.send_bytes(msgspec.json.encode(run_cell(cell, Path(artifacts))))
