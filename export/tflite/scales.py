@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from ai_edge_litert import schema_py_generated as schema
-
 from edgebench.formats.quantize.ranges import Range
+from edgebench.formats.tflite.flatbuffer import read
 from edgebench.formats.tflite.inspect import operator_name
 
 # XNNPACK asks for addend's scale / sum's scale in [2^-10, 2^8) (xnn_define_binary of quantised tensors).
@@ -23,7 +22,7 @@ SUMS: Final = ("ADD", "SUB")
 
 def summable(source: Path, ranges: Mapping[str, Range]) -> dict[str, Range]:
     """The ranges of the tensors of the float file `source`, some of them wider."""
-    model = schema.ModelT.InitFromPackedBuf(source.read_bytes(), 0)
+    model = read(source)
     kinds = [operator_name(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
     tensors, found = model.subgraphs[0].tensors, dict(ranges)
     for operator in model.subgraphs[0].operators:

@@ -15,11 +15,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import torch
-from ai_edge_litert import schema_py_generated as schema
 from torch import Tensor, nn
 
 from edgebench.formats.examples import example_inputs
 from edgebench.formats.native import from_native, joined, to_native
+from edgebench.formats.tflite.flatbuffer import read
 from edgebench.formats.tflite.inspect import DTYPES, foreign, operator_name
 from edgebench.formats.tflite.torch_operators import OPERATORS, Held, Step
 from edgebench.formats.verify import difference, scale
@@ -59,7 +59,7 @@ def module(path: Path, shape: Shape | None = None) -> nn.Module:
 
 
 def _read(path: Path) -> Reading:
-    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    model = read(path)
     kinds = [
         code.customCode.decode() if code.customCode else operator_name(code.builtinCode, code.deprecatedBuiltinCode)
         for code in model.operatorCodes
