@@ -134,7 +134,9 @@ def _run() -> int:
     except _Terminated:
         return TERMINATED
     except SystemExit as error:
-        if "_EDGEBENCH_COMPLETE" in os.environ:  # click's answer to a shell
+        from edgebench.commands.completion import ASKS
+
+        if ASKS in os.environ:  # click's answer to a shell
             return 0
         return _said(error, "a network's own code called sys.exit: it must return its outputs", JobError.exit_code)
     except (_ReaderGone, BrokenPipeError):  # head, less; the latter when what is held is written

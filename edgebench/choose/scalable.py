@@ -163,30 +163,26 @@ def _kinds(rows: Sequence[object]) -> int:
     return max(_ALIKE, len(rows) - equal + 1)
 
 
-def _mobilenetv3(name: str) -> Base:
-    stages = mobilenetv3.VARIANTS[name].stages
-    rows = [len(stage.rows) for stage in stages]
+def _of_rows(name: str, stages: Sequence[mobilenetv3.Stage | mobilenetv4.Stage], block: str, **how: Any) -> Base:
+    """A base whose stages list their blocks one by one."""
     return _base(
         name,
         _rounded([stage.channels for stage in stages]),
-        rows,
-        r"features\.(\d+)",
+        [len(stage.rows) for stage in stages],
+        block,
         distinct=tuple(_kinds(stage.rows) for stage in stages),
+        **how,
     )
+
+
+def _mobilenetv3(name: str) -> Base:
+    return _of_rows(name, mobilenetv3.VARIANTS[name].stages, r"features\.(\d+)")
 
 
 def _mobilenetv4(name: str) -> Base:
     stages = mobilenetv4.VARIANTS[name].stages
-    rows = [len(stage.rows) for stage in stages]
-    return _base(
-        name,
-        _rounded([stage.channels for stage in stages]),
-        rows,
-        r"blocks\.(\d+)\.(\d+)",
-        first=0,
-        distinct=tuple(_kinds(stage.rows) for stage in stages),
-        fixed=tuple(number for number, stage in enumerate(stages) if stage.fixed),
-    )
+    fixed = tuple(number for number, stage in enumerate(stages) if stage.fixed)
+    return _of_rows(name, stages, r"blocks\.(\d+)\.(\d+)", first=0, fixed=fixed)
 
 
 def _mnasnet(name: str) -> Base:

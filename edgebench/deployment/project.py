@@ -22,6 +22,7 @@ from edgebench.models.preparation import HOW
 DESCRIPTION: Final = "model.json"
 EXPECTED: Final = "expected.json"
 TEST: Final = "test.png"
+README: Final = "README.md"
 _DRAWN: Final = "synthetic:shapes?size=320&images=1"
 _DRAWN_HEIGHT: Final = 240  # of the test image, which is no square, so that resizing and cropping are tested
 
@@ -30,7 +31,7 @@ def check(target: Target, folder: Path) -> None:
     """Raises UsageError where a project must not be written to `folder`: what is there is no project of the target."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    readme = folder / "README.md"
+    readme = folder / README
     if not (readme.is_file() and _mark(target) in readme.read_text("utf-8", "replace")):
         raise UsageError(
             f"{folder} is there, and is no project for {target.name} that edgebench made: choose another folder"
@@ -84,10 +85,8 @@ def _fixed(target: Target, made: App) -> dict[str, str | bytes | Path]:
         "file": made.description.file,
         "input": "x".join(map(str, spec.input_shape[1:])),
         "precision": made.artifact.export.precision,
-        "sha256": made.artifact.sha256,
     }
-    for name in ("README.md",):
-        files[name] = Template((target.project / name).read_text("utf-8")).substitute(said)
+    files[README] = Template((target.project / README).read_text("utf-8")).substitute(said)
     if target.sources is not None:
         files[f"{target.sources}/{target.engine}"] = target.snippet(form(made.artifact.export.format))
     for name, each in {DESCRIPTION: made.description, EXPECTED: made.expected}.items():
