@@ -32,10 +32,16 @@ def bytes_per_second(text: str) -> float:
     return _parse(text, _RATE, "bandwidth", "2.5GB/s")
 
 
+def points(text: str) -> float:
+    """Parses points of a percentage such as "0.5pt"."""
+    return _parse(text, {"pt": 1.0, "%": 1.0, "": 1.0}, "number of points", "0.5pt")
+
+
 def _parse(text: str, units: dict[str, float] | dict[str, int], kind: str, example: str) -> float:
     match = _NUMBER.fullmatch(text)
     if match is None or match[2] not in units:
-        raise UsageError(f"'{text}' is not a {kind}: write a number and one of {', '.join(units)}, such as {example}")
+        known = ", ".join(filter(None, units))
+        raise UsageError(f"'{text}' is not a {kind}: write a number and one of {known}, such as {example}")
     value = float(match[1]) * units[match[2]]
     if not (math.isfinite(value) and value > 0):
         raise UsageError(f"'{text}' is not a {kind} above zero: write for example {example}")
