@@ -1,4 +1,7 @@
-"""Every operator of the Graph, over the shapes it may have: written, run by LiteRT, and compared with the replay."""
+"""Every operator of the Graph, over the shapes it may have: written, run, and compared with the replay.
+
+TFLite's files are run by LiteRT; CoreML's programs are evaluated as they are built, which takes milliseconds.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgebench.formats.coreml import writer as coreml
+from edgebench.formats.coreml.evaluate import Program
 from edgebench.formats.quantize.replay import ARITHMETIC, COMPARISONS, FUNCTIONS, REDUCTIONS, SLOPED, Replay
 from edgebench.formats.tflite.graph import read_graph
 from edgebench.formats.tflite.writer import EMITTERS, write
@@ -52,6 +57,7 @@ from edgebench.runtimes.litert import engine as litert
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Made = tuple[list[Operator], dict[str, np.ndarray]]  # behind the input; the last is the output
+Run = Callable[[np.ndarray], np.ndarray]
 random = np.random.default_rng(0)
 
 size, few, flag = st.integers(1, 9), st.integers(1, 3), st.booleans()
@@ -348,9 +354,10 @@ CASES = [(make, image_shape) for make in IMAGES.values()] + [(make, any_shape) f
 NAMES = [getattr(each, "__name__", each) for each in (*IMAGES, *ANY)]
 
 
-def test_the_table_has_every_operator_that_can_be_written():
+def test_the_tables_have_every_operator_that_can_be_written():
     inside = {Cast, Where, Reshape, DepthToSpace, Activation, Pool}  # part of others' networks
     assert set(EMITTERS) == {each for each in (*IMAGES, *ANY) if isinstance(each, type)} | inside
+    assert set(EMITTERS) == set(coreml.EMITTERS)
 
 
 @pytest.mark.parametrize(("make", "shape_of"), CASES, ids=NAMES)
@@ -360,26 +367,38 @@ def test_an_operator_is_what_it_means(data, make, shape_of, tmp_path):
     shape = shape_of(data.draw)
     operators, constants = make(data.draw, shape)
     graph = Graph((Input(name="image", inputs=(), shape=shape), *operators), (operators[-1].name,), constants)
-    written = write(graph, tmp_path / "one.tflite")
+    in_tflite(graph, tmp_path / "one.tflite")
+    in_coreml(graph)
+
+
+def in_tflite(graph: Graph, path: Path) -> None:
+    written = write(graph, path)
     for batch in (1, 3):
-        compare_with_replay(graph, tmp_path / "one.tflite", batch)
+        session = litert.load(str(path), batch=batch)
+        compare_with_replay(graph, batch, lambda x, session=session: session.run(last(x)), last)
+        if not any(map(stays_outside, graph.operators)):
+            assert session.delegates <= 1
     assert not written.notes  # none of these mixes images
     assert written.operators.get("TRANSPOSE", 0) <= written.transposes
-    read = read_graph(tmp_path / "one.tflite")
+    read = read_graph(path)
     assert prod(read.shape(read.output)) == prod(graph.shape(graph.output))
 
 
-def compare_with_replay(graph: Graph, path: Path, batch: int) -> None:
+def in_coreml(graph: Graph) -> None:
+    whole, half = (
+        Program(coreml.program(graph, ["image"], ["logits"], half=half).functions["main"]) for half in (False, True)
+    )
+    compare_with_replay(graph, 1, whole.run, lambda values: values)
+    assert {variable.dtype.__name__ for variable in (*half.inputs, *half.outputs)} == {"fp32"}
+
+
+def compare_with_replay(graph: Graph, batch: int, run: Run, laid_out: Run) -> None:
     x = np.random.default_rng(batch).standard_normal((batch, *graph.input.shape[1:]), dtype=np.float32)
-    session = litert.load(str(path), batch=batch)
     with torch.inference_mode():
         expected = torch.cat([Replay(graph)(torch.from_numpy(each[None])) for each in x]).numpy()
-    found = session.run(last(x))
-    expected = last(expected)
+    found, expected = run(x), laid_out(expected)
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, atol=3e-5 * max(1.0, float(np.abs(expected).max())))
-    if not any(map(stays_outside, graph.operators)):
-        assert session.delegates <= 1
 
 
 def stays_outside(one: Operator) -> bool:
