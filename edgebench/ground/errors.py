@@ -21,6 +21,7 @@ stopped is an EdgebenchWarning, which the command line prints.
 
 import warnings
 from collections.abc import Iterable
+from typing import Final
 
 
 class EdgebenchError(Exception):
@@ -100,11 +101,15 @@ def reason(error: OSError) -> str:
     return (error.strerror or type(error).__name__).lower()
 
 
+MOST_LISTED: Final = 60  # names that a sentence can hold beside some that are near
+
+
 def unknown(kind: str, value: str, choices: Iterable[str]) -> UsageError:
-    """Returns the error for an unknown name: the value, the nearest names first, then all choices."""
+    """The error for an unknown name: the value, the nearest names, and the choices where few or none is near."""
     from difflib import get_close_matches
 
     known = sorted(choices)
     nearest = get_close_matches(value, known, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(nearest)}?" if nearest else "."
-    return UsageError(f"unknown {kind} '{value}'{hint} Known: {', '.join(known)}")
+    listed = "" if nearest and len(known) > MOST_LISTED else f" Known: {', '.join(known)}"
+    return UsageError(f"unknown {kind} '{value}'{hint}{listed}")

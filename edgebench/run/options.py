@@ -425,6 +425,14 @@ class Inspect(Options):
     strict: Annotated[bool, "Fail (exit 4) where int8 is not int8."] = False
 
 
+class Init(Options):
+    """`edgebench init`."""
+
+    folder: Annotated[File, "The project's folder."] = "."
+    _: KW_ONLY
+    device: Annotated[str, "Device profile to watch; see `edgebench devices`."] = "rpi4"
+
+
 class Models(Options):
     """`edgebench models`."""
 

@@ -362,12 +362,8 @@ NAMES = [getattr(each, "__name__", each) for each in (*IMAGES, *ANY)]
 
 def test_the_tables_have_every_operator_that_can_be_written():
     inside = {Cast, Where, Reshape, DepthToSpace, Activation, Pool}  # part of others' networks
-    assert (
-        set(TFLITE)
-        == set(ONNX)
-        == set(coreml.EMITTERS)
-        == {each for each in (*IMAGES, *ANY) if isinstance(each, type)} | inside
-    )
+    every = {each for each in (*IMAGES, *ANY) if isinstance(each, type)} | inside
+    assert set(TFLITE) == set(ONNX) == set(coreml.EMITTERS) == every
 
 
 def as_tflite(graph: Graph, folder: Path) -> None:
