@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from edgebench.formats.coreml import writer as coreml
@@ -53,6 +53,7 @@ from edgebench.graph.operators import (
     TransposedConv,
     Where,
 )
+from edgebench.graph.rank import within_rank
 from edgebench.runtimes.litert import engine as litert
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -369,6 +370,19 @@ def test_an_operator_is_what_it_means(data, make, shape_of, tmp_path):
     graph = Graph((Input(name="image", inputs=(), shape=shape), *operators), (operators[-1].name,), constants)
     in_tflite(graph, tmp_path / "one.tflite")
     in_coreml(graph)
+
+
+@pytest.mark.parametrize("make", [each for each in ANY.values() if each not in map(ANY.get, (*FUNCTIONS, *SLOPED))])
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_an_operator_of_many_axes_is_done_over_five(data, make):
+    shape = (1, *data.draw(st.lists(few, min_size=5, max_size=6)))
+    operators, constants = make(data.draw, shape)
+    graph = Graph((Input(name="image", inputs=(), shape=shape), *operators), (operators[-1].name,), constants)
+    lower = within_rank(graph, 5)
+    assume(sum(map(any, getattr(operators[0], "amounts", ()))) <= 5)  # more padded axes stay apart
+    assert max((len(one.shape) for one in lower.computed if not isinstance(one, Reshape)), default=0) <= 5
+    compare_with_replay(graph, 1, lambda x: Replay(lower)(torch.from_numpy(x)).numpy(), lambda values: values)
 
 
 def in_tflite(graph: Graph, path: Path) -> None:
