@@ -72,7 +72,7 @@ def _alike(operator: Operator, shapes: Sequence[Shape]) -> Groups:
     """Neighbouring axes that are one for the operator; those of size 1 everywhere are left out."""
     own = _own_axes(operator, len(shapes[0]))
     units = [tuple(shape[axis] == 1 for shape in shapes) for axis in range(len(shapes[0]))]
-    left = [axis for axis, ones in enumerate(units) if axis in own or not all(ones)]
+    left = [axis for axis, ones in enumerate(units) if axis in own or not all(ones)] or [0]
     return [list(group) for _, group in groupby(left, lambda axis: (own.get(axis), units[axis]))]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from edgebench.formats.coreml import writer as coreml
@@ -57,11 +57,11 @@ from edgebench.graph.operators import (
     TransposedConv,
     Where,
 )
+from edgebench.graph.rank import within_rank
 from edgebench.runtimes.litert import engine as litert
 from edgebench.runtimes.onnxruntime import engine as onnxruntime
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
-Run = Callable[[np.ndarray], np.ndarray]
 Made = tuple[list[Operator], dict[str, np.ndarray]]  # behind the input; the last is the output
 Run = Callable[[np.ndarray], np.ndarray]
 random = np.random.default_rng(0)
@@ -409,6 +409,19 @@ def test_an_operator_is_what_it_means(data, make, shape_of, written, tmp_path):
     written(
         Graph((Input(name="image", inputs=(), shape=shape), *operators), (operators[-1].name,), constants), tmp_path
     )
+
+
+@pytest.mark.parametrize("make", [each for each in ANY.values() if each not in map(ANY.get, (*FUNCTIONS, *SLOPED))])
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_an_operator_of_many_axes_is_done_over_five(data, make):
+    shape = (1, *data.draw(st.lists(few, min_size=5, max_size=6)))
+    operators, constants = make(data.draw, shape)
+    graph = Graph((Input(name="image", inputs=(), shape=shape), *operators), (operators[-1].name,), constants)
+    lower = within_rank(graph, 5)
+    assume(sum(map(any, getattr(operators[0], "amounts", ()))) <= 5)  # more padded axes stay apart
+    assert max((len(one.shape) for one in lower.computed if not isinstance(one, Reshape)), default=0) <= 5
+    compare_with_replay(graph, 1, lambda x: Replay(lower)(torch.from_numpy(x)).numpy())
 
 
 def compare_with_replay(graph: Graph, batch: int, run: Run, turned: Run = np.asarray, *, typed: bool = True) -> None:
