@@ -14,7 +14,7 @@ from edgebench.commands.options import Command, spoken
 from edgebench.ground.errors import UsageError
 from edgebench.training.settings import Settings
 
-SHOWN = {"json", "format", "why", "explain", "at_most"}
+SHOWN = {"json", "format", "why", "explain", "at_most", "wide"}
 """How results are shown: the command line's alone. (`format` where it is no export format.)"""
 PYTHONS = {"on_progress", "on_pair", "example_inputs"}
 """What hears of progress, and tensors: Python's alone."""

@@ -58,6 +58,14 @@ def show_seconds(value: float | None) -> str:
     return f"{_significant(value / 1e-9)} ns"
 
 
+def show_interval(low: float | None, high: float | None) -> str:
+    """Prints seconds from low to high as 61.1-88.1 ms; both units where they differ: 82.1 us-1.50 ms."""
+    if low is None or high is None:
+        return "-"
+    (number, _, unit), end = show_seconds(low).partition(" "), show_seconds(high)
+    return f"{number}-{end}" if end.endswith(f" {unit}") else f"{number} {unit}-{end}"
+
+
 def show_bytes(value: float | None) -> str:
     """Prints bytes in decimal units (1 MB = 10^6 bytes), three significant digits."""
     return _decimal(value, (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)), "B")
