@@ -40,6 +40,7 @@ class Format:
 
     name: str
     suffix: str
+    further: tuple[str, ...] = ()  # suffixes of files that are read, not written
     precisions: tuple[Precision, ...]
     write: str
     packages: tuple[str, ...] = ()
@@ -56,6 +57,11 @@ class Format:
     source: str = ""
     tensors: str = ""
     sized: str = ""
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """All that its files may end in."""
+        return (self.suffix, *self.further)
 
     def load(self, part: Part) -> Any:
         """The function behind a reference. Raises MissingPackage for a package that it needs."""
@@ -76,7 +82,7 @@ def every() -> list[Format]:
 
 def by_suffix(path: Path) -> Format | None:
     """The format that a file's name says, None where it says none."""
-    return next((each for each in every() if each.suffix == path.suffix), None)
+    return next((each for each in every() if path.suffix in each.suffixes), None)
 
 
 def prefixes(artifact: Artifact, folder: Path) -> list[Prefix]:

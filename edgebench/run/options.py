@@ -327,8 +327,8 @@ class Gate(Options):
 class Ab(Told):
     """`edgebench ab`."""
 
-    base_file: Annotated[File, "The .onnx or .tflite file to compare with."]
-    new_file: Annotated[File, "The .onnx or .tflite file that may be slower."]
+    base_file: Annotated[File, "The .onnx, .ort or .tflite file to compare with."]
+    new_file: Annotated[File, "The .onnx, .ort or .tflite file that may be slower."]
     _: KW_ONLY
     device: Here = "host"
     runtime: Runtime = None

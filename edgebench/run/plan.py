@@ -265,7 +265,7 @@ def _source(model: Model, arguments: ModelArguments) -> Model:
 
 def _file_cell(path: Path, ready: Collection[str] | None, size: InputSize | None) -> Cell:
     named = formats.every() if ready is None else map(formats.form, ready)
-    suffixes = {each.suffix: each.name for each in named if ready is not None or each.foreign}
+    suffixes = {end: each.name for each in named if ready is not None or each.foreign for end in each.suffixes}
     listed = " or ".join(sorted(suffixes))
     check_there(path)
     if path.suffix not in suffixes:

@@ -8,6 +8,7 @@ from edgebench.formats.onnx.variant import activations_for
 FORMAT = Format(
     name="onnx",
     suffix=".onnx",
+    further=(".ort",),
     precisions=("fp32", "fp16", "int8"),
     packages=("onnx", "onnxruntime"),
     extra="onnx",

@@ -17,6 +17,7 @@ FORMAT = Format(
     inspect="edgebench.formats.tflite.inspect:inspect",
     graph="edgebench.formats.tflite.graph:read_graph",
     source="edgebench.formats.tflite.source:module",
+    sized="edgebench.formats.tflite.sized:sized",
     shorten="edgebench.formats.tflite.shorten:cut",
     tensors="edgebench.formats.tflite.activations:inside",
 )
