@@ -555,6 +555,7 @@ def _profiled(asked: options.Profile, target: DeviceProfile, images: Dataset | N
         python=asked.python,
         counts=asked.counts,
         operators=asked.per_op or bool(asked.trace),
+        processor=asked.processor,
     )
     if asked.trace and method.mode is not mode.Mode.MEASURE:
         raise UsageError("`trace` is for times, and only operators on this machine are timed: leave it out")

@@ -27,6 +27,7 @@ Positive = Annotated[float, Meta(gt=0, le=MOST)]
 Spread = Annotated[float, Meta(ge=0, le=5)]  # in ln: 150 times more or less says nothing
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1, le=MOST)]
+PROCESSORS: Final = ("cpu", "gpu", "npu")
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,6 +68,14 @@ class Cpu(_Part, frozen=True, kw_only=True, rename={"clock_hz": "clock", "bandwi
     isa: str
     caches: Caches = Caches()
     bandwidth_bytes_per_s: Positive | None = None
+
+
+class Processor(_Part, frozen=True, kw_only=True):
+    """A processor beside the CPU. `unit` says of which kind it is to those who estimate it: hexagon, ane."""
+
+    kind: Literal["gpu", "npu"]
+    unit: str = ""
+    title: str
 
 
 class Source(_Part, frozen=True, kw_only=True):
@@ -136,6 +145,7 @@ class DeviceProfile(_Part, frozen=True, kw_only=True, rename={"memory_bytes": "m
     name: str
     title: str
     cpu: Cpu
+    processors: tuple[Processor, ...] = ()
     memory_bytes: Count | None = None
     reach: Literal["local"] | Reach | None = None
     sources: tuple[Source, ...] = ()
@@ -271,7 +281,14 @@ def _explained(message: str) -> str:
 
 def _keys(path: str) -> tuple[str, ...]:
     """The keys that belong at msgspec's `path`, such as ".cpu.caches" or ".sources[...]"."""
-    parts = {".cpu.caches": Caches, ".cpu": Cpu, ".sources": Source, ".calibrations": Calibration, ".reach": Reach}
+    parts = {
+        ".cpu.caches": Caches,
+        ".cpu": Cpu,
+        ".processors": Processor,
+        ".sources": Source,
+        ".calibrations": Calibration,
+        ".reach": Reach,
+    }
     part = next((part for prefix, part in parts.items() if path.startswith(prefix)), DeviceProfile)
     if path.endswith(".error"):
         part = LeftOut

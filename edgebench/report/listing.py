@@ -53,17 +53,18 @@ def devices(found: Sequence[DeviceProfile]) -> str:
 
 
 def _estimated(device: DeviceProfile) -> str:
-    """What there are estimates for: runtimes with their precisions and threads, as in "litert fp32/int8 x1-4"."""
+    """What there are estimates for: runtimes with precisions and threads or processor: "litert fp32/int8 x1-4"."""
     from edgebench.run.capabilities import capabilities
 
-    threads: dict[tuple[str, str], list[int]] = {}
+    threads: dict[tuple[str, str, str], list[int]] = {}
     for able in capabilities(device):
         if able.estimated:
-            threads.setdefault((able.runtime, able.precision), []).append(able.threads)
+            threads.setdefault((able.runtime, able.precision, able.processor), []).append(able.threads)
     precisions: dict[tuple[str, str], list[str]] = {}
-    for (runtime, precision), numbers in threads.items():
-        precisions.setdefault((runtime, _range(numbers)), []).append(precision)
-    return ", ".join(f"{runtime} {'/'.join(of)} x{numbers}" for (runtime, numbers), of in precisions.items())
+    for (runtime, precision, processor), numbers in threads.items():
+        where = f"x{_range(numbers)}" if processor == "cpu" else processor
+        precisions.setdefault((runtime, where), []).append(precision)
+    return ", ".join(f"{runtime} {'/'.join(of)} {where}" for (runtime, where), of in precisions.items())
 
 
 def _range(numbers: Sequence[int]) -> str:
@@ -80,6 +81,7 @@ def device(profile: DeviceProfile) -> dict[str, Any]:
         "name": profile.name,
         "title": profile.title,
         "cpu": {name: getattr(profile.cpu, name) for name in ("core", "cores", "clock_hz", "isa")},
+        "processors": profile.processors,
         "memory_bytes": profile.memory_bytes,
         "runtimes": capabilities(profile),
         "sources": profile.sources,

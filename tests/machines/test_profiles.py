@@ -52,7 +52,7 @@ sources = ["a test"]
 basis = "a test"
 """
 MISTAKES = [
-    ('title = "A board"', 'titel = "A board"', "unknown key 'titel'; known: name, title, cpu, memory"),
+    ('title = "A board"', 'titel = "A board"', "unknown key 'titel'; known: name, title, cpu, processors, memory"),
     ('soc = "S"', 'sock = "S"', r"unknown key 'sock' in \[cpu\]; known: soc, core, cores, clock"),
     ('l2 = "512KiB"', 'l4 = "512KiB"', r"unknown key 'l4' in \[cpu.caches\]; known: l1d, l2, l3"),
     ('core = "Cortex-A53"', "", r"the key 'core' is missing in \[cpu\]"),
