@@ -1,4 +1,7 @@
-"""Every operator of the Graph, over the shapes it may have: written, run by LiteRT, and compared with the replay."""
+"""Every operator of the Graph, over the shapes it may have, in every format that is written from the Graph.
+
+The file is run by its runtime, at two batch sizes, and compared with the replay.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgebench.formats.onnx.operators import EMITTERS as ONNX
+from edgebench.formats.onnx.writer import translate
 from edgebench.formats.quantize.replay import ARITHMETIC, COMPARISONS, FUNCTIONS, REDUCTIONS, SLOPED, Replay
 from edgebench.formats.tflite.graph import read_graph
-from edgebench.formats.tflite.writer import EMITTERS, write
+from edgebench.formats.tflite.writer import EMITTERS as TFLITE
+from edgebench.formats.tflite.writer import write
 from edgebench.graph.operators import (
     Activation,
     ArgMax,
@@ -49,8 +56,10 @@ from edgebench.graph.operators import (
     Where,
 )
 from edgebench.runtimes.litert import engine as litert
+from edgebench.runtimes.onnxruntime import engine as onnxruntime
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
+Run = Callable[[np.ndarray], np.ndarray]
 Made = tuple[list[Operator], dict[str, np.ndarray]]  # behind the input; the last is the output
 random = np.random.default_rng(0)
 
@@ -350,36 +359,52 @@ NAMES = [getattr(each, "__name__", each) for each in (*IMAGES, *ANY)]
 
 def test_the_table_has_every_operator_that_can_be_written():
     inside = {Cast, Where, Reshape, DepthToSpace, Activation, Pool}  # part of others' networks
-    assert set(EMITTERS) == {each for each in (*IMAGES, *ANY) if isinstance(each, type)} | inside
+    assert set(TFLITE) == set(ONNX) == {each for each in (*IMAGES, *ANY) if isinstance(each, type)} | inside
 
 
-@pytest.mark.parametrize(("make", "shape_of"), CASES, ids=NAMES)
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_an_operator_is_what_it_means(data, make, shape_of, tmp_path):
-    shape = shape_of(data.draw)
-    operators, constants = make(data.draw, shape)
-    graph = Graph((Input(name="image", inputs=(), shape=shape), *operators), (operators[-1].name,), constants)
-    written = write(graph, tmp_path / "one.tflite")
+def as_tflite(graph: Graph, folder: Path) -> None:
+    path = folder / "one.tflite"
+    written = write(graph, path)
     for batch in (1, 3):
-        compare_with_replay(graph, tmp_path / "one.tflite", batch)
+        session = litert.load(str(path), batch=batch)
+        compare_with_replay(graph, batch, lambda x, run=session.run: run(last(x)), last)
+        if not any(map(stays_outside, graph.operators)):
+            assert session.delegates <= 1
     assert not written.notes  # none of these mixes images
     assert written.operators.get("TRANSPOSE", 0) <= written.transposes
-    read = read_graph(tmp_path / "one.tflite")
+    read = read_graph(path)
     assert prod(read.shape(read.output)) == prod(graph.shape(graph.output))
 
 
-def compare_with_replay(graph: Graph, path: Path, batch: int) -> None:
+def as_onnx(graph: Graph, folder: Path) -> None:
+    model, notes = translate(graph)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save_model(model, folder / "one.onnx")
+    for batch in (1, 3):
+        session = onnxruntime.load(str(folder / "one.onnx"), batch=batch)
+        compare_with_replay(graph, batch, session.run)
+    assert not notes
+
+
+@pytest.mark.parametrize("written", [as_tflite, as_onnx])
+@pytest.mark.parametrize(("make", "shape_of"), CASES, ids=NAMES)
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_an_operator_is_what_it_means(data, make, shape_of, written, tmp_path):
+    shape = shape_of(data.draw)
+    operators, constants = make(data.draw, shape)
+    written(
+        Graph((Input(name="image", inputs=(), shape=shape), *operators), (operators[-1].name,), constants), tmp_path
+    )
+
+
+def compare_with_replay(graph: Graph, batch: int, run: Run, turned: Run = np.asarray) -> None:
     x = np.random.default_rng(batch).standard_normal((batch, *graph.input.shape[1:]), dtype=np.float32)
-    session = litert.load(str(path), batch=batch)
     with torch.inference_mode():
-        expected = torch.cat([Replay(graph)(torch.from_numpy(each[None])) for each in x]).numpy()
-    found = session.run(last(x))
-    expected = last(expected)
-    assert found.shape == expected.shape
+        expected = turned(torch.cat([Replay(graph)(torch.from_numpy(each[None])) for each in x]).numpy())
+    found = run(x)
+    assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
     np.testing.assert_allclose(found, expected, atol=3e-5 * max(1.0, float(np.abs(expected).max())))
-    if not any(map(stays_outside, graph.operators)):
-        assert session.delegates <= 1
 
 
 def stays_outside(one: Operator) -> bool:
