@@ -151,6 +151,11 @@ class DeviceProfile(_Part, frozen=True, kw_only=True, rename={"memory_bytes": "m
     sources: tuple[Source, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
 
+    @property
+    def npu(self) -> bool:
+        """Whether it has one."""
+        return any(each.kind == "npu" for each in self.processors)
+
     def calibration(self, runtime: str, precision: str, threads: int) -> Calibration | None:
         """The user's own for exactly this runtime, precision and thread count, or None."""
         return next((each for each in self.calibrations if each.cell == (runtime, precision, threads)), None)
@@ -173,6 +178,16 @@ def several(wanted: str) -> list[DeviceProfile]:
     """The profiles of names with commas between them, each once; "all" are all but this machine. Raises UsageError."""
     given = [name for name in names() if name != "host"] if wanted == "all" else wanted.split(",")
     return [load(name.strip()) for name in dict.fromkeys(given)]
+
+
+def search(core: str = "", *, npu: bool = False) -> list[DeviceProfile]:
+    """The devices whose core's name has `core` in it, and those with an NPU. Raises UsageError where none is found."""
+    every = [load(name) for name in names()]
+    found = [each for each in every if core.lower() in each.cpu.core.lower() and (not npu or each.npu)]
+    if not found:
+        cores = ", ".join(sorted({each.cpu.core for each in every if each.npu or not npu}))
+        raise UsageError(f"no device has a core '{core}'{' and an NPU' if npu else ''}: there are {cores}")
+    return found
 
 
 def load(name: str) -> DeviceProfile:

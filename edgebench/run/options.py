@@ -440,6 +440,8 @@ class Devices(Options):
 
     name: Annotated[str | None, "Show one device in full."] = None
     _: KW_ONLY
+    core: Annotated[str | None, "Only those with a core of such a name: a76."] = None
+    npu: Annotated[bool, "Only those whose NPU is known."] = False
     validation: Annotated[bool, "How far estimates are off, in every case, beside their goals."] = False
 
 

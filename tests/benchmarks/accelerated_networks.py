@@ -19,7 +19,7 @@ from ultralytics.nn.tasks import DetectionModel, SegmentationModel
 
 from edgebench.estimate.accelerated.figures import tables
 from edgebench.estimate.accelerated.form import FORMS, TERMS, kinds, quantities
-from edgebench.graph import capture
+from edgebench.graph.capture import capture
 
 DATA = Path(__file__).resolve().parents[2] / "edgebench/estimate/data"
 
