@@ -27,6 +27,7 @@ FEWEST: Final = 12  # networks that a chip's figures must be of
 _WIDER: Final = 1.5  # a reason to doubt
 _BEYOND: Final = 2.0  # this many times outside the fitted networks is still no reason
 _UNSEEN: Final = 0.15  # share of the time beyond what any fitted network spends on the same term
+_MORE: Final = "the interval is wider"
 _WORDS: Final = {
     "layers": "convolutions",
     "channelwise": "depthwise convolutions and matrix products",
@@ -142,21 +143,20 @@ def _doubts(key: figures.Key, needed: Floats, seconds: Floats, has: frozenset[st
     fitted = figures.networks(*key).values()
     doubts = []
     if new := sorted(has - frozenset().union(*(network.kinds for network in fitted))):
-        doubts.append(f"no network with a published latency there has {', '.join(new)}: the interval is wider")
+        doubts.append(f"no network with a published latency there has {', '.join(new)}: {_MORE}")
+    if left := sorted(has.intersection(FORMS[key].left_out)):
+        doubts.append(f"some tables have networks with {left[0]} at 5 to 20 times as much, left to the CPU: {_MORE}")
     table = np.array([network.quantities for network in fitted])
     layers = TERMS.index("layers")
     least, most = float(table[:, layers].min()), float(table[:, layers].max())
     if not least / _BEYOND <= needed[layers] <= most * _BEYOND:
-        doubts.append("outside the sizes of the networks with published latencies there: the interval is wider")
+        doubts.append(f"outside the sizes of the networks with published latencies there: {_MORE}")
     shares = table * seconds / (table @ seconds)[:, None]
     excess = needed * seconds / (needed @ seconds) - shares.max(0)
     if excess.max() >= _UNSEEN:
         what = _WORDS[TERMS[int(excess.argmax())]]
         doubts.append(f"more of the time is in {what} than in any network with a published latency there: {_MORE}")
     return doubts
-
-
-_MORE: Final = "the interval is wider"
 
 
 def networks_of(key: figures.Key, soc: str) -> frozenset[str]:

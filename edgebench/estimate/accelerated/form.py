@@ -55,19 +55,21 @@ _LAYOUTS: Final = ((0, 2, 3, 1), (0, 3, 1, 2), (0, 2, 1))
 @dataclass(frozen=True)
 class Form:
     """What the terms are made of on one kind of processor: `bytes` of a weight and an activation, the image's `tile`,
-    which groups are `slow`, and the megabytes from which on a tensor counts as `spilled`."""
+    which groups are `slow`, the megabytes from which on a tensor counts as `spilled`, and the kinds of operators that
+    may be left to the CPU."""
 
     bytes: int
     tile: tuple[int, int]
     slow: tuple[Group, ...]
     roofline: bool = True
     spill_mb: float = math.inf
+    left_out: tuple[str, ...] = ()
 
 
 FORMS: Final[dict[tuple[str, str], Form]] = {
     ("hexagon", "fp16"): Form(2, (8, 4), ("function", "norm", "transpose")),
     ("hexagon", "int8"): Form(1, (8, 4), ("affine", "norm", "transpose")),
-    ("ane", "fp16"): Form(2, (1, 1), ("norm", "transpose", "layout"), roofline=False, spill_mb=2.0),
+    ("ane", "fp16"): Form(2, (1, 1), ("norm", "transpose", "layout"), False, 2.0, ("hardswish", "hardsigmoid")),
 }
 
 
