@@ -14,7 +14,7 @@ from edgebench.estimate import calibrations, errors, footprint, known
 from edgebench.estimate.accelerated import estimator as accelerated
 from edgebench.estimate.calibrations import machine_of
 from edgebench.estimate.form import features, latency_s, shares
-from edgebench.estimate.work import FITTED, Work, named_works, works
+from edgebench.estimate.work import FITTED, Work, fitted_works, works
 from edgebench.graph.cost import count
 from edgebench.graph.operators import Graph
 from edgebench.ground.errors import UsageError
@@ -141,7 +141,9 @@ def _beyond_kinds(
     latency: Interval, graph: Graph, runtime: str, device: DeviceProfile, calibration: Calibration
 ) -> tuple[Interval, tuple[str, ...]]:
     """The interval, wider where much of the time is in kinds of operators that no calibrated network has; a warning."""
-    fitted = [work for name, work in named_works(graph, runtime) if isinstance(graph[name], FITTED)]
+    fitted = fitted_works(graph, runtime)
+    if len(fitted) == len(works(graph, runtime)):
+        return latency, ()
     known = latency_s(fitted, calibration.precision, machine_of(device), calibration.constants)
     if known > (1 - _UNSEEN) * latency.value:
         return latency, ()

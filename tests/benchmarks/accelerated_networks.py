@@ -205,7 +205,7 @@ NAMED: dict[str, Callable[[], nn.Module]] = {
     "squeezenet1_0": lambda: tv.squeezenet1_0(weights=None),
     "efficientnet_v2_s": lambda: tv.efficientnet_v2_s(weights=None),
 }
-SIZED = ("vit_", "swiftformer", "efficientvit_m")  # built for a size
+SIZED = ("vit_", "swiftformer", "efficientvit_m", "efficientformerv2")  # built for a size
 FAMILIES = (
     "repvit", "fastvit", "mobileone", "efficientformer", "poolformer", "swiftformer", "starnet", "fasternet", "shvit",
     "nextvit", "mobilenetv4", "mobilenetv3", "mobilenetv2", "ghostnet", "efficientvit_m", "efficientvit",

@@ -41,6 +41,7 @@ from edgebench.graph.operators import (
     SpaceToDepth,
     Transpose,
     TransposedConv,
+    once,
 )
 
 TERMS: Final = ("fixed", "layers", "channelwise", "weights", "activations", "slow", "spilled", "operators")
@@ -73,6 +74,7 @@ FORMS: Final[dict[tuple[str, str], Form]] = {
 }
 
 
+@once
 def kinds(graph: Graph) -> frozenset[str]:
     """The kinds of a graph's operators, activations by their function."""
     return frozenset(each.function if isinstance(each, Activation) else each.kind for each in graph.computed)
@@ -92,6 +94,7 @@ class _Step:
     channels: tuple[int, ...] = ()
 
 
+@once
 def quantities(graph: Graph, form: Form) -> Floats:
     """(terms,): 1, then 10^9 multiply-accumulates, megabytes and numbers of operators."""
     found = dict.fromkeys(TERMS, 0.0) | {"fixed": 1.0}
