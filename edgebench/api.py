@@ -466,10 +466,17 @@ def models(asked: options.Models) -> list[ModelSummary] | list[Published]:
 
 @keywords(options.Devices)
 def devices(asked: options.Devices) -> list[DeviceProfile]:
-    """All devices, or the one of that name, with what is known of each."""
+    """All devices, those with a `core` or an `npu`, or the one of that name, with what is known of each.
+
+    Raises UsageError where none is found.
+    """
     from edgebench.machines import profiles
 
-    return [profiles.load(each) for each in (profiles.names() if asked.name is None else [asked.name])]
+    if asked.name is None:
+        return profiles.search(asked.core or "", npu=asked.npu)
+    if asked.core or asked.npu:
+        raise UsageError(f"`core` and `npu` search among all devices, and {asked.name} is named: leave either out")
+    return [profiles.load(asked.name)]
 
 
 @keywords(options.Doctor)
@@ -572,6 +579,7 @@ def _profiled(asked: options.Profile, target: DeviceProfile, images: Dataset | N
         python=asked.python,
         counts=asked.counts,
         operators=asked.per_op or bool(asked.trace),
+        processor=asked.processor,
     )
     if asked.trace and method.mode is not mode.Mode.MEASURE:
         raise UsageError("`trace` is for times, and only operators on this machine are timed: leave it out")

@@ -123,6 +123,7 @@ def packages(spec: ExportSpec) -> tuple[str, ...]:
     return (NETWORKS, *found.packages, *converter, *(found.int8_packages if spec.precision == "int8" else ()))
 
 
+@cache
 def installed_version(package: str) -> str | None:
     """Returns a package's version from the installed metadata, without importing it; None where it is absent."""
     from importlib.metadata import PackageNotFoundError, version  # the slowest import of `edgebench devices`

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, get_args
 from msgspec import structs
 
 from edgebench.estimate import known
+from edgebench.estimate.accelerated import estimator as accelerated
 from edgebench.formats import format as formats
 from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.options import listed, many
@@ -183,7 +184,7 @@ def default_formats(device: DeviceProfile, *, counts: bool = False) -> tuple[str
     by_runtime = {form: runtime(runtime_of(form)) for form in FORMATS}
     if device.name == "host":
         return tuple(form for form, each in by_runtime.items() if (each.wheel if counts else not each.system))
-    estimated = {name for name, _ in known.cells(device)}
+    estimated = {name for name, _ in known.cells(device)} or {name for name, _, _ in accelerated.cells(device)}
     published = {name for (name, _), case in known.estimable(device).items() if case == "measured"}
     found = [form for form, each in by_runtime.items() if each.name in estimated]
     return tuple(sorted(found, key=lambda form: by_runtime[form].name not in published)[:1]) or (DEFAULT_FORMAT,)

@@ -88,6 +88,7 @@ class Runtime:
     threads_apart: bool = False  # several threads are calibrated apart from one
     libraries: tuple[str, ...] = ()  # whose versions matter too, beside the engine's own
     memory: Memory | None = None
+    units: tuple[str, ...] = ()  # processors beside the CPU that it computes on, by a profile's [[processors]]
 
     @property
     def distribution(self) -> str:
