@@ -189,10 +189,19 @@ def _zeros_around(emission: Emission, one: Pool, x: str, padding: Padding) -> st
 
 
 def resize(emission: Emission, one: Resize) -> str:
-    """Resize of height and width."""
-    inputs = [*emission.inputs(one), "", "", emission.ints(*one.shape[2:])]
+    """Resize of height and width by their factors where float32 has these, else to sizes behind the batch's own.
+
+    onnxruntime loses sizes that are given with `axes` among int8 operators.
+    """
+    (x,) = emission.inputs(one)
     grid = "align_corners" if one.align_corners else "half_pixel"
-    return emission.add("Resize", inputs, mode="linear", coordinate_transformation_mode=grid, axes=[2, 3])
+    factors = [new / old for new, old in zip(one.shape[2:], emission.shape(one.inputs[0])[2:], strict=True)]
+    if all(np.float32(factor) == factor for factor in factors):
+        target = ["", emission.constant("factors", np.array([1, 1, *factors], np.float32))]
+    else:
+        kept = emission.add("Shape", [x], (2,), "int64", end=2)
+        target = ["", "", emission.add("Concat", [kept, emission.ints(*one.shape[2:])], (4,), "int64", axis=0)]
+    return emission.add("Resize", [x, *target], mode="linear", coordinate_transformation_mode=grid)
 
 
 def local_response_norm(emission: Emission, one: LocalResponseNorm) -> str:

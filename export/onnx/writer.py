@@ -20,16 +20,17 @@ OPSET: Final = 20
 IR: Final = 10  # newer ones are refused by the runtimes of older phones
 
 
-def translate(graph: Graph, names: Sequence[str] = (), *, half: bool = False) -> tuple[ModelProto, tuple[str, ...]]:
+def translate(
+    graph: Graph, names: Sequence[str] = (), inputs: Sequence[str] = (INPUT,), *, half: bool = False
+) -> tuple[ModelProto, tuple[str, ...]]:
     """Returns `graph` as an ONNX network, its batch open where images are computed alone, and what a user should know.
 
-    The only input is "image" and the only output "logits"; several have the graph's names, or for outputs the `names`
-    given. `half` stores weights as float16. Raises ExportError for what ONNX cannot express.
+    `inputs` are what its inputs are called. The only output is "logits"; several have the `names` given, or the
+    graph's. `half` stores weights as float16. Raises ExportError for what ONNX cannot express.
     """
     shapes, notes = _shapes(graph)
-    inputs = [INPUT] if len(graph.inputs) == 1 else [source.name for source in graph.inputs]
     outputs = _output_names(graph, inputs, names)
-    emission = Emission(graph, shapes, _called(graph, inputs, outputs), half)
+    emission = Emission(graph, shapes, _called(graph, inputs, outputs), frozenset((*inputs, *outputs)), half)
     for source in graph.inputs:
         emission.put(source.name, emission.called[source.name])
     _walk(emission)
