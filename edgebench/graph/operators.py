@@ -167,6 +167,21 @@ class Pool(Operator):
     counts_padding: bool = False
     divisor: int | None = None
 
+    def cells(self, size: Pair) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """How many cells of each window lie in an image of that height and width, and how many an average divides by.
+
+        Both are (rows, columns) of the output.
+        """
+        real, counted = [], []
+        for length, count, window, step, before in zip(
+            size, self.shape[2:], self.window, self.stride, self.padding[::2], strict=True
+        ):
+            start = np.arange(count) * step - before
+            real.append(np.minimum(start + window, length) - np.maximum(start, 0))
+            counted.append(np.minimum(start + window, length + before) - start if self.counts_padding else real[-1])
+        divisors = np.full(self.shape[2:], self.divisor) if self.divisor else np.outer(*counted)
+        return np.outer(*real), divisors
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Resize(Operator):

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from edgebench.formats.coreml.convert import NOISE
 from edgebench.formats.coreml.mil_operators import OPERATORS
+from edgebench.formats.coreml.noise import NOISE
 from edgebench.formats.inside import Inside
 from edgebench.formats.native import joined
 from edgebench.formats.quiet import quiet
@@ -60,7 +60,7 @@ class Program:
             output = operator.outputs[0]
             value = output.val if operator.op_type == "const" else operator.materialized_val_inference()
             if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind == "f":
-                value = torch.from_numpy(np.ascontiguousarray(value, np.float32))
+                value = torch.from_numpy(np.require(value, np.float32, ["C", "W"]))
             self._constants[output] = value  # shapes, names and scalars stay as they are
         self._operators = [operator for operator in function.operations if operator not in constant]
         missing = sorted({operator.op_type for operator in self._operators} - OPERATORS.keys())

@@ -12,14 +12,7 @@ import numpy as np
 
 from edgebench.formats import calibrated
 from edgebench.formats.coreml.evaluate import Program, load_package
-from edgebench.formats.coreml.passes import (
-    PASSES,
-    SMALLEST_WEIGHT,
-    named,
-    round_activations,
-    round_weights,
-    with_biases,
-)
+from edgebench.formats.coreml.passes import PASSES, SMALLEST_WEIGHT, round_activations, round_weights, with_biases
 from edgebench.formats.examples import Array
 from edgebench.formats.layers import relative_errors, torch_names
 from edgebench.formats.network import Network
@@ -46,17 +39,16 @@ def write(network: Network, model: Any, path: Path) -> tuple[QuantizationReport,
         asked = "dynamic int8" if wanted.scheme == "dynamic" else "int8 input and output"
         raise UsageError(f"{asked} does not exist in coreml: leave that option out")
     source = path.with_name(f"float-{path.name}")
-    prepared = named(model)
-    save(prepared, source)
+    save(model, source)
     original = load_package(source)
     names = torch_names(network, {one.name: int(np.size(one.weight.val)) for one in _weighted(original)})
     with one_thread():
         if wanted.scheme == "weights":
-            save(round_weights(prepared), path)
+            save(round_weights(model), path)
             layers = layer_errors(original, load_package(path), network.held_out_images, names)
             explained = tuple(msgspec.structs.replace(layer, why=ONLY_WEIGHTS) for layer in layers)
             return calibrated.uncalibrated(network, "float16", explained), (NOT_FASTER,)
-        report, warnings = calibrated.make(network, _steps(network, prepared, original, names), path)
+        report, warnings = calibrated.make(network, _steps(network, model, original, names), path)
         return msgspec.structs.replace(report, activations=SYMMETRIC), warnings
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from edgebench.formats.coreml.convert import NOISE
+from edgebench.formats.coreml.noise import NOISE
 from edgebench.formats.quiet import Noise, quiet
 
 PASSES = Noise(
@@ -34,28 +34,6 @@ ACTIVATIONS = "linear_symmetric"
 ROUND_INPUTS = "compression::insert_prefix_quantize_dequantize_pair"
 ROUND_OUTPUTS = "compression::insert_suffix_quantize_dequantize_pair"
 MERGE = "common::dequantize_quantize_pair_elimination"
-
-
-class NameReLU6(AbstractGraphPass):  # type: ignore[misc]
-    """Clip to [0, 6] becomes relu6, which the passes know as a part of the convolution before it.
-
-    As clip it would be rounded twice, the first time over a range that is then cut off.
-    """
-
-    def apply(self, program: Any) -> None:
-        """Changes every function of the program."""
-        for function in program.functions.values():
-            _name_relu6(function)
-
-
-@block_context_manager  # type: ignore[untyped-decorator]
-def _name_relu6(block: Any) -> None:
-    for operator in list(block.operations):
-        if operator.op_type == "clip" and (operator.alpha.val, operator.beta.val) == (0, 6):
-            old = operator.outputs[0]
-            new = mb.relu6(x=operator.x, name=old.name, before_op=operator)
-            block.replace_uses_of_var_after_op(anchor_op=operator, old_var=old, new_var=new)
-            block.remove_ops([operator])
 
 
 class ShiftBiases(AbstractGraphPass):  # type: ignore[misc]
@@ -85,12 +63,6 @@ def with_biases(model: Any, shifts: Mapping[str, Any]) -> Any:
     """A network with these values added to the biases of the operators named."""
     with quiet(PASSES):
         return _apply_graph_pass(model, ShiftBiases(shifts), skip_model_load=True)
-
-
-def named(model: Any) -> Any:
-    """The float network with its activations named as the passes know them."""
-    with quiet(PASSES):
-        return _apply_graph_pass(model, NameReLU6(), skip_model_load=True)
 
 
 def round_activations(model: Any, ranges: Mapping[str, Range], apart: Collection[str], open_end: str) -> Any:

@@ -15,6 +15,7 @@ from edgebench.formats.tflite.inspect import OPERATORS
 from edgebench.formats.tflite.model import Model, opened
 from edgebench.graph.layout import Layout, Layouts, order, permuted
 from edgebench.graph.operators import Array, Function, Graph, Operator, Pair, Shape
+from edgebench.graph.rank import together
 from edgebench.ground.errors import ExportError
 from edgebench.ground.records import Precision
 
@@ -94,7 +95,7 @@ class Emission:
         before, tensor = next(iter(self.tensors[name].items()))
         runs = [[axis] for axis in before]
         if len(shape) > TRANSPOSED_AXES:
-            runs = _together(order(shape, before), order(shape, layout))
+            runs = together(order(shape, before), order(shape, layout))
         first = [run[0] for run in runs]
         then = [axis for axis in layout if axis in first]
         sizes = [math.prod(shape[axis] for axis in run) for run in runs]
@@ -236,17 +237,6 @@ class Emission:
             return self.add(Code.GATHER, given, shape, self.model.dtype(tensor), axis=axis)
         made = {run: self.part(tensor, axis, run.start, len(run)) for run in dict.fromkeys(runs)}
         return self.joined([made[run] for run in runs], axis)
-
-
-def _together(before: Layout, after: Layout) -> list[list[int]]:
-    """The axes in their order `before`, those that are neighbours in the order `after` as well as one run."""
-    runs: list[list[int]] = []
-    for axis in before:
-        if runs and after.index(runs[-1][-1]) + 1 == after.index(axis):
-            runs[-1].append(axis)
-        else:
-            runs.append([axis])
-    return runs
 
 
 def given(operator: Operator, weight: Array | None) -> Array:

@@ -37,9 +37,12 @@ def conv(emission: Emission, one: Conv, layout: Layout) -> int:
 
 
 def transposed_conv(emission: Emission, one: TransposedConv, layout: Layout) -> int:
-    """TRANSPOSE_CONV, cut where torch pads other than TFLite; with groups, a convolution over inserted zeros."""
+    """TRANSPOSE_CONV, cut where torch pads other than TFLite; with groups or gaps, a convolution over inserted zeros.
+
+    Of gaps between the kernels XNNPACK has no kernel, and TFLite's own takes no open batch.
+    """
     source, shape = emission.get(one.inputs[0], NHWC), emission.physical(one, NHWC)
-    if one.groups > 1:
+    if one.groups > 1 or any(step > taps for step, taps in zip(one.stride, one.kernel, strict=True)):
         full = _over_zeros(emission, one, source)
         return emission.sliced(full, (0, 0, 0, 0), shape)
     sizes = emission.model.shape(source)[1:3]

@@ -200,24 +200,11 @@ def _average(emission: Emission, one: Pool, source: int) -> int:
     padded, same = padded_window(emission, one, source, one.window, one.stride, (1, 1), one.padding, explicit=explicit)
     shape = emission.physical(one, NHWC)
     made = share(emission, padded, one.window, one.stride, shape) if whole else _pool(emission, one, padded, same)
-    real, counted = _cells(one, sizes)
+    real, wanted = one.cells((sizes[0], sizes[1]))
     used = real if same else np.full(one.shape[2:], math.prod(one.window))
-    wanted = np.full(one.shape[2:], one.divisor) if one.divisor else counted
     if (used == wanted).all():
         return made
     return emission.add(Code.MUL, [made, emission.constant("share", (used / wanted)[None, :, :, None])])
-
-
-def _cells(one: Pool, sizes: tuple[int, ...]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """How many cells of each window lie in the image, and how many torch divides by."""
-    real, counted = [], []
-    for size, count, window, step, before in zip(
-        sizes, one.shape[2:], one.window, one.stride, one.padding[::2], strict=True
-    ):
-        start = np.arange(count) * step - before
-        real.append(np.minimum(start + window, size) - np.maximum(start, 0))
-        counted.append(np.minimum(start + window, size + before) - start if one.counts_padding else real[-1])
-    return np.outer(*real), np.outer(*counted)
 
 
 def _dilated(emission: Emission, one: Pool, source: int) -> int:

@@ -17,6 +17,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgebench.formats.coreml import writer as coreml
+from edgebench.formats.coreml.evaluate import Program
 from edgebench.formats.onnx.operators import EMITTERS as ONNX
 from edgebench.formats.onnx.writer import translate
 from edgebench.formats.quantize.replay import ARITHMETIC, COMPARISONS, FUNCTIONS, REDUCTIONS, SLOPED, Replay
@@ -61,6 +63,7 @@ from edgebench.runtimes.onnxruntime import engine as onnxruntime
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Run = Callable[[np.ndarray], np.ndarray]
 Made = tuple[list[Operator], dict[str, np.ndarray]]  # behind the input; the last is the output
+Run = Callable[[np.ndarray], np.ndarray]
 random = np.random.default_rng(0)
 
 size, few, flag = st.integers(1, 9), st.integers(1, 3), st.booleans()
@@ -357,9 +360,14 @@ CASES = [(make, image_shape) for make in IMAGES.values()] + [(make, any_shape) f
 NAMES = [getattr(each, "__name__", each) for each in (*IMAGES, *ANY)]
 
 
-def test_the_table_has_every_operator_that_can_be_written():
+def test_the_tables_have_every_operator_that_can_be_written():
     inside = {Cast, Where, Reshape, DepthToSpace, Activation, Pool}  # part of others' networks
-    assert set(TFLITE) == set(ONNX) == {each for each in (*IMAGES, *ANY) if isinstance(each, type)} | inside
+    assert (
+        set(TFLITE)
+        == set(ONNX)
+        == set(coreml.EMITTERS)
+        == {each for each in (*IMAGES, *ANY) if isinstance(each, type)} | inside
+    )
 
 
 def as_tflite(graph: Graph, folder: Path) -> None:
@@ -386,7 +394,16 @@ def as_onnx(graph: Graph, folder: Path) -> None:
     assert not notes
 
 
-@pytest.mark.parametrize("written", [as_tflite, as_onnx])
+def as_coreml(graph: Graph, folder: Path) -> None:
+    """CoreML's programs are evaluated as they are built, which takes milliseconds."""
+    whole, half = (
+        Program(coreml.program(graph, ["image"], ["logits"], half=half).functions["main"]) for half in (False, True)
+    )
+    compare_with_replay(graph, 1, whole.run, typed=False)
+    assert {variable.dtype.__name__ for variable in (*half.inputs, *half.outputs)} == {"fp32"}
+
+
+@pytest.mark.parametrize("written", [as_tflite, as_onnx, as_coreml])
 @pytest.mark.parametrize(("make", "shape_of"), CASES, ids=NAMES)
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
@@ -398,12 +415,12 @@ def test_an_operator_is_what_it_means(data, make, shape_of, written, tmp_path):
     )
 
 
-def compare_with_replay(graph: Graph, batch: int, run: Run, turned: Run = np.asarray) -> None:
+def compare_with_replay(graph: Graph, batch: int, run: Run, turned: Run = np.asarray, *, typed: bool = True) -> None:
     x = np.random.default_rng(batch).standard_normal((batch, *graph.input.shape[1:]), dtype=np.float32)
     with torch.inference_mode():
         expected = turned(torch.cat([Replay(graph)(torch.from_numpy(each[None])) for each in x]).numpy())
     found = run(x)
-    assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+    assert found.shape == expected.shape and (found.dtype == expected.dtype or not typed)
     np.testing.assert_allclose(found, expected, atol=3e-5 * max(1.0, float(np.abs(expected).max())))
 
 
