@@ -10,9 +10,9 @@ from onnx import ModelProto
 
 from edgebench.formats.network import INPUT, OUTPUT
 from edgebench.formats.onnx.emit import Emission, described
-from edgebench.formats.onnx.norms import emit, norms
-from edgebench.formats.onnx.operators import EMITTERS, FUNCTIONS
+from edgebench.formats.onnx.operators import EMITTERS, FUNCTIONS, normalised
 from edgebench.graph.batch import MixedBatch, batched_shapes
+from edgebench.graph.norms import needed, norms
 from edgebench.graph.operators import Graph, Shape
 from edgebench.ground.errors import ExportError
 
@@ -56,14 +56,19 @@ def translate(
 
 
 def _walk(emission: Emission) -> None:
-    found = norms(emission.graph)
-    inside = {name for norm in found.values() for name in norm.parts}
-    for operator in emission.graph.computed:
-        if operator.name in inside:
+    graph = emission.graph
+    found = {
+        name: norm
+        for name, norm in norms(graph).items()
+        if norm.axes == tuple(range(norm.axes[0], len(graph[name].shape)))  # ONNX has none over others than the last
+    }
+    left = needed(graph, found)
+    for operator in graph.computed:
+        if operator.name not in left:
             continue
         emission.operator = operator
         if operator.name in found:
-            made = emit(emission, found[operator.name])
+            made = normalised(emission, found[operator.name])
         elif type(operator) in EMITTERS:
             made = EMITTERS[type(operator)](emission, operator)
         else:
