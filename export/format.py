@@ -45,6 +45,7 @@ class Format:
     write: str
     packages: tuple[str, ...] = ()
     is_folder: bool = False
+    several: bool = False  # inputs: an image and others beside it
     int8_packages: tuple[str, ...] = ()
     extra: str | None = None
     converters: Mapping[str, str] = field(default_factory=dict)

@@ -24,8 +24,10 @@ def _reduce(function: Reduction) -> Rule:
 
 def _reduced(call: Call, function: Reduction, x: Operator) -> Operator:
     dims = call.get("dim")
+    whole = x.dtype != "float32" and function == "sum" and call.get("dtype") is None
     x = x if x.dtype == "float32" or function in ("max", "min") else cast(Operator, call.build.cast(x, "float32"))
-    return call.build.reduce(function, x, [dims] if isinstance(dims, int) else dims, bool(call.get("keepdim")))
+    made = call.build.reduce(function, x, [dims] if isinstance(dims, int) else dims, bool(call.get("keepdim")))
+    return cast(Operator, call.build.cast(made, "int32")) if whole else made
 
 
 def extreme(call: Call) -> Result:
