@@ -17,6 +17,7 @@ from edgebench.graph.operators import (
     MatMul,
     Operator,
     Pad,
+    Pick,
     Reduce,
     Reshape,
     Shape,
@@ -49,16 +50,18 @@ def _merged(operator: Operator, shapes: Sequence[Shape], constants: dict[str, An
     kept = operator.shape
     if isinstance(operator, ArgMax) and not operator.keep:
         kept = (*kept[: operator.axis], 1, *kept[operator.axis :])
-    groups = _alike(operator, (*shapes, kept))
+    apart = 1 if isinstance(operator, Pick) else len(shapes)  # indices have an axis of their own
+    groups = _alike(operator, (*shapes[:apart], kept))
     before: list[Operator] = []
-    names = []
-    for name, shape in zip(operator.inputs, shapes, strict=True):
+    names: list[str] = []
+    for name, shape in zip(operator.inputs[:apart], shapes, strict=False):
         low = f"{name}/{operator.name}"
         if name in constants:
             constants[low] = constants[name].reshape(_sizes(shape, groups))
         else:
             before.append(Reshape(name=low, inputs=(name,), shape=_sizes(shape, groups)))
         names.append(low)
+    names += operator.inputs[apart:]
     sizes = _sizes(kept, groups)
     changed = _renumbered(operator, groups)
     if kept != operator.shape:

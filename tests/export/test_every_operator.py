@@ -40,6 +40,7 @@ from edgebench.graph.operators import (
     MatMul,
     Operator,
     Pad,
+    Pick,
     Pool,
     PReLU,
     Reduce,
@@ -49,6 +50,7 @@ from edgebench.graph.operators import (
     Softmax,
     SpaceToDepth,
     Subsample,
+    TopK,
     Transpose,
     TransposedConv,
     Where,
@@ -63,7 +65,7 @@ random = np.random.default_rng(0)
 
 size, few, flag = st.integers(1, 9), st.integers(1, 3), st.booleans()
 POSITIVE = ("log", "sqrt", "rsqrt", "pow")
-UNDELEGATED = (ArgMax, Cast, Compare, Where)
+UNDELEGATED = (ArgMax, Cast, Compare, Pick, TopK, Where)
 UNDELEGATED_FUNCTIONS = ("pow", "sign", "logical_not")
 
 
@@ -276,6 +278,37 @@ def argmax(draw: Draw, shape: tuple[int, ...]) -> Made:
     return [ArgMax(name="y", inputs=("image",), shape=out, axis=axis, keep=keep, dtype="int32")], {}
 
 
+def topk(draw: Draw, shape: tuple[int, ...]) -> Made:
+    """The largest, and where these are."""
+    axis = axis_of(draw, shape)
+    out = tuple(draw(st.integers(1, length)) if number == axis else length for number, length in enumerate(shape))
+    return [
+        TopK(name="v", inputs=("image",), shape=out, axis=axis),
+        TopK(name="i", inputs=("image",), shape=out, axis=axis, indices=True, dtype="int32"),
+        Cast(name="f", inputs=("i",), shape=out),
+        Binary(name="y", inputs=("v", "f"), shape=out, function="add"),
+    ], {}
+
+
+def pick(draw: Draw, shape: tuple[int, ...]) -> Made:
+    """Of an axis, at the place of the largest of it for each of the last axis; of a constant, too."""
+    axis, last = axis_of(draw, shape), len(shape) - 1
+    others = tuple(number for number in range(len(shape) - 1) if number != axis)
+    ranked = tuple(1 if number in others else length for number, length in enumerate(shape))
+    names = ("image", "i") if draw(flag) else ("c", "i")
+    count = shape[axis] if axis == last else shape[last]
+    out = tuple(count if number == axis else length for number, length in enumerate(shape))
+    along = ArgMax(name="a", inputs=("m",), shape=ranked[:axis] + ranked[axis + 1 :], axis=axis, dtype="int32")
+    if axis == last:
+        along = TopK(name="a", inputs=("m",), shape=ranked, axis=axis, indices=True, dtype="int32")
+    return [
+        Reduce(name="m", inputs=("image",), shape=ranked, function="max", axes=others),
+        along,
+        Reshape(name="i", inputs=("a",), shape=(count,), dtype="int32"),
+        Pick(name="y", inputs=names, shape=out, axis=axis),
+    ], {"c": floats(*shape)}
+
+
 def softmax(draw: Draw, shape: tuple[int, ...]) -> Made:
     return [Softmax(name="y", inputs=("image",), shape=shape, axis=axis_of(draw, shape))], {}
 
@@ -349,6 +382,8 @@ ANY = {
     Pad: pad,
     Expand: expand,
     Gather: gather,
+    TopK: topk,
+    Pick: pick,
     **{function: activation(function) for function in (*FUNCTIONS, *SLOPED)},
 }
 CASES = [(make, image_shape) for make in IMAGES.values()] + [(make, any_shape) for make in ANY.values()]
@@ -387,12 +422,14 @@ def test_an_operator_of_many_axes_is_done_over_five(data, make):
 
 def in_tflite(graph: Graph, path: Path) -> None:
     written = write(graph, path)
-    for batch in (1, 3):
+    mixes = any(isinstance(one, Pick) for one in graph.operators)  # images: the batch is 1
+    for batch in (1,) if mixes else (1, 3):
         session = litert.load(str(path), batch=batch)
         compare_with_replay(graph, batch, lambda x, session=session: session.run(last(x)), last)
         if not any(map(stays_outside, graph.operators)):
             assert session.delegates <= 1
-    assert not written.notes  # none of these mixes images
+    if not mixes:
+        assert not written.notes
     assert written.operators.get("TRANSPOSE", 0) <= written.transposes
     read = read_graph(path)
     assert prod(read.shape(read.output)) == prod(graph.shape(graph.output))
