@@ -29,17 +29,21 @@ def cacheable(spec: ModelSpec) -> bool:
 
 
 def key(spec: ModelSpec, export: ExportSpec, weights_sha256: str | None, seed: int, *said: object) -> str:
-    """Returns the content address of everything that the file is made from, calibration images included.
+    """Returns the content address of everything that the file is made from, the images included.
 
     `said` is what is kept with it besides: how images are prepared, and what the outputs are called.
 
     Raises UsageError for a calibration data set that cannot be read.
     """
-    images = ""
+    images = []
     if export.quantization is not None and export.quantization.calibration:
         from edgebench.formats.quantize.images import identity as contents
 
-        images = contents(export.quantization)
+        images.append(contents(export.quantization))
+    if export.quantization is not None and export.quantization.judged:
+        from edgebench.formats.quantize.judge import judged
+
+        images.append(judged(export.quantization).identity)
     return identity(spec, export, images, weights_sha256, seed, tool_versions(export), _source_sha256(), *said)
 
 

@@ -17,15 +17,18 @@ import numpy as np
 import numpy.typing as npt
 
 from edgebench.formats.examples import Array
+from edgebench.formats.format import by_suffix
 from edgebench.formats.network import Network
 from edgebench.formats.quantize.adjust import CORRECTED, EQUALIZED
 from edgebench.formats.quantize.choose import Run, best, output_error
 from edgebench.formats.quantize.ranges import CALIBRATORS, Observer, Range, observe, ranges
-from edgebench.ground.errors import ExportError
-from edgebench.ground.records import Calibrator, LayerError, Quantization, QuantizationReport
+from edgebench.ground.errors import EdgebenchError, ExportError
+from edgebench.ground.records import Calibrator, Interval, LayerError, Quantization, QuantizationReport
+from edgebench.runtimes import runtime_of
 
 LAYER_IMAGES = 4  # that the errors of single layers are measured on
 BUDGET = "kept float to stay within the error budget"
+DROP = "kept float to stay within the drop of top-1"
 GAIN = 0.98  # an adjustment is kept where it leaves no more than this share of the error
 
 Tensors = Mapping[str, npt.NDArray[np.float32]]
@@ -38,16 +41,14 @@ class Steps:
 
     `activations` yields the float network's tensors for each image. `write` makes an int8 file from ranges and the
     names of the layers that stay float. `run` loads a file as if it were torch's network, `layers` measures it layer
-    by layer. `costs` are the errors of the output by each of the layers named alone, where the format can tell.
-    `equalized` gives the steps for the same network with equalised weights, None where there is nothing to equalise;
-    `corrected` those with biases that take back what rounding shifts.
+    by layer. `equalized` gives the steps for the same network with equalised weights, None where there is nothing to
+    equalise; `corrected` those with biases that take back what rounding shifts.
     """
 
     activations: Callable[[Sequence[Array]], Iterable[Tensors]]
     write: Callable[[Ranges, Collection[str], Path], None]
     run: Callable[[Path], Run]
     layers: Callable[[Path, Sequence[Array]], Sequence[LayerError]]
-    costs: Callable[[Ranges, Collection[str]], Mapping[str, float]] | None = None
     equalized: Callable[[], Steps | None] | None = None
     corrected: Callable[[], Steps] | None = None
 
@@ -63,6 +64,10 @@ class Made:
     errors: dict[str, float]
     error: float
     adjustments: tuple[str, ...] = ()
+
+    def error_of(self, path: Path) -> float:
+        """The relative L2 error of a file's outputs on the held-out images."""
+        return output_error(self.steps.run(path), *self.network.reference)
 
 
 def make(network: Network, steps: Steps, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
@@ -87,9 +92,13 @@ def make(network: Network, steps: Steps, path: Path) -> tuple[QuantizationReport
         equalized=EQUALIZED in made.adjustments,
         bias_corrected=CORRECTED in made.adjustments,
     )
+    if wanted.max_drop is not None:
+        return _judged(wanted.max_drop, report, made, path)
     if wanted.error_budget is None or made.error <= wanted.error_budget:
         return report, ()
-    return _within(wanted.error_budget, report, made, path)
+    report, count, found = _within(wanted.error_budget, made.error_of, BUDGET, report, made, path)
+    beyond = f"the error budget {wanted.error_budget:g} is not met: {found:.2g} with {count} layers kept float"
+    return report, () if found <= wanted.error_budget else (beyond,)
 
 
 def _calibrated(network: Network, steps: Steps, path: Path) -> Made:
@@ -134,30 +143,51 @@ def _observed(network: Network, steps: Steps) -> dict[str, Observer]:
 
 
 def _within(
-    budget: float, report: QuantizationReport, made: Made, path: Path
-) -> tuple[QuantizationReport, tuple[str, ...]]:
-    """Leaves the worst layers float, as few as bring the file's error within the budget."""
+    budget: float, loss: Callable[[Path], float], why: str, report: QuantizationReport, made: Made, path: Path
+) -> tuple[QuantizationReport, int, float]:
+    """Leaves the worst layers float, as few as bring the file's `loss` within the budget; how many, and the loss."""
     names = _worst_first(report.layers, made)
-    held_out, expected = made.network.reference
 
     def target(count: int) -> Path:
         return path.with_name(f"{count}-islands-{path.name}")
 
     @cache
-    def error(count: int) -> float:
+    def lost(count: int) -> float:
         made.steps.write(made.ranges, names[:count], target(count))
-        return output_error(made.steps.run(target(count)), held_out, expected)
+        return loss(target(count))
 
-    count = fewest(error, budget, len(names))
-    found = error(count)
+    count = fewest(lost, budget, len(names))
+    found = lost(count)
     replace(target(count), path)
     layers = tuple(
-        msgspec.structs.replace(layer, why=BUDGET) if layer.name in names[:count] else layer
-        for layer in made.steps.layers(path, held_out)
+        msgspec.structs.replace(layer, why=why) if layer.name in names[:count] else layer
+        for layer in made.steps.layers(path, made.network.reference[0])
     )
-    errors = report.errors | {f"{report.calibrator}, {count} layers float": found}
-    beyond = f"the error budget {budget:g} is not met: {found:.2g} with {count} layers kept float"
-    return msgspec.structs.replace(report, errors=errors, layers=layers), () if found <= budget else (beyond,)
+    errors = report.errors | {f"{report.calibrator}, {count} layers float": made.error_of(path)}
+    return msgspec.structs.replace(report, errors=errors, layers=layers), count, found
+
+
+def _judged(
+    most: float, report: QuantizationReport, made: Made, path: Path
+) -> tuple[QuantizationReport, tuple[str, ...]]:
+    """Leaves the worst layers float until top-1 is no more than `most` points below the network's, and says so."""
+    from edgebench.formats.quantize.judge import latency_ratio, told
+
+    judge, form = made.network.judge, by_suffix(path)
+
+    def drop(file: Path) -> Interval:
+        return judge.drop(made.steps.run(file))
+
+    throughout = found = drop(path)
+    if throughout.value > most:
+        report, _, _ = _within(most, lambda file: drop(file).value, DROP, report, made, path)
+        found = drop(path)
+    floats = [layer.name for layer in report.layers if layer.why == DROP]
+    ratio = latency_ratio(made.network.graph, floats, runtime_of(form.name)) if form and floats else None
+    report = msgspec.structs.replace(
+        report, judged=len(judge.images), drop=found, drop_throughout=throughout.value, latency_ratio=ratio
+    )
+    return report, (told(judge, floats, found, throughout, ratio, most),)
 
 
 def uncalibrated(network: Network, activations: str, layers: tuple[LayerError, ...] = ()) -> QuantizationReport:
@@ -192,9 +222,19 @@ def replace(source: Path, target: Path) -> None:
 def _worst_first(layers: Sequence[LayerError], made: Made) -> list[str]:
     """The int8 layers by what they cost the output, else by how much the error grows at each; the most first."""
     names = [layer.name for layer in layers if layer.stored == "int8"]
-    if made.steps.costs:
-        costs = made.steps.costs(made.ranges, names)
-    else:
+    costs = _costs(names, made)
+    if not set(names) <= costs.keys():
         before = [0.0, *(layer.relative_l2_error for layer in layers[:-1])]
         costs = {one.name: one.relative_l2_error - earlier for one, earlier in zip(layers, before, strict=True)}
     return sorted(names, key=lambda name: -costs[name])
+
+
+def _costs(names: Collection[str], made: Made) -> Mapping[str, float]:
+    """The error of the output by each layer alone, of those that the network's Graph knows by their names."""
+    from edgebench.formats.quantize.sensitivity import output_errors
+
+    try:
+        graph = made.network.graph
+    except EdgebenchError:  # an operator that the Graph lacks
+        return {}
+    return output_errors(graph, made.ranges, made.network.held_out_images[:LAYER_IMAGES], names)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.export import ExportedProgram
 
+    from edgebench.formats.quantize.judge import Judge
     from edgebench.graph.operators import Graph
 
 INPUT = "image"
@@ -61,6 +62,7 @@ class Network:
     quantization: Quantization | None = None
     origin: Network | None = None
     _calibrations: dict[tuple[str, int], images.Calibration] = field(default_factory=dict, repr=False)
+    _judges: dict[tuple[str, int | None], Judge] = field(default_factory=dict, repr=False)
 
     def calibrated(self, quantization: Quantization) -> Network:
         """The same network with images to become int8 on; what is captured of it and read for it is shared."""
@@ -97,6 +99,23 @@ class Network:
     def held_out_images(self) -> list[Array]:
         """Further such images, to choose and judge by."""
         return self.calibration.held_out
+
+    @property
+    def judge(self) -> Judge:
+        """What tells how many of the labelled images that the quantization names a file loses, read on first use.
+
+        Raises UsageError for images that cannot be read, or whose classes are not the network's outputs.
+        """
+        from edgebench.formats.quantize.judge import judge, judged
+
+        wanted = self.quantization or Quantization()
+        key = (wanted.judged, wanted.judged_limit)
+        if key not in self._judges:
+            outputs = next(iter(self.outputs.values()))[-1]
+            self._judges[key] = judge(
+                judged(wanted), self.spec, self.fed, outputs, self.names, lambda x: self.compute([x])[0]
+            )
+        return self._judges[key]
 
     @cached_property
     def graph(self) -> Graph:

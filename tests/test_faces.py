@@ -14,7 +14,7 @@ from edgebench.commands.options import Command, spoken
 from edgebench.ground.errors import UsageError
 from edgebench.training.settings import Settings
 
-SHOWN = {"json", "format", "why", "explain", "at_most"}
+SHOWN = {"json", "format", "why", "explain", "at_most", "wide"}
 """How results are shown: the command line's alone. (`format` where it is no export format.)"""
 PYTHONS = {"on_progress", "on_pair", "example_inputs"}
 """What hears of progress, and tensors: Python's alone."""
@@ -75,6 +75,10 @@ def test_a_function_says_what_it_takes() -> None:
     assert set(edgebench.__all__) <= set(dir(edgebench))
     with pytest.raises(TypeError, match="unexpected keyword argument 'widht'; did you mean 'width'"):
         edgebench.profile("lenet5", widht=1)  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match="unknown format 'tflight'"):
+        edgebench.export("lenet5", fmt="tflight")  # type: ignore[call-arg]  # as the command line spells it
+    with pytest.raises(TypeError, match="unexpected keyword argument 'fmt'"):
+        edgebench.export("lenet5", fmt="tflite", format="onnx")  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="positional"):
         edgebench.profile("lenet5", "rpi4")  # type: ignore[misc]
 

@@ -31,7 +31,7 @@ def export(asked: options.Export, *, json: Json = False) -> None:
 
     Every file is run and compared with PyTorch before it is put in place; a second call finds it cached.
     """
-    from edgebench.report import files, rows
+    from edgebench.report import files, following, rows
     from edgebench.run import exporting, plan
 
     cells, given = plan.asked(asked, asked.model, converter=asked.converter, image_input=asked.bake, sources=True)
@@ -46,6 +46,8 @@ def export(asked: options.Export, *, json: Json = False) -> None:
         note(warning)
     if given.weights is None and any(cell.model and cell.model.is_scaled for cell in cells):
         output.note("without --weights the files hold random values: right for timing, useless for predictions")
+    if written := [each.artifact for each in done if each.artifact]:
+        output.note(f"next: {following.exported(written[0])}")
     exporting.check(done)
 
 

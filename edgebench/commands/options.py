@@ -31,6 +31,8 @@ Answer = TypeVar("Answer")
 Json = Annotated[bool, "Print one JSON document and nothing else."]
 
 INTERRUPTED: Final = 130
+ALL: Final = "Show every column of a table, however long its lines."
+TABLES: Final = ("json", "format")  # what a command takes that prints tables
 EXACT: Final = 2**53  # JSON keeps whole numbers below it as they are
 KINDS: Final = (str, Path, float, int, bool)  # an option is read as the first of these that its annotation has
 QUOTES: Final = "'\""
@@ -40,8 +42,8 @@ NAMED: Final = re.compile(r"`([a-z0-9_]+)(?:=([^`]+))?`")
 class Command(click.Command):
     """A command whose errors and warnings name flags. It makes its parameters when they are asked for."""
 
-    def __init__(self, name: str, *, options: Sequence[Parameter], **how: Any) -> None:
-        self.options = options
+    def __init__(self, name: str, *, options: Sequence[Parameter], tables: bool, **how: Any) -> None:
+        self.options, self.tables = options, tables
         self._params: list[click.Parameter] = []
         super().__init__(name, **how)
 
@@ -50,6 +52,10 @@ class Command(click.Command):
         """What it takes."""
         if not self._params:
             self._params = [made for each in self.options if (made := _parameter(each)) is not None]
+            if self.tables:
+                self._params.append(
+                    click.Option(["--wide"], is_flag=True, expose_value=False, callback=_wide, help=ALL)
+                )
             for each in self._params:
                 if isinstance(each, click.Argument | click.Option) and each.help:
                     each.help = spoken(each.help, self._params)
@@ -62,7 +68,7 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command, and says what it warns of on standard error."""
         try:
-            with _warnings_printed(self.params):
+            with _warnings_printed(self.params), output.all_columns(ctx.meta.get("wide", False)):
                 return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
             raise click.exceptions.Exit(INTERRUPTED) from interrupt
@@ -94,6 +100,7 @@ def command(function: Callable[..., None]) -> Command:
         function.__name__.rstrip("_"),
         callback=called,
         options=[*taken.values(), *own],
+        tables=any(each.name in TABLES for each in own),
         help=cleandoc(function.__doc__ or ""),
     )
 
@@ -125,6 +132,10 @@ def show(found: Answer, blocks: Callable[[Answer], Iterable[Any]], *, json: bool
 def note(sentence: str) -> None:
     """Prints a remark of the library to standard error, with the flags of the command that runs."""
     output.note(spoken(sentence, click.get_current_context().command.params))
+
+
+def _wide(context: click.Context, _option: click.Parameter, wide: bool) -> None:
+    context.meta["wide"] = wide
 
 
 def _parameter(option: Parameter) -> click.Parameter | None:

@@ -23,7 +23,7 @@ def profile(
     results folder as it ends.
     """
     from edgebench.machines import profiles
-    from edgebench.report import profiled
+    from edgebench.report import following, profiled
     from edgebench.run import engine
 
     limit = units.seconds(at_most) if at_most is not None else None
@@ -31,6 +31,7 @@ def profile(
     profiled.show(done, profiles.several(asked.device), at_most_s=limit, json=json)
     if asked.trace is not None:
         output.note(f"wrote {asked.trace}: open it at https://ui.perfetto.dev")
+    output.note(f"next: {following.profiled(str(asked.results))} makes a page of all that is in {asked.results}")
     engine.check(done)
 
 

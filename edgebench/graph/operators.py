@@ -391,6 +391,10 @@ class Graph:
     def __getitem__(self, name: str) -> Operator:
         return self._index[name]
 
+    def get(self, name: str) -> Operator | None:
+        """The operator of that name; None for a constant."""
+        return self._index.get(name)
+
     @property
     def inputs(self) -> tuple[Input, ...]:
         """What the network is given, in its order."""

@@ -73,14 +73,15 @@ def _merged(operator: Operator, shapes: Sequence[Shape], constants: dict[str, An
 
 def _alike(operator: Operator, shapes: Sequence[Shape]) -> Groups:
     """Neighbouring axes that are one for the operator; those of size 1 everywhere are left out."""
-    own = _own_axes(operator, len(shapes[0]))
+    own = _own_axes(operator, shapes[0])
     units = [tuple(shape[axis] == 1 for shape in shapes) for axis in range(len(shapes[0]))]
     left = [axis for axis, ones in enumerate(units) if axis in own or not all(ones)] or [0]
     return [list(group) for _, group in groupby(left, lambda axis: (own.get(axis), units[axis]))]
 
 
-def _own_axes(operator: Any, rank: int) -> dict[int, int]:
+def _own_axes(operator: Any, shape: Shape) -> dict[int, int]:
     """The axes that mean something to an operator; those of a reduction mean the same."""
+    rank = len(shape)
     if isinstance(operator, Dense):
         axes: Sequence[int] = (rank - 1,)
     elif isinstance(operator, MatMul):
@@ -88,7 +89,7 @@ def _own_axes(operator: Any, rank: int) -> dict[int, int]:
     elif isinstance(operator, Pad):
         axes = [axis for axis, amounts in enumerate(operator.amounts) if any(amounts)]
     elif isinstance(operator, Reduce):
-        return dict.fromkeys(operator.axes, 0)
+        return dict.fromkeys([axis for axis in operator.axes if shape[axis] != 1] or operator.axes[:1], 0)
     else:
         axes = (operator.axis,) if hasattr(operator, "axis") else ()
     return {axis: axis for axis in axes}
@@ -100,7 +101,7 @@ def _renumbered(operator: Any, groups: Groups) -> dict[str, Any]:
     if isinstance(operator, Pad):
         return {"amounts": tuple(operator.amounts[group[0]] for group in groups)}
     if isinstance(operator, Reduce):
-        return {"axes": tuple(sorted({at[axis] for axis in operator.axes}))}
+        return {"axes": tuple(sorted({at[axis] for axis in operator.axes if axis in at}))}
     return {"axis": at[operator.axis]} if hasattr(operator, "axis") else {}
 
 

@@ -66,10 +66,16 @@ class Options:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         given = {name: value for name, value in kwargs.items() if name != "on_progress" or value is not None}
-        for name in given.keys() - self.__signature__.parameters.keys():
+        fields = self.__signature__.parameters
+        for name in given.keys() - fields.keys():
+            flagged = (own for own, each in fields.items() if (flag := flag_of(each.annotation)) and flag.spells(name))
+            own = next(flagged, None)
+            if own is not None and own not in given:
+                given[own] = given.pop(name)
+                continue
             from difflib import get_close_matches
 
-            nearest = get_close_matches(name, self.__signature__.parameters, n=1, cutoff=0.5)
+            nearest = get_close_matches(name, fields, n=1, cutoff=0.5)
             hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
             raise TypeError(f"got an unexpected keyword argument '{name}'{hint}")
         bound = self.__signature__.bind(*args, **given)
@@ -106,6 +112,10 @@ class Flag:
 
     def __init__(self, help: str = "", *flags: str, python: str = "") -> None:
         self.help, self.flags, self.python = help, flags, python or help
+
+    def spells(self, name: str) -> bool:
+        """Whether the command line calls the field by this keyword: fmt."""
+        return f"--{name}" in self.flags
 
 
 class Several(Flag):

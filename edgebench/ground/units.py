@@ -32,10 +32,16 @@ def bytes_per_second(text: str) -> float:
     return _parse(text, _RATE, "bandwidth", "2.5GB/s")
 
 
+def points(text: str) -> float:
+    """Parses points of a percentage such as "0.5pt"."""
+    return _parse(text, {"pt": 1.0, "%": 1.0, "": 1.0}, "number of points", "0.5pt")
+
+
 def _parse(text: str, units: dict[str, float] | dict[str, int], kind: str, example: str) -> float:
     match = _NUMBER.fullmatch(text)
     if match is None or match[2] not in units:
-        raise UsageError(f"'{text}' is not a {kind}: write a number and one of {', '.join(units)}, such as {example}")
+        known = ", ".join(filter(None, units))
+        raise UsageError(f"'{text}' is not a {kind}: write a number and one of {known}, such as {example}")
     value = float(match[1]) * units[match[2]]
     if not (math.isfinite(value) and value > 0):
         raise UsageError(f"'{text}' is not a {kind} above zero: write for example {example}")
@@ -50,6 +56,14 @@ def show_seconds(value: float | None) -> str:
         if abs(value) >= factor:
             return f"{_significant(value / factor)} {unit}"
     return f"{_significant(value / 1e-9)} ns"
+
+
+def show_interval(low: float | None, high: float | None) -> str:
+    """Prints seconds from low to high as 61.1-88.1 ms; both units where they differ: 82.1 us-1.50 ms."""
+    if low is None or high is None:
+        return "-"
+    (number, _, unit), end = show_seconds(low).partition(" "), show_seconds(high)
+    return f"{number}-{end}" if end.endswith(f" {unit}") else f"{number} {unit}-{end}"
 
 
 def show_bytes(value: float | None) -> str:

@@ -12,11 +12,9 @@ from edgebench.ground.errors import UsageError
 from edgebench.ground.paths import check_no_pipe
 from edgebench.ground.records import Accuracy, ModelSpec
 from edgebench.report import output, rows
-from edgebench.report.tables import Rows, called, plain
+from edgebench.report.tables import Fitting, Rows, called, plain
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from edgebench.run.evaluator import Evaluation
 
 
@@ -59,6 +57,8 @@ def row(result: Evaluation) -> dict[str, Any]:
 
 COLUMNS = ("model", "format", "prec", "device", "top-1", "top-5", "vs torch", "agrees", "images", "images/s")
 
+SPARE = ("device", "images/s", "top-5")
+
 
 class Evaluations(Rows["Evaluation"]):
     """A list of evaluations that shows as their table, at a prompt and in a notebook."""
@@ -75,10 +75,10 @@ class Evaluations(Rows["Evaluation"]):
         return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 
 
-def table(results: Sequence[Evaluation]) -> Table:
+def table(results: Sequence[Evaluation]) -> Fitting:
     """One row a file."""
     known = {result.accuracy.dataset for result in results if result.accuracy}
-    made = plain(f"accuracy on {', '.join(sorted(known))}" if known else None, *COLUMNS, left=COLUMNS[:4])
+    made = plain(f"accuracy on {', '.join(sorted(known))}" if known else None, *COLUMNS, left=COLUMNS[:4], spare=SPARE)
     for row in Evaluations(results).cells():
         made.add_row(*row.values())
     return made

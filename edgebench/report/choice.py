@@ -17,8 +17,8 @@ from edgebench.choose.lines import ALONE, Scaled
 from edgebench.choose.records import Choice, Point
 from edgebench.ground.errors import MissingPackage, UsageError
 from edgebench.ground.paths import check_no_pipe
-from edgebench.ground.units import show_bytes, show_count, show_seconds
-from edgebench.report import output, theme
+from edgebench.ground.units import show_bytes, show_count, show_interval, show_seconds
+from edgebench.report import following, output, theme
 from edgebench.report.tables import plain
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FILE: Final = "choice.json"
 COLUMNS = ("", "network", "known as", "file", "thr", "top-1 (expected)", "latency", "peak mem", "size", "MACs")
+SPARE = ("known as", "MACs", "size", "thr", "file", "peak mem")
 TEXT = ("", "network", "known as", "file", "why")
 
 _COLOURS: Final = {"frontier": "#33659f", "published": "#8a6d1d", "tie": "#2f7d5b", "pick": "#c03d3e"}
@@ -35,11 +36,39 @@ _LABEL_SHARE: Final = 0.35  # of the plot's width, what the name of a network ta
 
 
 def summary(choice: Choice) -> list[RenderableType]:
-    """The pick with its ties and the next better one, the room that is left, and what to know."""
-    table = plain(f"{choice.family} on {choice.device}: best of {choice.candidates:,} networks", *COLUMNS, left=TEXT)
-    for mark, point in _picks(choice):
-        table.add_row(*row(mark, point), style={"pick": "bold", "next": "dim"}.get(mark))
-    return [table, *(Text(remark) for remark in remarks(choice))]
+    """The short answer: the pick and what it takes, why, the runner-up, the first doubt, and what to type next."""
+    picked, budget = choice.picked, choice.budget
+    limits = ", ".join(f"{name} {SHOW[name](limit)}" for name, limit in budget.limits().items())
+    within = f", limits: {limits}" if limits else ""
+    point = dict(zip(COLUMNS, row("", picked), strict=True))
+    rooms = {each.name: f"; {each.left:.0%} of {SHOW[each.name](each.limit)} left" for each in choice.headroom}
+    size = f"size {point['size']}, {point['MACs']} MACs"
+    lines = [
+        Text(f"{choice.family} on {choice.device}: best of {choice.candidates:,} networks{within}"),
+        Text(f"pick: {picked.model.key}, {picked.export.key}, {_threads(picked)}", style="bold"),
+        Text(f"  latency {point['latency']} ({picked.latency_s.confidence:.0%} interval){rooms.get('latency', '')}"),
+    ]
+    if picked.accuracy:
+        lines.append(Text(f"  top-1 {point['top-1 (expected)']} expected ({picked.accuracy.confidence:.0%} interval)"))
+    lines.append(Text(f"  memory {point['peak mem']}{rooms.get('memory', '')}; {size}{rooms.get('size', '')}"))
+    if picked.path:
+        lines.append(Text(f"  file {picked.path} (run and compared with PyTorch)"))
+    if choice.ties:
+        lines.append(Text(f"runner-up: {choice.ties[0].model.key} is {compared(choice.ties[0], picked)}"))
+    if choice.upgrade is not None:
+        lines.append(Text(f"beyond: {choice.upgrade.model.key} is {compared(choice.upgrade, picked)}"))
+    doubts = _doubts(choice)
+    others = f"{len(doubts) - 1} more such remarks, and " if len(doubts) > 1 else ""
+    lines += [Text(f"! {doubt} ({others}why the others lost: --explain)") for doubt in doubts[:1]]
+    return [*lines, Text(f"next: {following.trained(picked.model)}", style="dim")]
+
+
+def _threads(point: Point) -> str:
+    return f"{point.threads} thread{'s' if point.threads > 1 else ''}"
+
+
+def _doubts(choice: Choice) -> list[str]:
+    return list(dict.fromkeys((*choice.warnings, *choice.picked.warnings)))
 
 
 def remarks(choice: Choice) -> list[str]:
@@ -67,20 +96,25 @@ def remarks(choice: Choice) -> list[str]:
             f"{learned.offset:+.2f} and slope {learned.slope:.2f} in logit, +-{learned.spread:.2f}; the best, "
             f"{best.model.key}, reached {best.accuracy:.1f}% in {best.epochs} epochs"
         )
-    return [*said, *(f"! {note}" for note in dict.fromkeys((*choice.picked.warnings, *choice.warnings)))]
+    return [*said, *(f"! {doubt}" for doubt in _doubts(choice))]
 
 
 def explanation(choice: Choice) -> list[RenderableType]:
-    """Why each published network and each near miss lost, and the frontier that the pick was made from."""
-    lost = plain("Why the others lost", *COLUMNS[1:], "why", left=TEXT)
+    """The pick beside its ties, why each published network and near miss lost, and the frontier it was picked from."""
+    picks = plain("The pick, ties, and the next better one", *COLUMNS, left=TEXT, spare=SPARE)
+    for mark, point in _picks(choice):
+        picks.add_row(*row(mark, point), style={"pick": "bold", "next": "dim"}.get(mark))
+    lost = plain("Why the others lost", *COLUMNS[1:], "why", left=TEXT, spare=SPARE, prose=("why",))
     for each in choice.rejected:
         lost.add_row(*row("", each.point)[1:], "; ".join(each.reasons))
-    frontier = plain(f"Frontier: more {_gain(choice)} take more time or more memory", *COLUMNS[1:], left=TEXT)
+    frontier = plain(
+        f"Frontier: more {_gain(choice)} take more time or more memory", *COLUMNS[1:], left=TEXT, spare=SPARE
+    )
     for point in choice.frontier:
         frontier.add_row(*row("", point)[1:], style="bold" if point.model == choice.picked.model else "")
     recipes = ", ".join(f"{kin}: {recipe}" for kin, recipe in choice.recipes.items())
     closing = [Text(f"trainings that accuracies are expected from: {recipes}", style="dim")] if recipes else []
-    return [Text(), lost, Text(), frontier, *closing]
+    return [Text(), picks, *map(Text, remarks(choice)), Text(), lost, Text(), frontier, *closing]
 
 
 def _gain(choice: Choice) -> str:
@@ -93,7 +127,9 @@ def scaling(ways: Mapping[str, Scaled]) -> list[RenderableType]:
     if not ways:
         return []
     columns = ("", "alpha (depth)", "beta (width)", "gamma (resolution)", "phi", "network", "time", "top-1 (expected)")
-    table = plain("Ways to scale the base network to the pick's estimated latency", *columns, left=TEXT)
+    table = plain(
+        "Ways to scale the base network to the pick's estimated latency", *columns, left=TEXT, spare=("phi", "time")
+    )
     for name, each in ways.items():
         line, point = each.line, f"w{each.width:g} d{each.depth:.3g} r{each.resolution}"
         factors = (f"{line.alpha:.2f}", f"{line.beta:.2f}", f"{line.gamma:.2f}", f"{each.phi:+.1f}")
@@ -113,7 +149,7 @@ def row(mark: str, point: Point) -> Sequence[str]:
         point.export.key,
         str(point.threads),
         f"{accuracy.value:.1f}% ({accuracy.low:.1f}-{accuracy.high:.1f}){mark_of_guess}" if accuracy else "-",
-        f"{show_seconds(latency.value)} ({show_seconds(latency.low)}-{show_seconds(latency.high)}) {point.provenance}",
+        f"{show_seconds(latency.value)} ({show_interval(latency.low, latency.high)}) {point.provenance}",
         f"{show_bytes(point.peak_memory_bytes)} {point.memory_provenance if point.peak_memory_bytes else ''}".rstrip(),
         show_bytes(point.size_bytes),
         show_count(point.macs),

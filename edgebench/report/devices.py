@@ -6,11 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from rich.table import Table
 from rich.text import Text
 
 from edgebench.ground.units import show_bytes, show_memory, show_seconds
-from edgebench.report.tables import concerned, plain
+from edgebench.report.tables import Fitting, concerned, plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -45,7 +44,7 @@ def device(profile: DeviceProfile) -> list[RenderableType]:
             "yes" if each.estimated else "no",
             f"{each.error:.0%}" if each.error is not None else "-",
         )
-    sources = plain("Sources", "field", "source", left=("field", "source"))
+    sources = plain("Sources", "field", "source", left=("field", "source"), prose=("source",))
     for source in profile.sources:
         sources.add_row(source.field, Text(source.source))
     return [facts, Text(), able, Text(), sources]
@@ -55,7 +54,7 @@ def _clock(profile: DeviceProfile) -> str:
     return f"{profile.cpu.clock_hz / 1e9:.2f} GHz" if profile.cpu.clock_hz else ""
 
 
-def _facts(values: Mapping[str, str], title: str | None = None) -> Table:
+def _facts(values: Mapping[str, str], title: str | None = None) -> Fitting:
     """Names and values below one another, without a header."""
     table = plain(title, "", "", left=("",))
     table.show_header = False
@@ -80,10 +79,10 @@ def connected(answer: Answer) -> list[RenderableType]:
     return [_facts(values), *map(Text, answer.doubts)]
 
 
-def emulators(readiness: Sequence[Readiness]) -> Table:
+def emulators(readiness: Sequence[Readiness]) -> Fitting:
     """One row a device: the core, what emulates it, and whether it is set up."""
     columns = ("device", "core", "emulated as", "bundle", "note")
-    table = plain(None, *columns, left=columns)
+    table = plain(None, *columns, left=columns, prose=("note",))
     for each in readiness:
         state = "-" if each.qemu_cpu is None else "ready" if each.ready else "not set up"
         table.add_row(each.name, each.core, each.qemu_cpu or "-", state, Text(each.note or each.reason))
@@ -144,7 +143,9 @@ def calibrated_rows(made: Calibrated) -> dict[str, Any]:
 def reached(found: Sequence[Reached]) -> list[RenderableType]:
     """Every goal of the estimates beside what leaving figures out of the fit tells."""
     columns = ("case", "prec", "rows", "median", "goal", "p90", "goal", "coverage", "interval")
-    table = plain("Estimates on figures that the fit has not seen", *columns, left=columns[:2])
+    table = plain(
+        "Estimates on figures that the fit has not seen", *columns, left=columns[:2], spare=("rows",), prose=("case",)
+    )
     for each in found:
         goals = ["-" if goal is None else f"{goal:.1%}" for goal in (each.goal_median, each.goal_p90)]
         figures = (f"{each.median:.1%}", goals[0], f"{each.p90:.0%}", goals[1])
@@ -212,7 +213,7 @@ def _calibrations(lines: Sequence[Line]) -> list[RenderableType]:
     return [table, *(Text(f"{', '.join(names)}: {note}", style="dim") for note, names in concerned(cells).items())]
 
 
-def _unseen(checks: Sequence[Unseen]) -> Table:
+def _unseen(checks: Sequence[Unseen]) -> Fitting:
     columns = ("runtime", "prec", "network", "thr", "published", "estimate", "interval", "error", "inside")
     table = plain("Published, and read by no fit", *columns, left=columns[:3])
     for check in checks:

@@ -8,18 +8,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from edgebench.formats.inspect import FLOAT, INT8
 from edgebench.formats.strict import named
 from edgebench.ground.records import QuantizationReport
 from edgebench.ground.units import show_bytes
-from edgebench.report.tables import called, concerned, plain
+from edgebench.report.tables import Fitting, called, concerned, plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
 
     from edgebench.deployment.app import App
     from edgebench.ground.records import QuantizationReport, TensorSpec
@@ -31,14 +29,14 @@ COLUMNS = ("model", "format", "precision", "size", "seconds", "max error / range
 WORDS = ("model", "format", "precision", "int8", "file")
 
 
-def exported(outcomes: Sequence[Outcome]) -> Table:
+def exported(outcomes: Sequence[Outcome]) -> Fitting:
     """One row an export; a failed one carries its sentence in the last column."""
     columns = [
         name
         for name in COLUMNS
         if name != "int8" or any(outcome.artifact.quantization if outcome.artifact else None for outcome in outcomes)
     ]
-    made = plain(None, *columns, left=WORDS)
+    made = plain(None, *columns, left=WORDS, spare=("rel. L2", "seconds"), prose=("int8",))
     names = called(outcome.cell.spec for outcome in outcomes)
     for name, outcome in zip(names, outcomes, strict=True):
         cells = _export_cells(outcome) | {"model": name}
@@ -142,7 +140,7 @@ def _tensor(tensor: TensorSpec) -> str:
     return f"{tensor.name} {sizes} {tensor.dtype}"
 
 
-def _operators(file: Inspection) -> Table:
+def _operators(file: Inspection) -> Fitting:
     """One row for each kind of operator and what it computes in."""
     table = plain(None, "operator", "computes in", "count", "elements", "weights", left=("operator", "computes in"))
     counts = Counter((one.kind, one.computes) for one in file.operators)

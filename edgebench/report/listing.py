@@ -9,12 +9,12 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
 from edgebench.ground.units import show_bytes, show_count, show_memory
+from edgebench.report import output
 
 if TYPE_CHECKING:
     from edgebench.machines.profiles import DeviceProfile
     from edgebench.models.summary import ModelSummary
 
-WIDE: Final = 200  # columns of a pipe or file, as for Rich's tables
 NARROW: Final = 20  # columns that the last one has at least
 NUMBERS: Final = ("parameters", "MACs", "input", "classes", "activations", "clock", "memory")
 
@@ -91,7 +91,7 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Contain
     table = [head, *rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     indent = sum(widths[:-1]) + 2 * (len(widths) - 1)
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+    width = output.columns(shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
     lines = []
     for row in table:
         cells = [

@@ -168,7 +168,7 @@ def table(profile: OperatorProfile, title: str, *, most: int = MOST_ROWS) -> lis
                 for each in ordered
             ],
         )
-    made = plain(Text(title), *columns, left=_WORDS)
+    made = plain(Text(title), *columns, left=_WORDS, spare=("sum", "bytes", "GFLOP/s", "ran on"))
     for row in cells[:most]:
         made.add_row(*map(Text, row))
     left, which = len(cells) - most, "faster" if profile.is_timed else "smaller"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextvars import ContextVar
 from io import StringIO
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from edgebench.ground.errors import printable
 from edgebench.ground.paths import write as write
@@ -16,6 +17,32 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console, RenderableType
+
+
+COLUMNS: Final = 100  # of a table in a pipe or file, where no terminal says how wide it may be
+UNBOUNDED: Final = 10_000  # columns: more than any table has
+
+_all_columns: ContextVar[bool] = ContextVar("all_columns", default=False)
+
+
+@contextmanager
+def all_columns(wanted: bool = True) -> Iterator[None]:
+    """Tables that are printed meanwhile keep every column, however wide that makes them."""
+    before = _all_columns.set(wanted)
+    try:
+        yield
+    finally:
+        _all_columns.reset(before)
+
+
+def columns(terminal: int | None) -> int:
+    """Columns that a table may have: those of the terminal, 100 without one, or any number where all are wanted."""
+    return UNBOUNDED if _all_columns.get() else terminal or COLUMNS
+
+
+def room(console: Console) -> int:
+    """The same for a Rich console."""
+    return columns(console.width if console.is_terminal else None)
 
 
 def document(value: Any) -> str:
@@ -61,7 +88,7 @@ def wide_console(file: TextIO) -> Console:
     """A console on `file` that prints square brackets and :names: as they are: names come from users and files."""
     from rich.console import Console
 
-    width = None if file.isatty() else 200
+    width = UNBOUNDED if _all_columns.get() else None if file.isatty() else 200
     # In a notebook rich would show the text itself, beside what it is made for, and colour it.
     held = False if isinstance(file, StringIO) else None
     return Console(

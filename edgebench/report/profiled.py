@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
 from rich.text import Text
 
 from edgebench.ground.records import OperatorProfile, Result
-from edgebench.ground.units import show_bytes, show_count, show_seconds
+from edgebench.ground.units import show_bytes, show_count, show_interval, show_seconds
 from edgebench.report import accuracy, operators, output, rows
 from edgebench.report.overview import point
-from edgebench.report.tables import Rows, concerned, plain
+from edgebench.report.tables import Fitting, Rows, concerned, plain
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -83,7 +82,8 @@ def matrix(
     titles = {device.name: device.title for device in on}
     words = ("device", "title", "model", "point", "format", "prec", "provenance")
     kept = (f"<= {show_seconds(at_most_s)}",) if at_most_s is not None else ()
-    table = plain(None, *words[:-1], "thr", words[-1], "p50", "interval", "peak mem", *kept, left=words)
+    columns = (*words[:-1], "thr", words[-1], "p50", "interval", "peak mem", *kept)
+    table = plain(None, *columns, left=words, spare=("title", "peak mem", "point", "thr"))
     for result, cells in zip(results, _rows(results), strict=True):
         named = [cells[name] for name in ("model", "point", "format", "prec", "thr", "provenance")]
         figures = [cells[name] for name in ("p50", "interval", "peak mem")]
@@ -113,14 +113,15 @@ class _Profile:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         times, file = _filled(_TIMES, self.cells), [*_filled(_ACCURACY, self.cells), *_FILE]
         whole = self._table(self.title, [*_IDENTITY, *times, *file])
-        if console.measure(whole, options=options.update_width(1000)).maximum <= options.max_width:
+        room = output.room(console)
+        if console.measure(whole, options=options.update_width(output.UNBOUNDED)).maximum <= room:
             yield whole
             return
         yield self._table(self.title, [*_IDENTITY, *times])
         yield Text()
         yield self._table(None, [*_IDENTITY, *file])
 
-    def _table(self, title: str | None, columns: Sequence[str]) -> Table:
+    def _table(self, title: str | None, columns: Sequence[str]) -> Fitting:
         table = plain(title, *columns, left=_WORDS)
         for row in self.cells:
             table.add_row(*(row[column] for column in columns))
@@ -163,7 +164,7 @@ def _cells(result: Result) -> Row:
         "thr": str(result.threads),
         "provenance": result.provenance if result.status == "ok" else result.status.upper(),
         "p50": show_seconds(times["median"]),
-        "interval": _interval(times["low"], times["high"]),
+        "interval": show_interval(times["low"], times["high"]),
         "p90": "needs runs" if result.samples_s and times["p90"] is None else show_seconds(times["p90"]),
         "first": show_seconds(flat["first_s"]),
         "load": show_seconds(flat["load_s"]),
@@ -178,14 +179,6 @@ def _cells(result: Result) -> Row:
             "-" if result.parity is None else f"{result.parity.range_error:.0e}" if result.parity.max_abs_error else "0"
         ),
     }
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    """61.1-88.1 ms; both units where they differ: 82.1 us-1.50 ms."""
-    if low is None or high is None:
-        return "-"
-    (number, _, unit), end = show_seconds(low).partition(" "), show_seconds(high)
-    return f"{number}-{end}" if end.endswith(f" {unit}") else f"{number} {unit}-{end}"
 
 
 def _warnings(results: Sequence[Result]) -> list[str]:

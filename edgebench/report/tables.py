@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from html import escape
 from io import StringIO
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
 from edgebench.report import output
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.measure import Measurement
 
     from edgebench.ground.records import ModelSpec
     from edgebench.models.published import Published
@@ -25,13 +28,82 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 
-def plain(title: str | Text | None, *columns: str, left: Sequence[str] = ()) -> Table:
-    """A plain table: the columns in `left` are text, all others numbers."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        numeric = column not in left
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
-    return table
+@dataclass
+class Fitting:
+    """A table that leaves out its `spare` columns, the first first, until it fits; what it left out stands under it."""
+
+    title: str | Text | None
+    columns: Sequence[str]
+    left: Sequence[str] = ()
+    spare: Sequence[str] = ()
+    prose: Sequence[str] = ()
+    show_header: bool = True
+    rows: list[tuple[Sequence[str | Text], str | None]] = field(default_factory=list)
+
+    def add_row(self, *cells: str | Text, style: str | None = None) -> None:
+        """Adds a row of one cell a column."""
+        self.rows.append((cells, style))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        limit = output.room(console)
+        unbounded = options.update_width(output.UNBOUNDED)
+        left_out: list[str] = []
+        table = self._without(left_out)
+        for name in self.spare:
+            if console.measure(table, options=unbounded).maximum <= limit:
+                break
+            left_out += [name] if name in self.columns else []
+            table = self._without(left_out)
+        if any(name in self.prose for name in self.columns):
+            options = options.update_width(min(limit, options.max_width))
+        yield from table.__rich_console__(console, options)
+        if left_out:
+            yield Text(f"not shown: {', '.join(left_out)}; --wide shows all", style="dim")
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return console.measure(self._without(()), options=options)
+
+    def _longest(self, name: str) -> int:
+        place = list(self.columns).index(name)
+        return max(cell_len(str(text)) for text in (name, *(cells[place] for cells, _ in self.rows)))
+
+    def _without(self, left_out: Collection[str]) -> Table:
+        """What Rich draws, without some of the columns."""
+        table = Table(
+            title=self.title,
+            title_justify="left",
+            box=None,
+            pad_edge=False,
+            header_style="bold",
+            show_header=self.show_header,
+        )
+        kept = [place for place, name in enumerate(self.columns) if name not in left_out]
+        for name in (self.columns[place] for place in kept):
+            numeric, whole = name not in self.left, self.prose and name not in self.prose
+            table.add_column(
+                name,
+                justify="right" if numeric else "left",
+                overflow="fold",
+                no_wrap=numeric,
+                min_width=self._longest(name) if whole else None,
+            )
+        for cells, style in self.rows:
+            table.add_row(*(cells[place] for place in kept), style=style)
+        return table
+
+
+def plain(
+    title: str | Text | None,
+    *columns: str,
+    left: Sequence[str] = (),
+    spare: Sequence[str] = (),
+    prose: Sequence[str] = (),
+) -> Fitting:
+    """A plain table: the columns in `left` are text, all others numbers.
+
+    Where it is too wide, columns of `spare` are left out, and the text in those of `prose` goes on below.
+    """
+    return Fitting(title, columns, left, spare, prose)
 
 
 class Rows(list[Item], ABC):
@@ -78,11 +150,17 @@ def concerned(told: Iterable[tuple[str, Iterable[str]]]) -> dict[str, list[str]]
     return names
 
 
-def published(results: Sequence[Published]) -> Table:
+def published(results: Sequence[Published]) -> Fitting:
     """One row a published accuracy; other people's numbers are never in a table with measured ones."""
     title = "Published by others on ImageNet, by training recipe; nothing here was measured by edgebench"
     columns = ("model", "width", "depth", "resolution", "precision", "top-1", "recipe", "source")
-    table = plain(title, *columns, left=("model", "recipe", "precision", "source"))
+    table = plain(
+        title,
+        *columns,
+        left=("model", "recipe", "precision", "source"),
+        spare=("source", "precision"),
+        prose=("recipe",),
+    )
     for row in results:
         point = (f"{row.width:g}", f"{row.depth:g}", str(row.resolution))
         table.add_row(row.model, *point, row.precision, f"{row.top1:.1f}%", row.recipe, row.source)
@@ -91,10 +169,10 @@ def published(results: Sequence[Published]) -> Table:
 
 def diagnosis(found: Diagnosis) -> list[RenderableType]:
     """The doctor's tables: packages, commands, disturbances."""
-    packages = plain("Installed", "package", "version", "for", left=("package", "version", "for"))
+    packages = plain("Installed", "package", "version", "for", left=("package", "version", "for"), prose=("for",))
     for package in found.packages:
         packages.add_row(package.name, package.version or f"missing: {package.install}", package.purpose)
-    commands = plain("Commands", "command", "here", left=("command", "here"))
+    commands = plain("Commands", "command", "here", left=("command", "here"), prose=("here",))
     for ability in found.abilities:
         commands.add_row(ability.command, ability.here)
     disturbances = [Text("! " + line) for line in found.disturbances] or [Text("Nothing that would disturb timings.")]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
+from edgebench.data import classes
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.paths import cache_folder
 from edgebench.ground.records import Accuracy, Artifact, ExportSpec, ModelSpec, Preprocessing, Status, identity
@@ -22,7 +23,6 @@ from edgebench.measure import accuracy
 from edgebench.measure.accuracy import Confusion, Predictions
 from edgebench.models.given import Given
 from edgebench.models.preparation import HOW, plain, unprepared
-from edgebench.run import classes
 from edgebench.run.plan import Cell
 from edgebench.runtimes import runtime, runtime_of
 

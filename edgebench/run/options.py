@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from edgebench.ground import units
+from edgebench.ground.errors import UsageError
 from edgebench.ground.options import Flag, Options, Several
 from edgebench.ground.progress import OnProgress, silent
 from edgebench.ground.registry import DEFAULT_FORMAT, FORMATS
@@ -82,6 +83,29 @@ class Int8(Options, kw_only=True):
     ] = None
 
 
+class Judged(Options, kw_only=True):
+    """What int8 may lose, and on what that is judged."""
+
+    max_drop: Annotated[
+        str | float | None,
+        "int8: points of top-1 that the file may lose against PyTorch on `data`, such as 0.5pt; the layers that cost"
+        " most stay float.",
+    ] = None
+    data: Annotated[File, "int8: labelled images for `max_drop`: a folder, digits or synthetic:NAME."] = ""
+    limit: Limit = None
+
+    @property
+    def points(self) -> float | None:
+        """The drop in points. Raises UsageError for a text that is none, and for nothing or less."""
+        found = units.points(self.max_drop) if isinstance(self.max_drop, str) else self.max_drop
+        if found is not None and not 0 < found < 100:
+            raise UsageError(f"`max_drop` is {found:g}: give points of top-1 above 0 and below 100, such as 0.5pt")
+        return found
+
+
+NOT_JUDGED = Judged()
+
+
 class Connection(Options, kw_only=True):
     """How to get to a device."""
 
@@ -105,7 +129,7 @@ class Build(ModelArguments):
     seed: int = 0
 
 
-class Export(Files, Told):
+class Export(Files, Judged, Told):
     """`edgebench export`."""
 
     model: Annotated[Wanted, NETWORKS]

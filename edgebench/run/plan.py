@@ -22,7 +22,7 @@ from edgebench.ground.registry import FORMATS as FORMATS
 from edgebench.models.given import Given
 from edgebench.models.user import InputSize, parse_input
 from edgebench.run.network import Model, ModelArguments, Wanted
-from edgebench.run.options import Files
+from edgebench.run.options import NOT_JUDGED, Files, Judged
 from edgebench.runtimes import runtime, runtime_of
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ def quantization(
     float_io: bool = True,
     activations: str = "",
     error_budget: float | None = None,
+    judged: Judged = NOT_JUDGED,
 ) -> Quantization:
     """How int8 files are made; see records.Quantization. UsageError for an unknown name or an impossible number."""
     _check("calibrator", [calibrator], CALIBRATORS)
@@ -132,6 +133,12 @@ def quantization(
         raise UsageError(f"{samples} samples to calibrate on; give 1 or more, 64 are a good number")
     if error_budget is not None and not 0 < error_budget < 1:
         raise UsageError(f"an error budget of {error_budget:g}; it is a relative error between 0 and 1")
+    if judged.max_drop is None and (judged.data or judged.limit):
+        raise UsageError("`data` is what `max_drop` is judged on: give that too, such as 0.5pt, or use `calibrate`")
+    if judged.max_drop is not None and not judged.data:
+        raise UsageError(f"`max_drop={judged.max_drop}` is judged on labelled images: name them by `data`")
+    if judged.max_drop is not None and (error_budget is not None or scheme != "static"):
+        raise UsageError("`max_drop` is for `scheme='static'`, and in place of `error_budget`: give one of them")
     return Quantization(
         scheme=scheme,  # type: ignore[arg-type]  # these three were checked
         calibration=calibration,
@@ -140,6 +147,9 @@ def quantization(
         float_io=float_io,
         activations=activations,  # type: ignore[arg-type]
         error_budget=error_budget,
+        max_drop=judged.points,
+        judged=str(judged.data),
+        judged_limit=judged.limit,
     )
 
 
@@ -232,6 +242,7 @@ def asked(
             float_io=files.float_io,
             activations=files.activations,
             error_budget=files.error_budget,
+            judged=files if isinstance(files, Judged) else NOT_JUDGED,
         ),
     )
     network = ModelArguments.of(files)

@@ -63,7 +63,7 @@ class Outputs(Options, kw_only=True):
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the outputs, none where they were not given. Raises UsageError as classes.read does."""
-        from edgebench.run import classes
+        from edgebench.data import classes
 
         return () if self.labels is None else classes.read(self.labels)
 

@@ -1,7 +1,7 @@
-"""ONNX through torch's own exporter: one file, dynamic batch, checked by onnx.
+"""ONNX: our own writer, straight from the Graph; one file, checked by onnx.
 
-fp16 stores the weights (tensors of two or more dimensions) as float16, each followed by a Cast to float32; inputs,
-outputs, biases and arithmetic stay float32. The file is half as large and only the weights are rounded. A runtime
+fp16 stores the weights of layers as float16, each followed by a Cast to float32; inputs, outputs, biases, other
+constants and arithmetic stay float32. The file is half as large and only the weights are rounded. A runtime
 folds the casts when it loads the file, so latency is that of fp32 and loading takes a little longer; onnxruntime has
 no float16 convolution on most CPUs and would run a file with float16 arithmetic slower, through casts around every
 operator. int8 is in the modules beside this one.
@@ -17,49 +17,42 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import onnx
-import onnxscript  # noqa: F401  torch's exporter needs it; here its absence is named before the work starts
-import torch
-from onnx import ModelProto, TensorProto, ValueInfoProto, numpy_helper
+from onnx import ModelProto, ValueInfoProto
 
-from edgebench.formats.network import INPUT, LAYOUTS, TORCH_NOISE, Conversion, Network
-from edgebench.formats.quiet import Noise, quiet
+from edgebench.formats.network import INPUT, LAYOUTS, Conversion, Network
+from edgebench.formats.onnx.writer import OPSET, translate
 from edgebench.ground.errors import ExportError
 from edgebench.ground.records import ExportSpec, TensorSpec
 
 # The quantizer of int8 is part of onnxruntime, whose Linux builds send telemetry unless this is set before its import.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-OPSET = 20
 PROTOBUF_LIMIT = 2**31  # bytes; protobuf cannot write a larger message
-
-NOISE = Noise(
-    logs={**TORCH_NOISE.logs, "torch.onnx._internal.exporter._registration": "torchvision is not installed"},
-    warnings=TORCH_NOISE.warnings,
-)
 
 
 def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
-    """Writes `path` at opset 20 with input "image" (batch, C, H, W) and output "logits", batch dynamic.
+    """Writes `path` at opset 20 with input "image" (batch, C, H, W) and output "logits".
 
-    Raises ExportError when a weight does not fit float16 or all of them do not fit one file (2 GB), and torch's and
-    onnx's own errors for a network that they cannot express.
+    The batch is dynamic where the network computes each image alone; else it is 1, and a warning says why. Raises
+    ExportError for an operator that is not covered, for a weight that does not fit float16, and for weights that do not
+    fit one file (2 GB).
     """
-    model = _translate(network)
+    model, notes = translate(network.graph, tuple(network.outputs), half=spec.precision == "fp16")
+    report = None
     if spec.precision == "int8":
         from edgebench.formats.onnx import int8
 
         report, warnings = int8.write(network, model, path, save)
-        if spec.image_input:
-            save(take_bytes(onnx.load_model(path)), path)
-        return replace(_describe(onnx.load_model(path), spec), quantization=report, warnings=warnings)
-    if spec.precision == "fp16":
-        store_weights_as_float16(model)
-    save(take_bytes(model) if spec.image_input else model, path)
-    return _describe(model, spec)
+        model, notes = onnx.load_model(path), (*notes, *warnings)
+    if spec.image_input:
+        take_bytes(model)
+    if report is None or spec.image_input:
+        save(model, path)
+    return replace(_describe(model, spec), quantization=report, warnings=notes, rewrites=dict(network.graph.rewrites))
 
 
-def take_bytes(model: ModelProto) -> ModelProto:
-    """Lets the network take uint8 images as they lie in memory (batch, H, W, C), and returns it."""
+def take_bytes(model: ModelProto) -> None:
+    """Lets the network take uint8 images as they lie in memory (batch, H, W, C)."""
     graph = model.graph
     entry, inner = graph.input[0], f"{INPUT}_pixels"
     for node in graph.node:
@@ -73,56 +66,14 @@ def take_bytes(model: ModelProto) -> ModelProto:
     channels = axes[1].dim_value
     axes[1].dim_value, axes[2].dim_value, axes[3].dim_value = axes[2].dim_value, axes[3].dim_value, channels
     entry.type.tensor_type.elem_type = onnx.TensorProto.UINT8
-    return model
 
 
 def save(model: ModelProto, path: Path) -> None:
-    """Checks the network and writes it as one file, without notes. Raises ExportError for more than 2 GB."""
-    # torch's notes hold source lines and the paths of the machine that converted.
-    graph = model.graph
-    del model.metadata_props[:]
-    del graph.metadata_props[:]
-    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
-        del part.metadata_props[:]
-        part.doc_string = ""
+    """Checks the network and writes it as one file. Raises ExportError for more than 2 GB."""
     if model.ByteSize() >= PROTOBUF_LIMIT:
         raise ExportError("the network has more than 2 GB of weights, which one ONNX file cannot hold")
     onnx.checker.check_model(model, full_check=True)
     onnx.save_model(model, path)
-
-
-def _translate(network: Network) -> ModelProto:
-    with quiet(NOISE), torch.no_grad():
-        program = torch.onnx.export(
-            network.program,
-            dynamo=True,
-            verbose=False,
-            opset_version=OPSET,
-            input_names=[INPUT],
-            output_names=list(network.outputs),
-        )
-    if program is None:
-        raise ExportError(f"torch's exporter gave no program for {network.spec.name}")
-    return program.model_proto
-
-
-def store_weights_as_float16(model: ModelProto) -> None:
-    """Replaces each float32 initialiser of two or more dimensions by a float16 one and a Cast to the old name.
-
-    Raises ExportError, with the weight's name, where a value is beyond float16's largest (65504).
-    """
-    casts = []
-    for tensor in model.graph.initializer:
-        if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) >= 2:
-            name, values = tensor.name, numpy_helper.to_array(tensor)
-            if np.abs(values).max(initial=0) > np.finfo(np.float16).max:
-                raise ExportError(f"weight {name} has values beyond 65504, the largest of float16: export it as fp32")
-            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.float16"))
-            kind = TensorProto.FLOAT
-            casts.append(onnx.helper.make_node("Cast", [tensor.name], [name], name=f"{name}.cast", to=kind))
-    nodes = list(model.graph.node)
-    del model.graph.node[:]
-    model.graph.node.extend(casts + nodes)
 
 
 def _describe(model: ModelProto, spec: ExportSpec) -> Conversion:

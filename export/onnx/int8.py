@@ -20,7 +20,6 @@ from edgebench.formats.native import plain
 from edgebench.formats.network import Network
 from edgebench.formats.onnx import static
 from edgebench.formats.onnx.layers import activations, layer_errors, named
-from edgebench.formats.onnx.pattern import pool_by_name
 from edgebench.formats.onnx.variant import Variant, variant
 from edgebench.formats.quantize.adjust import OBSERVED, Weighted, shifts
 from edgebench.formats.quiet import Noise, quiet
@@ -64,10 +63,8 @@ def write(
     if wanted.scheme == "dynamic":
         save(quantize_dynamically(model), path)
         return calibrated.uncalibrated(network, "uint8, by each inference's own range"), (SLOWER,)
-    pooled = pool_by_name(model)
     chosen = variant(wanted.activations)
-
-    report, warnings = calibrated.make(network, _steps(network, pooled, chosen, save), path)
+    report, warnings = calibrated.make(network, _steps(network, model, chosen, save), path)
     return msgspec.structs.replace(report, activations=str(chosen)), warnings
 
 

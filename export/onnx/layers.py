@@ -14,7 +14,6 @@ from onnx import ModelProto, NodeProto, TensorProto
 from edgebench.formats.examples import Array
 from edgebench.formats.inside import Inside
 from edgebench.formats.layers import relative_errors
-from edgebench.formats.onnx.pattern import normalisations
 from edgebench.formats.onnx.static import OPERATORS
 from edgebench.ground.records import LayerError
 from edgebench.runtimes.onnxruntime.engine import PROVIDERS, options
@@ -112,16 +111,14 @@ def layers(model: ModelProto, quantized: ModelProto) -> list[Layer]:
     """Returns the layers of `quantized` by comparing it with the float `model` that it was made from."""
     flow = Flow(quantized)
     nodes = {node.name: node for node in model.graph.node}
-    apart = normalisations(model)
     found = []
     for node in quantized.graph.node:
-        if node.name not in nodes or not (flow.weight(node) or node.op_type in FLOAT_KINDS or node.name in apart):
+        if node.name not in nodes or not (flow.weight(node) or node.op_type in FLOAT_KINDS):
             continue
-        kind = "LRN" if node.name in apart else node.op_type
         stored = "int8" if flow.dequantized(node) else "float"
-        reason = FLOAT_KINDS.get(kind, "") if stored == "float" else ""
+        reason = FLOAT_KINDS.get(node.op_type, "") if stored == "float" else ""
         name = named(nodes[node.name])
-        found.append(Layer(node.name, name, kind, flow.after(node.output[0]), node.output[0], stored, reason))
+        found.append(Layer(node.name, name, node.op_type, flow.after(node.output[0]), node.output[0], stored, reason))
     return found
 
 

@@ -1,7 +1,7 @@
 """Static int8: the weights a channel at a time, the activations by calibrated ranges, as QuantizeLinear pairs (QDQ).
 
 onnxruntime's own quantizer places the pairs. It is given our ranges, and told what to leave float: whatever is not in
-OPERATORS, local response normalisation, and the layers that are to be kept. The logits stay float, since the last
+OPERATORS, and the layers that are to be kept. The logits stay float, since the last
 dense layer's sums are exact before they are rounded.
 """
 
@@ -15,7 +15,6 @@ from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
-from edgebench.formats.onnx.pattern import normalisations
 from edgebench.formats.onnx.variant import Variant
 
 Range = tuple[float, float]
@@ -57,7 +56,6 @@ def quantize(
     """
     copied = ModelProto()
     copied.CopyFrom(model)
-    apart = [name for names in normalisations(model).values() for name in names]
     # Zero must be exact: padding is made of it.
     limits = {name: (np.float32(min(low, 0)), np.float32(max(high, 0))) for name, (low, high) in ranges.items()}
     quantizer = QDQQuantizer(
@@ -68,7 +66,7 @@ def quantize(
         activation_qType=TYPES[variant.activations],
         tensors_range=TensorsData(CalibrationMethod.MinMax, limits),
         nodes_to_quantize=[],
-        nodes_to_exclude=[*apart, *kept],
+        nodes_to_exclude=list(kept),
         op_types_to_quantize=list(OPERATORS),
         extra_options={},
     )

@@ -22,21 +22,28 @@ from edgebench.graph.operators import Conv, Dense, Graph
 def output_errors(
     graph: Graph, ranges: Mapping[str, Range], images: Sequence[Array], names: Collection[str]
 ) -> dict[str, float]:
-    """Returns, for each of `names`, the relative L2 error of the output when that layer alone is in int8."""
+    """Returns, for each of `names`, the relative L2 error of the output when that layer alone is in int8.
+
+    A name is an operator's or that of its torch module; what the graph does not have is left out. A tensor without a
+    range has that of its values here.
+    """
     replay = Replay(graph)
     errors: dict[str, float] = {}
     with torch.inference_mode():
         exact = dict(replay.tensors(torch.from_numpy(np.concatenate(images))))
         size = float(exact[graph.output].norm()) or 1.0
         for number, operator in enumerate(graph.operators):
-            if operator.name in names and operator.name in ranges:
-                low, high = ranges[operator.name]
-                step = (high - low) / STEPS
+            name = operator.name if operator.name in names else operator.module
+            if name in names and operator.dtype == "float32":
+                own = exact[operator.name]
+                low, high = ranges.get(operator.name) or (min(float(own.min()), 0.0), max(float(own.max()), 0.0))
+                step = (high - low) / STEPS or 1.0
                 lowest = round(low / step)
                 values = _with_rounded_weight(replay, number, exact)
                 rounded = (values / step).round().clamp(lowest, lowest + STEPS) * step
                 output = _behind(replay, number, rounded, exact)
-                errors[operator.name] = float((output - exact[graph.output]).norm()) / size
+                error = float((output - exact[graph.output]).norm()) / size
+                errors[name] = max(error, errors.get(name, 0.0))
     return errors
 
 

@@ -93,11 +93,6 @@ def steps(network: Network, original: Path, *, float_io: bool, exact: Graph | No
             for each in found
         ]
 
-    def costs(ranges: calibrated.Ranges, names: Collection[str]) -> dict[str, float]:
-        from edgebench.formats.quantize.sensitivity import output_errors
-
-        return output_errors(graph, ranges, network.held_out_images[: calibrated.LAYER_IMAGES], names)
-
     def changed(name: str, found: Graph, exact: Graph | None = None) -> calibrated.Steps:
         other = network.with_graph(found)
         source, _ = _float_file(other, original.with_name(f"{name}-{original.name}"))
@@ -112,7 +107,7 @@ def steps(network: Network, original: Path, *, float_io: bool, exact: Graph | No
         return changed(CORRECTED, found, graph)
 
     seen = partial(activations, original)
-    return calibrated.Steps(seen, make, run, layers, costs, equalized=equalized, corrected=corrected)
+    return calibrated.Steps(seen, make, run, layers, equalized=equalized, corrected=corrected)
 
 
 def run(path: Path) -> Callable[[Array], Array]:

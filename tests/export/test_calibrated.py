@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgebench.formats import calibrated
+from edgebench.graph.operators import Graph, Input
 from edgebench.ground.errors import ExportError
-from edgebench.ground.records import LayerError, Quantization
+from edgebench.ground.records import Interval, LayerError, Quantization
 
 IMAGES = [np.full((1, 1, 2, 2), value, np.float32) for value in (1, 2, 3, 4)]
 EXPECTED = np.stack([image.reshape(1, -1)[:, :2] for image in IMAGES])
@@ -19,14 +20,31 @@ LAYERS = {"a": 0.01, "b": 0.2, "c": 0.05}  # by how much each raises the error
 START = 0.02  # the error without any layer
 
 
+class Pets:
+    """What is to be known of a data set."""
+
+    name = "pets"
+
+    def __len__(self):
+        return 7
+
+
 def network(**asked):
     return SimpleNamespace(
         quantization=Quantization(**asked),
         reference=(IMAGES, EXPECTED),
         calibration_images=IMAGES,
-        graph="graph",
+        held_out_images=IMAGES,
+        graph=Graph((Input(name="x", inputs=(), shape=(1, 1, 2, 2)),), ("x",)),
+        judge=SimpleNamespace(images=Pets(), drop=drop),
         with_graph=lambda graph: network(**asked),
     )
+
+
+def drop(run):
+    """A point for each percent that the outputs are off, give or take one."""
+    value = 100 * float(run(IMAGES[0]).max() / EXPECTED[0].max() - 1)
+    return Interval(value=value, low=value - 1, high=value + 1)
 
 
 def steps(factor: float = 1.0) -> calibrated.Steps:
@@ -100,6 +118,15 @@ def test_a_budget_that_cannot_be_met_is_told(tmp_path):
     wanted = network(calibrator="minmax", error_budget=0.001)
     _, warnings = calibrated.make(wanted, steps(), tmp_path / "net")
     assert warnings == ("the error budget 0.001 is not met: 0.02 with 3 layers kept float",)
+
+
+def test_a_drop_of_top_1_keeps_the_worst_layers_float(tmp_path):
+    wanted = network(calibrator="minmax", max_drop=5.0, judged="pets")  # with b and c float: 0.02 + 0.01
+    report, (said,) = calibrated.make(wanted, steps(), tmp_path / "net")
+    assert [each.name for each in report.layers if each.why == calibrated.DROP] == ["b", "c"]
+    assert (report.drop.value, report.drop_throughout, report.judged) == pytest.approx((3, 28, 7), abs=1e-3)
+    assert said.startswith("top-1 on pets (7 images) is PyTorch's less 3.0 (2.0 to 4.0) points")
+    assert "in int8 throughout 28.0 (27.0 to 29.0): 2 layers stay float (b, c)" in said
 
 
 def test_a_network_that_overflows_is_refused(tmp_path):

@@ -1,6 +1,6 @@
-"""Every operator of the Graph, over the shapes it may have: written, run, and compared with the replay.
+"""Every operator of the Graph, over the shapes it may have, in every format that is written from the Graph.
 
-TFLite's files are run by LiteRT; CoreML's programs are evaluated as they are built, which takes milliseconds.
+The file is run by its runtime, at two batch sizes, and compared with the replay.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from hypothesis import HealthCheck, assume, given, settings
@@ -18,9 +19,12 @@ from hypothesis import strategies as st
 
 from edgebench.formats.coreml import writer as coreml
 from edgebench.formats.coreml.evaluate import Program
+from edgebench.formats.onnx.operators import EMITTERS as ONNX
+from edgebench.formats.onnx.writer import translate
 from edgebench.formats.quantize.replay import ARITHMETIC, COMPARISONS, FUNCTIONS, REDUCTIONS, SLOPED, Replay
 from edgebench.formats.tflite.graph import read_graph
-from edgebench.formats.tflite.writer import EMITTERS, write
+from edgebench.formats.tflite.writer import EMITTERS as TFLITE
+from edgebench.formats.tflite.writer import write
 from edgebench.graph.operators import (
     Activation,
     ArgMax,
@@ -57,10 +61,11 @@ from edgebench.graph.operators import (
 )
 from edgebench.graph.rank import within_rank
 from edgebench.runtimes.litert import engine as litert
+from edgebench.runtimes.onnxruntime import engine as onnxruntime
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
-Made = tuple[list[Operator], dict[str, np.ndarray]]  # behind the input; the last is the output
 Run = Callable[[np.ndarray], np.ndarray]
+Made = tuple[list[Operator], dict[str, np.ndarray]]  # behind the input; the last is the output
 random = np.random.default_rng(0)
 
 size, few, flag = st.integers(1, 9), st.integers(1, 3), st.booleans()
@@ -392,19 +397,12 @@ NAMES = [getattr(each, "__name__", each) for each in (*IMAGES, *ANY)]
 
 def test_the_tables_have_every_operator_that_can_be_written():
     inside = {Cast, Where, Reshape, DepthToSpace, Activation, Pool}  # part of others' networks
-    assert set(EMITTERS) == {each for each in (*IMAGES, *ANY) if isinstance(each, type)} | inside
-    assert set(EMITTERS) == set(coreml.EMITTERS)
-
-
-@pytest.mark.parametrize(("make", "shape_of"), CASES, ids=NAMES)
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_an_operator_is_what_it_means(data, make, shape_of, tmp_path):
-    shape = shape_of(data.draw)
-    operators, constants = make(data.draw, shape)
-    graph = Graph((Input(name="image", inputs=(), shape=shape), *operators), (operators[-1].name,), constants)
-    in_tflite(graph, tmp_path / "one.tflite")
-    in_coreml(graph)
+    assert (
+        set(TFLITE)
+        == set(ONNX)
+        == set(coreml.EMITTERS)
+        == {each for each in (*IMAGES, *ANY) if isinstance(each, type)} | inside
+    )
 
 
 @pytest.mark.parametrize("make", [each for each in ANY.values() if each not in map(ANY.get, (*FUNCTIONS, *SLOPED))])
@@ -417,38 +415,65 @@ def test_an_operator_of_many_axes_is_done_over_five(data, make):
     lower = within_rank(graph, 5)
     assume(sum(map(any, getattr(operators[0], "amounts", ()))) <= 5)  # more padded axes stay apart
     assert max((len(one.shape) for one in lower.computed if not isinstance(one, Reshape)), default=0) <= 5
-    compare_with_replay(graph, 1, lambda x: Replay(lower)(torch.from_numpy(x)).numpy(), lambda values: values)
+    compare_with_replay(graph, 1, lambda x: Replay(lower)(torch.from_numpy(x)).numpy())
 
 
-def in_tflite(graph: Graph, path: Path) -> None:
+def batches(graph: Graph) -> tuple[int, ...]:
+    """What picks by what it computes mixes images."""
+    return (1,) if any(isinstance(one, Pick) for one in graph.operators) else (1, 3)
+
+
+def as_tflite(graph: Graph, folder: Path) -> None:
+    path = folder / "one.tflite"
     written = write(graph, path)
-    mixes = any(isinstance(one, Pick) for one in graph.operators)  # images: the batch is 1
-    for batch in (1,) if mixes else (1, 3):
+    for batch in batches(graph):
         session = litert.load(str(path), batch=batch)
-        compare_with_replay(graph, batch, lambda x, session=session: session.run(last(x)), last)
+        compare_with_replay(graph, batch, lambda x, run=session.run: run(last(x)), last)
         if not any(map(stays_outside, graph.operators)):
             assert session.delegates <= 1
-    if not mixes:
-        assert not written.notes
+    assert bool(written.notes) == (batches(graph) == (1,))
     assert written.operators.get("TRANSPOSE", 0) <= written.transposes
     read = read_graph(path)
     assert prod(read.shape(read.output)) == prod(graph.shape(graph.output))
 
 
-def in_coreml(graph: Graph) -> None:
+def as_onnx(graph: Graph, folder: Path) -> None:
+    model, notes = translate(graph)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save_model(model, folder / "one.onnx")
+    for batch in batches(graph):
+        session = onnxruntime.load(str(folder / "one.onnx"), batch=batch)
+        compare_with_replay(graph, batch, session.run)
+    assert bool(notes) == (batches(graph) == (1,))
+
+
+def as_coreml(graph: Graph, folder: Path) -> None:
+    """CoreML's programs are evaluated as they are built, which takes milliseconds."""
     whole, half = (
         Program(coreml.program(graph, ["image"], ["logits"], half=half).functions["main"]) for half in (False, True)
     )
-    compare_with_replay(graph, 1, whole.run, lambda values: values)
+    compare_with_replay(graph, 1, whole.run, typed=False)
     assert {variable.dtype.__name__ for variable in (*half.inputs, *half.outputs)} == {"fp32"}
 
 
-def compare_with_replay(graph: Graph, batch: int, run: Run, laid_out: Run) -> None:
+@pytest.mark.parametrize("written", [as_tflite, as_onnx, as_coreml])
+@pytest.mark.parametrize(("make", "shape_of"), CASES, ids=NAMES)
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_an_operator_is_what_it_means(data, make, shape_of, written, tmp_path):
+    shape = shape_of(data.draw)
+    operators, constants = make(data.draw, shape)
+    written(
+        Graph((Input(name="image", inputs=(), shape=shape), *operators), (operators[-1].name,), constants), tmp_path
+    )
+
+
+def compare_with_replay(graph: Graph, batch: int, run: Run, turned: Run = np.asarray, *, typed: bool = True) -> None:
     x = np.random.default_rng(batch).standard_normal((batch, *graph.input.shape[1:]), dtype=np.float32)
     with torch.inference_mode():
-        expected = torch.cat([Replay(graph)(torch.from_numpy(each[None])) for each in x]).numpy()
-    found, expected = run(x), laid_out(expected)
-    assert found.shape == expected.shape
+        expected = turned(torch.cat([Replay(graph)(torch.from_numpy(each[None])) for each in x]).numpy())
+    found = run(x)
+    assert found.shape == expected.shape and (found.dtype == expected.dtype or not typed)
     np.testing.assert_allclose(found, expected, atol=3e-5 * max(1.0, float(np.abs(expected).max())))
 
 

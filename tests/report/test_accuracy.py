@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Accuracy, ExportSpec, ModelSpec
 from edgebench.measure.accuracy import Confusion
-from edgebench.report import accuracy, overview, rows
+from edgebench.report import accuracy, output, overview, rows
 from edgebench.report.accuracy import Accuracies
 from edgebench.run.evaluator import Evaluation
 
@@ -85,7 +85,8 @@ def evaluation(accuracy: Accuracy | None = COUNTED, **changes: object) -> Evalua
 
 def test_the_table_states_interval_difference_and_speed(capsys: pytest.CaptureFixture[str]) -> None:
     worst = Confusion(actual="cat", predicted="dog", count=9, images=20)
-    accuracy.show([evaluation(confusions=(worst,), warnings=("mind the step",))], ["a note"])
+    with output.all_columns():
+        accuracy.show([evaluation(confusions=(worst,), warnings=("mind the step",))], ["a note"])
     shown = capsys.readouterr()
     for text in ("90.0% (85.1-93.4)", "99.5%", "-2.0", "95.0%", "200 (+2 unreadable)", "cat as dog (9 of 20)"):
         assert text in shown.out

@@ -275,8 +275,8 @@ def test_rows_of_a_query_keep_their_types(capsys: pytest.CaptureFixture[str]) ->
 def test_an_answer_wider_than_the_terminal_is_printed_downwards(capsys: pytest.CaptureFixture[str]) -> None:
     over_time.show_answer(QueryResult(("model", "error"), (("a", "x" * 200), ("b", None))), "table")
     assert capsys.readouterr().out.splitlines()[:4] == ["model  a", "error  " + "x" * 200, "", "model  b"]
-    over_time.show_answer(QueryResult(("model", "error"), (("a", "x" * 193),)), "table")
-    assert capsys.readouterr().out.splitlines()[-2:] == ["a      " + "x" * 193, "1 row"]
+    over_time.show_answer(QueryResult(("model", "error"), (("a", "x" * 93),)), "table")
+    assert capsys.readouterr().out.splitlines()[-2:] == ["a      " + "x" * 93, "1 row"]
 
 
 def test_the_headers_of_a_query_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,10 +4,9 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from edgebench.ground.records import Artifact, ExportSpec, LayerError, ModelSpec, QuantizationReport
-from edgebench.report import files, rows
+from edgebench.report import files, output, rows
 from edgebench.run.exporting import Outcome
 from edgebench.run.plan import Cell
 
@@ -36,7 +35,8 @@ def outcome(precision="fp32", report=None, warnings=(), error=None) -> Outcome:
 
 def shown(*outcomes: Outcome) -> str:
     text = StringIO()
-    Console(file=text, width=300).print(files.exported(outcomes))
+    with output.all_columns():
+        output.wide_console(text).print(files.exported(outcomes))
     return text.getvalue()
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import QUICK, Estimate, ExportSpec, Interval, Measurement, ModelSpec, Scenario
 from edgebench.machines import profiles
-from edgebench.report import operators, profiled, rows
+from edgebench.report import operators, output, profiled, rows
 from edgebench.report.profiled import Results
 from edgebench.run import mode
 
@@ -53,7 +53,8 @@ def test_many_devices_are_one_table_that_says_which_keep_a_limit(capsys: pytest.
     ]
     on = profiles.several("rpi4,rpi5, pixel3,n100,rpi4")
     assert [device.name for device in on] == ["rpi4", "rpi5", "pixel3", "n100"]
-    profiled.show(results, on, at_most_s=0.033)
+    with output.all_columns():
+        profiled.show(results, on, at_most_s=0.033)
     out = capsys.readouterr().out
     assert "<= 33.0 ms" in out and "Raspberry Pi 5" in out
     assert [profiled.keeps(result, 0.033) for result in results] == ["yes", "maybe", "no", "-"]

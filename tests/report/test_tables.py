@@ -7,9 +7,10 @@ from msgspec.structs import replace
 from rich.console import RenderableType
 
 from edgebench.ground.records import QUICK, Estimate, ExportSpec, Interval, Measurement, ModelSpec, Parity, Result
+from edgebench.ground.units import show_interval
 from edgebench.machines import profiles
 from edgebench.report import devices, listing, profiled, rows
-from edgebench.report.output import wide_console
+from edgebench.report.output import all_columns, wide_console
 
 MODEL = ModelSpec(name="mobilenetv2", family="mobilenetv2", width=0.5, resolution=192)
 PARITY = Parity(
@@ -47,8 +48,9 @@ ESTIMATED = Estimate(
 
 def shown(*blocks: RenderableType) -> str:
     file = StringIO()
-    for block in blocks:
-        wide_console(file).print(block)
+    with all_columns():
+        for block in blocks:
+            wide_console(file).print(block)
     return file.getvalue()
 
 
@@ -124,4 +126,4 @@ def test_device_tables_render_for_every_device() -> None:
 def test_an_interval_names_a_unit_once_only_when_both_ends_have_it(
     low: float | None, high: float | None, shown: str
 ) -> None:
-    assert profiled._interval(low, high) == shown
+    assert show_interval(low, high) == shown

@@ -135,7 +135,8 @@ class Quantization(Record, frozen=True, kw_only=True):
     (activations stay float). `calibration` is a data set's reference; empty means generated images, which is right for
     timing only. `calibrator` auto tries all and keeps the one with the least output error on held-out images.
     `activations` is ONNX's signedness, empty for what is fast on the target. `error_budget` is the relative L2 error of
-    the outputs above which the worst layers stay float.
+    the outputs above which the worst layers stay float, `max_drop` the points of top-1 that the file may lose on
+    `judged_limit` images of the labelled data set `judged`.
     """
 
     scheme: QuantizationScheme = "static"
@@ -147,6 +148,9 @@ class Quantization(Record, frozen=True, kw_only=True):
     equalize: bool = True
     correct_bias: bool = True
     error_budget: Positive | None = None
+    max_drop: Positive | None = None
+    judged: str = ""
+    judged_limit: Count | None = None
 
 
 class ExportSpec(Record, frozen=True, kw_only=True):
@@ -275,7 +279,9 @@ class LayerError(Record, frozen=True, kw_only=True):
 class QuantizationReport(Record, frozen=True, kw_only=True):
     """What was decided while a file became int8, and what it costs.
 
-    `errors` maps every calibrator tried to the relative L2 error of the outputs on `held_out` images.
+    `errors` maps every calibrator tried to the relative L2 error of the outputs on `held_out` images. `drop` is what
+    top-1 loses against fp32 on `judged` labelled images, in points, and `drop_throughout` what it would lose without
+    the layers that stay float for it; `latency_ratio` is how much longer these make it, as estimated.
     """
 
     calibrator: Calibrator
@@ -286,6 +292,10 @@ class QuantizationReport(Record, frozen=True, kw_only=True):
     equalized: bool = False
     bias_corrected: bool = False
     activations: str = ""
+    judged: int = 0
+    drop: Interval | None = None
+    drop_throughout: float | None = None
+    latency_ratio: float | None = None
 
 
 class Artifact(Record, frozen=True, kw_only=True):

@@ -43,7 +43,7 @@ def show_answer(result: QueryResult, form: str) -> None:
     shown = rows(result)
     if form == "json":
         output.json([dict(zip(result.columns, row, strict=True)) for row in result.rows])
-    elif form == "table" and not fits(shown, output.wide_console(sys.stdout).width):
+    elif form == "table" and not fits(shown, output.room(output.wide_console(sys.stdout))):
         for line in vertical(shown):
             output.line(line)
     else:

@@ -12,8 +12,9 @@ from typing import Literal
 
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
+
+from edgebench.report import tables
 
 LineStatus = Literal["fail", "undecided", "better", "pass", "info"]
 
@@ -78,9 +79,8 @@ def table(sheet: Sheet) -> list[RenderableType]:
     notes = (Text(note, style="dim") for note in sheet.notes)
     if not sheet.lines:
         return [Text(sheet.title, style="italic"), Text(sheet.summary, style="bold"), *notes]
-    shown = Table(title=_text(sheet.title), title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in sheet.columns:
-        shown.add_column(column, justify="right" if column in sheet.numbers else "left", overflow="fold")
+    words = [column for column in sheet.columns if column not in sheet.numbers]
+    shown = tables.plain(_text(sheet.title), *sheet.columns, left=words, prose=words[:-1])
     above: tuple[str, ...] = ()
     for line in sheet.lines:
         about = line.texts[: sheet.grouped]
@@ -97,7 +97,7 @@ def table(sheet: Sheet) -> list[RenderableType]:
 
 
 def plain(sheet: Sheet) -> str:
-    """The same as text without colours, in lines of up to 200 columns, so that no column is cut."""
+    """The same as text without colours, in lines that no column is cut in."""
     file = io.StringIO()
     console = Console(width=200, color_system=None, markup=False, emoji=False, file=file)
     for part in table(sheet):

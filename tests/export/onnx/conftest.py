@@ -6,7 +6,6 @@ import pytest
 
 from edgebench.formats.onnx.convert import convert
 from edgebench.formats.onnx.layers import activations
-from edgebench.formats.onnx.pattern import pool_by_name
 from edgebench.formats.quantize.ranges import observe, ranges
 from edgebench.ground.records import ExportSpec
 
@@ -19,16 +18,11 @@ def model(network, tmp_path_factory) -> onnx.ModelProto:
 
 
 @pytest.fixture(scope="session")
-def pooled(model) -> onnx.ModelProto:
-    return pool_by_name(model)
-
-
-@pytest.fixture(scope="session")
 def images() -> list[np.ndarray]:
     random = np.random.default_rng(3)
     return [random.standard_normal((1, 3, 32, 32), dtype=np.float32) for _ in range(6)]
 
 
 @pytest.fixture(scope="session")
-def seen(pooled, images) -> dict[str, tuple[float, float]]:
-    return ranges(observe(activations(pooled, images)), "minmax")
+def seen(model, images) -> dict[str, tuple[float, float]]:
+    return ranges(observe(activations(model, images)), "minmax")

@@ -5,7 +5,9 @@ import onnx
 import pytest
 import torch
 
-from edgebench.formats.onnx.convert import convert, store_weights_as_float16
+from edgebench.formats.onnx.convert import convert
+from edgebench.formats.onnx.writer import translate
+from edgebench.graph.operators import Dense, Graph, Input
 from edgebench.ground.errors import ExportError
 from edgebench.ground.records import ExportSpec
 from edgebench.runtimes import runtime
@@ -62,10 +64,10 @@ def test_fp16_rounds_the_weights_and_nothing_else(files):
 
 
 def test_weight_beyond_float16_is_refused_by_name():
-    weight = onnx.numpy_helper.from_array(np.full((2, 2), 7e4, np.float32), "stem.weight")
-    model = onnx.helper.make_model(onnx.helper.make_graph([], "net", [], [], [weight]))
+    dense = Dense(name="stem", inputs=("x",), shape=(1, 2), in_features=2, weight=np.full((2, 2), 7e4, np.float32))
+    graph = Graph((Input(name="x", inputs=(), shape=(1, 2)), dense), ("stem",))
     with pytest.raises(ExportError, match=r"stem\.weight has values beyond 65504"):
-        store_weights_as_float16(model)
+        translate(graph, half=True)
 
 
 def test_conversion_prints_nothing(network, tmp_path, capfd):

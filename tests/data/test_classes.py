@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgebench.data import classes
 from edgebench.data.dataset import Dataset
 from edgebench.ground.errors import UsageError
-from edgebench.run import classes
 
 
 def images(*names: str) -> Dataset:

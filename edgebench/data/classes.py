@@ -15,8 +15,7 @@ from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.paths import check_there
 
 if TYPE_CHECKING:
-    from edgebench.data import Dataset
-    from edgebench.data.dataset import Labels
+    from edgebench.data.dataset import Dataset, Labels
 
 _SYNSET: Final = re.compile(r"(n[0-9]{8})[\s,]+(.+)")
 HOW: Final = "name all outputs in their order by `labels`, a text file with one a line"
