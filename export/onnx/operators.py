@@ -30,6 +30,7 @@ from edgebench.graph.operators import (
     Operator,
     Pad,
     Padding,
+    Pick,
     Pool,
     PReLU,
     Reduce,
@@ -40,6 +41,7 @@ from edgebench.graph.operators import (
     Softmax,
     SpaceToDepth,
     Subsample,
+    TopK,
     Transpose,
     TransposedConv,
     Where,
@@ -324,6 +326,21 @@ def _open(size: int) -> int:
     return max(size, 1)
 
 
+def pick(emission: Emission, one: Pick) -> str:
+    """Gather, its indices computed."""
+    return emission.add("Gather", emission.inputs(one), axis=one.axis)
+
+
+def topk(emission: Emission, one: TopK) -> str:
+    """TopK, whose indices have 64 bits in ONNX."""
+    given = [*emission.inputs(one), emission.ints(one.shape[one.axis])]
+    made = emission.add("TopK", given, dtype="float32", axis=one.axis)
+    places = f"{made}/indices"
+    emission.nodes[-1].output.append(places)
+    emission.types[places] = emission.shapes[one.name], "int64"
+    return emission.add("Cast", [places], to=TYPES["int32"]) if one.indices else made
+
+
 def gather(emission: Emission, one: Gather) -> str:
     """Gather."""
     return emission.add("Gather", [*emission.inputs(one), emission.ints(*one.indices)], axis=one.axis)
@@ -368,4 +385,6 @@ EMITTERS: Final[dict[type[Operator], Emitter[Any]]] = {
     Pad: pad,
     Expand: expand,
     Gather: gather,
+    Pick: pick,
+    TopK: topk,
 }
