@@ -304,6 +304,7 @@ class QuantizationReport(Record, frozen=True, kw_only=True):
     errors: dict[str, float] = {}
     layers: tuple[LayerError, ...] = ()
     equalized: bool = False
+    rounded: bool = False
     bias_corrected: bool = False
     activations: str = ""
     judged: int = 0
