@@ -165,7 +165,7 @@ def missing(device: DeviceProfile, runtime: str, export: ExportSpec, threads: in
     if have:
         sentence += f"; there are estimates for {have}"
     if others := sorted({f"{kind} with {name} {of}" for name, of, kind in accelerated.cells(device)}):
-        return f"{sentence}; there are estimates for the {', '.join(others)}: choose by `processor`"
+        return f"{sentence}; `edgebench profile` has estimates for the {', the '.join(others)}"
     if entry(runtime).system:
         others = sorted(form for each in bundled() for form in each.formats)
         return f"{sentence}. {entry(runtime).elsewhere.partition(';')[0]}: choose {', '.join(others)} here"
