@@ -95,7 +95,8 @@ def _on_cpu(graph: Graph, device: DeviceProfile, spec: ModelSpec, export: Export
         return None, (missing(device, runtime, export, threads),), ""
     latency, warnings = latency_interval(works(graph, runtime), device, calibration)
     latency, new = _beyond_kinds(latency, graph, runtime, device, calibration)
-    return latency, warnings + new, origin(calibration)
+    told = _telling(calibration, calibrations.with_one_figure(device, runtime, export.precision, threads, spec), device)
+    return latency, warnings + new, f"{origin(calibration)}; {told}"
 
 
 def _elsewhere(
@@ -164,7 +165,7 @@ def missing(device: DeviceProfile, runtime: str, export: ExportSpec, threads: in
     if have:
         sentence += f"; there are estimates for {have}"
     if others := sorted({f"{kind} with {name} {of}" for name, of, kind in accelerated.cells(device)}):
-        return f"{sentence}; there are estimates for the {', '.join(others)}: choose by `processor`"
+        return f"{sentence}; `edgebench profile` has estimates for the {', the '.join(others)}"
     if entry(runtime).system:
         others = sorted(form for each in bundled() for form in each.formats)
         return f"{sentence}. {entry(runtime).elsewhere.partition(';')[0]}: choose {', '.join(others)} here"
@@ -174,6 +175,17 @@ def missing(device: DeviceProfile, runtime: str, export: ExportSpec, threads: in
     make = f"One measurement is enough for a number: edgebench device calibrate {device.name} {options} --networks 1"
     other = "" if device.reach == "local" else ", or measure on the device itself with `device='host'`"
     return f"{sentence}. {make}{other}"
+
+
+def _telling(calibration: Calibration, with_one: errors.Case, device: DeviceProfile) -> str:
+    """Which one measurement would narrow the interval most: one of any network, where that tells of the device."""
+    if with_one.spread >= calibration.spread:
+        return "only measuring this network there would narrow the interval much"
+    was, then = (math.exp(spread) for spread in (calibration.spread, with_one.spread))
+    return (
+        f"one measurement there would narrow the interval from {was:.2f}x to about {then:.2f}x: "
+        f"edgebench device calibrate {device.name} --networks 1"
+    )
 
 
 def origin(calibration: Calibration) -> str:

@@ -143,4 +143,4 @@ def test_the_cpu_of_such_a_phone_says_what_is_known_of_it() -> None:
     spec = resolve("resnet50")
     found = estimate(sketch(spec), S25, spec=spec, export=ExportSpec(format="tflite", precision="fp32"))
     assert found.latency is None
-    assert "there are estimates for the npu with litert fp16, npu with litert fp32" in found.warnings[0]
+    assert "has estimates for the npu with litert fp16, the npu with litert fp32, the npu with" in found.warnings[0]
