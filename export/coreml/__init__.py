@@ -11,6 +11,7 @@ FORMAT = Format(
     precisions=("fp32", "fp16", "int8"),
     packages=("coremltools",),
     extra="coreml",
+    several=True,
     write="edgebench.formats.coreml.convert:convert",
     inspect="edgebench.formats.coreml.inspect:inspect",
     evaluate="edgebench.formats.coreml.evaluate:load_package",

@@ -48,14 +48,14 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
 
 def _made(network: Network, spec: ExportSpec, graph: Graph, path: Path | None = None) -> Any:
     """A float package of a graph of the network, at `path` where given."""
-    made = program(graph, [INPUT], list(network.outputs), half=spec.precision != "fp32")
+    made = program(graph, network.inputs, list(network.outputs), half=spec.precision != "fp32")
     with quiet(NOISE):
         return ct.convert(
             made,
             convert_to="mlprogram",
             minimum_deployment_target=TARGET,
             compute_precision=ct.precision.FLOAT32,  # the program says itself what computes in float16
-            inputs=[_input_type(network, spec)],
+            inputs=[_input_type(network, spec), *map(_beside_type, _beside(network))],
             pass_pipeline=PASSES,
             package_dir=str(path) if path else None,
             skip_model_load=True,
@@ -91,13 +91,25 @@ def _input_type(network: Network, spec: ExportSpec) -> Any:
     return ct.ImageType(name=INPUT, shape=shape, color_layout=layout)
 
 
+def _beside(network: Network) -> list[TensorSpec]:
+    """The inputs beside the image; whole numbers and truths are int32, which a package can take."""
+    return [
+        TensorSpec(name=name, shape=(1, *one.shape), dtype="float32" if one.dtype == "float32" else "int32")
+        for name, one in zip(network.inputs[1:], network.spec.beside, strict=True)
+    ]
+
+
+def _beside_type(one: TensorSpec) -> Any:
+    return ct.TensorType(name=one.name, shape=one.shape, dtype=np.dtype(one.dtype).type)
+
+
 def _describe(model: Any, network: Network, spec: ExportSpec, counts: dict[str, int] | None = None) -> Conversion:
     if counts is None:
         operators = model._mil_program.functions["main"].operations
         counts = dict(Counter(operator.op_type for operator in operators if operator.op_type != "const"))
     dtype = "uint8" if spec.image_input else "float32"
     return Conversion(
-        inputs=(TensorSpec(name=INPUT, shape=network.spec.input_shape, dtype=dtype, layout="NCHW"),),
+        inputs=(TensorSpec(name=INPUT, shape=network.spec.input_shape, dtype=dtype, layout="NCHW"), *_beside(network)),
         outputs=tuple(_output(one) for one in model.get_spec().description.output),
         operators=counts,
         rewrites=dict(network.graph.rewrites),

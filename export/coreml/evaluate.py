@@ -18,6 +18,7 @@ import torch
 
 from edgebench.formats.coreml.mil_operators import OPERATORS
 from edgebench.formats.coreml.noise import NOISE
+from edgebench.formats.examples import apart
 from edgebench.formats.inside import Inside
 from edgebench.formats.native import joined
 from edgebench.formats.quiet import quiet
@@ -97,8 +98,11 @@ class Program:
 
     @torch.inference_mode()
     def _evaluate(self, x: npt.NDArray[np.float32]) -> dict[Any, Any]:
-        (image,) = self._function.inputs.values()
-        computed: dict[Any, Any] = {image: _rounded(torch.from_numpy(x), image)}
+        parts = apart(x, [variable.shape[1:] for variable in self.inputs])
+        computed: dict[Any, Any] = {
+            variable: _rounded(torch.from_numpy(part), variable)
+            for variable, part in zip(self.inputs, parts, strict=True)
+        }
         values = ChainMap(computed, self._constants)
         for operator in self._operators:
             arguments = {
@@ -121,5 +125,7 @@ def is_constant(operator: Any) -> bool:
 
 def _rounded(value: torch.Tensor, variable: Any) -> torch.Tensor:
     """Rounds to float16 and back where the package declares float16."""
-    half = ct.converters.mil.mil.types.fp16
-    return value.half().float() if variable.dtype == half else value
+    types = ct.converters.mil.mil.types
+    if variable.dtype == types.int32:
+        return value.int()
+    return value.half().float() if variable.dtype == types.fp16 else value
