@@ -7,7 +7,7 @@ from edgebench.formats.quiet import Noise
 NOISE = Noise(
     logs={
         "coremltools": (
-            r"Failed to load _ML|Torch version .* has not been tested with coreml|Input '.*' is of dtype bool|"
+            r"Failed to load _ML|Torch version .* has not been tested with coreml|\s*Input '.*' is of dtype bool|"
             r"\s*Trying to insert a cast op at the beginning"
         )
     },
