@@ -111,7 +111,7 @@ class Network:
         wanted = self.quantization or Quantization()
         key = (wanted.judged, wanted.judged_limit)
         if key not in self._judges:
-            outputs = next(iter(self.outputs.values()))[-1]
+            outputs = (1, *next(iter(self.outputs.values())))[-1]
             self._judges[key] = judge(
                 judged(wanted), self.spec, self.fed, outputs, self.names, lambda x: self.compute([x])[0]
             )
@@ -214,7 +214,7 @@ class Network:
 
         if self.origin is not None:
             return self.origin.names
-        outputs = next(iter(self.outputs.values()))[-1]
+        outputs = (1, *next(iter(self.outputs.values())))[-1]
         if self.labels and len(self.labels) != outputs:
             raise UsageError(f"{self.spec.title} has {outputs} outputs, and {len(self.labels)} `labels` are given")
         own = labels_of(self.module)
