@@ -295,9 +295,10 @@ def test_output_that_cannot_be_written_has_a_code_of_its_own() -> None:
     assert (closed.returncode, closed.stderr.count("\n")) == (74, 1)
 
 
-def test_a_reader_that_has_gone_is_no_fault() -> None:
+@pytest.mark.parametrize("command", [["models", "--json"], ["doctor"]])  # as it is, and by Rich
+def test_a_reader_that_has_gone_is_no_fault(command: list[str]) -> None:
     """The pipe is closed before anything is written to it."""
-    command = [sys.executable, "-m", "edgebench.cli", "models", "--json"]
+    command = [sys.executable, "-m", "edgebench.cli", *command]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     child.stdout.close()
     assert (child.stderr.read(), child.wait(timeout=60)) == ("", 74)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import torch
@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgebench.formats.blocks import depth_to_space, space_to_depth
-from edgebench.formats.examples import Array
 from edgebench.graph.operators import (
     Activation,
     ArgMax,
@@ -151,24 +150,6 @@ class Replay(nn.Module):
 
     def _value(self, name: str, values: Mapping[str, Tensor]) -> Tensor:
         return values[name] if name in values else self.get_buffer(self._constants[name])
-
-
-def channel_means(graph: Graph, images: Sequence[Array]) -> dict[str, Array]:
-    """Returns the mean over images of what every convolution and dense layer reads: one value a channel or feature."""
-    replay = Replay(graph)
-    axes = {
-        each.inputs[0]: (-1 if isinstance(each, Dense) else 1)
-        for each in graph.operators
-        if isinstance(each, Conv | Dense)
-    }
-    sums: dict[str, Tensor] = {}
-    with torch.inference_mode():
-        for image in images:
-            for name, values in replay.tensors(torch.from_numpy(image)):
-                if name in axes:
-                    mean = values.movedim(axes[name], -1).flatten(0, -2).mean(0)
-                    sums[name] = sums[name] + mean if name in sums else mean
-    return {name: (total / len(images)).numpy() for name, total in sums.items()}
 
 
 Compute = Callable[[Any, list[Tensor], Given], Tensor]

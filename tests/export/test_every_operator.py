@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgebench.formats.coreml import writer as coreml
@@ -397,25 +397,8 @@ NAMES = [getattr(each, "__name__", each) for each in (*IMAGES, *ANY)]
 
 def test_the_tables_have_every_operator_that_can_be_written():
     inside = {Cast, Where, Reshape, DepthToSpace, Activation, Pool}  # part of others' networks
-    assert (
-        set(TFLITE)
-        == set(ONNX)
-        == set(coreml.EMITTERS)
-        == {each for each in (*IMAGES, *ANY) if isinstance(each, type)} | inside
-    )
-
-
-@pytest.mark.parametrize("make", [each for each in ANY.values() if each not in map(ANY.get, (*FUNCTIONS, *SLOPED))])
-@settings(max_examples=6, deadline=None)
-@given(data=st.data())
-def test_an_operator_of_many_axes_is_done_over_five(data, make):
-    shape = (1, *data.draw(st.lists(few, min_size=5, max_size=6)))
-    operators, constants = make(data.draw, shape)
-    graph = Graph((Input(name="image", inputs=(), shape=shape), *operators), (operators[-1].name,), constants)
-    lower = within_rank(graph, 5)
-    assume(sum(map(any, getattr(operators[0], "amounts", ()))) <= 5)  # more padded axes stay apart
-    assert max((len(one.shape) for one in lower.computed if not isinstance(one, Reshape)), default=0) <= 5
-    compare_with_replay(graph, 1, lambda x: Replay(lower)(torch.from_numpy(x)).numpy())
+    every = {each for each in (*IMAGES, *ANY) if isinstance(each, type)} | inside
+    assert set(TFLITE) == set(ONNX) == set(coreml.EMITTERS) == every
 
 
 def batches(graph: Graph) -> tuple[int, ...]:
@@ -466,6 +449,19 @@ def test_an_operator_is_what_it_means(data, make, shape_of, written, tmp_path):
     written(
         Graph((Input(name="image", inputs=(), shape=shape), *operators), (operators[-1].name,), constants), tmp_path
     )
+
+
+@pytest.mark.parametrize("make", [each for each in ANY.values() if each not in map(ANY.get, (*FUNCTIONS, *SLOPED))])
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_an_operator_of_many_axes_is_done_over_five(data, make):
+    shape = (1, *data.draw(st.lists(few, min_size=5, max_size=6)))
+    operators, constants = make(data.draw, shape)
+    graph = Graph((Input(name="image", inputs=(), shape=shape), *operators), (operators[-1].name,), constants)
+    lower = within_rank(graph, 5)
+    free = Reshape | Reduce  # every second axis of seven may be reduced
+    assert max((len(one.shape) for one in lower.computed if not isinstance(one, free)), default=0) <= 5
+    compare_with_replay(graph, 1, lambda x: Replay(lower)(torch.from_numpy(x)).numpy())
 
 
 def compare_with_replay(graph: Graph, batch: int, run: Run, turned: Run = np.asarray, *, typed: bool = True) -> None:
