@@ -117,7 +117,7 @@ class Network:
         wanted = self.quantization or Quantization()
         key = (wanted.judged, wanted.judged_limit)
         if key not in self._judges:
-            outputs = next(iter(self.outputs.values()))[-1]
+            outputs = (1, *next(iter(self.outputs.values())))[-1]
             self._judges[key] = judge(
                 judged(wanted), self.spec, self.fed, outputs, self.names, lambda x: self.compute([x])[0]
             )

@@ -12,6 +12,7 @@ from edgebench.graph.operators import (
     AnyArray,
     ArgMax,
     Dense,
+    Expand,
     Graph,
     Input,
     MatMul,
@@ -41,8 +42,29 @@ def within_rank(graph: Graph, most: int) -> Graph:
         elif isinstance(operator, Transpose):
             operators += _in_steps(operator, shapes[0], most)
         else:
-            operators += _merged(operator, shapes, constants)
+            for one, before in _by_two(operator, shapes):
+                operators += _merged(one, before, constants)
     return replace(graph, operators=tuple(operators), constants=constants)
+
+
+def _by_two(operator: Operator, shapes: list[Shape]) -> list[tuple[Operator, list[Shape]]]:
+    """A pad or expansion of many axes as those of two each, with what they read; any other operator as it is."""
+    if not isinstance(operator, Pad | Expand) or shapes[0] == operator.shape:
+        return [(operator, shapes)]
+    found: list[tuple[Operator, list[Shape]]] = []
+    source, shape = operator.inputs, shapes[0]
+    axes = [axis for axis, (old, new) in enumerate(zip(shape, operator.shape, strict=True)) if old != new]
+    for at in range(0, len(axes), 2):
+        now = axes[at : at + 2]
+        sizes = tuple(operator.shape[axis] if axis in now else size for axis, size in enumerate(shape))
+        name = operator.name if at + 2 >= len(axes) else f"{operator.name}/{at}"
+        step: Operator = replace(operator, name=name, inputs=source, shape=sizes)
+        if isinstance(step, Pad):
+            amounts = tuple(ends if axis in now else (0, 0) for axis, ends in enumerate(step.amounts))
+            step = replace(step, amounts=amounts)
+        found.append((step, [shape]))
+        source, shape = (name,), sizes
+    return found
 
 
 def _merged(operator: Operator, shapes: Sequence[Shape], constants: dict[str, AnyArray]) -> list[Operator]:

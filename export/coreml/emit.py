@@ -77,7 +77,9 @@ class Emission:
         self.name, self.whole = called, True
         found = self.get(name)
         taken = found.name == called or found.op is None or found.op.op_type == "const" or found in self._outputs
-        if not types.is_float(found.dtype):
+        if not self.graph.shape(name) and found.shape:
+            found = self.add("squeeze", x=found, axes=[0])
+        elif not types.is_float(found.dtype):
             found = self.add("cast", x=found, dtype="fp32")
         elif taken:
             found = self.add("identity", x=found)

@@ -53,7 +53,16 @@ def clamped(emission: Emission, one: Any, made: Variable) -> Variable:
 
 
 def activation(emission: Emission, one: Activation) -> Variable:
-    """A function of each element; two have a parameter."""
+    """A function of each element, two with a parameter; the root of a sum of squares is a norm.
+
+    As one operator it has no squares, which float16 holds up to 65504 only.
+    """
+    total = emission.operator(one.inputs[0])
+    if one.function == "sqrt" and isinstance(total, Reduce) and total.function == "sum":
+        square = emission.operator(total.inputs[0])
+        if isinstance(square, Activation) and square.function == "square":
+            x = emission.get(square.inputs[0])
+            return emission.add("reduce_l2_norm", x=x, axes=list(total.axes), keep_dims=True)
     x = emission.get(one.inputs[0])
     if one.function in ("leaky_relu", "elu"):
         return emission.add(one.function, x=x, alpha=emission.scalar(one.slope))

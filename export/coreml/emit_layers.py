@@ -38,7 +38,8 @@ def transposed_conv(emission: Emission, one: TransposedConv) -> Variable:
     ]
     more = [-(min(cut, 0) // step) for cut, step in zip(cuts, one.stride, strict=True)]
     if any(more):
-        x = emission.add("pad", x=x, pad=spread((0, count) for count in more), mode="constant")
+        zero = emission.scalar(0)
+        x = emission.add("pad", x=x, pad=spread((0, count) for count in more), mode="constant", constant_val=zero)
     ends = [cut + count * step for cut, count, step in zip(cuts, more, one.stride, strict=True)]
     made = emission.add(
         "conv_transpose",

@@ -32,7 +32,10 @@ def concat(emission: Emission, one: Concat) -> Variable:
 
 
 def reshape(emission: Emission, one: Reshape) -> Variable:
-    """A reduction whose axes are dropped drops them itself; of more than five axes a tensor stays as it was."""
+    """A reduction whose axes are dropped drops them itself.
+
+    What has more than five axes stays as it was, and what has none keeps one.
+    """
     if len(one.shape) > AXES:
         return emission.get(one.inputs[0])
     source = emission.operator(one.inputs[0])
@@ -42,7 +45,7 @@ def reshape(emission: Emission, one: Reshape) -> Variable:
         if left == one.shape and left:
             x = emission.get(source.inputs[0])
             return emission.add(f"reduce_{function}", x=x, axes=list(axes), keep_dims=False)
-    return emission.reshaped(emission.get(one.inputs[0]), one.shape)
+    return emission.reshaped(emission.get(one.inputs[0]), one.shape or (1,))
 
 
 def transpose(emission: Emission, one: Transpose) -> Variable:
@@ -89,8 +92,7 @@ def pad(emission: Emission, one: Pad) -> Variable:
         amounts = amounts[before:]
     if not any(map(any, amounts)):
         return x
-    value = emission.scalar(one.value) if one.mode == "constant" else None
-    return emission.add("pad", x=x, pad=spread(amounts), mode=one.mode, constant_val=value)
+    return emission.add("pad", x=x, pad=spread(amounts), mode=one.mode, constant_val=emission.scalar(one.value))
 
 
 def expand(emission: Emission, one: Expand) -> Variable:
