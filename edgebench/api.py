@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from edgebench.run.calibrate import Calibrated
     from edgebench.run.diagnosis import Diagnosis
     from edgebench.run.inspecting import Inspection
+    from edgebench.run.starting import Started
     from edgebench.training.records import TrainingResult
 
 
@@ -438,6 +439,22 @@ def plot(asked: options.Plot) -> Path:
     return Path(asked.output)
 
 
+@keywords(options.Init)
+def init(asked: options.Init) -> Started:
+    """Writes edgebench.toml and a workflow into a project, where they are not there yet, by looking around in it.
+
+    Raises UsageError for an unknown device and a folder that cannot be written to.
+    """
+    from edgebench.machines import profiles
+    from edgebench.run import starting
+
+    folder = Path(asked.folder)
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}: give that of your project")
+    profiles.load(asked.device)
+    return starting.start(folder, asked.device)
+
+
 @keywords(options.Models)
 def models(asked: options.Models) -> list[ModelSummary] | list[Published]:
     """The networks and what they cost at their published points; or the accuracies that others have published."""
@@ -449,10 +466,17 @@ def models(asked: options.Models) -> list[ModelSummary] | list[Published]:
 
 @keywords(options.Devices)
 def devices(asked: options.Devices) -> list[DeviceProfile]:
-    """All devices, or the one of that name, with what is known of each."""
+    """All devices, those with a `core` or an `npu`, or the one of that name, with what is known of each.
+
+    Raises UsageError where none is found.
+    """
     from edgebench.machines import profiles
 
-    return [profiles.load(each) for each in (profiles.names() if asked.name is None else [asked.name])]
+    if asked.name is None:
+        return profiles.search(asked.core or "", npu=asked.npu)
+    if asked.core or asked.npu:
+        raise UsageError(f"`core` and `npu` search among all devices, and {asked.name} is named: leave either out")
+    return [profiles.load(asked.name)]
 
 
 @keywords(options.Doctor)
@@ -555,6 +579,7 @@ def _profiled(asked: options.Profile, target: DeviceProfile, images: Dataset | N
         python=asked.python,
         counts=asked.counts,
         operators=asked.per_op or bool(asked.trace),
+        processor=asked.processor,
     )
     if asked.trace and method.mode is not mode.Mode.MEASURE:
         raise UsageError("`trace` is for times, and only operators on this machine are timed: leave it out")

@@ -45,6 +45,7 @@ class Format:
     write: str
     packages: tuple[str, ...] = ()
     is_folder: bool = False
+    several: bool = False  # inputs: an image and others beside it
     int8_packages: tuple[str, ...] = ()
     extra: str | None = None
     converters: Mapping[str, str] = field(default_factory=dict)
@@ -123,6 +124,7 @@ def packages(spec: ExportSpec) -> tuple[str, ...]:
     return (NETWORKS, *found.packages, *converter, *(found.int8_packages if spec.precision == "int8" else ()))
 
 
+@cache
 def installed_version(package: str) -> str | None:
     """Returns a package's version from the installed metadata, without importing it; None where it is absent."""
     from importlib.metadata import PackageNotFoundError, version  # the slowest import of `edgebench devices`

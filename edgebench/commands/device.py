@@ -16,7 +16,7 @@ def devices(asked: options.Devices, *, json: Json = False) -> None:
     """List devices, and what is known of each."""
     if asked.validation:
         return _validation(asked.name, json=json)
-    found = api.devices(asked.name)
+    found = api.devices(asked.name, core=asked.core, npu=asked.npu)
     if asked.name and not json:
         from edgebench.report.devices import device
 

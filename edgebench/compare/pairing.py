@@ -33,6 +33,7 @@ def cell_of(result: Result) -> Cell:
         device=result.device,
         runtime=result.runtime,
         threads=result.threads,
+        processor=result.processor,
         batch=result.scenario.batch if result.scenario else 1,
         provenance=result.provenance,
     )

@@ -24,6 +24,7 @@ class Cell(Record, frozen=True, kw_only=True):
     device: str
     runtime: str
     threads: int
+    processor: str = "cpu"
     batch: int = 1
     provenance: Provenance = "measured"
 
@@ -31,9 +32,10 @@ class Cell(Record, frozen=True, kw_only=True):
     def label(self) -> str:
         """mobilenetv2-w1-d1-r224 tflite-fp32 on host (litert, 1 thread); also the batch and how, where not usual."""
         threads = f"{self.threads} thread" + ("s" if self.threads != 1 else "")
+        where = threads if self.processor == "cpu" else self.processor
         batch = f", batch {self.batch}" if self.batch != 1 else ""
         how = f", {self.provenance}" if self.provenance != "measured" else ""
-        return f"{self.model} {self.export} on {self.device} ({self.runtime}, {threads}{batch}{how})"
+        return f"{self.model} {self.export} on {self.device} ({self.runtime}, {where}{batch}{how})"
 
 
 class Difference(Record, frozen=True, kw_only=True):

@@ -60,6 +60,14 @@ def calibration(
     return _composed(device, at, case, spec) if case else None
 
 
+def with_one_figure(
+    device: DeviceProfile, runtime: str, precision: Precision, threads: int, spec: ModelSpec
+) -> errors.Case:
+    """How far estimates of a network are off once one network, of no matter which, has been measured there."""
+    at = hierarchy.place(device, runtime, computed_precision(runtime, precision, device.cpu.isa), threads)
+    return errors.case("1", is_known(spec, at), at.runtime, at.precision, threads)
+
+
 def effect(network: str, at: Place) -> float:
     """ln of the factor by which a network is off in a place."""
     found = 0.0

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from msgspec.structs import replace
 
 from edgebench.estimate import calibrations, errors, footprint, known
+from edgebench.estimate.accelerated import estimator as accelerated
 from edgebench.estimate.calibrations import machine_of
 from edgebench.estimate.form import features, latency_s, shares
-from edgebench.estimate.work import FITTED, Work, named_works, works
+from edgebench.estimate.work import FITTED, Work, fitted_works, works
 from edgebench.graph.cost import count
 from edgebench.graph.operators import Graph
 from edgebench.ground.errors import UsageError
@@ -44,8 +46,16 @@ _WORDS: Final = {
 }
 
 
-def estimate(graph: Graph, device: DeviceProfile, *, spec: ModelSpec, export: ExportSpec, threads: int = 1) -> Estimate:
-    """Estimates latency (90% interval), peak memory and file size of `graph` on `device`.
+def estimate(
+    graph: Graph,
+    device: DeviceProfile,
+    *,
+    spec: ModelSpec,
+    export: ExportSpec,
+    threads: int = 1,
+    processor: str = "cpu",
+) -> Estimate:
+    """Estimates latency (90% interval), peak memory and file size of `graph` on a processor of `device`.
 
     Without a calibration for the format's runtime, precision and thread count the latency is None and a warning says
     what is missing and how to get a number. Raises UsageError for fewer than one thread, or more than the device has.
@@ -53,29 +63,48 @@ def estimate(graph: Graph, device: DeviceProfile, *, spec: ModelSpec, export: Ex
     if not 1 <= threads <= device.cpu.cores:
         raise UsageError(f"{threads} threads on {device.name}: give 1 to {device.cpu.cores}, its number of cores")
     runtime = runtime_of(export.format)
-    calibration = calibrations.calibration(device, runtime, export.precision, threads, spec)
-    latency: Interval | None = None
-    warnings: tuple[str, ...] = (missing(device, runtime, export, threads),)
-    if calibration is not None:
-        latency, warnings = latency_interval(works(graph, runtime), device, calibration)
-        latency, new = _beyond_kinds(latency, graph, runtime, device, calibration)
-        warnings += new
+    of = _on_cpu if processor == "cpu" else partial(_elsewhere, processor)
+    latency, warnings, calibrated_on = of(graph, device, spec, export, threads)
+    memory = footprint.peak_memory_bytes(graph, runtime, export.precision) if processor == "cpu" else None
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Estimate(
-        id=identity(spec, export, device.name, runtime, threads, now),
+        id=identity(spec, export, device.name, runtime, processor, threads, now),
         time=now,
         model=spec,
         export=export,
         device=device.name,
         runtime=runtime,
+        processor=processor,
         threads=threads,
         latency_s=latency,
-        peak_memory_bytes=footprint.peak_memory_bytes(graph, runtime, export.precision),
+        peak_memory_bytes=memory,
         size_bytes=footprint.file_bytes(graph, export.precision),
         macs=count(graph).macs,
-        calibrated_on=origin(calibration) if calibration else "",
+        calibrated_on=calibrated_on,
         warnings=warnings,
     )
+
+
+_Found = tuple[Interval | None, tuple[str, ...], str]  # the latency, warnings, and what it is calibrated on
+
+
+def _on_cpu(graph: Graph, device: DeviceProfile, spec: ModelSpec, export: ExportSpec, threads: int) -> _Found:
+    runtime = runtime_of(export.format)
+    calibration = calibrations.calibration(device, runtime, export.precision, threads, spec)
+    if calibration is None:
+        return None, (missing(device, runtime, export, threads),), ""
+    latency, warnings = latency_interval(works(graph, runtime), device, calibration)
+    latency, new = _beyond_kinds(latency, graph, runtime, device, calibration)
+    told = _telling(calibration, calibrations.with_one_figure(device, runtime, export.precision, threads, spec), device)
+    return latency, warnings + new, f"{origin(calibration)}; {told}"
+
+
+def _elsewhere(
+    processor: str, graph: Graph, device: DeviceProfile, spec: ModelSpec, export: ExportSpec, threads: int
+) -> _Found:
+    runtime = runtime_of(export.format)
+    found = accelerated.interval(graph, device, processor, runtime, export.precision)
+    return found or (None, (accelerated.missing(device, processor, runtime, export.precision),), "")
 
 
 def latency_interval(
@@ -113,7 +142,9 @@ def _beyond_kinds(
     latency: Interval, graph: Graph, runtime: str, device: DeviceProfile, calibration: Calibration
 ) -> tuple[Interval, tuple[str, ...]]:
     """The interval, wider where much of the time is in kinds of operators that no calibrated network has; a warning."""
-    fitted = [work for name, work in named_works(graph, runtime) if isinstance(graph[name], FITTED)]
+    fitted = fitted_works(graph, runtime)
+    if len(fitted) == len(works(graph, runtime)):
+        return latency, ()
     known = latency_s(fitted, calibration.precision, machine_of(device), calibration.constants)
     if known > (1 - _UNSEEN) * latency.value:
         return latency, ()
@@ -133,6 +164,8 @@ def missing(device: DeviceProfile, runtime: str, export: ExportSpec, threads: in
     have = ", ".join(f"{name} {precision}" for name, precision in known.estimable(device))
     if have:
         sentence += f"; there are estimates for {have}"
+    if others := sorted({f"{kind} with {name} {of}" for name, of, kind in accelerated.cells(device)}):
+        return f"{sentence}; `edgebench profile` has estimates for the {', the '.join(others)}"
     if entry(runtime).system:
         others = sorted(form for each in bundled() for form in each.formats)
         return f"{sentence}. {entry(runtime).elsewhere.partition(';')[0]}: choose {', '.join(others)} here"
@@ -142,6 +175,17 @@ def missing(device: DeviceProfile, runtime: str, export: ExportSpec, threads: in
     make = f"One measurement is enough for a number: edgebench device calibrate {device.name} {options} --networks 1"
     other = "" if device.reach == "local" else ", or measure on the device itself with `device='host'`"
     return f"{sentence}. {make}{other}"
+
+
+def _telling(calibration: Calibration, with_one: errors.Case, device: DeviceProfile) -> str:
+    """Which one measurement would narrow the interval most: one of any network, where that tells of the device."""
+    if with_one.spread >= calibration.spread:
+        return "only measuring this network there would narrow the interval much"
+    was, then = (math.exp(spread) for spread in (calibration.spread, with_one.spread))
+    return (
+        f"one measurement there would narrow the interval from {was:.2f}x to about {then:.2f}x: "
+        f"edgebench device calibrate {device.name} --networks 1"
+    )
 
 
 def origin(calibration: Calibration) -> str:

@@ -1,6 +1,7 @@
 """Fits the model to all published tables and writes what estimates need of it: python -m edgebench.estimate.fit
 
-Some minutes; the same tables give the same files. They lie in data/: constants.csv, effects.csv, seen.csv, errors.csv.
+Some minutes; the same tables give the same files. They lie in data/: constants.csv, effects.csv, seen.csv, errors.csv,
+and of processors that are no CPU accelerated_constants.csv and accelerated_errors.csv.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import msgspec
 import numpy as np
 
 from edgebench.estimate import crossvalidation, posterior, reference
+from edgebench.estimate.accelerated import fit as accelerators
 from edgebench.estimate.form import Floats
 from edgebench.estimate.posterior import Posterior, Sample
 from edgebench.estimate.reference import ZOO
@@ -26,7 +28,7 @@ _SHARE: Final = 0.01  # and smaller shares of the time
 
 
 def main(folder: Path | None = None) -> None:
-    """Fits, leaves out and writes all four files."""
+    """Fits, leaves out and writes all six files."""
     found = posterior.fitted(reference.samples())
     errors = crossvalidation.cases(crossvalidation.residuals(found))
     where = folder or Path(__file__).with_name("data")
@@ -35,6 +37,8 @@ def main(folder: Path | None = None) -> None:
         "effects.csv": effects(found),
         "seen.csv": seen(found),
         "errors.csv": [msgspec.to_builtins(each) for each in errors],
+        "accelerated_constants.csv": list(accelerators.constants()),
+        "accelerated_errors.csv": [msgspec.to_builtins(each) for each in accelerators.cases()],
     }.items():
         write_atomically(where / name, _table(lines))
 

@@ -156,9 +156,14 @@ def core_of(name: str) -> str:
     return _SAME.get(name, name)
 
 
+def soc_of(device: DeviceProfile) -> str:
+    """The chip by whose name tables know it: without what its profile adds in brackets."""
+    return device.cpu.soc.partition(" (")[0]
+
+
 def place(device: DeviceProfile, runtime: str, precision: str, threads: int, table: str = "") -> Place:
     """Where a table of a device belongs."""
-    return Place(device.cpu.soc.partition(" (")[0], core_of(device.cpu.core), runtime, precision, threads, table)
+    return Place(soc_of(device), core_of(device.cpu.core), runtime, precision, threads, table)
 
 
 def machine(device: DeviceProfile, core: str = "", clock_hz: float | None = None) -> Machine | None:

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from edgebench.estimate import calibrations, errors, known, published, reference
+from edgebench.estimate.accelerated import errors as accelerated
 from edgebench.estimate.counts import CountedCalibration
 from edgebench.estimate.counts import calibrations as of_counts
 from edgebench.estimate.estimator import latency_interval
@@ -41,6 +42,19 @@ GOALS: Final[tuple[Goal, ...]] = (
     ("known network, core known by other runtimes", "runtime", True, "any", "any", None, None),
 )
 
+# The same of other processors: what is left out, unit, precision, case, goals.
+ACCELERATED: Final = (
+    ("Snapdragon NPU, network known from other chips", "hexagon", "fp16", "known", None),
+    ("Snapdragon NPU, network known from other chips", "hexagon", "int8", "known", None),
+    ("Snapdragon NPU, new network", "hexagon", "fp16", "network", 0.09),
+    ("Snapdragon NPU, new network", "hexagon", "int8", "network", 0.12),
+    ("Snapdragon NPU, new family of networks", "hexagon", "fp16", "new", None),
+    ("Snapdragon NPU, new family of networks", "hexagon", "int8", "new", None),
+    ("iPhone Neural Engine, new network, source known", "ane", "fp16", "network", 0.09),
+    ("iPhone Neural Engine, source left out", "ane", "fp16", "source", 0.14),
+    ("iPhone Neural Engine, new family, source unknown", "ane", "fp16", "new", None),
+)
+
 
 class Reached(msgspec.Struct, frozen=True, kw_only=True):
     """A goal beside what is reached: errors are |estimate / published - 1|, `interval` is high over value."""
@@ -63,6 +77,7 @@ def reached() -> list[Reached]:
     tallied = tally(checks)
     return [
         *lines,
+        *(_reached_elsewhere(*line) for line in ACCELERATED),
         Reached(
             case="figures kept back, new networks on known devices",
             precision="any",
@@ -214,6 +229,10 @@ def validation(device: str) -> Validation:
     )
 
 
+def _reached_elsewhere(words: str, unit: str, precision: str, name: str, goal: float | None) -> Reached:
+    return _compared(words, precision, accelerated.shipped()[unit, precision, name], goal, None)
+
+
 def _reached(
     words: str,
     name: errors.Name,
@@ -224,6 +243,12 @@ def _reached(
     goal_p90: float | None,
 ) -> Reached:
     found = errors.shipped_cases()[name, is_known, errors.ANY, precision, threads]
+    return _compared(words, precision, found, goal_median, goal_p90)
+
+
+def _compared(
+    words: str, precision: str, found: errors.Case | accelerated.Case, goal_median: float | None, goal_p90: float | None
+) -> Reached:
     return Reached(
         case=words,
         precision=precision,

@@ -30,6 +30,7 @@ from edgebench.graph.operators import (
     Softmax,
     Subsample,
     TransposedConv,
+    once,
 )
 from edgebench.runtimes import runtime as entry
 
@@ -69,9 +70,16 @@ class Work:
     columns: int = 0
 
 
-def works(graph: Graph, runtime: str) -> list[Work]:
+@once
+def works(graph: Graph, runtime: str) -> tuple[Work, ...]:
     """Returns the kernels that `runtime` runs for `graph`, in execution order."""
-    return [work for _, work in named_works(graph, runtime)]
+    return tuple(work for _, work in named_works(graph, runtime))
+
+
+@once
+def fitted_works(graph: Graph, runtime: str) -> tuple[Work, ...]:
+    """Those of `works` whose kinds of operators the calibrations are fitted on."""
+    return tuple(work for name, work in named_works(graph, runtime) if isinstance(graph[name], FITTED))
 
 
 def named_works(graph: Graph, runtime: str, only: Container[str] | None = None) -> Iterator[tuple[str, Work]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from edgebench.graph.operators import Conv, Dense, Graph, MatMul, Operator, TransposedConv
+from edgebench.graph.operators import Conv, Dense, Graph, MatMul, Operator, TransposedConv, once
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Cost:
         return sum(operator.weights for operator in self.operators)
 
 
+@once
 def count(graph: Graph) -> Cost:
     """Counts every operator of `graph`; weights need not be known, only shapes."""
     stored = {name: array.size for name, array in graph.constants.items()}

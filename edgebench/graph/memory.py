@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.graph.operators import Activation, Binary, Graph, Operator, Reshape
+from edgebench.graph.operators import Activation, Binary, Graph, Operator, Reshape, once
 
 Ints = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.intp]
@@ -58,6 +58,7 @@ class MemoryPlan:
         return {tensor: buffer.offset for buffer in self.buffers for tensor in buffer.tensors}
 
 
+@once
 def plan_arena(graph: Graph, element_bytes: int = 4) -> MemoryPlan:
     """Plans the activations of `graph`, `element_bytes` an element, aligned to 64 bytes.
 

@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from functools import wraps
+from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
 AnyArray = npt.NDArray[Any]  # float32, int32 or bool: masks and indices are constants too
+P = ParamSpec("P")
+T = TypeVar("T")
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]  # top, bottom, left, right
@@ -282,6 +285,20 @@ class ArgMax(Operator):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class TopK(Operator):
+    """The `shape[axis]` largest along `axis`, the largest first; of these where they were (int32), with `indices`."""
+
+    axis: int
+    indices: bool = False
+
+    def twins(self, graph: Graph) -> list[TopK]:
+        """The others that pick the same, so that one operator of a file gives all."""
+        same = (self.inputs, self.axis, self.shape)
+        found = [one for one in graph.operators if isinstance(one, TopK) and one is not self]
+        return [one for one in found if (one.inputs, one.axis, one.shape) == same]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LocalResponseNorm(Operator):
     """x / (k + alpha / size * sum over `size` neighbouring channels of x^2) ^ beta (Krizhevsky et al., 2012)."""
 
@@ -351,6 +368,13 @@ class Gather(Operator):
     indices: tuple[int, ...]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pick(Operator):
+    """Picks along `axis` of inputs[0], perhaps a constant, at inputs[1]: int32 of one axis, computed, in range."""
+
+    axis: int
+
+
 @dataclass(frozen=True)
 class Graph:
     """Operators in execution order, the inputs first; `outputs` name tensors, `constants` what inputs may name too.
@@ -363,6 +387,7 @@ class Graph:
     constants: Mapping[str, AnyArray] = field(default_factory=dict)
     rewrites: Mapping[str, int] = field(default_factory=dict)
     _index: dict[str, Operator] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _known: dict[Any, Any] = field(init=False, repr=False, compare=False, default_factory=dict)  # see once
 
     def __post_init__(self) -> None:
         self._index.update({operator.name: operator for operator in self.operators})
@@ -405,3 +430,17 @@ class Graph:
     def counts(self) -> dict[str, int]:
         """How many operators of each kind, the inputs left out."""
         return dict(Counter(operator.kind for operator in self.computed))
+
+
+def once(function: Callable[Concatenate[Graph, P], T]) -> Callable[Concatenate[Graph, P], T]:
+    """Keeps what `function` says of a graph with the graph, which never changes: what it returns must not either."""
+
+    @wraps(function)
+    def known(graph: Graph, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        key = (function.__module__, function.__qualname__, args, tuple(sorted(kwargs.items())))
+        if key not in graph._known:
+            graph._known[key] = function(graph, *args, **kwargs)
+        found: T = graph._known[key]
+        return found
+
+    return known

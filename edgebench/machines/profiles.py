@@ -27,6 +27,7 @@ Positive = Annotated[float, Meta(gt=0, le=MOST)]
 Spread = Annotated[float, Meta(ge=0, le=5)]  # in ln: 150 times more or less says nothing
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1, le=MOST)]
+PROCESSORS: Final = ("cpu", "gpu", "npu")
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,6 +68,14 @@ class Cpu(_Part, frozen=True, kw_only=True, rename={"clock_hz": "clock", "bandwi
     isa: str
     caches: Caches = Caches()
     bandwidth_bytes_per_s: Positive | None = None
+
+
+class Processor(_Part, frozen=True, kw_only=True):
+    """A processor beside the CPU. `unit` says of which kind it is to those who estimate it: hexagon, ane."""
+
+    kind: Literal["gpu", "npu"]
+    unit: str = ""
+    title: str
 
 
 class Source(_Part, frozen=True, kw_only=True):
@@ -136,10 +145,16 @@ class DeviceProfile(_Part, frozen=True, kw_only=True, rename={"memory_bytes": "m
     name: str
     title: str
     cpu: Cpu
+    processors: tuple[Processor, ...] = ()
     memory_bytes: Count | None = None
     reach: Literal["local"] | Reach | None = None
     sources: tuple[Source, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
+
+    @property
+    def npu(self) -> bool:
+        """Whether it has one."""
+        return any(each.kind == "npu" for each in self.processors)
 
     def calibration(self, runtime: str, precision: str, threads: int) -> Calibration | None:
         """The user's own for exactly this runtime, precision and thread count, or None."""
@@ -163,6 +178,16 @@ def several(wanted: str) -> list[DeviceProfile]:
     """The profiles of names with commas between them, each once; "all" are all but this machine. Raises UsageError."""
     given = [name for name in names() if name != "host"] if wanted == "all" else wanted.split(",")
     return [load(name.strip()) for name in dict.fromkeys(given)]
+
+
+def search(core: str = "", *, npu: bool = False) -> list[DeviceProfile]:
+    """The devices whose core's name has `core` in it, and those with an NPU. Raises UsageError where none is found."""
+    every = [load(name) for name in names()]
+    found = [each for each in every if core.lower() in each.cpu.core.lower() and (not npu or each.npu)]
+    if not found:
+        cores = ", ".join(sorted({each.cpu.core for each in every if each.npu or not npu}))
+        raise UsageError(f"no device has a core '{core}'{' and an NPU' if npu else ''}: there are {cores}")
+    return found
 
 
 def load(name: str) -> DeviceProfile:
@@ -271,7 +296,14 @@ def _explained(message: str) -> str:
 
 def _keys(path: str) -> tuple[str, ...]:
     """The keys that belong at msgspec's `path`, such as ".cpu.caches" or ".sources[...]"."""
-    parts = {".cpu.caches": Caches, ".cpu": Cpu, ".sources": Source, ".calibrations": Calibration, ".reach": Reach}
+    parts = {
+        ".cpu.caches": Caches,
+        ".cpu": Cpu,
+        ".processors": Processor,
+        ".sources": Source,
+        ".calibrations": Calibration,
+        ".reach": Reach,
+    }
     part = next((part for prefix, part in parts.items() if path.startswith(prefix)), DeviceProfile)
     if path.endswith(".error"):
         part = LeftOut

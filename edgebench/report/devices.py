@@ -32,14 +32,16 @@ def device(profile: DeviceProfile) -> list[RenderableType]:
     from edgebench.run.capabilities import capabilities
 
     cpu = f"{profile.cpu.cores}x {profile.cpu.core}, {_clock(profile) or 'unknown'}, {profile.cpu.isa}"
-    facts = _facts({"cpu": cpu, "memory": show_memory(profile.memory_bytes)}, f"{profile.title} ({profile.name})")
+    others: dict[str, str] = {each.kind: each.title for each in profile.processors}
+    memory = show_memory(profile.memory_bytes)
+    facts = _facts({"cpu": cpu, **others, "memory": memory}, f"{profile.title} ({profile.name})")
     words = ("runtime", "precision", "measured", "estimated")
     able = plain("Runtimes", *words[:2], "threads", *words[2:], "median error", left=words)
     for each in capabilities(profile):
         able.add_row(
             each.runtime,
             each.precision,
-            str(each.threads),
+            str(each.threads) if each.processor == "cpu" else each.processor,
             "yes" if each.measured else "no",
             "yes" if each.estimated else "no",
             f"{each.error:.0%}" if each.error is not None else "-",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edgebench.machines.profiles import DeviceProfile
     from edgebench.models.summary import ModelSummary
 
+_TITLED: Final = 140  # columns from which on devices are listed with their titles
 NARROW: Final = 20  # columns that the last one has at least
 NUMBERS: Final = ("parameters", "MACs", "input", "classes", "activations", "clock", "memory")
 
@@ -37,33 +38,41 @@ def models(found: Sequence[ModelSummary]) -> str:
 
 
 def devices(found: Sequence[DeviceProfile]) -> str:
-    """One line a device."""
-    rows = []
+    """One line a device, with its title where the line is long enough."""
+    rows, columns = [], ["name", "device", "cores", "clock", "memory", "estimates for"]
+    wide = _columns() > _TITLED
     for each in found:
-        row = (
+        row = [
             each.name,
             each.title,
             f"{each.cpu.cores}x {each.cpu.core}",
             f"{each.cpu.clock_hz / 1e9:.2f} GHz" if each.cpu.clock_hz else "-",
             show_memory(each.memory_bytes),
             _estimated(each) or ("measured here" if each.name == "host" else "nothing near is known"),
-        )
+        ]
         rows.append(row)
-    return aligned(("name", "device", "cores", "clock", "memory", "estimates for"), rows, NUMBERS)
+    if not wide:
+        for row in (columns, *rows):
+            del row[1]
+    return aligned(columns, rows, NUMBERS)
 
 
 def _estimated(device: DeviceProfile) -> str:
-    """What there are estimates for: runtimes with their precisions and threads, as in "litert fp32/int8 x1-4"."""
+    """What there are estimates for: runtimes with precisions and threads or processor: "litert+ncnn int8 x1-4"."""
     from edgebench.run.capabilities import capabilities
 
-    threads: dict[tuple[str, str], list[int]] = {}
+    threads: dict[tuple[str, str, str], list[int]] = {}
     for able in capabilities(device):
         if able.estimated:
-            threads.setdefault((able.runtime, able.precision), []).append(able.threads)
+            threads.setdefault((able.runtime, able.precision, able.processor), []).append(able.threads)
     precisions: dict[tuple[str, str], list[str]] = {}
-    for (runtime, precision), numbers in threads.items():
-        precisions.setdefault((runtime, _range(numbers)), []).append(precision)
-    return ", ".join(f"{runtime} {'/'.join(of)} x{numbers}" for (runtime, numbers), of in precisions.items())
+    for (runtime, precision, processor), numbers in threads.items():
+        where = f"x{_range(numbers)}" if processor == "cpu" else processor
+        precisions.setdefault((runtime, where), []).append(precision)
+    alike: dict[str, list[str]] = {}
+    for (runtime, where), names in precisions.items():
+        alike.setdefault(f"{'/'.join(names)} {where}", []).append(runtime)
+    return ", ".join(f"{'+'.join(runtimes)} {what}" for what, runtimes in alike.items())
 
 
 def _range(numbers: Sequence[int]) -> str:
@@ -80,6 +89,7 @@ def device(profile: DeviceProfile) -> dict[str, Any]:
         "name": profile.name,
         "title": profile.title,
         "cpu": {name: getattr(profile.cpu, name) for name in ("core", "cores", "clock_hz", "isa")},
+        "processors": profile.processors,
         "memory_bytes": profile.memory_bytes,
         "runtimes": capabilities(profile),
         "sources": profile.sources,
@@ -91,8 +101,7 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Contain
     table = [head, *rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     indent = sum(widths[:-1]) + 2 * (len(widths) - 1)
-    width = output.columns(shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
-    lines = []
+    width, lines = _columns(), []
     for row in table:
         cells = [
             cell.rjust(width) if name in numbers else cell.ljust(width)
@@ -106,3 +115,7 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Contain
             break_on_hyphens=False,
         )
     return "\n".join(lines)
+
+
+def _columns() -> int:
+    return output.columns(shutil.get_terminal_size().columns if sys.stdout.isatty() else None)

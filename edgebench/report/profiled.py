@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 Row = dict[str, str]
 
-_WORDS = ("model", "point", "format", "prec", "provenance")
+_WORDS = ("model", "point", "format", "prec", "on", "provenance")
 _IDENTITY = ("model", "point", "format", "prec", "thr")
-_TIMES = ("provenance", "p50", "interval", "p90", "first", "load", "peak mem", "instr")
+_TIMES = ("on", "provenance", "p50", "interval", "p90", "first", "load", "peak mem", "instr")
 _ACCURACY = ("top-1", "vs torch")
 _FILE = ("size", "params", "MACs", "parity")
 
@@ -64,10 +64,10 @@ def profile(results: Sequence[Result], device: DeviceProfile) -> list[Renderable
     blocks: list[RenderableType] = [_Profile(f"{device.title} ({device.name})", _rows(results))]
     blocks += [Text(line, style="dim") for line in legend(results)]
     blocks += [Text(f"! {warning}") for warning in _warnings(results)]
-    if any(result.provenance == "estimated" and result.latency for result in results):
+    if any(result.provenance == "estimated" and result.latency and result.processor == "cpu" for result in results):
         blocks.append(
             Text(
-                f"Estimated, not measured: to measure, reach a {device.title} with --connect, or run `edgebench "
+                f"Estimated, not measured: to measure, reach the {device.title} with --connect, or run `edgebench "
                 "profile` on it (there it is --device host).",
                 style="dim",
             )
@@ -80,12 +80,12 @@ def matrix(
 ) -> list[RenderableType]:
     """A row a device, network and file: the latency with its interval, and whether it keeps the limit."""
     titles = {device.name: device.title for device in on}
-    words = ("device", "title", "model", "point", "format", "prec", "provenance")
+    words = ("device", "title", "model", "point", "format", "prec", "on", "provenance")
     kept = (f"<= {show_seconds(at_most_s)}",) if at_most_s is not None else ()
-    columns = (*words[:-1], "thr", words[-1], "p50", "interval", "peak mem", *kept)
+    columns = (*words[:-2], "thr", *words[-2:], "p50", "interval", "peak mem", *kept)
     table = plain(None, *columns, left=words, spare=("title", "peak mem", "point", "thr"))
     for result, cells in zip(results, _rows(results), strict=True):
-        named = [cells[name] for name in ("model", "point", "format", "prec", "thr", "provenance")]
+        named = [cells[name] for name in ("model", "point", "format", "prec", "thr", "on", "provenance")]
         figures = [cells[name] for name in ("p50", "interval", "peak mem")]
         verdict = [keeps(result, at_most_s)] if at_most_s is not None else []
         table.add_row(result.device, Text(titles.get(result.device, "")), *named, *figures, *verdict)
@@ -161,7 +161,8 @@ def _cells(result: Result) -> Row:
         "point": point(result.model),
         "format": result.export.format,
         "prec": result.export.precision,
-        "thr": str(result.threads),
+        "thr": str(result.threads) if result.processor == "cpu" else "-",
+        "on": "-" if result.processor == "cpu" else result.processor,
         "provenance": result.provenance if result.status == "ok" else result.status.upper(),
         "p50": show_seconds(times["median"]),
         "interval": show_interval(times["low"], times["high"]),

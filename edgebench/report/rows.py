@@ -21,6 +21,7 @@ def profile(result: Result) -> dict[str, Any]:
         "precision": result.export.precision,
         "device": result.device,
         "runtime": result.runtime,
+        "processor": result.processor,
         "threads": result.threads,
         "provenance": result.provenance,
         "latency_s": latency(result),

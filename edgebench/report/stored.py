@@ -107,8 +107,8 @@ class Stored:
     def _add(self, head: _Head, point: Point) -> None:
         """Puts a point into its series; the bytes of the specs tell series apart before they are decoded."""
         scenario = head.scenario or _Scenario(threads=head.threads)
-        text = (bytes(head.model), bytes(head.export), head.device, head.runtime, scenario.threads, scenario.batch,
-                head.provenance)  # fmt: skip
+        text = (bytes(head.model), bytes(head.export), head.device, head.runtime, head.processor, scenario.threads,
+                scenario.batch, head.provenance)  # fmt: skip
         key = self._keys.get(text)
         if key is None:
             record = self.read(point)
@@ -163,6 +163,7 @@ class _Head(msgspec.Struct, frozen=True):
     runtime: str
     provenance: Provenance
     scenario: _Scenario | None = None
+    processor: str = "cpu"
     threads: int = 1
     latency_s: list[Annotated[list[Seconds], Meta(min_length=1)]] | _Estimated | None = None
     load_s: list[Seconds] = []  # it and first_s are checked here, and read with the record

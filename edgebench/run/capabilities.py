@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from edgebench.estimate.accelerated import estimator as accelerated
 from edgebench.estimate.known import cells as cells_of
 from edgebench.estimate.known import estimable, expected_error
 from edgebench.formats.format import every
@@ -13,10 +14,12 @@ from edgebench.runtimes import bundled, computed_precision, runtime_of, unavaila
 
 
 class Capability(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be said of a runtime, precision and thread count on a device. `error` is the median one to expect."""
+    """What can be said of a runtime, precision, processor and thread count on a device. `error` is the median one to
+    expect."""
 
     runtime: str
     precision: Precision
+    processor: str = "cpu"
     threads: int
     measured: bool
     estimated: bool
@@ -45,7 +48,7 @@ def capabilities(profile: DeviceProfile) -> list[Capability]:
         }
         known = halves | known
         cells = sorted({cell for cell in cells if cell[0] in there}.union(known))
-    return [
+    able = [
         Capability(
             runtime=cell[0],
             precision=cell[1],
@@ -55,4 +58,16 @@ def capabilities(profile: DeviceProfile) -> list[Capability]:
             error=known.get(cell),
         )
         for cell in cells
+    ]
+    return able + [
+        Capability(
+            runtime=runtime,
+            precision=precision,
+            processor=processor,
+            threads=1,
+            measured=False,
+            estimated=True,
+            error=case.median,
+        )
+        for (runtime, precision, processor), case in accelerated.cells(profile).items()
     ]

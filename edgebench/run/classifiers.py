@@ -73,7 +73,7 @@ def of_file(artifact: Artifact, batch: int, threads: int = 1) -> Classifier:
         loaded = session(runtime, artifact.path, threads, size)
     except (OSError, RuntimeError, ValueError) as error:
         raise DeviceError(f"{runtime} cannot load {artifact.path}: {first_line(error)}") from error
-    native = fed(loaded.run, artifact.inputs[0], artifact.outputs[:1])
+    native = fed(loaded.run, artifact.inputs, artifact.outputs[:1])
 
     def run(x: Array) -> Array:
         missing = size - len(x)  # of a last batch, which zeros fill up
@@ -92,7 +92,7 @@ def of_target(artifact: Artifact, target: Target, where: str, batch: int, thread
     `where` is how the device is called. `run` raises DeviceError where the process or its engine fails.
     """
     runtime = runtime_of(artifact.export.format)
-    run = fed(lambda x: _outputs_there(artifact, target, runtime, threads, x), artifact.inputs[0], artifact.outputs[:1])
+    run = fed(lambda x: _outputs_there(artifact, target, runtime, threads, x), artifact.inputs, artifact.outputs[:1])
     return Classifier(run, f"{runtime} {where}", batch)
 
 

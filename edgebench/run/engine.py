@@ -125,7 +125,8 @@ class Engine:
         model, export = (artifact.model, artifact.export) if artifact else (cell.spec, cell.export)
         scenario = artifact.scenario(self.scenario) if artifact else self.scenario
         runtime, provenance = self.runtime(cell), self.method.mode.provenance
-        return resuming.address(model, export, self.device.name, runtime, provenance, scenario)
+        processor = self.processor(cell, export)
+        return resuming.address(model, export, self.device.name, runtime, provenance, scenario, processor)
 
     def stored(self, stored: Stored, cell: Cell, artifact: Artifact | JobError | None) -> Result | None:
         """The record of this very cell among those that are stored, or None where it has to be run."""
@@ -137,6 +138,14 @@ class Engine:
     def runtime(self, cell: Cell) -> str:
         """What runs the cell's file."""
         return "fake" if self.method.mode is Mode.PRETEND else runtime_of(cell.export.format)
+
+    def processor(self, cell: Cell, export: ExportSpec) -> str:
+        """What the cell's number is for: the CPU, unless it is estimated."""
+        if self.method.mode is not Mode.ESTIMATE:
+            return "cpu"
+        from edgebench.estimate.accelerated.estimator import processor
+
+        return processor(self.device, self.runtime(cell), export.precision, self.method.processor)
 
     def record(self, cell: Cell, artifact: Artifact | JobError | None, tell: Tell = quiet) -> Result:
         """Measures, emulates or estimates one cell; a failure becomes a record that says so.
@@ -159,7 +168,8 @@ class Engine:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         common = self._common(cell, artifact, now) | {"status": status, "error": error}
         if self.method.mode is Mode.ESTIMATE:
-            return Estimate(**common, threads=self.scenario.threads)
+            processor = self.processor(cell, common["export"])
+            return Estimate(**common, threads=self.scenario.threads, processor=processor)
         provenance = self.method.mode.provenance
         return Measurement(**common, runtime_version="", provenance=provenance, scenario=self.scenario)
 
@@ -220,7 +230,14 @@ class Engine:
 
         spec, export = (artifact.model, artifact.export) if artifact else (cell.spec, cell.export)
         graph = graph_of(artifact, self.given) if artifact else graph_of_model(spec, self.given)
-        estimated = estimate(graph, self.device, spec=spec, export=export, threads=self.scenario.threads)
+        estimated = estimate(
+            graph,
+            self.device,
+            spec=spec,
+            export=export,
+            threads=self.scenario.threads,
+            processor=self.processor(cell, export),
+        )
         if artifact:
             return replace(estimated, **{key: value for key, value in _of_file(artifact).items() if key != "macs"})
         known = replace(estimated, parameters=zoo.parameters(spec) if spec.name in zoo.names() else None)

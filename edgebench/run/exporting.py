@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
+
+import msgspec
 
 from edgebench.ground.errors import DeviceError, ExportError, JobError, UsageError
 from edgebench.ground.progress import OnProgress, Step, silent
@@ -117,8 +120,15 @@ def graph_of_model(spec: ModelSpec, given: Given = NOTHING) -> Graph:
     """The network's graph: from its block table without torch, or captured from a user's own module."""
     if spec.family == "user":
         from edgebench.graph.capture import capture
+        from edgebench.models.in_hand import zeros
 
-        return capture(given.build(spec), spec.input_shape)
+        return capture(given.build(spec), zeros(spec))
+    return _sketched(msgspec.json.encode(spec))
+
+
+@lru_cache(maxsize=64)
+def _sketched(spec: bytes) -> Graph:
+    """A network of the zoo is the same on every device, and so is what is known of its graph."""
     from edgebench.models.sketch import sketch
 
-    return sketch(spec)
+    return sketch(msgspec.json.decode(spec, type=ModelSpec))

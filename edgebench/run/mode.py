@@ -45,7 +45,8 @@ _PROVENANCE: dict[Mode, Provenance] = {
 class Method:
     """A mode; `via`, `connect` and `python` say how the device is reached where it is not this machine.
 
-    `operators`: whether one more process times every operator, or counts its instructions.
+    `operators`: whether one more process times every operator, or counts its instructions. `processor` is the one that
+    an estimate is for; None is the CPU, or the one that there is an estimate for.
     """
 
     mode: Mode
@@ -53,6 +54,7 @@ class Method:
     connect: str | None = None
     python: str | None = None
     operators: bool = False
+    processor: str | None = None
 
 
 def method(
@@ -63,6 +65,7 @@ def method(
     python: str | None = None,
     counts: bool = False,
     operators: bool = False,
+    processor: str | None = None,
 ) -> Method:
     """How `device` gives its numbers: measured when it is this machine or has an address, else estimated.
 
@@ -77,6 +80,8 @@ def method(
             "`per_op` times operators on this machine (`device='host'`, without `counts`), or counts their instructions"
             " with `via='emulator'`"
         )
+    if here or counts or via in ("local", "emulator"):
+        _only_cpu(processor)
     if counts:
         if not here or via is not None:
             raise UsageError("`counts` is for `device='host'` alone; another device is counted by `via='emulator'`")
@@ -90,5 +95,17 @@ def method(
     if via == "emulator":
         return Method(Mode.EMULATE, operators=operators)
     if via == "estimate" or (via is None and connect is None and device.reach is None):
-        return Method(Mode.ESTIMATE)
+        from edgebench.estimate.accelerated.estimator import check
+
+        check(device, processor)
+        return Method(Mode.ESTIMATE, processor=processor)
+    _only_cpu(processor)
     return Method(Mode.REACH, via, connect, python)
+
+
+def _only_cpu(processor: str | None) -> None:
+    if processor not in (None, "cpu"):
+        raise UsageError(
+            f"`processor='{processor}'` is for estimates, and what runs here runs on the CPU: leave it out, or add"
+            " `via='estimate'` with the name of a device"
+        )

@@ -156,6 +156,9 @@ class Profile(Files, Connection, Told):
     device: ManyDevices = "host"
     format: DeviceFormats = ()
     via: Annotated[str | None, "ssh, adb, emulator, estimate or local; default: as the device's profile says."] = None
+    processor: Annotated[
+        str | None, "Estimate for: cpu, gpu or npu; default: cpu, or else what there is an estimate for."
+    ] = None
     threads: Threads = 1
     counts: Annotated[bool, "Host: count executed instructions instead of time."] = False
     quick: Annotated[bool, "3 processes of 1 s each; no p95, no p99."] = False
@@ -425,6 +428,14 @@ class Inspect(Options):
     strict: Annotated[bool, "Fail (exit 4) where int8 is not int8."] = False
 
 
+class Init(Options):
+    """`edgebench init`."""
+
+    folder: Annotated[File, "The project's folder."] = "."
+    _: KW_ONLY
+    device: Annotated[str, "Device profile to watch; see `edgebench devices`."] = "rpi4"
+
+
 class Models(Options):
     """`edgebench models`."""
 
@@ -437,6 +448,8 @@ class Devices(Options):
 
     name: Annotated[str | None, "Show one device in full."] = None
     _: KW_ONLY
+    core: Annotated[str | None, "Only those with a core of such a name: a76."] = None
+    npu: Annotated[bool, "Only those whose NPU is known."] = False
     validation: Annotated[bool, "How far estimates are off, in every case, beside their goals."] = False
 
 

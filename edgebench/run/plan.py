@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, get_args
 from msgspec import structs
 
 from edgebench.estimate import known
+from edgebench.estimate.accelerated import estimator as accelerated
 from edgebench.formats import format as formats
 from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.options import listed, many
@@ -20,7 +21,7 @@ from edgebench.ground.records import Calibrator, ExportSpec, ModelSpec, Precisio
 from edgebench.ground.registry import DEFAULT_FORMAT
 from edgebench.ground.registry import FORMATS as FORMATS
 from edgebench.models.given import Given
-from edgebench.models.user import InputSize, parse_input
+from edgebench.models.user import InputSize, parse_input, parse_inputs
 from edgebench.run.network import Model, ModelArguments, Wanted
 from edgebench.run.options import NOT_JUDGED, Files, Judged
 from edgebench.runtimes import runtime, runtime_of
@@ -183,7 +184,7 @@ def default_formats(device: DeviceProfile, *, counts: bool = False) -> tuple[str
     by_runtime = {form: runtime(runtime_of(form)) for form in FORMATS}
     if device.name == "host":
         return tuple(form for form, each in by_runtime.items() if (each.wheel if counts else not each.system))
-    estimated = {name for name, _ in known.cells(device)}
+    estimated = {name for name, _ in known.cells(device)} or {name for name, _, _ in accelerated.cells(device)}
     published = {name for (name, _), case in known.estimable(device).items() if case == "measured"}
     found = [form for form, each in by_runtime.items() if each.name in estimated]
     return tuple(sorted(found, key=lambda form: by_runtime[form].name not in published)[:1]) or (DEFAULT_FORMAT,)
@@ -259,7 +260,8 @@ def _source(model: Model, arguments: ModelArguments) -> Model:
     if not found.source:
         read = " and ".join(each.suffix for each in formats.every() if each.source)
         raise UsageError(f"{model} is a file already, and other formats are made of {read} files and networks only")
-    module: Model = found.load("source")(Path(model), parse_input(arguments.input) if arguments.input else None)
+    size = parse_inputs(arguments.input).image if arguments.input else None
+    module: Model = found.load("source")(Path(model), size)
     return module
 
 

@@ -28,14 +28,20 @@ _NAME: Final = re.compile(r"\d{4}-\d{2}-\d{2}-(?P<run>.+)\.jsonl")
 
 
 def address(
-    model: ModelSpec, export: ExportSpec, device: str, runtime: str, provenance: Provenance, scenario: Scenario
+    model: ModelSpec,
+    export: ExportSpec,
+    device: str,
+    runtime: str,
+    provenance: Provenance,
+    scenario: Scenario,
+    processor: str = "cpu",
 ) -> Address:
     """What a cell is known by: equal for equal cells, whoever runs them, and whether a 1 was written as 1 or 1.0.
 
     A measurement is by its whole scenario; the emulator has one of its own, and an estimate knows the threads only.
     """
     how = scenario if provenance == "measured" else 1 if provenance == "emulated" else scenario.threads
-    return tuple(map(_hashable, (model, export, device, runtime, provenance, how)))
+    return tuple(map(_hashable, (model, export, device, runtime, provenance, how, processor)))
 
 
 def _hashable(value: Any) -> Hashable:
@@ -50,7 +56,8 @@ def _hashable(value: Any) -> Hashable:
 def address_of(result: Result) -> Address:
     """The address of the cell that a stored record belongs to, from the record alone."""
     scenario = result.scenario or Scenario(threads=result.threads)
-    return address(result.model, result.export, result.device, result.runtime, result.provenance, scenario)
+    of = (result.model, result.export, result.device, result.runtime, result.provenance)
+    return address(*of, scenario, result.processor)
 
 
 @dataclass(frozen=True)

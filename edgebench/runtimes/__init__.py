@@ -88,6 +88,7 @@ class Runtime:
     threads_apart: bool = False  # several threads are calibrated apart from one
     libraries: tuple[str, ...] = ()  # whose versions matter too, beside the engine's own
     memory: Memory | None = None
+    units: tuple[str, ...] = ()  # processors beside the CPU that it computes on, by a profile's [[processors]]
 
     @property
     def distribution(self) -> str:
@@ -218,10 +219,13 @@ class Session(Protocol):
     delegates: int | None
     delegated_share: float | None
 
-    def run(self, x: np.ndarray) -> np.ndarray:
-        """Runs the network on `x`, in the file's own layout and dtype, and returns its first output."""
+    def run(self, x: Any) -> np.ndarray:
+        """Runs the network on `x`, in the file's own layout and dtype, and returns its first output.
 
-    def run_all(self, x: np.ndarray) -> list[np.ndarray]:
+        A list holds every input, the image first; an array is the image, and other inputs are zeros.
+        """
+
+    def run_all(self, x: Any) -> list[np.ndarray]:
         """Runs the network on `x` and returns every output."""
 
 

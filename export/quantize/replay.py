@@ -30,6 +30,7 @@ from edgebench.graph.operators import (
     Operator,
     Pad,
     Padding,
+    Pick,
     Pool,
     PReLU,
     Reduce,
@@ -39,6 +40,7 @@ from edgebench.graph.operators import (
     Softmax,
     SpaceToDepth,
     Subsample,
+    TopK,
     Transpose,
     TransposedConv,
     Where,
@@ -259,6 +261,10 @@ COMPUTED: Final[dict[type[Operator], Compute]] = {
     Subsample: lambda one, inputs, given: F.max_pool2d(inputs[0], 1, one.stride),  # ncnn has no slice with steps
     Pad: _pad,
     Expand: _expand,
+    Pick: lambda one, inputs, given: inputs[0].index_select(one.axis, inputs[1].long()),
+    TopK: lambda one, inputs, given: (
+        inputs[0].topk(one.shape[one.axis], one.axis)[int(one.indices)].to(getattr(torch, one.dtype))
+    ),
     Gather: lambda one, inputs, given: inputs[0].index_select(one.axis, torch.tensor(one.indices)),
 }
 

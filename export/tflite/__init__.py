@@ -12,6 +12,7 @@ FORMAT = Format(
     int8_packages=("ai-edge-quantizer",),
     extra="tflite",
     converters={"litert-torch": "oracle"},
+    several=True,
     write="edgebench.formats.tflite.convert:convert",
     foreign="edgebench.formats.tflite.inspect:foreign",
     inspect="edgebench.formats.tflite.inspect:inspect",

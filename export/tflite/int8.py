@@ -96,9 +96,7 @@ def steps(network: Network, path: Path, *, float_io: bool) -> Callable[[Graph], 
 def run(path: Path) -> Callable[[Array], Array]:
     """Loads a written file as if it were torch's network."""
     contents = foreign(path)
-    return fed(
-        runner(load(str(path)), [output.name for output in contents.outputs]), contents.inputs[0], contents.outputs
-    )
+    return fed(runner(load(str(path)), [output.name for output in contents.outputs]), contents.inputs, contents.outputs)
 
 
 def floats(graph: Graph) -> dict[str, str]:

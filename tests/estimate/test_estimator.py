@@ -162,3 +162,11 @@ def test_grouped_and_odd_convolutions_are_counted(rpi4: DeviceProfile) -> None:
 def test_what_no_board_here_runs_is_not_to_be_calibrated() -> None:
     sentence = missing(profiles.load("rpi4"), "coreml", ExportSpec(format="coreml"), 1)
     assert "on a Mac only" in sentence and "device calibrate" not in sentence
+
+
+def test_an_estimate_says_which_one_measurement_would_narrow_it(rpi4: DeviceProfile) -> None:
+    known = _estimate("mobilenetv1", rpi4).calibrated_on
+    assert known.endswith("only measuring this network there would narrow the interval much")
+    far = _estimate("mobilenetv4_conv_small", profiles.load("loongson_2k2000")).calibrated_on
+    assert "one measurement there would narrow the interval from" in far
+    assert far.endswith("edgebench device calibrate loongson_2k2000 --networks 1")

@@ -1,9 +1,13 @@
 """The posterior: exact where it must be, and better than its prior where there are figures."""
 
+from collections import Counter
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from edgebench.estimate import posterior, reference
+from edgebench.estimate.calibrations import start
 from edgebench.estimate.hierarchy import LEVELS, mean
 from edgebench.estimate.posterior import Posterior, Sample, conditioned, effects, fitted, form
 from edgebench.estimate.terms import TERMS
@@ -73,3 +77,17 @@ def test_many_figures_of_one_place_are_followed(samples: list[Sample]) -> None:
     constants = conditioned(np.array(mean(own[0].at)), list(LEVELS), told, np.zeros(len(told)))
     off = [form(each, np.exp(constants))[0] - np.log(each.latency_s) for each in told]
     assert np.max(np.abs(off)) < 0.05
+
+
+def test_the_shipped_constants_are_what_the_fit_makes_of_the_published_tables() -> None:
+    """One whole step of the fit from the shipped constants changes no figure: they are its fixed point."""
+    every = reference.samples()
+    names = [each.at.table.partition("#")[0] for each in every]
+    tables = Counter({each.at.table: name for each, name in zip(every, names, strict=True)}.values())
+    shipped = np.array([start(replace(each.at, table=name)) for each, name in zip(every, names, strict=True)])
+    design, rows = posterior.Design(every), np.arange(len(every))
+    once_more = posterior._steps(design, rows, shipped, 1)
+    alone = np.array([tables[name] == 1 for name in names])  # tables of one name are shipped as their mean
+    off = np.abs(design.linear(shipped, rows)[0] - once_more.predict(rows))[alone]
+    assert alone.mean() > 0.7
+    assert off.max() < 0.01

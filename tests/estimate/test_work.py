@@ -61,7 +61,7 @@ def test_a_fused_clamp_is_free_and_another_fused_activation_is_not() -> None:
 def test_a_reshape_costs_nothing_and_a_pool_its_windows() -> None:
     pool = Pool(name="p", inputs=("x",), shape=(1, 16, 4, 4), mode="max", window=(3, 3), stride=(2, 2))
     flat = Reshape(name="r", inputs=("p",), shape=(1, 256))
-    assert works(_after_input(pool, flat), "litert") == [Work("elementwise", reads=9 * 256, writes=256)]
+    assert works(_after_input(pool, flat), "litert") == (Work("elementwise", reads=9 * 256, writes=256),)
 
 
 def test_normalisation_is_one_kernel_in_ncnn_and_a_band_convolution_in_tflite() -> None:

@@ -52,7 +52,7 @@ sources = ["a test"]
 basis = "a test"
 """
 MISTAKES = [
-    ('title = "A board"', 'titel = "A board"', "unknown key 'titel'; known: name, title, cpu, memory"),
+    ('title = "A board"', 'titel = "A board"', "unknown key 'titel'; known: name, title, cpu, processors, memory"),
     ('soc = "S"', 'sock = "S"', r"unknown key 'sock' in \[cpu\]; known: soc, core, cores, clock"),
     ('l2 = "512KiB"', 'l4 = "512KiB"', r"unknown key 'l4' in \[cpu.caches\]; known: l1d, l2, l3"),
     ('core = "Cortex-A53"', "", r"the key 'core' is missing in \[cpu\]"),
@@ -186,3 +186,11 @@ def test_listing_and_loading_import_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert re.sub(r"\s", "", done.stdout) == "[]"
+
+
+def test_devices_are_searched_by_their_core_and_their_npu() -> None:
+    assert {each.name for each in profiles.search("X2", npu=True)} == {"qcs8450"}
+    assert {"pixel4", "orangepi5"} <= {each.name for each in profiles.search("a76")}
+    assert all(each.npu for each in profiles.search(npu=True))
+    with pytest.raises(UsageError, match=r"no device has a core 'a99' and an NPU: there are Avalanche"):
+        profiles.search("a99", npu=True)

@@ -77,11 +77,22 @@ def test_it_draws_at_every_width_without_a_request_or_an_error(
     assert page.texts(STATUS) == ["Rows 1\u201325 of 28"]
     assert len(page.texts(ROWS)) == 25
     assert page.texts("h2") == [
-        "Overview", "Trade-off", "Details of one cell", "Comparison", "Environment and method",
+        "Overview", "Networks by devices", "Trade-off", "Details of one cell", "Comparison", "Environment and method",
     ]  # fmt: skip
     wide = page.js("[...document.querySelectorAll('.chart svg')].map((each) => each.getBoundingClientRect().right)")
     assert len(wide) == 6
     assert max(wide) <= width
+
+
+def test_networks_stand_against_devices_by_how_certainly_they_keep_a_rate(report: Path, opened: Open) -> None:
+    page = opened(report)
+    page.wait("document.querySelectorAll('#matrix td.sure').length > 4")
+    assert set(page.texts("#matrix thead th")) == {"network", "host", "rpi4"}
+    assert page.texts("#matrix caption") == ["Latency, and how certainly it is at most 10.0 ms"]
+    assert len({text.split("ms")[-1] for text in page.texts("#matrix td.sure")}) > 1
+    page.js("document.querySelector('#matrix input').value = '0.01'")
+    page.js("document.querySelector('#matrix input').dispatchEvent(new Event('input'))")
+    page.wait("[...document.querySelectorAll('#matrix td.sure small')].every((each) => each.textContent === '>99%')")
 
 
 def test_dark_and_light_are_the_readers_choice_and_change_at_once(report: Path, opened: Open) -> None:

@@ -117,6 +117,7 @@ def test_device_tables_render_for_every_device() -> None:
         profile = profiles.load(name)
         assert profile.title in shown(*devices.device(profile))
     assert "rpi4" in listing.devices([profiles.load("rpi4")])
+    assert listing.devices([profiles.load("rpi2")]).endswith("litert+ncnn fp16/fp32/int8 x1-4")
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,8 @@ class Measurement(Record, frozen=True, kw_only=True, tag="measurement", tag_fiel
     `calibrated_on` says what that constant rests on and how far it is off.
     """
 
+    processor: ClassVar[str] = "cpu"
+
     schema: int = SCHEMA
     id: str
     time: str
@@ -183,6 +185,7 @@ class Estimate(Record, frozen=True, kw_only=True, tag="estimate", tag_field="kin
     export: ExportSpec
     device: str
     runtime: str
+    processor: str = "cpu"
     threads: Count = 1
     provenance: Provenance = "estimated"
     latency_s: Interval | None = None

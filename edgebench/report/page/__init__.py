@@ -19,7 +19,7 @@ from edgebench.ground.paths import cache_folder
 from edgebench.report import accuracy, output, stored, theme
 from edgebench.report.page.payload import PageRequest, payload
 
-SCRIPTS = ("1_elements", "2_numbers", "3_table", "4_charts", "5_overview", "6_details", "7_rest")
+SCRIPTS = ("1_elements", "2_numbers", "3_table", "4_charts", "5_overview", "6_matrix", "7_details", "8_rest")
 
 
 def page(data: dict[str, Any], sections: str = "") -> str:

@@ -11,5 +11,6 @@ RUNTIME = Runtime(
     package="coremltools",
     extra="coreml",
     system="Darwin",
+    units=("ane",),
     elsewhere="CoreML runs files on a Mac only; elsewhere the saved package is evaluated and compared with torch",
 )

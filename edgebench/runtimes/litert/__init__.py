@@ -17,5 +17,6 @@ RUNTIME = Runtime(
     delegates=True,
     noise=("INFO: Created TensorFlow Lite XNNPACK delegate for CPU",),
     unpacks_half=lambda isa: True,
+    units=("hexagon",),
     memory=Memory(7e6, copies=1.0, dense_copies=1.0, winograd_copies=1.0),
 )

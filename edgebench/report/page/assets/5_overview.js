@@ -24,6 +24,7 @@ function filter() {
   overview.filtered = data.rows.map((_, row) => row).filter(fits);
   overview.table.show([...overview.filtered]);
   redrawTrade();
+  redrawMatrix();
 }
 
 function makeFilters() {

@@ -67,6 +67,7 @@ function makeFrame() {
 }
 
 makeOverview();
+makeMatrix();
 makeTrade();
 makeDetails();
 makeComparison();

@@ -1,0 +1,115 @@
+"""Published latencies of accelerators, and what the networks they are of ask of them.
+
+data/accelerated_figures.csv has one table a line, as data/published.csv, by the chip; data/accelerated_networks.csv the
+quantities of form.py, written by tests/benchmarks/accelerated_networks.py.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from edgebench.estimate.accelerated.form import TERMS
+from edgebench.estimate.form import Floats
+from edgebench.estimate.published import text
+from edgebench.ground.tables import read_csv
+
+Key = tuple[str, str]  # unit and precision
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """One published table: the figures of a chip's `unit`, as "network milliseconds; ..."."""
+
+    unit: str
+    soc: str
+    precision: str
+    source: str
+    figures: str
+
+    @property
+    def rows(self) -> Iterator[tuple[str, float]]:
+        """(network, latency in seconds) of each figure."""
+        for figure in self.figures.split("; "):
+            network, _, latency = figure.rpartition(" ")
+            yield network, float(latency) / 1e3
+
+
+@dataclass(frozen=True)
+class Network:
+    """A published network: its `quantities`, (terms,), and the kinds of its operators."""
+
+    name: str
+    family: str
+    quantities: Floats
+    kinds: frozenset[str]
+
+
+@cache
+def tables() -> tuple[Table, ...]:
+    """Reads the published tables, in the file's order."""
+    return tuple(read_csv(text("accelerated_figures.csv"), Table))
+
+
+@cache
+def networks(unit: str, precision: str) -> dict[str, Network]:
+    """Reads the networks that a unit and precision have figures of, by name."""
+    lines = csv.DictReader(text("accelerated_networks.csv").splitlines())
+    return {
+        line["network"]: Network(
+            line["network"],
+            line["family"],
+            np.array([float(line[term] or 0) for term in TERMS]),
+            frozenset(line["kinds"].split()),
+        )
+        for line in lines
+        if (line["unit"], line["precision"]) == (unit, precision)
+    }
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The figures of one unit and precision; every array is (figures,), but `quantities`, (figures, terms)."""
+
+    quantities: Floats
+    target: Floats  # ln of seconds
+    network: Names
+    family: Names
+    soc: Names
+    source: Names
+
+    def where(self, kept: Mask) -> Rows:
+        """Some of the figures."""
+        return Rows(*(getattr(self, name)[kept] for name in self.__dataclass_fields__))
+
+
+Names = np.ndarray[tuple[int], np.dtype[np.str_]]
+Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+
+@cache
+def rows(unit: str, precision: str) -> Rows:
+    """All figures of a unit and precision."""
+    known = networks(unit, precision)
+    found = [
+        (known[name], table, latency_s)
+        for table in tables()
+        if (table.unit, table.precision) == (unit, precision)
+        for name, latency_s in table.rows
+    ]
+    return Rows(
+        np.array([network.quantities for network, _, _ in found]),
+        np.log([latency_s for _, _, latency_s in found]),
+        np.array([network.name.partition("@")[0] for network, _, _ in found]),
+        np.array([network.family for network, _, _ in found]),
+        np.array([table.soc for _, table, _ in found]),
+        np.array([table.source for _, table, _ in found]),
+    )
+
+
+KEYS: Final[tuple[Key, ...]] = (("hexagon", "fp16"), ("hexagon", "int8"), ("ane", "fp16"))
