@@ -94,7 +94,12 @@ def _quantization(report: QuantizationReport | None) -> dict[str, Any] | None:
         "held_out": report.held_out,
         "errors": report.errors,
         "equalized": report.equalized,
+        "rounded": report.rounded,
         "bias_corrected": report.bias_corrected,
+        "drop": report.drop,
+        "drop_throughout": report.drop_throughout,
+        "judged": report.judged,
+        "latency_ratio": report.latency_ratio,
         "activations": report.activations,
         "float_layers": [layer.name for layer in report.layers if layer.stored == "float"],
     }

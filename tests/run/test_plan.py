@@ -68,7 +68,7 @@ def test_a_ready_file_is_one_cell(tmp_path: Path) -> None:
 
 def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
     (tmp_path / "net.pt2").write_bytes(b"")
-    with pytest.raises(UsageError, match=r"give a \.onnx or \.tflite"):
+    with pytest.raises(UsageError, match=r"give a \.onnx or \.ort or \.tflite"):
         plan.cells([str(tmp_path / "net.pt2")], ModelArguments(), [])
 
 
