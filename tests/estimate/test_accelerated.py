@@ -126,7 +126,8 @@ def test_a_phone_of_which_only_the_npu_is_known_is_estimated_there() -> None:
 def test_a_network_that_tables_have_is_known_better_but_at_its_own_scaling_point_only() -> None:
     spec = resolve("resnet50")
     key = ("hexagon", "fp16")
-    for asked, case in ((spec, "known"), (changed(spec, resolution=192), "new")):
+    own = changed(spec, name="file.py:make", family="user")
+    for asked, case in ((spec, "known"), (changed(spec, resolution=192), "new"), (own, "new")):
         found = estimator.interval(sketch(spec), S25, "npu", "litert", "fp32", asked)
         assert found is not None
         latency, _, rests_on = found

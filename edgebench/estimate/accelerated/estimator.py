@@ -102,12 +102,10 @@ def interval(
         return None
     key = (part.unit, computed(precision))
     needed = quantities(graph, FORMS[key])
-    effect = _effects().get((*key, spec.name)) if resolve(spec.name).key == spec.key else None
-    value, case = (
-        float(seconds @ needed) * math.exp(effect or 0.0),
-        shipped()[*key, "new" if effect is None else "known"],
-    )
-    doubts = _doubts(key, needed, seconds, kinds(graph)) if effect is None else []
+    effect = _effect(key, spec)
+    value = float(seconds @ needed) * math.exp(effect or 0.0)
+    case = shipped()[*key, "new" if effect is None else "known"]
+    doubts = _doubts(key, needed, seconds, kinds(graph))
     spread = case.spread * _WIDER ** len(doubts)
     latency = Interval(
         value=value, low=value * math.exp(-spread), high=value * math.exp(spread), confidence=errors.CONFIDENCE
