@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         export,
         gate,
         history,
+        init,
         inspect,
         noise,
         plot,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = [
     "__version__", "ab", "augment", "build", "deploy", "device_add", "device_calibrate", "device_check",
     "device_list", "device_run", "device_setup", "devices", "doctor", "evaluate", "export", "gate", "history",
-    "inspect", "noise", "plot", "profile", "query", "scale", "sweep", "train",
+    "init", "inspect", "noise", "plot", "profile", "query", "scale", "sweep", "train",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from edgebench.run.calibrate import Calibrated
     from edgebench.run.diagnosis import Diagnosis
     from edgebench.run.inspecting import Inspection
+    from edgebench.run.starting import Started
     from edgebench.training.records import TrainingResult
 
 
@@ -436,6 +437,22 @@ def plot(asked: options.Plot) -> Path:
     check_writable(Path(asked.output))
     write_plot(str(asked.results), Path(asked.output), picture, on_warning=warn)
     return Path(asked.output)
+
+
+@keywords(options.Init)
+def init(asked: options.Init) -> Started:
+    """Writes edgebench.toml and a workflow into a project, where they are not there yet, by looking around in it.
+
+    Raises UsageError for an unknown device and a folder that cannot be written to.
+    """
+    from edgebench.machines import profiles
+    from edgebench.run import starting
+
+    folder = Path(asked.folder)
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}: give that of your project")
+    profiles.load(asked.device)
+    return starting.start(folder, asked.device)
 
 
 @keywords(options.Models)

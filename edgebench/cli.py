@@ -25,6 +25,7 @@ NOT_USABLE: Final = (
 )  # what a path that a user gave may be  # fmt: skip
 
 COMMANDS: Final = {
+    "init": "networks",
     "models": "networks",
     "export": "networks",
     "profile": "profile",

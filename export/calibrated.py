@@ -5,6 +5,7 @@ A format says how to do each of these (`Steps`). Everything is decided by runnin
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -19,9 +20,10 @@ import numpy.typing as npt
 from edgebench.formats.examples import Array
 from edgebench.formats.format import by_suffix
 from edgebench.formats.network import Network
-from edgebench.formats.quantize.adjust import CORRECTED, EQUALIZED
+from edgebench.formats.quantize.adjust import CORRECTED, EQUALIZED, LEVELS, OBSERVED, ROUNDED, equalize
 from edgebench.formats.quantize.choose import Run, best, output_error
 from edgebench.formats.quantize.ranges import CALIBRATORS, Observer, Range, observe, ranges
+from edgebench.graph.operators import Graph
 from edgebench.ground.errors import EdgebenchError, ExportError
 from edgebench.ground.records import Calibrator, Interval, LayerError, Quantization, QuantizationReport
 from edgebench.runtimes import runtime_of
@@ -42,7 +44,8 @@ class Steps:
     `activations` yields the float network's tensors for each image. `write` makes an int8 file from ranges and the
     names of the layers that stay float. `run` loads a file as if it were torch's network, `layers` measures it layer
     by layer. `equalized` gives the steps for the same network with equalised weights, None where there is nothing to
-    equalise; `corrected` those with biases that take back what rounding shifts.
+    equalise; `rounded` those with weights rounded by what they are multiplied with, `corrected` those with biases that
+    take back what rounding shifts. What is None a format does not have.
     """
 
     activations: Callable[[Sequence[Array]], Iterable[Tensors]]
@@ -50,7 +53,40 @@ class Steps:
     run: Callable[[Path], Run]
     layers: Callable[[Path, Sequence[Array]], Sequence[LayerError]]
     equalized: Callable[[], Steps | None] | None = None
+    rounded: Callable[[], Steps] | None = None
     corrected: Callable[[], Steps] | None = None
+
+
+def of_graph(
+    network: Network, graph: Graph, of: Callable[[Graph], Steps], levels: int = LEVELS, exact: Graph | None = None
+) -> Steps:
+    """The steps of a format that writes from a Graph, `of` one, with the adjustments as changes to that.
+
+    `exact` is the graph before its weights were rounded: layers that stay float are those of it.
+    """
+    made = of(graph)
+
+    def write(ranges: Ranges, kept: Collection[str], target: Path) -> None:
+        mixed = made if exact is None or not kept else of(_mixed(graph, exact, kept))
+        mixed.write(ranges, kept, target)
+
+    def equalized() -> Steps | None:
+        found = equalize(graph)
+        return None if found is None else of_graph(network, found, of, levels)
+
+    def rounded() -> Steps:
+        from edgebench.formats.quantize.rounding import rounded
+
+        found = rounded(graph, network.calibration_images[:OBSERVED], levels)
+        return of_graph(network, found, of, levels, exact=graph)
+
+    return dataclasses.replace(made, write=write, equalized=equalized, rounded=rounded)
+
+
+def _mixed(graph: Graph, exact: Graph, kept: Collection[str]) -> Graph:
+    pairs = zip(exact.operators, graph.operators, strict=True)
+    chosen = (own if {own.name, own.module} & set(kept) else changed for own, changed in pairs)
+    return dataclasses.replace(graph, operators=tuple(chosen))
 
 
 @dataclass(frozen=True)
@@ -73,13 +109,15 @@ class Made:
 def make(network: Network, steps: Steps, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
     """Writes `path`, the int8 file with the least error on the held-out images; returns what was decided, and warnings.
 
-    Equalised weights and corrected biases are tried as well, where the format has them, and kept where they lower the
-    error. Raises ExportError when an activation is not finite.
+    Equalised weights, weights rounded by their inputs and corrected biases are tried as well, where the format has
+    them, and kept where they lower the error. Raises ExportError when an activation is not finite.
     """
     wanted = network.quantization or Quantization()
     made = _calibrated(network, steps, path)
     if wanted.equalize and made.steps.equalized:
         made = _adjusted(made, EQUALIZED, made.steps.equalized(), path)
+    if wanted.correct_bias and made.steps.rounded:
+        made = _adjusted(made, ROUNDED, made.steps.rounded(), path)
     if wanted.correct_bias and made.steps.corrected:
         made = _adjusted(made, CORRECTED, made.steps.corrected(), path)
     held_out, _ = network.reference
@@ -90,6 +128,7 @@ def make(network: Network, steps: Steps, path: Path) -> tuple[QuantizationReport
         errors=made.errors,
         layers=tuple(made.steps.layers(path, held_out)),
         equalized=EQUALIZED in made.adjustments,
+        rounded=ROUNDED in made.adjustments,
         bias_corrected=CORRECTED in made.adjustments,
     )
     if wanted.max_drop is not None:
@@ -124,8 +163,8 @@ def _adjusted(made: Made, name: str, steps: Steps | None, path: Path) -> Made:
     if steps is None:
         return made
     target = path.with_name(f"adjusted-{path.name}")
-    # Other biases leave activations where they were, but for what rounding had shifted.
-    found = made.ranges if name == CORRECTED else ranges(_observed(made.network, steps), made.calibrator)
+    # Other biases, and weights that differ by less than a step, leave activations where they were.
+    found = made.ranges if name != EQUALIZED else ranges(_observed(made.network, steps), made.calibrator)
     steps.write(found, (), target)
     error = output_error(steps.run(target), *made.network.reference)
     made.errors[f"{made.calibrator}, {', '.join((*made.adjustments, name))}"] = error

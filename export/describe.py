@@ -112,7 +112,7 @@ def _engine(export: ExportSpec, file: Path, conversion: Conversion) -> Engine:
     if entry.evaluate:
         program = entry.load("evaluate")(file)
         return Engine(program.run, program.name)
-    name, ends = runtime_of(export.format), (conversion.inputs[0], conversion.outputs)
+    name, ends = runtime_of(export.format), (conversion.inputs, conversion.outputs)
     names = [output.name for output in conversion.outputs]
     one = session(name, str(file), exact=True)
     dynamic = conversion.inputs[0].shape[0] is None
@@ -140,7 +140,7 @@ def _parity(network: Network, export: ExportSpec, file: Path, engine: Engine) ->
 def _seen_inside(network: Network, export: ExportSpec, file: Path, doubt: str) -> str:
     """`doubt`, and what the tensors inside the file say instead. Raises ExportError where they are wrong."""
     entry = form(export.format)
-    if not entry.tensors or export.precision == "int8" or export.image_input:
+    if not entry.tensors or export.precision == "int8" or export.image_input or network.spec.beside:
         return f"{doubt}; trained weights would tell more"
     witness = look(entry.load("tensors")(file), network.precise, network.reference[0], export.precision)
     return f"{doubt}; {witness}"

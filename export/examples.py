@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.ground.records import Preprocessing
+from edgebench.ground.records import Beside, Preprocessing
 
 Array = npt.NDArray[np.float32]
 Shape = tuple[int, int, int, int]
+Sized = tuple[int, ...]
 
 
 def example_inputs(shape: Shape, preprocessing: Preprocessing | None, seed: int = 0) -> list[Array]:
@@ -19,6 +23,35 @@ def example_inputs(shape: Shape, preprocessing: Preprocessing | None, seed: int 
     random = np.random.default_rng(seed)
     noise = [random.standard_normal(shape, dtype=np.float32) for _ in range(2)]
     return noise + [normalise(smooth_image(shape, random), preprocessing) for _ in range(2)]
+
+
+def with_beside(images: Sequence[Array], beside: Sequence[Beside], seed: int = 1) -> list[Array]:
+    """Each image (1, C, H, W) and values for the inputs beside it as one: each flattened, one behind the other.
+
+    Normal noise for numbers, 0 and 1 for whole numbers and truths, which may be indices into anything. The images
+    themselves where nothing is beside them.
+    """
+    if not beside:
+        return list(images)
+    random = np.random.default_rng(seed)
+    found = []
+    for image in images:
+        drawn = [
+            random.standard_normal(one.shape) if one.dtype == "float32" else random.integers(0, 2, one.shape)
+            for one in beside
+        ]
+        parts = [part.reshape(1, -1).astype(np.float32) for part in (image, *drawn)]
+        found.append(np.concatenate(parts, axis=1))
+    return found
+
+
+def apart(x: Array, shapes: Sequence[Sized]) -> list[Array]:
+    """Undoes that for a batch: each input in its shape behind the batch; `x` itself where there is one."""
+    if len(shapes) == 1:
+        return [x]
+    ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
+    parts = np.split(x, ends, axis=1)
+    return [part.reshape(len(x), *shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def example_pixels(shape: Shape, seed: int = 0) -> list[Array]:

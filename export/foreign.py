@@ -59,7 +59,7 @@ def load_artifact(path: Path, size: Size | None = None) -> Artifact:
 def _foreign(path: Path, size: Size | None) -> Artifact:
     form = by_suffix(path)
     if form is None or not form.foreign or path.is_dir():
-        known = " or ".join(sorted(each.suffix for each in every() if each.foreign))
+        known = " or ".join(sorted(suffix for each in every() if each.foreign for suffix in each.suffixes))
         raise UsageError(f"{path} has no manifest of edgebench beside it; ready files are {known}")
     _refuse_text(path)
     contents: Contents = form.load("foreign")(path)

@@ -40,10 +40,12 @@ class Format:
 
     name: str
     suffix: str
+    further: tuple[str, ...] = ()  # suffixes of files that are read, not written
     precisions: tuple[Precision, ...]
     write: str
     packages: tuple[str, ...] = ()
     is_folder: bool = False
+    several: bool = False  # inputs: an image and others beside it
     int8_packages: tuple[str, ...] = ()
     extra: str | None = None
     converters: Mapping[str, str] = field(default_factory=dict)
@@ -56,6 +58,11 @@ class Format:
     source: str = ""
     tensors: str = ""
     sized: str = ""
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """All that its files may end in."""
+        return (self.suffix, *self.further)
 
     def load(self, part: Part) -> Any:
         """The function behind a reference. Raises MissingPackage for a package that it needs."""
@@ -76,7 +83,7 @@ def every() -> list[Format]:
 
 def by_suffix(path: Path) -> Format | None:
     """The format that a file's name says, None where it says none."""
-    return next((each for each in every() if each.suffix == path.suffix), None)
+    return next((each for each in every() if path.suffix in each.suffixes), None)
 
 
 def prefixes(artifact: Artifact, folder: Path) -> list[Prefix]:

@@ -57,7 +57,7 @@ def form_of(path: Path) -> Format:
     check_there(path)
     found = by_suffix(path)
     if found is None or not found.inspect or path.is_dir() != found.is_folder:
-        known = ", ".join(each.suffix for each in every() if each.inspect)
+        known = ", ".join(suffix for each in every() if each.inspect for suffix in each.suffixes)
         raise UsageError(f"{path} cannot be inspected: give a file {known}")
     return found
 

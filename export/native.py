@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.formats.examples import Array
+from edgebench.formats.examples import Array, apart
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.ground.records import Layout, TensorSpec
 from edgebench.runtimes import Session, runtime
@@ -28,18 +28,30 @@ def session(name: str, path: str, threads: int = 1, batch: int = 1, *, exact: bo
         return found.load(path, threads, batch, exact=exact)
 
 
-def fed(run: Callable[[Any], Any], source: TensorSpec, results: Sequence[TensorSpec]) -> Callable[[Array], Array]:
-    """Returns `run` with layouts and integers of the file's input and outputs taken care of.
+def fed(
+    run: Callable[[Any], Any], sources: Sequence[TensorSpec], results: Sequence[TensorSpec]
+) -> Callable[[Array], Array]:
+    """Returns `run` with layouts and integers of the file's inputs and outputs taken care of.
 
-    `run` is a session's own, which gives the only output, or a list of them (see `runner`).
+    `run` is a session's own, which takes the only input, or a list of them, and gives the only output, or a list of
+    them (see `runner`). Several inputs come as one, as `with_beside` makes them.
     """
+    shapes = [_sizes(source) for source in sources]
 
     def native(x: Array) -> Array:
-        found = run(quantized(to_native(x, source.layout), source))
+        parts = zip(apart(x, shapes), sources, strict=True)
+        inputs = [quantized(to_native(part, source.layout), source) for part, source in parts]
+        found = run(inputs if len(inputs) > 1 else inputs[0])
         given = found if isinstance(found, list) else [found]
         return joined([from_native(dequantized(y, one), one.layout) for y, one in zip(given, results, strict=True)])
 
     return native
+
+
+def _sizes(source: TensorSpec) -> tuple[int, ...]:
+    """The sizes of an input behind the batch, in torch's layout."""
+    _, *sizes = (size or 1 for size in source.shape)
+    return (sizes[-1], *sizes[:-1]) if source.layout == "NHWC" else tuple(sizes)
 
 
 def runner(session: Session, names: Sequence[str]) -> Callable[[Native], Any]:
@@ -50,7 +62,7 @@ def runner(session: Session, names: Sequence[str]) -> Callable[[Native], Any]:
     # Several tensors of a .tflite file are in order, but have other names than its signature.
     order = [known.index(name) for name in names] if set(names) <= set(known) else range(len(known))
 
-    def run(x: Native) -> list[Native]:
+    def run(x: Native | list[Native]) -> list[Native]:
         found = session.run_all(x)
         return [found[number] for number in order]
 
@@ -87,7 +99,7 @@ def parts(shapes: Shapes) -> Iterator[tuple[str, slice]]:
 
 def quantized(x: Array, tensor: TensorSpec) -> Native:
     """Returns `x` as the tensor stores it: rounded and clipped where that is an integer, by its scale if it has one."""
-    if np.dtype(tensor.dtype).kind == "f":
+    if np.dtype(tensor.dtype).kind in "fb":
         return x.astype(tensor.dtype, copy=False)
     limits = np.iinfo(tensor.dtype)
     whole = np.rint(x / np.float32(tensor.scale or 1)) + (tensor.zero_point or 0)

@@ -7,13 +7,14 @@ not check the file, name it, or describe it on disk: the pipeline does that, ali
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgebench.formats.examples import Array, example_inputs
+from edgebench.formats.examples import Array, example_inputs, with_beside
 from edgebench.formats.native import Shapes
 from edgebench.formats.quantize import images
 from edgebench.formats.quiet import Noise, quiet
@@ -65,7 +66,12 @@ class Network:
     _judges: dict[tuple[str, int | None], Judge] = field(default_factory=dict, repr=False)
 
     def calibrated(self, quantization: Quantization) -> Network:
-        """The same network with images to become int8 on; what is captured of it and read for it is shared."""
+        """The same network with images to become int8 on; what is captured of it and read for it is shared.
+
+        Raises ExportError for a network of several inputs, which images alone say too little of.
+        """
+        if self.spec.beside:
+            raise ExportError(f"{self.spec.title} has several inputs: int8 is of networks with one, so ask for fp16")
         return replace(self, quantization=quantization, origin=self)
 
     def with_graph(self, graph: Graph) -> Network:
@@ -124,10 +130,11 @@ class Network:
         Raises ExportError when the network has an operator that the Graph does not cover.
         """
         from edgebench.graph.capture import capture
+        from edgebench.models.in_hand import zeros
 
         if self.origin is not None:
             return self.origin.graph
-        return capture(self.flat, self.spec.input_shape)
+        return capture(self.flat, zeros(self.spec))
 
     @cached_property
     def program(self) -> ExportedProgram:
@@ -138,16 +145,19 @@ class Network:
         """
         import torch
 
+        from edgebench.models.in_hand import zeros
+
         if self.origin is not None:
             return self.origin.program
-        shape = self.spec.input_shape[1:]
         # torch.export takes a batch of 1 for a constant. A network that reshapes by it has no other.
-        dynamic = ((torch.zeros(2, *shape),), ({0: torch.export.Dim("batch", min=1)},))
+        examples = zeros(self.spec, batch=2)
+        batch = tuple({0: torch.export.Dim("batch", min=1)} for _ in examples)
+        dynamic = (batch,) if _is_open(self.flat) else batch
         with quiet(TORCH_NOISE), torch.no_grad():
             try:
-                program = torch.export.export(self.flat, dynamic[0], dynamic_shapes=dynamic[1])
+                program = torch.export.export(self.flat, examples, dynamic_shapes=dynamic)
             except (RuntimeError, ValueError, TypeError, AssertionError):  # what torch raises where shapes do not fit
-                program = torch.export.export(self.flat, (torch.zeros(1, *shape),))
+                program = torch.export.export(self.flat, zeros(self.spec))
         for node in program.graph.nodes:
             node.meta.pop("stack_trace", None)
         return program
@@ -160,7 +170,8 @@ class Network:
         """
         if self.quantization is not None and len(self.held_out_images) > 1:
             return self.held_out_images, self.compute(self.held_out_images)
-        inputs = example_inputs(self.spec.input_shape, self.preprocessing)
+        images = example_inputs(self.spec.input_shape, self.preprocessing)
+        inputs = with_beside(images, self.spec.beside)
         return inputs, self.compute(inputs)
 
     @cached_property
@@ -184,6 +195,23 @@ class Network:
         return self.module if isinstance(self._sample, torch.Tensor) else Flat(self.module)
 
     @cached_property
+    def joined(self) -> nn.Module:
+        """`flat`, which takes several inputs as one."""
+        from edgebench.formats.outputs import Joined
+        from edgebench.models.in_hand import zeros
+
+        return Joined(self.flat, zeros(self.spec)) if self.spec.beside else self.flat
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What a file calls its inputs: "image", and what the module calls those beside it."""
+        from edgebench.models.in_hand import input_names
+
+        beside = range(len(self.spec.beside))
+        known = input_names(self.module) if beside else []
+        return (INPUT, *(known[at] if at < len(known) else f"input_{at + 2}" for at in beside))
+
+    @cached_property
     def _sample(self) -> object:
         """What the module returns for an example input.
 
@@ -192,14 +220,18 @@ class Network:
         import torch
         from torch.utils._pytree import tree_leaves
 
+        from edgebench.models.in_hand import zeros
+
         shape = self.spec.input_shape
         image, *_ = example_inputs(shape, self.preprocessing)
+        beside = zeros(self.spec)[1:]
         try:
             with torch.inference_mode():
-                found = self.module(torch.from_numpy(image))
+                found = self.module(torch.from_numpy(image), *beside)
         except (RuntimeError, TypeError, ValueError, AttributeError, LookupError) as error:
             why = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-            raise ExportError(f"{self.spec.title} does not run on an input of shape {shape}: {why}") from error
+            fed = f"an input of shape {shape}{''.join(f', and {one}' for one in self.spec.beside)}"
+            raise ExportError(f"{self.spec.title} does not run on {fed}: {why}") from error
         if not any(isinstance(one, torch.Tensor) for one in tree_leaves(found)):
             raise ExportError(f"{self.spec.title} returns no tensor, so there is nothing to export")
         return found
@@ -214,7 +246,7 @@ class Network:
 
         if self.origin is not None:
             return self.origin.names
-        outputs = next(iter(self.outputs.values()))[-1]
+        outputs = (next(iter(self.outputs.values())) or (1,))[-1]
         if self.labels and len(self.labels) != outputs:
             raise UsageError(f"{self.spec.title} has {outputs} outputs, and {len(self.labels)} `labels` are given")
         own = labels_of(self.module)
@@ -222,15 +254,16 @@ class Network:
 
     @cached_property
     def precise(self) -> nn.Module:
-        """A copy of `flat` in float64; `flat` itself where its code mixes types of its own, as by float()."""
+        """A copy of `joined` in float64; `joined` itself where its code mixes types of its own, as by float()."""
         import torch
 
-        double = copy.deepcopy(self.flat).double()
+        double = copy.deepcopy(self.joined).double()
+        example, *_ = self.reference[0]
         try:
             with torch.inference_mode():
-                double(torch.zeros(self.spec.input_shape, dtype=torch.float64))
+                double(torch.from_numpy(example).double())
         except RuntimeError:  # expected scalar type Double but found Float
-            return self.flat
+            return self.joined
         return double
 
     def exact(self, inputs: list[Array]) -> Array | None:
@@ -239,13 +272,18 @@ class Network:
 
         from edgebench.formats.outputs import on
 
-        return None if self.precise is self.flat else on(self.precise, inputs, torch.float64)
+        return None if self.precise is self.joined else on(self.precise, inputs, torch.float64)
 
     def compute(self, inputs: list[Array]) -> Array:
         """The outputs (input, 1, class), several as one: each flattened, one behind the other."""
         from edgebench.formats.outputs import on
 
-        return on(self.flat, inputs)
+        return on(self.joined, inputs)
+
+
+def _is_open(module: nn.Module) -> bool:
+    """Whether a module takes any number of inputs."""
+    return any(one.kind is one.VAR_POSITIONAL for one in inspect.signature(module.forward).parameters.values())
 
 
 @dataclass(frozen=True, kw_only=True)

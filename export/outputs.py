@@ -5,6 +5,7 @@ Checks and calibration see several as one: each flattened, one behind the other,
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -26,10 +27,28 @@ class Flat(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
+    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         """The network's tensors, whatever they are kept in."""
-        found = tuple(one for one in tree.tree_leaves(self.network(image)) if isinstance(one, Tensor))
+        found = tuple(one for one in tree.tree_leaves(self.network(*inputs)) if isinstance(one, Tensor))
         return found[0] if len(found) == 1 else found
+
+
+class Joined(nn.Module):
+    """A network of several inputs that takes them as one: each flattened, one behind the other."""
+
+    def __init__(self, network: nn.Module, inputs: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.network = network
+        self.inputs = [(tuple(one.shape[1:]), one.dtype) for one in inputs]
+
+    def forward(self, x: Tensor) -> Any:
+        """(N, values) to the network's outputs; numbers stay in x's type."""
+        parts = torch.split(x, [math.prod(shape) for shape, _ in self.inputs], dim=1)
+        given = [
+            part.reshape(-1, *shape).to(x.dtype if dtype.is_floating_point else dtype)
+            for part, (shape, dtype) in zip(parts, self.inputs, strict=True)
+        ]
+        return self.network(*given)
 
 
 def shapes_of(outputs: Any) -> dict[str, tuple[int, ...]]:

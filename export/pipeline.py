@@ -16,7 +16,7 @@ import msgspec
 
 from edgebench.formats import cache as made
 from edgebench.formats import manifest
-from edgebench.formats.format import check, form
+from edgebench.formats.format import check, every, form
 from edgebench.formats.staging import check_replaceable, publish, staging
 from edgebench.formats.strict import check_int8
 from edgebench.ground.errors import EdgebenchError, ExportError, JobError
@@ -182,6 +182,9 @@ def _export(network: Network, export: ExportSpec, target: Path, key: str, terms:
     from edgebench.formats.describe import describe
 
     convert: Exporter = form(export.format).load("write")
+    if network.spec.beside and not form(export.format).several:
+        several = ", ".join(each.name for each in every() if each.several)
+        raise ExportError(f"{export.format} files of several inputs are not written here: use {several}")
     if export.image_input:
         from edgebench.formats.pixels import baked
 

@@ -179,7 +179,7 @@ def _columns(
     expect: Expect,
 ) -> Columns:
     precision = variant.export.precision
-    counts = table.counts(points)
+    counts = table.counts(points, calibration.runtime)
     size = np.rint(footprint.file_size(counts.weights, counts.operators, precision))
     arena = table.arena_bytes(points, footprint.element_bytes(precision))
     held = footprint.Held(counts.weights, counts.dense_weights, counts.winograd_weights, arena, size)

@@ -27,13 +27,13 @@ from edgebench.models import resolve
 from edgebench.models.sketch import sketch
 from edgebench.runtimes import every
 
-# A runtime without Winograd's method, and one with it.
-_DIRECT = next(each.name for each in every() if "winograd" not in each.kernels)
-_WINOGRAD = next(each.name for each in every() if "winograd" in each.kernels)
-# The runtime, quantity and kind of kernel that each of Counts but the last is the sum of.
-_COUNTED: Final[tuple[tuple[str, str, Kind | None], ...]] = (
-    *((_DIRECT, "macs", None), (_DIRECT, "weights", None)),
-    *((_DIRECT, "weights", "dense"), (_WINOGRAD, "weights", "winograd")),
+_ANY = next(each.name for each in every())  # a runtime: MACs and weights are the same in all
+# The quantity and kind of kernel that each of Counts but the last is the sum of.
+_COUNTED: Final[tuple[tuple[str, Kind | None], ...]] = (
+    ("macs", None),
+    ("weights", None),
+    ("weights", "dense"),
+    ("weights", "winograd"),
 )
 _QUANTITIES: Final = ("reads", "writes", "macs", "weights", "columns")
 Place = tuple[int, int, str] | None
@@ -119,11 +119,11 @@ class Table:
                 by_resolution = [grid.draw(width, depth, each) for each in grid.resolutions]
             self._slabs.append(_Slab(grid, members, [samples[index] for index in members], by_resolution))
 
-    def counts(self, points: Points) -> Counts:
-        """Exact counts."""
+    def counts(self, points: Points, runtime: str = _ANY) -> Counts:
+        """Exact counts, those of Winograd's method as a runtime has it."""
         counts = np.zeros((5, len(points)), dtype=np.int64)
         for slab, here in self._parts(points):
-            counts[:, here] = slab.counts(points.at(here))
+            counts[:, here] = slab.counts(points.at(here), runtime)
         return Counts(*counts)
 
     def latency_s(self, points: Points, calibration: Calibration, machine: Machine) -> Floats:
@@ -191,13 +191,11 @@ class _Slab:
         self._places = [grid.base.place(each.name, template) for each in by_width[0].operators]
         self._by_runtime: dict[str, _Sampled] = {}
 
-    def counts(self, points: Points) -> Ints:
+    def counts(self, points: Points, runtime: str) -> Ints:
         """(5, points): the fields of Counts."""
         drawn = self._copies(np.arange(len(self._places))).sum(1)[points.depth]
-        totals = []
-        for runtime, name, kind in _COUNTED:
-            kernels = self._kernels(runtime)
-            totals.append(self._totals(points, kernels, partial(kernels.amounts, name, kind=kind)))
+        kernels = self._kernels(runtime)
+        totals = [self._totals(points, kernels, partial(kernels.amounts, name, kind=kind)) for name, kind in _COUNTED]
         return np.rint([*totals, drawn]).astype(np.int64)
 
     def latency_s(self, points: Points, calibration: Calibration, machine: Machine) -> Floats:

@@ -1,4 +1,4 @@
-"""`edgebench models`, `export`, `inspect`, `deploy`, `train` and `augment`."""
+"""`edgebench init`, `models`, `export`, `inspect`, `deploy`, `train` and `augment`."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,26 @@ from edgebench.commands.options import Json, command, note, run, show
 from edgebench.ground.errors import warn
 from edgebench.report import output
 from edgebench.run import options
+
+
+@command
+def init(asked: options.Init, *, json: Json = False) -> None:
+    """Write edgebench.toml and a workflow for pull requests, by looking around in a project.
+
+    The network and the images are searched for without running anything. Files that are there stay as they are.
+    """
+    found = api.init(**asked.values())
+    if json:
+        output.json(found)
+        return
+    folder = Path(asked.folder)
+    for path in found.written:
+        output.wrote(folder / path)
+    for path in found.kept:
+        output.line(f"kept {folder / path}: it was there already")
+    if not found.networks:
+        output.note(f"no network was found: name yours in {folder / found.settings}")
+    output.note("next: edgebench profile")
 
 
 @command

@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from copy import copy
 from functools import cache
 from inspect import Parameter, cleandoc, signature
 from pathlib import Path
@@ -20,8 +21,9 @@ from typing import Annotated, Any, Final, TextIO, TypeVar, get_args, get_origin
 
 import click
 import msgspec
+from click.core import ParameterSource
 
-from edgebench.commands import completion
+from edgebench.commands import completion, project
 from edgebench.ground.errors import EdgebenchError, EdgebenchWarning, UsageError
 from edgebench.ground.options import Options, flag_of
 from edgebench.report import output
@@ -31,6 +33,7 @@ Answer = TypeVar("Answer")
 Json = Annotated[bool, "Print one JSON document and nothing else."]
 
 INTERRUPTED: Final = 130
+PROJECT: Final = "edgebench.project"  # where a context keeps its parameters and which of them a file says
 ALL: Final = "Show every column of a table, however long its lines."
 TABLES: Final = ("json", "format")  # what a command takes that prints tables
 EXACT: Final = 2**53  # JSON keeps whole numbers below it as they are
@@ -65,8 +68,20 @@ class Command(click.Command):
     def params(self, params: list[click.Parameter]) -> None:
         self._params = params
 
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The same with the defaults of the project's own file."""
+        if PROJECT not in ctx.meta:
+            root = ctx.find_root().command
+            names = root.list_commands(ctx) if isinstance(root, click.Group) else ()
+            made = [copy(each) for each in super().get_params(ctx)]
+            ctx.meta[PROJECT] = made, project.fill(self.name or "", made, names, list(_anywhere().values()))
+        return list(ctx.meta[PROJECT][0])
+
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command, and says what it warns of on standard error."""
+        taken = [name for name in ctx.meta[PROJECT][1] if ctx.get_parameter_source(name) is ParameterSource.DEFAULT]
+        if taken:
+            output.note(f"{project.settings(Path.cwd())[0]} says {', '.join(taken)}")
         try:
             with _warnings_printed(self.params), output.all_columns(ctx.meta.get("wide", False)):
                 return super().invoke(ctx)

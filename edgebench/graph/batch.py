@@ -24,6 +24,7 @@ from edgebench.graph.operators import (
     MatMul,
     Operator,
     Pad,
+    Pick,
     Pool,
     PReLU,
     Reduce,
@@ -34,6 +35,7 @@ from edgebench.graph.operators import (
     Softmax,
     SpaceToDepth,
     Subsample,
+    TopK,
     Transpose,
     TransposedConv,
 )
@@ -114,7 +116,7 @@ ALONG: Final[dict[type[Operator], Along]] = {
     Dense: lambda graph, one: (len(one.shape) - 1,),
     MatMul: lambda graph, one: (len(one.shape) - 2, len(one.shape) - 1),
     Reduce: lambda graph, one: one.axes,
-    **dict.fromkeys((Softmax, ArgMax, Concat, Slice, Gather), lambda graph, one: (one.axis,)),
+    **dict.fromkeys((Softmax, ArgMax, Concat, Slice, Gather, Pick, TopK), lambda graph, one: (one.axis,)),
     Pad: lambda graph, one: tuple(axis for axis, amounts in enumerate(one.amounts) if any(amounts)),
     Expand: _expanded,
 }

@@ -21,6 +21,7 @@ from edgebench.graph.capture_call import Call, Rule, aten_name, location, refusa
 from edgebench.graph.capture_elements import ELEMENTS, dtype_in_graph
 from edgebench.graph.capture_layers import LAYERS
 from edgebench.graph.capture_moves import MOVES
+from edgebench.graph.capture_picks import PICKS
 from edgebench.graph.capture_windows import WINDOWS
 from edgebench.graph.operators import Graph, Input, Operator
 from edgebench.graph.simplify import simplify
@@ -30,14 +31,11 @@ from edgebench.ground.process import collection_paused
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-RULES: Final[dict[str, Rule]] = LAYERS | WINDOWS | ELEMENTS | AXES | MOVES
+RULES: Final[dict[str, Rule]] = LAYERS | WINDOWS | ELEMENTS | AXES | MOVES | PICKS
 
 _NO_FORMAT: Final = "is not among edgebench's operators, nor can torch say it in those that are"
 _REFUSED: Final[dict[str, str]] = {
-    "grid_sampler_2d": "samples where the network's input says, which few runtimes can",
     "item": "takes a tensor's value for a number, which no exported file can follow",
-    "sort": "sorts, which few runtimes can: sort the network's output behind it",
-    "topk": "picks the largest, which few runtimes can: pick them from the network's output behind it",
     "nms": "suppresses overlapping boxes, as many as the image has: do it behind the network",
     "nonzero": "gives as many values as the image has, and a file has fixed shapes",
 }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final, cast
 
 import numpy as np
+import torch
 
 from edgebench.graph.builder import dtype_of
 from edgebench.graph.capture_call import Call, Result, Rule, as_operand
@@ -25,7 +26,9 @@ def _reduce(function: Reduction) -> Rule:
 def _reduced(call: Call, function: Reduction, x: Operator) -> Operator:
     dims = call.get("dim")
     x = x if x.dtype == "float32" or function in ("max", "min") else cast(Operator, call.build.cast(x, "float32"))
-    return call.build.reduce(function, x, [dims] if isinstance(dims, int) else dims, bool(call.get("keepdim")))
+    made = call.build.reduce(function, x, [dims] if isinstance(dims, int) else dims, bool(call.get("keepdim")))
+    counts = function == "sum" and call.x.dtype != "float32" and call.get("dtype") != torch.float32
+    return cast(Operator, call.build.cast(made, "int32")) if counts else made
 
 
 def extreme(call: Call) -> Result:
@@ -96,6 +99,17 @@ def norm(call: Call) -> Result:
     if order not in (2, None):
         raise call.refuse(f"is a norm of order {order}; edgebench covers 1, 2 and infinity")
     return call.build.apply("sqrt", _reduced(call, "sum", call.build.apply("square", call.x)))
+
+
+def prod(call: Call) -> Result:
+    """aten.prod: halves times each other until one is left."""
+    x = call.build.reshape(call.x, (-1,)) if call.get("dim") is None else call.x
+    axis = call.get("dim", 0) % len(x.shape)
+    while x.shape[axis] > 1:
+        half = x.shape[axis] // 2
+        parts = call.build.split(x, axis, [half, half, x.shape[axis] % 2])
+        x = call.build.concat([call.build.binary("mul", parts[0], parts[1]), *parts[2:]], axis)
+    return call.build.reshape(x, call.shape)
 
 
 def logsumexp(call: Call) -> Result:
@@ -230,6 +244,7 @@ AXES: Final[dict[str, Rule]] = {
     "einsum": einsum,
     "logsumexp": logsumexp,
     "mean": _reduce("mean"),
+    "prod": prod,
     "scaled_dot_product_attention": attention,
     "softmin": softmin,
     "std": std,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
+from typing import cast as typed
 
 import numpy as np
 import torch
 
-from edgebench.graph.builder import Number, Operand
+from edgebench.graph.builder import Number, Operand, dtype_of
 from edgebench.graph.capture_call import Call, Result, Rule, as_operand
 from edgebench.graph.operators import Arithmetic, Comparison, DType, Function, Operator, PReLU
 
@@ -52,15 +53,27 @@ def div(call: Call) -> Result:
 
 
 def floor_divide(call: Call) -> Result:
-    """aten.floor_divide."""
-    return _rounded(call, call.build.binary("div", call.operand("self"), call.operand("other")), "floor")
+    """aten.floor_divide, of whole numbers a whole one."""
+    x, y = call.operand("self"), call.operand("other")
+    made = _rounded(call, call.build.binary("div", x, y), "floor")
+    fraction = any(
+        isinstance(one, float) or (not isinstance(one, int) and dtype_of(one) == "float32") for one in (x, y)
+    )
+    return made if fraction else call.build.cast(made, "int32")
 
 
 def remainder(call: Call) -> Result:
     """aten.remainder: self - floor(self / other) * other."""
+    down = _quotient(call)
+    return call.build.binary("sub", call.operand("self"), call.build.binary("mul", down, call.operand("other")))
+
+
+def _quotient(call: Call) -> Operator:
+    """Rounded down; a whole number where both are."""
     x, y = call.operand("self"), call.operand("other")
     down = call.build.apply("floor", call.build.binary("div", x, y))
-    return call.build.binary("sub", x, call.build.binary("mul", down, y))
+    whole = all(isinstance(one, int) or (not isinstance(one, float) and dtype_of(one) == "int32") for one in (x, y))
+    return typed(Operator, call.build.cast(down, "int32")) if whole else down
 
 
 def pow_(call: Call) -> Result:
@@ -281,6 +294,26 @@ def expm1(call: Call) -> Result:
     return call.build.binary("add", call.build.apply("exp", call.x), -1.0)
 
 
+def tan(call: Call) -> Result:
+    """aten.tan."""
+    return call.build.binary("div", call.build.apply("sin", call.x), call.build.apply("cos", call.x))
+
+
+def _hyperbolic(function: Literal["add", "sub"]) -> Rule:
+    """(e^x + e^-x) / 2 and (e^x - e^-x) / 2."""
+
+    def rule(call: Call) -> Result:
+        up, down = (call.build.apply("exp", x) for x in (call.x, call.build.apply("neg", call.x)))
+        return call.build.binary("mul", call.build.binary(function, up, down), 0.5)
+
+    return rule
+
+
+def erfc(call: Call) -> Result:
+    """aten.erfc: 1 - erf."""
+    return call.build.binary("sub", 1.0, call.build.apply("erf", call.x))
+
+
 def _constant(value: Number | None) -> Callable[[Call], torch.Tensor]:
     """new_zeros, ones_like and the rest take only shape and dtype of a tensor, so they are constants."""
 
@@ -336,8 +369,10 @@ ELEMENTS: Final[dict[str, Rule]] = {
     "addcdiv": addcdiv,
     "addcmul": addcmul,
     "celu": celu,
+    "cosh": _hyperbolic("add"),
     "div": div,
     "elu": elu,
+    "erfc": erfc,
     "expm1": expm1,
     "floor_divide": floor_divide,
     "gelu": gelu,
@@ -359,9 +394,11 @@ ELEMENTS: Final[dict[str, Rule]] = {
     "remainder": remainder,
     "rsub": rsub,
     "selu": selu,
+    "sinh": _hyperbolic("sub"),
     "softplus": softplus,
     "softshrink": softshrink,
     "sub": sub,
+    "tan": tan,
     "threshold": threshold,
     "trunc": trunc,
     "where": where,

@@ -15,6 +15,8 @@ _AXES: Final = ("no", "one axis", "two axes", "three axes")
 
 def conv(call: Call) -> Result:
     """aten.conv1d, conv2d and conv3d: one axis as an image of height 1, three axes where one has kernel 1."""
+    if isinstance(call["weight"], Operator):
+        return _computed_conv(call, call["weight"])
     weight = call.needed("weight")
     axes = weight.ndim - 2
     if axes == 3:
@@ -166,6 +168,34 @@ def _conv_padding(call: Call, kernel: tuple[int, ...]) -> list[Pair]:
         totals = [step * (size - 1) for step, size in zip(call.numbers("dilation", axes), kernel, strict=True)]
         return [(total // 2, total - total // 2) for total in totals]
     return [(amount, amount) for amount in call.numbers("padding", axes)]
+
+
+def _computed_conv(call: Call, weight: Operator) -> Operator:
+    """A convolution of one image by filters that are computed: a matrix product with its windows, a group each."""
+    axes, groups = len(weight.shape) - 2, call["groups"]
+    if axes == 3 or not isinstance(call["input"], Operator):
+        raise call.refuse("has filters that depend on the network's input, which only a convolution of an image may")
+    x = _image(call, axes)
+    if x.shape[0] != 1:
+        raise call.refuse("has filters that depend on the network's input, for several images")
+    pads = _conv_padding(call, weight.shape[2:])
+    kernel = _two(weight.shape[2:], 1)
+    stride, dilation = (_two(call.numbers(name, axes), 1) for name in ("stride", "dilation"))
+    padding = (*pads[0], *pads[1]) if axes == 2 else (0, 0, *pads[0])
+    if (kernel, stride, padding) != ((1, 1), (1, 1), (0, 0, 0, 0)):
+        filters = np.tile(one_hot(kernel), (x.shape[1], 1, 1, 1))
+        x = call.build.conv(x, filters, None, stride, padding, dilation, x.shape[1])
+    windows = call.build.reshape(x, (groups, x.shape[1] // groups, -1))
+    product = call.build.matmul(call.build.reshape(weight, (groups, weight.shape[0] // groups, -1)), windows)
+    made = call.build.reshape(product, call.shape)
+    bias = call.operand("bias")
+    return made if bias is None else call.build.binary("add", made, call.build.reshape(bias, (-1, *[1] * axes)))
+
+
+def one_hot(kernel: Pair) -> Array:
+    """Filters (kernel height * kernel width, 1, *kernel), each of which picks one pixel of the window."""
+    cells = kernel[0] * kernel[1]
+    return cast(Array, np.eye(cells, dtype=np.float32).reshape(cells, 1, *kernel))
 
 
 def _volume_conv(call: Call, weight: Array) -> Operator:

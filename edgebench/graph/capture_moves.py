@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -102,27 +101,6 @@ def flip(call: Call) -> Result:
     return x
 
 
-def index_select(call: Call) -> Result:
-    """aten.index_select."""
-    return call.build.gather(call.x, call["dim"], call.needed("index").reshape(-1).astype(int).tolist())
-
-
-def index(call: Call) -> Result:
-    """aten.index by constant indices of axes side by side, as one index of those axes merged."""
-    given = [(axis, value) for axis, value in enumerate(call["indices"]) if value is not None]
-    if any(isinstance(value, Operator) for _, value in given):
-        raise call.refuse("has an index that depends on the network's input")
-    first, last = given[0][0], given[-1][0]
-    arrays = np.broadcast_arrays(*(part for _, value in given for part in _indices(as_operand(value))))
-    width = len(arrays)  # a mask of several axes is as many indices
-    if len(given) > 1 and width != last - first + 1:
-        raise call.refuse("has indices of axes that are not side by side")
-    sizes = call.x.shape[first : first + width]
-    flat = np.ravel_multi_index([array % size for array, size in zip(arrays, sizes, strict=True)], sizes)
-    merged = call.build.reshape(call.x, (*call.x.shape[:first], math.prod(sizes), *call.x.shape[first + width :]))
-    return call.build.reshape(call.build.gather(merged, first, flat.reshape(-1).tolist()), call.shape)
-
-
 def unfold(call: Call) -> Result:
     """aten.unfold: windows along one axis, which become a last axis."""
     axis, size, step = call["dimension"] % len(call.x.shape), call["size"], call["step"]
@@ -204,10 +182,6 @@ def _replaced(call: Call, part: Any, where: slice) -> Result:
     return call.build.concat([around[0], part, around[1]], axis)
 
 
-def _indices(value: Any) -> Sequence[Any]:
-    return np.nonzero(value) if value.dtype == np.bool_ else (value,)
-
-
 def _list(value: Any) -> list[int]:
     return [value] if isinstance(value, int) else list(value)
 
@@ -235,8 +209,6 @@ MOVES: Final[dict[str, Rule]] = {
     **{f"{mode}_pad{n}d": pad for mode in ("reflection", "replication") for n in (1, 2, 3)},
     "channel_shuffle": channel_shuffle,
     "flip": flip,
-    "index": index,
-    "index_select": index_select,
     "movedim": movedim,
     "narrow": narrow,
     "permute": permute,

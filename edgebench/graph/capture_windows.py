@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from edgebench.graph.capture_call import Call, Result, Rule
+from edgebench.graph.capture_layers import one_hot
 from edgebench.graph.operators import (
     Array,
     DepthToSpace,
@@ -230,7 +231,7 @@ def im2col(call: Call) -> Result:
     """aten.im2col (F.unfold): a depthwise convolution with one-hot filters."""
     kernel, padding = call.pair("kernel_size"), call.pair("padding")
     channels = call.x.shape[1]
-    filters = np.tile(_one_hot(kernel), (channels, 1, 1, 1))
+    filters = np.tile(one_hot(kernel), (channels, 1, 1, 1))
     pads: Padding = (padding[0], padding[0], padding[1], padding[1])
     made = call.build.conv(call.x, filters, None, call.pair("stride"), pads, call.pair("dilation"), channels)
     return call.build.reshape(made, call.shape)
@@ -252,15 +253,9 @@ def col2im(call: Call) -> Result:
         kernel=kernel,
         stride=stride,
         padding=padding,
-        weight=_one_hot(kernel),
+        weight=one_hot(kernel),
     )
     return call.build.reshape(made, call.shape)
-
-
-def _one_hot(kernel: Pair) -> Array:
-    """(kernel height * kernel width, 1, kernel height, kernel width)."""
-    cells = kernel[0] * kernel[1]
-    return np.eye(cells, dtype=np.float32).reshape(cells, 1, *kernel)
 
 
 WINDOWS: Final[dict[str, Rule]] = {

@@ -24,11 +24,13 @@ from edgebench.graph.operators import (
     Graph,
     MatMul,
     Operator,
+    Pick,
     PReLU,
     Reshape,
     Shape,
     Softmax,
     Subsample,
+    TopK,
     Transpose,
 )
 
@@ -126,7 +128,7 @@ def _last_axis(operator: Operator) -> int | None:
         return len(operator.shape) - 1
     if isinstance(operator, PReLU):
         return 1
-    return operator.axis if isinstance(operator, Softmax) else None
+    return operator.axis if isinstance(operator, Softmax | TopK) else None
 
 
 def _dropped(operator: Operator, rank: int) -> tuple[int, ...]:
@@ -182,6 +184,8 @@ class Layouts:
             return None if found is None else [[found]]
         if isinstance(operator, MatMul):
             return _product(layout)
+        if isinstance(operator, Pick):
+            return [[layout], [(0,)]]
         last = _last_axis(operator)
         if last is not None and layout[-1] != last:
             return None
@@ -204,6 +208,8 @@ class Layouts:
         if isinstance(operator, MatMul):
             batch = tuple(axis for axis in layout if axis < rank - 2)
             return [(*batch, rank - 2, rank - 1), (*batch, rank - 1, rank - 2)]
+        if isinstance(operator, Pick) and len(layout) != rank:  # that of the indices
+            return [tuple(range(rank))]
         last = _last_axis(operator)
         return [layout if last is None else _with_last(layout, last)]
 

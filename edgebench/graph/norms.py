@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from edgebench.graph.operators import Activation, AnyArray, Binary, GlobalPool, Graph, Operator, Reduce, Shape
@@ -41,6 +41,18 @@ def norms(graph: Graph) -> dict[str, Norm]:
             if norm is not None:
                 found[operator.name] = norm
     return found
+
+
+def needed(graph: Graph, found: Mapping[str, Norm]) -> Collection[str]:
+    """The operators that are left to compute where each norm found is one step from its source."""
+    seen: set[str] = set()
+    waiting = list(graph.outputs)
+    while waiting:
+        name = waiting.pop()
+        if name not in seen and name not in graph.constants:
+            seen.add(name)
+            waiting += [found[name].source] if name in found else graph[name].inputs
+    return seen
 
 
 def _normalised(graph: Graph, product: Binary) -> Norm | None:
@@ -91,7 +103,7 @@ def _affine(graph: Graph, operator: Binary, found: dict[str, Norm]) -> Norm | No
     """The norm that a product or sum with a constant becomes a part of."""
     before = found.get(operator.inputs[0])
     constant = graph.constants.get(operator.inputs[1])
-    if before is None or constant is None:
+    if before is None or constant is None or getattr(graph[operator.inputs[0]], "activation", None):
         return None
     values = _fitted(constant, operator.shape, before)
     if values is None or before.bias is not None:

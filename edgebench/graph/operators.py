@@ -285,6 +285,20 @@ class ArgMax(Operator):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class TopK(Operator):
+    """The `shape[axis]` largest along `axis`, the largest first; of these where they were (int32), with `indices`."""
+
+    axis: int
+    indices: bool = False
+
+    def twins(self, graph: Graph) -> list[TopK]:
+        """The others that pick the same, so that one operator of a file gives all."""
+        same = (self.inputs, self.axis, self.shape)
+        found = [one for one in graph.operators if isinstance(one, TopK) and one is not self]
+        return [one for one in found if (one.inputs, one.axis, one.shape) == same]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LocalResponseNorm(Operator):
     """x / (k + alpha / size * sum over `size` neighbouring channels of x^2) ^ beta (Krizhevsky et al., 2012)."""
 
@@ -352,6 +366,13 @@ class Gather(Operator):
 
     axis: int
     indices: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pick(Operator):
+    """Picks along `axis` of inputs[0], perhaps a constant, at inputs[1]: int32 of one axis, computed, in range."""
+
+    axis: int
 
 
 @dataclass(frozen=True)

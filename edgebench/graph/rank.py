@@ -17,6 +17,7 @@ from edgebench.graph.operators import (
     MatMul,
     Operator,
     Pad,
+    Pick,
     Reduce,
     Reshape,
     Shape,
@@ -49,16 +50,18 @@ def _merged(operator: Operator, shapes: Sequence[Shape], constants: dict[str, An
     kept = operator.shape
     if isinstance(operator, ArgMax) and not operator.keep:
         kept = (*kept[: operator.axis], 1, *kept[operator.axis :])
-    groups = _alike(operator, (*shapes, kept))
+    apart = 1 if isinstance(operator, Pick) else len(shapes)  # indices have an axis of their own
+    groups = _alike(operator, (*shapes[:apart], kept))
     before: list[Operator] = []
-    names = []
-    for name, shape in zip(operator.inputs, shapes, strict=True):
+    names: list[str] = []
+    for name, shape in zip(operator.inputs[:apart], shapes, strict=False):
         low = f"{name}/{operator.name}"
         if name in constants:
             constants[low] = constants[name].reshape(_sizes(shape, groups))
         else:
             before.append(Reshape(name=low, inputs=(name,), shape=_sizes(shape, groups)))
         names.append(low)
+    names += operator.inputs[apart:]
     sizes = _sizes(kept, groups)
     changed = _renumbered(operator, groups)
     if kept != operator.shape:
@@ -70,14 +73,15 @@ def _merged(operator: Operator, shapes: Sequence[Shape], constants: dict[str, An
 
 def _alike(operator: Operator, shapes: Sequence[Shape]) -> Groups:
     """Neighbouring axes that are one for the operator; those of size 1 everywhere are left out."""
-    own = _own_axes(operator, len(shapes[0]))
+    own = _own_axes(operator, shapes[0])
     units = [tuple(shape[axis] == 1 for shape in shapes) for axis in range(len(shapes[0]))]
-    left = [axis for axis, ones in enumerate(units) if axis in own or not all(ones)]
+    left = [axis for axis, ones in enumerate(units) if axis in own or not all(ones)] or [0]
     return [list(group) for _, group in groupby(left, lambda axis: (own.get(axis), units[axis]))]
 
 
-def _own_axes(operator: Any, rank: int) -> dict[int, int]:
+def _own_axes(operator: Any, shape: Shape) -> dict[int, int]:
     """The axes that mean something to an operator; those of a reduction mean the same."""
+    rank = len(shape)
     if isinstance(operator, Dense):
         axes: Sequence[int] = (rank - 1,)
     elif isinstance(operator, MatMul):
@@ -85,7 +89,7 @@ def _own_axes(operator: Any, rank: int) -> dict[int, int]:
     elif isinstance(operator, Pad):
         axes = [axis for axis, amounts in enumerate(operator.amounts) if any(amounts)]
     elif isinstance(operator, Reduce):
-        return dict.fromkeys(operator.axes, 0)
+        return dict.fromkeys([axis for axis in operator.axes if shape[axis] != 1] or operator.axes[:1], 0)
     else:
         axes = (operator.axis,) if hasattr(operator, "axis") else ()
     return {axis: axis for axis in axes}
@@ -97,7 +101,7 @@ def _renumbered(operator: Any, groups: Groups) -> dict[str, Any]:
     if isinstance(operator, Pad):
         return {"amounts": tuple(operator.amounts[group[0]] for group in groups)}
     if isinstance(operator, Reduce):
-        return {"axes": tuple(sorted({at[axis] for axis in operator.axes}))}
+        return {"axes": tuple(sorted({at[axis] for axis in operator.axes if axis in at}))}
     return {"axis": at[operator.axis]} if hasattr(operator, "axis") else {}
 
 

@@ -28,6 +28,7 @@ from edgebench.graph.rewriter import Rewriter, Rule
 from edgebench.graph.simplify_affine import (
     affine_before,
     affine_behind,
+    affine_behind_concat,
     affine_twice,
     fuse_activation,
     lone_affine,
@@ -56,7 +57,7 @@ from edgebench.graph.simplify_moves import (
 Rules = dict[type[Operator], tuple[Rule, ...]]
 
 _FOLDS: Final[Rules] = {
-    Binary: (affine_behind, affine_twice, scale_through_matmul, parallel_branches),
+    Binary: (affine_behind, affine_behind_concat, affine_twice, scale_through_matmul, parallel_branches),
     Conv: (affine_before, padded_conv, gather_before),
     Dense: (affine_before,),
     Gather: (gather_behind,),

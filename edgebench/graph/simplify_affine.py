@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import Any, Final, TypeGuard, cast
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from edgebench.graph.operators import (
     AnyArray,
     Array,
     Binary,
+    Concat,
     Conv,
     Dense,
     DepthToSpace,
@@ -53,6 +54,29 @@ def affine_behind(rewriter: Rewriter, operator: Binary) -> Operator | None:
     else:
         rewriter.update(layer, weight=_scaled_rows(layer, values), bias=bias * values)
     return rewriter.operators[x.name]
+
+
+def affine_behind_concat(rewriter: Rewriter, operator: Binary) -> Operator | None:
+    """Layers side by side, times or plus a constant of one value a channel: each layer's own part of it."""
+    x, constant = rewriter.source(operator), _factor(rewriter, operator)
+    if not isinstance(x, Concat) or constant is None or not rewriter.is_single(x):
+        return None
+    layers = [part for part in rewriter.operands(x) if _is_own_layer(rewriter, part, x.axis)]
+    if not varies_along(constant, x.axis) or len(layers) < len(x.inputs) or len(set(x.inputs)) < len(x.inputs):
+        return None
+    along = [1] * len(x.shape)
+    along[x.axis] = x.shape[x.axis]
+    ends = np.cumsum([layer.shape[x.axis] for layer in layers])[:-1]
+    values = np.split(np.broadcast_to(constant, along), ends, x.axis)
+    parts = [rewriter.binary(operator.function, part, piece) for part, piece in zip(layers, values, strict=True)]
+    return rewriter.concat(parts, x.axis)
+
+
+def _is_own_layer(rewriter: Rewriter, part: Operator | AnyArray, axis: int) -> TypeGuard[Layer]:
+    """Whether `affine_behind` folds into what is joined along `axis`."""
+    if not isinstance(part, Layer) or part.weight is None or part.activation is not None:
+        return False
+    return rewriter.is_single(part) and axis == (len(part.shape) - 1 if isinstance(part, Dense) else 1)
 
 
 def affine_before(rewriter: Rewriter, operator: Conv | Dense) -> Operator | None:

@@ -19,8 +19,15 @@ command line shows the flag instead: --per-op, --precision int8, --no-confirm. W
 stopped is an EdgebenchWarning, which the command line prints.
 """
 
+import re
 import warnings
 from collections.abc import Iterable
+from typing import Final
+
+MOST_LISTED: Final = 60  # names that a sentence can hold beside some that are near
+LONGEST: Final = 300  # characters of what an engine says
+# What leads to an engine's sentence: its name and number of the error, a line of its sources, and the function there.
+PLACE: Final = re.compile(r"^(\[\w+\] : \d+ : \w+ : (.*? failed:)?)?(.*?[\w/]+\.(cc|cpp|h):\d+ \w.*?\) (?=[A-Z]))?")
 
 
 class EdgebenchError(Exception):
@@ -100,11 +107,18 @@ def reason(error: OSError) -> str:
     return (error.strerror or type(error).__name__).lower()
 
 
+def first_line(message: object) -> str:
+    """What an engine says, in one line, without the place in its own sources and cut where it is endless."""
+    lines = str(message).strip().splitlines() or [type(message).__name__]
+    return PLACE.sub("", lines[0].strip())[:LONGEST]
+
+
 def unknown(kind: str, value: str, choices: Iterable[str]) -> UsageError:
-    """Returns the error for an unknown name: the value, the nearest names first, then all choices."""
+    """The error for an unknown name: the value, the nearest names, and the choices where few or none is near."""
     from difflib import get_close_matches
 
     known = sorted(choices)
     nearest = get_close_matches(value, known, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(nearest)}?" if nearest else "."
-    return UsageError(f"unknown {kind} '{value}'{hint} Known: {', '.join(known)}")
+    listed = "" if nearest and len(known) > MOST_LISTED else f" Known: {', '.join(known)}"
+    return UsageError(f"unknown {kind} '{value}'{hint}{listed}")

@@ -34,6 +34,8 @@ class Registry(Mapping[str, str]):
 
     def resolve(self, name: str) -> str:
         """Returns the registry's own spelling of `name`: case, dashes and underscores do not matter."""
+        if name in self._entries:
+            return name
         folded = {_fold(known): known for known in self._entries}
         known = folded.get(_fold(name))
         if known is None:

@@ -7,20 +7,25 @@ buffers and hooks.
 from __future__ import annotations
 
 import copy
+import inspect
+import re
 import warnings
+from collections.abc import Sequence
 from types import CodeType
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from edgebench.ground.errors import UsageError
-from edgebench.ground.records import ModelSpec, identity
+from edgebench.ground.records import Beside, ModelSpec, identity
 from edgebench.models import pretrained
 from edgebench.models.layers import Network
-from edgebench.models.user import InputSize, parse_input
+from edgebench.models.user import Inputs, InputSize, parse_input
 
+_NO_LETTER: Final = re.compile(r"\W")
+_BESIDE: Final = ("float32", "int64", "int32", "bool")  # dtypes of inputs beside an image
 _WRAPPED = ("module", "_orig_mod")  # what data-parallel wrappers and torch.compile call the network itself
 _LABELS = ("labels", "classes", "class_names", "categories", "names")
 _WRAPPERS = ("DataParallel", "DistributedDataParallel", "OptimizedModule")
@@ -37,9 +42,9 @@ class Program(nn.Module):
         for part in self.modules():
             part.training = False
 
-    def forward(self, x: Tensor) -> Any:
-        """What the program gives for its one input."""
-        return self.program(x)
+    def forward(self, *inputs: Tensor) -> Any:
+        """What the program gives."""
+        return self.program(*inputs)
 
     def train(self, mode: bool = True) -> Program:
         """Changes nothing."""
@@ -73,7 +78,7 @@ def name_of(module: nn.Module) -> str:
     known = pretrained.configuration(module).get("architecture")
     spec = _built(module)
     name = known or (spec.name if spec else type(module).__name__)
-    return f"{type(module).__module__}:{name}"
+    return f"{type(module).__module__}:{_NO_LETTER.sub('_', str(name))}"  # that of net-12.onnx, too
 
 
 def digest_of(module: nn.Module) -> str:
@@ -97,22 +102,23 @@ def _code(function: Any) -> list[str]:
     return [code.co_code.hex(), *code.co_names, *constants]
 
 
-def input_of(module: nn.Module, example: object = None) -> InputSize | None:
-    """The size of one image: of `example`, a batch (N, C, H, W) alone or in a tuple, else where the module tells it.
+def input_of(module: nn.Module, example: object = None) -> Inputs | None:
+    """What a network is fed: as `example`, a batch (N, C, H, W) alone or in a tuple, else where the module tells it.
 
-    Raises UsageError for an example that is no such batch.
+    Inputs beside the image follow it in the tuple, each with the batch in front. Raises UsageError for an example that
+    is no such batch.
     """
     if example is not None:
-        [image] = example if isinstance(example, tuple | list) and len(example) == 1 else [example]
-        if not isinstance(image, Tensor) or image.ndim != 4:
+        given = tuple(example) if isinstance(example, tuple | list) else (example,)
+        if not given or not all(isinstance(one, Tensor) for one in given) or given[0].ndim != 4:
             raise UsageError("`example_inputs` are not one batch of images: give a tensor (N, C, H, W), or (tensor,)")
-        return InputSize(*image.shape[1:])
+        return _size_of(given)
     if isinstance(module, Program):
         return _input_of_program(module)
     if spec := _built(module):
-        return InputSize(*spec.input_shape[1:])
+        return Inputs(InputSize(*spec.input_shape[1:]))
     size = pretrained.configuration(module).get("input_size")
-    return parse_input(size) if size else None
+    return Inputs(parse_input(size)) if size else None
 
 
 def _built(module: nn.Module) -> ModelSpec | None:
@@ -120,10 +126,38 @@ def _built(module: nn.Module) -> ModelSpec | None:
     return module.spec if isinstance(module, Network) else None
 
 
-def _input_of_program(module: Program) -> InputSize | None:
-    shapes = [node.meta["val"].shape for node in module.program.graph.nodes if node.op == "placeholder"]
-    sizes = shapes[0][1:] if len(shapes) == 1 and len(shapes[0]) == 4 else ()
-    return InputSize(*sizes) if sizes and all(isinstance(size, int) for size in sizes) else None
+def _input_of_program(module: Program) -> Inputs | None:
+    inputs = [node.meta["val"] for node in module.program.graph.nodes if node.op == "placeholder"]
+    known = all(isinstance(size, int) for one in inputs for size in one.shape[1:])
+    return _size_of(inputs) if known and inputs and len(inputs[0].shape) == 4 else None
+
+
+def _size_of(inputs: Sequence[Tensor]) -> Inputs:
+    """The size of an image, the first of `inputs`, with what is beside it. Raises UsageError for a dtype of others."""
+    image, *others = inputs
+    found = []
+    for number, one in enumerate(others, 2):
+        dtype: Any = "float32" if one.is_floating_point() else str(one.dtype).removeprefix("torch.")
+        if dtype not in _BESIDE or one.ndim < 2:
+            raise UsageError(
+                f"input {number} is {dtype} of shape {tuple(one.shape)}: give float32, int64, int32 or bool, with the "
+                "batch in front"
+            )
+        found.append(Beside(shape=tuple(one.shape[1:]), dtype=dtype))
+    return Inputs(InputSize(*image.shape[1:]), tuple(found))
+
+
+def zeros(spec: ModelSpec, batch: int = 1) -> tuple[Tensor, ...]:
+    """What a network can be run on: its image (N, C, H, W), and its inputs beside it."""
+    image = torch.zeros(batch, *spec.input_shape[1:])
+    return (image, *(torch.zeros(batch, *one.shape, dtype=getattr(torch, one.dtype)) for one in spec.beside))
+
+
+def input_names(module: nn.Module) -> list[str]:
+    """What a module calls the inputs beside its image, as far as it does."""
+    if isinstance(module, Program):
+        return [node.name for node in module.program.graph.nodes if node.op == "placeholder"][1:]
+    return list(inspect.signature(module.forward).parameters)[1:]
 
 
 def labels_of(module: nn.Module | None) -> tuple[str, ...]:

@@ -15,12 +15,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgebench.ground.errors import UsageError, unknown
-from edgebench.ground.records import CLASSES, ModelSpec
+from edgebench.ground.records import CLASSES, Beside, ModelSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
 _SIZE = re.compile(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})x([1-9][0-9]{0,5})", re.ASCII)
+_OTHER = re.compile(r"([1-9][0-9]{0,5}(?:x[1-9][0-9]{0,5})*)(?::(float32|int64|int32|bool))?", re.ASCII)
 
 
 class InputSize(NamedTuple):
@@ -29,6 +30,13 @@ class InputSize(NamedTuple):
     channels: int
     height: int
     width: int
+
+
+class Inputs(NamedTuple):
+    """What a network is fed: an image, and what is beside it."""
+
+    image: InputSize
+    beside: tuple[Beside, ...] = ()
 
 
 def parse_input(given: str | Sequence[int]) -> InputSize:
@@ -41,6 +49,28 @@ def parse_input(given: str | Sequence[int]) -> InputSize:
     if match is None:
         raise UsageError(f"'{text}' is not an input size: write channels, height and width, such as 3x224x224")
     return InputSize(*(int(number) for number in match.groups()))
+
+
+def parse_inputs(given: str | Sequence[int]) -> Inputs:
+    """Reads an image's size, as `parse_input`, and inputs beside it behind commas: "3x224x224,10,77:int64".
+
+    Of these the sizes behind the batch are said. Raises UsageError for anything else.
+    """
+    if not isinstance(given, str):
+        return Inputs(parse_input(given))
+    image, *others = given.split(",")
+    return Inputs(parse_input(image), tuple(map(_beside_image, others)))
+
+
+def _beside_image(text: str) -> Beside:
+    match = _OTHER.fullmatch(text.strip().lower())
+    if match is None:
+        raise UsageError(
+            f"'{text}' is no input beside an image: write its sizes behind the batch, such as 10 or 77:int64 (float32, "
+            "int64, int32, bool)"
+        )
+    dtype: Any = match[2] or "float32"
+    return Beside(shape=tuple(map(int, match[1].split("x"))), dtype=dtype)
 
 
 def is_user_network(name: str) -> bool:

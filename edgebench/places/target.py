@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 from msgspec import Struct
 
-from edgebench.ground.errors import DeviceError
+from edgebench.ground.errors import DeviceError, first_line
 from edgebench.ground.records import Record, Scenario
 
 
@@ -97,9 +97,8 @@ class Raised(_Event, frozen=True, kw_only=True, tag="error"):
 
     @property
     def first_line(self) -> str:
-        """The message's first line, cut where it is endless."""
-        lines = self.message.strip().splitlines() or ["no message"]
-        return lines[0].strip()[:300]
+        """The message in one line."""
+        return first_line(self.message or "no message")
 
 
 class Ended(_Event, frozen=True, kw_only=True, tag="end"):

@@ -73,6 +73,7 @@ def decided(report: QuantizationReport) -> str:
     parts = [
         report.calibrator,
         "equalized" if report.equalized else "",
+        "rounded by inputs" if report.rounded else "",
         "bias corrected" if report.bias_corrected else "",
         f"{floats} of {len(report.layers)} layers float" if floats else "",
         report.activations,

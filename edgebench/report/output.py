@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from contextvars import ContextVar
 from io import StringIO
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 from edgebench.ground.errors import printable
 from edgebench.ground.paths import write as write
@@ -91,9 +92,15 @@ def wide_console(file: TextIO) -> Console:
     width = UNBOUNDED if _all_columns.get() else None if file.isatty() else 200
     # In a notebook rich would show the text itself, beside what it is made for, and colour it.
     held = False if isinstance(file, StringIO) else None
-    return Console(
+    console = Console(
         file=file, width=width, markup=False, emoji=False, highlight=False, force_jupyter=False, force_terminal=held
     )
+    console.on_broken_pipe = _reader_gone  # type: ignore[method-assign]  # Rich would end the process
+    return console
+
+
+def _reader_gone() -> NoReturn:
+    raise BrokenPipeError(errno.EPIPE, "nobody reads standard output any more")
 
 
 @contextmanager

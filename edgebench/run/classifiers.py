@@ -7,14 +7,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgebench.formats.examples import Array
 from edgebench.formats.format import form
 from edgebench.formats.native import Native, fed, session
-from edgebench.ground.errors import DeviceError, UsageError
+from edgebench.ground.errors import DeviceError, UsageError, first_line
 from edgebench.ground.process import one_thread
 from edgebench.ground.records import Artifact, Scenario
 from edgebench.places.local import loaded as load_apart
@@ -72,8 +72,8 @@ def of_file(artifact: Artifact, batch: int, threads: int = 1) -> Classifier:
     try:
         loaded = session(runtime, artifact.path, threads, size)
     except (OSError, RuntimeError, ValueError) as error:
-        raise DeviceError(f"{runtime} cannot load {artifact.path}: {_first_line(error)}") from error
-    native = fed(loaded.run, artifact.inputs[0], artifact.outputs[:1])
+        raise DeviceError(f"{runtime} cannot load {artifact.path}: {first_line(error)}") from error
+    native = fed(loaded.run, artifact.inputs, artifact.outputs[:1])
 
     def run(x: Array) -> Array:
         missing = size - len(x)  # of a last batch, which zeros fill up
@@ -81,7 +81,7 @@ def of_file(artifact: Artifact, batch: int, threads: int = 1) -> Classifier:
         try:
             return native(filled)[: len(x)]
         except (RuntimeError, ValueError) as error:
-            raise DeviceError(f"{runtime} raised {type(error).__name__}: {_first_line(error)}") from error
+            raise DeviceError(f"{runtime} raised {type(error).__name__}: {first_line(error)}") from error
 
     return Classifier(run, f"{runtime} {loaded.version}", size)
 
@@ -92,7 +92,7 @@ def of_target(artifact: Artifact, target: Target, where: str, batch: int, thread
     `where` is how the device is called. `run` raises DeviceError where the process or its engine fails.
     """
     runtime = runtime_of(artifact.export.format)
-    run = fed(lambda x: _outputs_there(artifact, target, runtime, threads, x), artifact.inputs[0], artifact.outputs[:1])
+    run = fed(lambda x: _outputs_there(artifact, target, runtime, threads, x), artifact.inputs, artifact.outputs[:1])
     return Classifier(run, f"{runtime} {where}", batch)
 
 
@@ -125,11 +125,3 @@ def _evaluated(artifact: Artifact, instead: str) -> Classifier:
             return outputs
 
     return Classifier(run, program.name, 1, instead)
-
-
-_LONGEST: Final = 300
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:_LONGEST]

@@ -120,8 +120,9 @@ def graph_of_model(spec: ModelSpec, given: Given = NOTHING) -> Graph:
     """The network's graph: from its block table without torch, or captured from a user's own module."""
     if spec.family == "user":
         from edgebench.graph.capture import capture
+        from edgebench.models.in_hand import zeros
 
-        return capture(given.build(spec), spec.input_shape)
+        return capture(given.build(spec), zeros(spec))
     return _sketched(msgspec.json.encode(spec))
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgebench.ground.records import ModelSpec
     from edgebench.models.given import Given
     from edgebench.models.trained import Trained
-    from edgebench.models.user import InputSize
+    from edgebench.models.user import Inputs
 
 Switches = Mapping[str, int | float | bool | str]
 
@@ -56,13 +56,15 @@ class Network(Options, kw_only=True):
     input: Annotated[
         str | Sequence[int] | None,
         Flag(
-            "Input of your own network, or of a file that leaves its size open, such as 3x224x224.",
-            python="One image for your own network, or for a file that leaves its size open: (3, 224, 224).",
+            "Input of your own network, or of a file that leaves its size open, such as 3x224x224; further inputs of a "
+            "network behind commas: 3x224x224,10.",
+            python="One image for your own network, or for a file that leaves its size open: (3, 224, 224). Further "
+            "inputs of a network in a string: '3x224x224,10'.",
         ),
     ] = None
-    example_inputs: Annotated[Any, Flag(python="A batch (N, C, H, W) for your own network, in place of `input`.")] = (
-        None
-    )
+    example_inputs: Annotated[
+        Any, Flag(python="A batch (N, C, H, W) for your own network, in place of `input`; a tuple of all its inputs.")
+    ] = None
     options: Annotated[
         Switches,
         Flag(
@@ -138,22 +140,24 @@ class ModelArguments(Network, kw_only=True):
             raise UsageError("`options` are for a name: a module is made already")
         return replace(self.resolve(in_hand.name_of(module), known), digest=digest), module
 
-    def resolve(self, name: str, known: "InputSize | None" = None) -> "ModelSpec":
+    def resolve(self, name: str, known: "Inputs | None" = None) -> "ModelSpec":
         """Returns the spec of `name` at this scaling point; UsageError names what is wrong.
 
         `known` is its input where it tells that itself.
         """
+        from msgspec.structs import replace
+
         from edgebench.models import trained
-        from edgebench.models.user import parse_input
+        from edgebench.models.user import parse_inputs
         from edgebench.models.zoo import resolve
 
         if self.file is not None and (found := trained.read(self.file)):
             return self.replace(weights=None, **_left_open(found, name, self)).resolve(name)
-        size = parse_input(self.input) if self.input else None
-        if size is None and known is not None:
-            height, width = (self.resolution or side for side in (known.height, known.width))
-            size = known._replace(height=height, width=width)
-        return resolve(
+        size, beside = parse_inputs(self.input) if self.input else known or (None, ())
+        if size is not None and not self.input:
+            height, width = (self.resolution or side for side in (size.height, size.width))
+            size = size._replace(height=height, width=width)
+        spec = resolve(
             name,
             width=self.width,
             depth=self.depth,
@@ -164,6 +168,9 @@ class ModelArguments(Network, kw_only=True):
             height=size.height if size else None,
             options=self.options,
         )
+        if beside and spec.family != "user":
+            raise UsageError(f"{spec.name} has one input, an image: say its size alone in `input`")
+        return replace(spec, beside=beside)
 
 
 def _left_open(found: "Trained", name: str, given: ModelArguments) -> dict[str, Any]:

@@ -330,8 +330,8 @@ class Gate(Options):
 class Ab(Told):
     """`edgebench ab`."""
 
-    base_file: Annotated[File, "The .onnx or .tflite file to compare with."]
-    new_file: Annotated[File, "The .onnx or .tflite file that may be slower."]
+    base_file: Annotated[File, "The .onnx, .ort or .tflite file to compare with."]
+    new_file: Annotated[File, "The .onnx, .ort or .tflite file that may be slower."]
     _: KW_ONLY
     device: Here = "host"
     runtime: Runtime = None
@@ -426,6 +426,14 @@ class Inspect(Options):
     ]
     _: KW_ONLY
     strict: Annotated[bool, "Fail (exit 4) where int8 is not int8."] = False
+
+
+class Init(Options):
+    """`edgebench init`."""
+
+    folder: Annotated[File, "The project's folder."] = "."
+    _: KW_ONLY
+    device: Annotated[str, "Device profile to watch; see `edgebench devices`."] = "rpi4"
 
 
 class Models(Options):

@@ -21,7 +21,7 @@ from edgebench.ground.records import Calibrator, ExportSpec, ModelSpec, Precisio
 from edgebench.ground.registry import DEFAULT_FORMAT
 from edgebench.ground.registry import FORMATS as FORMATS
 from edgebench.models.given import Given
-from edgebench.models.user import InputSize, parse_input
+from edgebench.models.user import InputSize, parse_input, parse_inputs
 from edgebench.run.network import Model, ModelArguments, Wanted
 from edgebench.run.options import NOT_JUDGED, Files, Judged
 from edgebench.runtimes import runtime, runtime_of
@@ -260,13 +260,14 @@ def _source(model: Model, arguments: ModelArguments) -> Model:
     if not found.source:
         read = " and ".join(each.suffix for each in formats.every() if each.source)
         raise UsageError(f"{model} is a file already, and other formats are made of {read} files and networks only")
-    module: Model = found.load("source")(Path(model), parse_input(arguments.input) if arguments.input else None)
+    size = parse_inputs(arguments.input).image if arguments.input else None
+    module: Model = found.load("source")(Path(model), size)
     return module
 
 
 def _file_cell(path: Path, ready: Collection[str] | None, size: InputSize | None) -> Cell:
     named = formats.every() if ready is None else map(formats.form, ready)
-    suffixes = {each.suffix: each.name for each in named if ready is not None or each.foreign}
+    suffixes = {end: each.name for each in named if ready is not None or each.foreign for end in each.suffixes}
     listed = " or ".join(sorted(suffixes))
     check_there(path)
     if path.suffix not in suffixes:

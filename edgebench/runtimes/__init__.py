@@ -219,10 +219,13 @@ class Session(Protocol):
     delegates: int | None
     delegated_share: float | None
 
-    def run(self, x: np.ndarray) -> np.ndarray:
-        """Runs the network on `x`, in the file's own layout and dtype, and returns its first output."""
+    def run(self, x: Any) -> np.ndarray:
+        """Runs the network on `x`, in the file's own layout and dtype, and returns its first output.
 
-    def run_all(self, x: np.ndarray) -> list[np.ndarray]:
+        A list holds every input, the image first; an array is the image, and other inputs are zeros.
+        """
+
+    def run_all(self, x: Any) -> list[np.ndarray]:
         """Runs the network on `x` and returns every output."""
 
 

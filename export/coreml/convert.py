@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from edgebench.formats.coreml.noise import NOISE
 from edgebench.formats.coreml.writer import TARGET, program
 from edgebench.formats.network import INPUT, LAYOUTS, Conversion, Network
 from edgebench.formats.quiet import quiet
+from edgebench.graph.operators import Graph
 from edgebench.ground.records import ExportSpec, TensorSpec
 
 with quiet(NOISE):
@@ -35,24 +37,29 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
 
     Raises ExportError for a network that CoreML cannot express.
     """
-    made = program(network.graph, [INPUT], list(network.outputs), half=spec.precision != "fp32")
+    if spec.precision == "int8":
+        conversion = _convert_int8(network, spec, path)
+    else:
+        conversion = _describe(_made(network, spec, network.graph, path), network, spec)
+    if network.names:
+        _name_outputs(path, network.names)
+    return conversion
+
+
+def _made(network: Network, spec: ExportSpec, graph: Graph, path: Path | None = None) -> Any:
+    """A float package of a graph of the network, at `path` where given."""
+    made = program(graph, [INPUT], list(network.outputs), half=spec.precision != "fp32")
     with quiet(NOISE):
-        model = ct.convert(
+        return ct.convert(
             made,
             convert_to="mlprogram",
             minimum_deployment_target=TARGET,
             compute_precision=ct.precision.FLOAT32,  # the program says itself what computes in float16
             inputs=[_input_type(network, spec)],
             pass_pipeline=PASSES,
-            package_dir=None if spec.precision == "int8" else str(path),
+            package_dir=str(path) if path else None,
             skip_model_load=True,
         )
-    conversion = (
-        _convert_int8(network, spec, model, path) if spec.precision == "int8" else _describe(model, network, spec)
-    )
-    if network.names:
-        _name_outputs(path, network.names)
-    return conversion
 
 
 def _name_outputs(path: Path, names: Sequence[str]) -> None:
@@ -65,11 +72,11 @@ def _name_outputs(path: Path, names: Sequence[str]) -> None:
     calibrated.replace(named, path)
 
 
-def _convert_int8(network: Network, spec: ExportSpec, model: Any, path: Path) -> Conversion:
+def _convert_int8(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     from edgebench.formats.coreml import int8
     from edgebench.formats.coreml.evaluate import load_package
 
-    report, warnings = int8.write(network, model, path)
+    report, warnings = int8.write(network, partial(_made, network, spec), path)
     with quiet(NOISE):
         written = ct.models.MLModel(str(path), skip_model_load=True)
     counts = dict(Counter(operator.op_type for operator in load_package(path).operators))

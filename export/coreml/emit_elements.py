@@ -21,6 +21,7 @@ from edgebench.graph.operators import (
     PReLU,
     Reduce,
     Softmax,
+    TopK,
     Where,
 )
 
@@ -111,6 +112,14 @@ def argmax(emission: Emission, one: ArgMax) -> Variable:
     return emission.add("reduce_argmax", x=emission.get(one.inputs[0]), axis=one.axis, keep_dims=one.keep)
 
 
+def topk(emission: Emission, one: TopK) -> Variable:
+    """The values, or where they are."""
+    x = emission.get(one.inputs[0])
+    both = emission.add("topk", x=x, k=one.shape[one.axis], axis=one.axis, ascending=False)
+    emission.variables.update({other.name: both[int(other.indices)] for other in one.twins(emission.graph)})
+    return both[int(one.indices)]
+
+
 def local_response_norm(emission: Emission, one: LocalResponseNorm) -> Variable:
     """x / (k + alpha * mean of x^2 over neighbouring channels)^beta, the mean as a pool over the axis of channels.
 
@@ -142,5 +151,6 @@ ELEMENTS: Final[dict[type[Operator], Emitter]] = {
     PReLU: prelu,
     Reduce: reduce,
     Softmax: softmax,
+    TopK: topk,
     Where: where,
 }

@@ -16,6 +16,7 @@ from edgebench.graph.operators import (
     Graph,
     Operator,
     Pad,
+    Pick,
     Reduce,
     Reshape,
     Slice,
@@ -104,6 +105,12 @@ def gather(emission: Emission, one: Gather) -> Variable:
     return emission.add("gather", x=emission.get(one.inputs[0]), indices=indices, axis=one.axis)
 
 
+def pick(emission: Emission, one: Pick) -> Variable:
+    """Indices that are computed."""
+    x, indices = (emission.get(name) for name in one.inputs)
+    return emission.add("gather", x=x, indices=indices, axis=one.axis)
+
+
 def blocks(emission: Emission, one: DepthToSpace | SpaceToDepth) -> Variable:
     """MIL's order of channels is the Graph's."""
     kind = "depth_to_space" if isinstance(one, DepthToSpace) else "space_to_depth"
@@ -116,6 +123,7 @@ MOVES: Final[dict[type[Operator], Emitter]] = {
     Expand: expand,
     Gather: gather,
     Pad: pad,
+    Pick: pick,
     Reshape: reshape,
     Slice: slice_,
     SpaceToDepth: blocks,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import count
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -12,12 +12,12 @@ import numpy as np
 
 from edgebench.formats import calibrated
 from edgebench.formats.coreml.evaluate import Program, load_package
-from edgebench.formats.coreml.passes import PASSES, SMALLEST_WEIGHT, round_activations, round_weights, with_biases
+from edgebench.formats.coreml.passes import PASSES, round_activations, round_weights
 from edgebench.formats.examples import Array
 from edgebench.formats.layers import relative_errors, torch_names
 from edgebench.formats.network import Network
-from edgebench.formats.quantize.adjust import OBSERVED, Weighted, shifts
 from edgebench.formats.quiet import quiet
+from edgebench.graph.operators import Graph
 from edgebench.ground.errors import UsageError
 from edgebench.ground.process import one_thread
 from edgebench.ground.records import LayerError, Quantization, QuantizationReport
@@ -29,8 +29,8 @@ NOT_FASTER = "8-bit weights alone make the package smaller, not faster: activati
 SYMMETRIC = "int8, symmetric about zero"
 
 
-def write(network: Network, model: Any, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
-    """Writes the package `path` in int8 from the float `model`; returns what was decided, and warnings.
+def write(network: Network, made: Callable[[Graph], Any], path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
+    """Writes the package `path` in int8; returns what was decided, and warnings. `made` makes a float one of a graph.
 
     Raises UsageError for a scheme that CoreML does not have.
     """
@@ -38,17 +38,17 @@ def write(network: Network, model: Any, path: Path) -> tuple[QuantizationReport,
     if wanted.scheme == "dynamic" or not wanted.float_io:
         asked = "dynamic int8" if wanted.scheme == "dynamic" else "int8 input and output"
         raise UsageError(f"{asked} does not exist in coreml: leave that option out")
-    source = path.with_name(f"float-{path.name}")
-    save(model, source)
-    original = load_package(source)
-    names = torch_names(network, {one.name: int(np.size(one.weight.val)) for one in _weighted(original)})
     with one_thread():
         if wanted.scheme == "weights":
+            model, source = made(network.graph), path.with_name(f"float-{path.name}")
+            save(model, source)
             save(round_weights(model), path)
-            layers = layer_errors(original, load_package(path), network.held_out_images, names)
+            original = load_package(source)
+            layers = layer_errors(original, load_package(path), network.held_out_images, _names(network, original))
             explained = tuple(msgspec.structs.replace(layer, why=ONLY_WEIGHTS) for layer in layers)
             return calibrated.uncalibrated(network, "float16", explained), (NOT_FASTER,)
-        report, warnings = calibrated.make(network, _steps(network, model, original, names), path)
+        steps = calibrated.of_graph(network, network.graph, _steps(network, made, path))
+        report, warnings = calibrated.make(network, steps, path)
         return msgspec.structs.replace(report, activations=SYMMETRIC), warnings
 
 
@@ -58,52 +58,36 @@ def save(model: Any, path: Path) -> None:
         model.save(str(path))
 
 
-def _steps(
-    network: Network,
-    model: Any,
-    original: Program,
-    names: Mapping[str, str],
-    moved: Mapping[str, Array] = MappingProxyType({}),
-) -> calibrated.Steps:
-    """`moved` is what rounding adds to the outputs' means: biases take it back where a layer is rounded."""
-    apart = normalisation(original)
-    # The sums of the last dense layer are exact before they are rounded.
-    last = next((one.name for one in reversed(original.operators) if one.op_type == "linear"), "")
+def _steps(network: Network, made: Callable[[Graph], Any], path: Path) -> Callable[[Graph], calibrated.Steps]:
+    """How a graph of the network becomes static int8; `made` makes a float package of one."""
+    numbers = count()
 
-    def write(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
-        left = [operator for operator in _weighted(original) if names[operator.name] in kept]
-        added = {name: -each for name, each in moved.items() if names[name] not in kept}
-        biased = with_biases(model, added) if added else model
-        rounded = round_activations(biased, ranges, [*apart, *(one.name for one in left)], last)
-        save(round_weights(rounded, [one.weight.op.name for one in left]), target)
+    def of(graph: Graph) -> calibrated.Steps:
+        model, source = made(graph), path.with_name(f"float-{next(numbers)}-{path.name}")
+        save(model, source)
+        original = load_package(source)
+        names = _names(network, original)
+        apart = normalisation(original)
+        # The sums of the last dense layer are exact before they are rounded.
+        last = next((one.name for one in reversed(original.operators) if one.op_type == "linear"), "")
 
-    def run(path: Path) -> Callable[[Array], Array]:
-        return load_package(path).run  # type: ignore[no-any-return,unused-ignore]
+        def write(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
+            left = [operator for operator in _weighted(original) if names[operator.name] in kept]
+            rounded = round_activations(model, ranges, [*apart, *(one.name for one in left)], last)
+            save(round_weights(rounded, [one.weight.op.name for one in left]), target)
 
-    def seen(images: Sequence[Array]) -> Iterator[calibrated.Tensors]:
-        return map(original.activations, images)
+        return calibrated.Steps(
+            activations=lambda images: map(original.activations, images),
+            write=write,
+            run=lambda path: load_package(path).run,  # type: ignore[no-any-return,unused-ignore]
+            layers=lambda path, images: layer_errors(original, load_package(path), images, names),
+        )
 
-    def corrected() -> calibrated.Steps:
-        layers = {
-            one.name: Weighted(one.x.name, one.weight.val.astype(np.float32), _groups(one))
-            for one in _weighted(original)
-            if one.inputs.get("bias") is not None and one.weight.val.size > SMALLEST_WEIGHT
-        }
-        found = shifts(layers, seen(network.calibration_images[:OBSERVED]))
-        return _steps(network, model, original, names, found)
-
-    return calibrated.Steps(
-        activations=seen,
-        write=write,
-        run=run,
-        layers=lambda path, images: layer_errors(original, load_package(path), images, names),
-        corrected=corrected,
-    )
+    return of
 
 
-def _groups(operator: Any) -> int:
-    given = operator.inputs.get("groups")
-    return 1 if given is None else int(given.val)
+def _names(network: Network, original: Program) -> dict[str, str]:
+    return torch_names(network, {one.name: int(np.size(one.weight.val)) for one in _weighted(original)})
 
 
 def layer_errors(

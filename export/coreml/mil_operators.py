@@ -73,12 +73,15 @@ def expand_dims(arguments: Arguments) -> Tensor:
 
 def padding(arguments: Arguments) -> Tensor:
     """Pad: (before, after) of the last dimensions, the first of them first."""
-    mode = arguments.get("mode", "constant")
-    value = float(arguments.get("constant_val", 0)) if mode == "constant" else None
-    ends = pairs(integers(arguments["pad"]))
-    while len(ends) > 1 and ends[0] == (0, 0):  # torch mirrors three axes at most
-        ends.pop(0)
-    return functional.pad(arguments["x"], backwards(ends), mode, value)
+    x, mode, ends = arguments["x"], arguments.get("mode", "constant"), pairs(integers(arguments["pad"]))
+    if mode == "constant":
+        return functional.pad(x, backwards(ends), value=float(arguments.get("constant_val", 0)))
+    for axis, (before, after) in enumerate(ends, x.dim() - len(ends)):
+        last = x.shape[axis] - 1
+        places = torch.arange(-before, last + 1 + after)
+        reflected = last - (last - places.abs()).abs()
+        x = x.index_select(axis, reflected if mode == "reflect" else places.clamp(0, last))
+    return x  # type: ignore[no-any-return]
 
 
 def slice_by_index(arguments: Arguments) -> Tensor:

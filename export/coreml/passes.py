@@ -1,4 +1,4 @@
-"""Changes to a CoreML network by coremltools' own passes, and one of ours, on packages that this system cannot run.
+"""Changes to a CoreML network by coremltools' own passes on packages that this system cannot run.
 
 coremltools' public function for activations (`linear_quantize_activations`) observes ranges by running the package,
 which only a Mac can. It is two passes that are told the ranges; here they are told ours.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Any
+
+import numpy as np
 
 from edgebench.formats.coreml.noise import NOISE
 from edgebench.formats.quiet import Noise, quiet
@@ -20,9 +22,7 @@ PASSES = Noise(
 
 with quiet(NOISE):
     import coremltools as ct
-    from coremltools.converters.mil.mil import Builder as mb
-    from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass, PassOption
-    from coremltools.converters.mil.mil.passes.helper import block_context_manager
+    from coremltools.converters.mil.mil.passes.graph_pass import PassOption
     from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
     from coremltools.models.utils import _apply_graph_pass
     from coremltools.optimize import coreml as optimize
@@ -34,35 +34,6 @@ ACTIVATIONS = "linear_symmetric"
 ROUND_INPUTS = "compression::insert_prefix_quantize_dequantize_pair"
 ROUND_OUTPUTS = "compression::insert_suffix_quantize_dequantize_pair"
 MERGE = "common::dequantize_quantize_pair_elimination"
-
-
-class ShiftBiases(AbstractGraphPass):  # type: ignore[misc]
-    """Adds to biases, by the names of their operators; those without one stay without."""
-
-    def __init__(self, shifts: Mapping[str, Any]) -> None:
-        super().__init__()
-        self._shifts = shifts
-
-    def apply(self, program: Any) -> None:
-        """Changes every function of the program."""
-        for function in program.functions.values():
-            _shift_biases(function, self._shifts)
-
-
-@block_context_manager  # type: ignore[untyped-decorator]
-def _shift_biases(block: Any, shifts: Mapping[str, Any]) -> None:
-    for operator in list(block.operations):
-        old = operator.inputs.get("bias") if operator.name in shifts else None
-        if old is not None:
-            values = (old.val + shifts[operator.name]).astype(old.val.dtype)
-            new = mb.const(val=values, name=f"{operator.name}_bias", before_op=operator)
-            block.replace_uses_of_var_after_op(anchor_op=new.op, old_var=old, new_var=new, end_op=operator)
-
-
-def with_biases(model: Any, shifts: Mapping[str, Any]) -> Any:
-    """A network with these values added to the biases of the operators named."""
-    with quiet(PASSES):
-        return _apply_graph_pass(model, ShiftBiases(shifts), skip_model_load=True)
 
 
 def round_activations(model: Any, ranges: Mapping[str, Range], apart: Collection[str], open_end: str) -> Any:
@@ -84,8 +55,11 @@ def round_activations(model: Any, ranges: Mapping[str, Range], apart: Collection
 
 
 def round_weights(model: Any, apart: Collection[str] = ()) -> Any:
-    """Stores weights in 8 bits, a scale for each output channel; the constants named in `apart` stay as they are."""
-    with quiet(PASSES):
+    """Stores weights in 8 bits, a scale for each output channel; the constants named in `apart` stay as they are.
+
+    A channel of zeros has the scale 0: what coremltools divides by it, it stores as 0.
+    """
+    with quiet(PASSES), np.errstate(invalid="ignore"):
         return optimize.linear_quantize_weights(
             model, _configured(apart, mode="linear_symmetric", weight_threshold=SMALLEST_WEIGHT)
         )

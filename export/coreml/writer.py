@@ -12,7 +12,7 @@ from edgebench.formats.coreml.emit_moves import MOVES
 from edgebench.formats.coreml.noise import NOISE
 from edgebench.formats.quiet import quiet
 from edgebench.graph.norms import Norm, norms
-from edgebench.graph.operators import Graph, Operator
+from edgebench.graph.operators import Graph, Operator, Reshape
 from edgebench.graph.rank import within_rank
 from edgebench.ground.errors import ExportError
 
@@ -31,6 +31,7 @@ def program(graph: Graph, inputs: Sequence[str], outputs: Sequence[str], *, half
     Raises ExportError for what CoreML cannot express.
     """
     made, graph = Program(), within_rank(graph, AXES)
+    _check_axes(graph)
     given = {
         name: mb.placeholder(shape=source.shape, dtype=types.string_to_builtin(TYPES[source.dtype]))
         for name, source in zip(inputs, graph.inputs, strict=True)
@@ -47,6 +48,14 @@ def program(graph: Graph, inputs: Sequence[str], outputs: Sequence[str], *, half
         function.set_outputs([emission.output(*pair) for pair in zip(graph.outputs, outputs, strict=True)])
     made.add_function("main", function)
     return made
+
+
+def _check_axes(graph: Graph) -> None:
+    ends = [(one.name, one.shape) for one in graph.inputs] + [(name, graph.shape(name)) for name in graph.outputs]
+    moves = [(one.name, one.shape) for one in graph.computed if not isinstance(one, Reshape)]
+    for name, shape in (*ends, *moves):
+        if len(shape) > AXES:
+            raise ExportError(f"'{name}' has {len(shape)} axes, and CoreML's tensors have {AXES} at most")
 
 
 def _emitted(emission: Emission, operator: Operator, norm: Norm | None) -> Variable:

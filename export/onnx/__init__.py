@@ -8,9 +8,11 @@ from edgebench.formats.onnx.variant import activations_for
 FORMAT = Format(
     name="onnx",
     suffix=".onnx",
+    further=(".ort",),
     precisions=("fp32", "fp16", "int8"),
     packages=("onnx", "onnxruntime"),
     extra="onnx",
+    several=True,
     write="edgebench.formats.onnx.convert:convert",
     foreign="edgebench.formats.onnx.inspect:foreign",
     inspect="edgebench.formats.onnx.inspect:inspect",

@@ -37,7 +37,7 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     ExportError for an operator that is not covered, for a weight that does not fit float16, and for weights that do not
     fit one file (2 GB).
     """
-    model, notes = translate(network.graph, tuple(network.outputs), half=spec.precision == "fp16")
+    model, notes = translate(network.graph, tuple(network.outputs), network.inputs, half=spec.precision == "fp16")
     report = None
     if spec.precision == "int8":
         from edgebench.formats.onnx import int8

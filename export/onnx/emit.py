@@ -30,12 +30,14 @@ class Emission:
     """The walk over a graph while its nodes are added.
 
     `shapes` are those of the graph's operators, with a negative batch axis where the batch is open; `called` holds the
-    names that tensors of the graph have in the file, if they are others than the graph's.
+    names that tensors of the graph have in the file, if they are others than the graph's, and `ends` those of all its
+    inputs and outputs.
     """
 
     graph: Graph
     shapes: Mapping[str, Shape]
-    called: dict[str, str]
+    called: Mapping[str, str]
+    ends: frozenset[str]
     half: bool = False
     operator: Operator = field(init=False)
     nodes: list[NodeProto] = field(default_factory=list)
@@ -47,7 +49,7 @@ class Emission:
     _weights: dict[tuple[int, Shape, Shape], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._taken.update(self.called.values())
+        self._taken.update(self.ends)
 
     # ---- tensors of the graph ----
 
@@ -133,12 +135,12 @@ class Emission:
 
     def values(self) -> list[ValueInfoProto]:
         """What is known of every tensor that a node gives and the network does not."""
-        ends = set(self.called.values())
-        return [described(name, shape, dtype) for name, (shape, dtype) in self.types.items() if name not in ends]
+        inner = [(name, *known) for name, known in self.types.items() if name not in self.ends]
+        return [described(name, shape, dtype) for name, shape, dtype in inner]
 
     def _stored(self, name: str, array: AnyArray) -> str:
         own = self._free(name)
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), own))
+        self.constants.append(numpy_helper.from_array(np.asarray(array, order="C"), own))
         return own
 
     def _free(self, name: str) -> str:

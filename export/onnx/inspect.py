@@ -19,7 +19,7 @@ from edgebench.formats.inspect import CONVERSION, FP16, FP32, INT8, SHAPE, Inspe
 from edgebench.formats.onnx.convert import describe, dtype, itemsize
 from edgebench.formats.onnx.layers import Flow
 from edgebench.formats.onnx.static import OPERATORS
-from edgebench.ground.errors import UsageError
+from edgebench.ground.errors import UsageError, first_line
 from edgebench.runtimes.onnxruntime.engine import PROVIDERS, options
 
 CHANNELS = (1, 3, 4)  # of an image
@@ -27,6 +27,7 @@ CONVERSIONS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "C
 SHAPES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Pad", "Identity", "Constant", "Shape")
 HALF = onnx.TensorProto.FLOAT16
 WHOLE = ("ConvInteger", "MatMulInteger")
+OWN_MARK, OWN_FORMAT = slice(4, 8), b"ORTM"  # where onnxruntime's own format says that it is that
 
 
 def foreign(path: Path) -> Contents:
@@ -38,7 +39,7 @@ def foreign(path: Path) -> Contents:
     if wrong := _invalid(model):
         _, why_not = _optimised(path)  # the checker is stricter than the engine, which has the last word
         if why_not:
-            raise UsageError(f"{path} is not a valid ONNX network: {wrong}; and {why_not}")
+            raise UsageError(f"{path} is not a network that runs: {wrong}; and {why_not}")
     return _contents(model, path)
 
 
@@ -66,13 +67,31 @@ def _contents(model: onnx.ModelProto, path: Path) -> Contents:
 def parse(path: Path) -> onnx.ModelProto:
     """The file without weights that lie beside it. Raises UsageError for one that is damaged, or a part of one."""
     try:
-        model = onnx.load_model(path, load_external_data=False)
+        own = path.read_bytes()[OWN_MARK] == OWN_FORMAT
+        model = _converted(path) if own else onnx.load_model(path, load_external_data=False)
     except DecodeError as error:
         raise UsageError(f"{path} is not an ONNX file, or a part of one: download or export it again") from error
     if not (model.graph.output and model.graph.node):
         raise UsageError(f"{path} has no output: it is not an ONNX network, or a part of one")
     if any(isinstance(name, bytes) for name in _names(model)):
         raise UsageError(f"{path} has a name that is no text: it is damaged, so download or export it again")
+    return model
+
+
+def _converted(path: Path) -> onnx.ModelProto:
+    """A file in onnxruntime's own format, as onnxruntime writes it in ONNX's. Raises UsageError where it cannot."""
+    with TemporaryDirectory() as folder:
+        settings = options(1)
+        settings.log_severity_level = 4
+        settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        settings.optimized_model_filepath = str(Path(folder) / "converted.onnx")
+        settings.add_session_config_entry("session.save_model_format", "ONNX")
+        try:
+            onnxruntime.InferenceSession(str(path), settings, providers=PROVIDERS)
+        except Exception as error:  # the engine's own have no other base
+            raise UsageError(f"onnxruntime does not load {path}: {first_line(error)}") from error
+        model = onnx.load_model(settings.optimized_model_filepath)
+    model.graph.name = model.graph.name or path.stem
     return model
 
 
@@ -181,6 +200,6 @@ def _optimised(path: Path) -> tuple[dict[str, int], str]:
         try:
             onnxruntime.InferenceSession(str(path), settings, providers=PROVIDERS)
         except Exception as error:  # the engine's own have no other base
-            return {}, f"onnxruntime does not load it: {str(error).strip().splitlines()[0]}"
+            return {}, f"onnxruntime does not load it: {first_line(error)}"
         run = onnx.load_model(settings.optimized_model_filepath, load_external_data=False)
     return dict(Counter(node.op_type for node in run.graph.node)), ""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import MappingProxyType
 
 import msgspec
-import numpy as np
 import onnx
 from onnx import ModelProto
 from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -21,8 +19,9 @@ from edgebench.formats.network import Network
 from edgebench.formats.onnx import static
 from edgebench.formats.onnx.layers import activations, layer_errors, named
 from edgebench.formats.onnx.variant import Variant, variant
-from edgebench.formats.quantize.adjust import OBSERVED, Weighted, shifts
+from edgebench.formats.onnx.writer import translate
 from edgebench.formats.quiet import Noise, quiet
+from edgebench.graph.operators import Graph
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import LayerError, Quantization, QuantizationReport
 from edgebench.runtimes.onnxruntime.engine import load_exact
@@ -31,7 +30,6 @@ OPERATORS = ["Conv", "Gemm", "MatMul"]
 SLOWER = (
     "dynamic int8 is slower than fp32 for convolutions (MobileNetV2: 2x, measured on x86): use static int8 for speed"
 )
-BIAS = 2  # its place among the inputs
 NOISE = Noise(logs={"root": "Please consider to run pre-processing before quantization"})
 
 
@@ -64,60 +62,27 @@ def write(
         save(quantize_dynamically(model), path)
         return calibrated.uncalibrated(network, "uint8, by each inference's own range"), (SLOWER,)
     chosen = variant(wanted.activations)
-    report, warnings = calibrated.make(network, _steps(network, model, chosen, save), path)
+    steps = calibrated.of_graph(network, network.graph, _steps(network, chosen, save), chosen.levels)
+    report, warnings = calibrated.make(network, steps, path)
     return msgspec.structs.replace(report, activations=str(chosen)), warnings
 
 
 def _steps(
-    network: Network,
-    model: ModelProto,
-    chosen: Variant,
-    save: Callable[[ModelProto, Path], None],
-    moved: Mapping[str, Array] = MappingProxyType({}),
-) -> calibrated.Steps:
-    """`moved` is what rounding adds to the outputs' means, by node: biases take it back where a layer is rounded."""
+    network: Network, chosen: Variant, save: Callable[[ModelProto, Path], None]
+) -> Callable[[Graph], calibrated.Steps]:
+    def of(graph: Graph) -> calibrated.Steps:
+        model, _ = translate(graph, tuple(network.outputs))
 
-    def write(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
-        nodes = [node.name for node in model.graph.node if named(node) in kept]
-        biased = with_biases(model, {name: -each for name, each in moved.items() if name not in nodes})
-        save(static.quantize(biased, ranges, chosen, nodes), target)
+        def write(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
+            nodes = [node.name for node in model.graph.node if named(node) in kept]
+            save(static.quantize(model, ranges, chosen, nodes), target)
 
-    def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
-        return layer_errors(model, onnx.load_model(file), images[: calibrated.LAYER_IMAGES])
+        def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
+            return layer_errors(model, onnx.load_model(file), images[: calibrated.LAYER_IMAGES])
 
-    def corrected() -> calibrated.Steps:
-        found = shifted(model, network.calibration_images[:OBSERVED], chosen.levels)
-        return _steps(network, model, chosen, save, found)
+        def run(file: Path) -> Callable[[Array], Array]:
+            return plain(load_exact(str(file)), list(network.outputs))
 
-    def run(file: Path) -> Callable[[Array], Array]:
-        return plain(load_exact(str(file)), list(network.outputs))
+        return calibrated.Steps(partial(activations, model), write, run, layers)
 
-    return calibrated.Steps(partial(activations, model), write, run, layers, corrected=corrected)
-
-
-def shifted(model: ModelProto, images: Sequence[Array], levels: int) -> dict[str, Array]:
-    """What weights rounded to `levels` add to the means of their layers, by node; see quantize.adjust."""
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    layers: dict[str, Weighted] = {}
-    for node in model.graph.node:
-        options = {each.name: each.i for each in node.attribute}
-        known = len(node.input) > 1 and node.input[1] in constants
-        if known and (node.op_type == "Conv" or (node.op_type == "Gemm" and options.get("transB"))):
-            weight = onnx.numpy_helper.to_array(constants[node.input[1]])
-            layers[node.name] = Weighted(node.input[0], weight, options.get("group", 1), levels)
-    return shifts(layers, activations(model, images, {layer.reads for layer in layers.values()}))
-
-
-def with_biases(model: ModelProto, added: Mapping[str, Array]) -> ModelProto:
-    """A copy with these values added to the biases of its nodes."""
-    copied = ModelProto()
-    copied.CopyFrom(model)
-    constants = {tensor.name: tensor for tensor in copied.graph.initializer}
-    for node in copied.graph.node:
-        if node.name in added:
-            given = constants.get(node.input[BIAS]) if len(node.input) > BIAS else None
-            before = np.float32(0) if given is None else onnx.numpy_helper.to_array(given)
-            name = f"{node.name}.bias"
-            copied.graph.initializer.append(onnx.numpy_helper.from_array(before + added[node.name], name))
-            node.input[:] = [*node.input[:BIAS], name]
-    return copied
+    return of

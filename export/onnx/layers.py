@@ -14,7 +14,7 @@ from onnx import ModelProto, NodeProto, TensorProto
 from edgebench.formats.examples import Array
 from edgebench.formats.inside import Inside
 from edgebench.formats.layers import relative_errors
-from edgebench.formats.onnx.static import OPERATORS
+from edgebench.formats.onnx.static import OPERATORS, WEIGHTED
 from edgebench.ground.records import LayerError
 from edgebench.runtimes.onnxruntime.engine import PROVIDERS, options
 
@@ -60,7 +60,6 @@ def float_tensors(model: ModelProto) -> list[str]:
     return [name for name in written if typed.get(name) == TensorProto.FLOAT]
 
 
-WEIGHTED = ("Conv", "Gemm", "MatMul")
 DENSE = ("Gemm", "MatMul")  # whose int8 kernels can write float
 NORMALISED = "local response normalisation divides by what 8 bits cannot hold"
 FLOAT_KINDS = {"Softmax": "probabilities need more than 8 bits", "LRN": NORMALISED}
@@ -111,14 +110,17 @@ def layers(model: ModelProto, quantized: ModelProto) -> list[Layer]:
     """Returns the layers of `quantized` by comparing it with the float `model` that it was made from."""
     flow = Flow(quantized)
     nodes = {node.name: node for node in model.graph.node}
+    written = {name for node in model.graph.node for name in node.output}
     found = []
     for node in quantized.graph.node:
         if node.name not in nodes or not (flow.weight(node) or node.op_type in FLOAT_KINDS):
             continue
         stored = "int8" if flow.dequantized(node) else "float"
         reason = FLOAT_KINDS.get(node.op_type, "") if stored == "float" else ""
-        name = named(nodes[node.name])
-        found.append(Layer(node.name, name, node.op_type, flow.after(node.output[0]), node.output[0], stored, reason))
+        name, tensor = named(nodes[node.name]), node.output[0]
+        # The quantizer gives a layer the output of a ReLU that it takes in, and the network's own output to its pair.
+        original = tensor if tensor in written else nodes[node.name].output[0]
+        found.append(Layer(node.name, name, node.op_type, flow.after(tensor), original, stored, reason))
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from edgebench.formats.onnx.emit import TYPES, Emission, Emitter
+from edgebench.graph.norms import Norm
 from edgebench.graph.operators import (
     Activation,
     ArgMax,
@@ -29,6 +30,7 @@ from edgebench.graph.operators import (
     Operator,
     Pad,
     Padding,
+    Pick,
     Pool,
     PReLU,
     Reduce,
@@ -39,6 +41,7 @@ from edgebench.graph.operators import (
     Softmax,
     SpaceToDepth,
     Subsample,
+    TopK,
     Transpose,
     TransposedConv,
     Where,
@@ -189,10 +192,19 @@ def _zeros_around(emission: Emission, one: Pool, x: str, padding: Padding) -> st
 
 
 def resize(emission: Emission, one: Resize) -> str:
-    """Resize of height and width."""
-    inputs = [*emission.inputs(one), "", "", emission.ints(*one.shape[2:])]
+    """Resize of height and width by their factors where float32 has these, else to sizes behind the batch's own.
+
+    onnxruntime loses sizes that are given with `axes` among int8 operators.
+    """
+    (x,) = emission.inputs(one)
     grid = "align_corners" if one.align_corners else "half_pixel"
-    return emission.add("Resize", inputs, mode="linear", coordinate_transformation_mode=grid, axes=[2, 3])
+    factors = [new / old for new, old in zip(one.shape[2:], emission.shape(one.inputs[0])[2:], strict=True)]
+    if all(np.float32(factor) == factor for factor in factors):
+        target = ["", emission.constant("factors", np.array([1, 1, *factors], np.float32))]
+    else:
+        kept = emission.add("Shape", [x], (2,), "int64", end=2)
+        target = ["", "", emission.add("Concat", [kept, emission.ints(*one.shape[2:])], (4,), "int64", axis=0)]
+    return emission.add("Resize", [x, *target], mode="linear", coordinate_transformation_mode=grid)
 
 
 def local_response_norm(emission: Emission, one: LocalResponseNorm) -> str:
@@ -238,6 +250,25 @@ def global_pool(emission: Emission, one: GlobalPool) -> str:
     kept = (*emission.shapes[one.name][:2], 1, 1)
     made = emission.add("GlobalAveragePool", emission.inputs(one), kept)
     return made if len(one.shape) == 4 else emission.add("Flatten", [made], axis=1)
+
+
+def normalised(emission: Emission, norm: Norm) -> str:
+    """LayerNormalization, or InstanceNormalization where a value an image or a channel is less than one an element."""
+    x, name, first = emission.get(norm.source), emission.operator.name, norm.axes[0]
+    shape = emission.shapes[name]
+    plain = norm.weight is None is norm.bias
+    layer = first == len(shape) - 1 or first > 2 or shape[1] < 0 or not (plain or norm.by_channel)
+    values = shape[first:] if layer else shape[1:2] if first == 2 else (1,)
+    scale = np.ones(values, np.float32) if norm.weight is None else norm.weight
+    shift = np.zeros(values, np.float32) if norm.bias is None else norm.bias
+    weights = [emission.constant(f"{name}.scale", scale), emission.constant(f"{name}.shift", shift)]
+    if layer:
+        return emission.add("LayerNormalization", [x, *weights], axis=first, epsilon=norm.epsilon)
+    if first == 2:
+        return emission.add("InstanceNormalization", [x, *weights], epsilon=norm.epsilon)
+    flat = (*shape[:1], 1, math.prod(shape[1:]))
+    made = emission.add("InstanceNormalization", [emission.reshaped(x, flat), *weights], flat, epsilon=norm.epsilon)
+    return emission.reshaped(made, shape)
 
 
 def argmax(emission: Emission, one: ArgMax) -> str:
@@ -295,6 +326,21 @@ def _open(size: int) -> int:
     return max(size, 1)
 
 
+def pick(emission: Emission, one: Pick) -> str:
+    """Gather, its indices computed."""
+    return emission.add("Gather", emission.inputs(one), axis=one.axis)
+
+
+def topk(emission: Emission, one: TopK) -> str:
+    """TopK, whose indices have 64 bits in ONNX."""
+    given = [*emission.inputs(one), emission.ints(one.shape[one.axis])]
+    made = emission.add("TopK", given, dtype="float32", axis=one.axis)
+    places = f"{made}/indices"
+    emission.nodes[-1].output.append(places)
+    emission.types[places] = emission.shapes[one.name], "int64"
+    return emission.add("Cast", [places], to=TYPES["int32"]) if one.indices else made
+
+
 def gather(emission: Emission, one: Gather) -> str:
     """Gather."""
     return emission.add("Gather", [*emission.inputs(one), emission.ints(*one.indices)], axis=one.axis)
@@ -339,4 +385,6 @@ EMITTERS: Final[dict[type[Operator], Emitter[Any]]] = {
     Pad: pad,
     Expand: expand,
     Gather: gather,
+    Pick: pick,
+    TopK: topk,
 }

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
+import onnxruntime
 from onnx import ModelProto
 
 from edgebench.formats.onnx.inspect import beside, parse
+from edgebench.ground.errors import UsageError, first_line
+from edgebench.runtimes.onnxruntime.engine import PROVIDERS, options
 
 
 def load(path: Path) -> ModelProto:
@@ -22,7 +25,8 @@ def load(path: Path) -> ModelProto:
 def sized(path: Path, name: str, sizes: Sequence[int]) -> bytes:
     """The network in `path` as one file whose input `name` has these `sizes` on all axes but the first.
 
-    What follows of them for its outputs is inferred. Raises UsageError for a damaged file.
+    What follows of them for its outputs is inferred. Raises UsageError for a damaged file, and for sizes
+    that do not fit.
     """
     model = load(path)
     (entry,) = (each for each in model.graph.input if each.name == name)
@@ -32,4 +36,11 @@ def sized(path: Path, name: str, sizes: Sequence[int]) -> bytes:
     for result in model.graph.output:
         result.type.tensor_type.ClearField("shape")
     content: bytes = onnx.shape_inference.infer_shapes(model, data_prop=True).SerializeToString()
+    try:
+        onnxruntime.InferenceSession(content, options(1), providers=PROVIDERS)
+    except Exception as error:  # the engine's own have no other base
+        wanted = "x".join(map(str, sizes))
+        raise UsageError(
+            f"{path} does not take images of {wanted}; others may fit, such as multiples of 32: {first_line(error)}"
+        ) from error
     return content

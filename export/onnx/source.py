@@ -23,7 +23,7 @@ from edgebench.formats.onnx.sized import load
 from edgebench.formats.onnx.torch_operators import OPERATORS
 from edgebench.formats.onnx.torch_windows import Node, Value, tensor
 from edgebench.formats.verify import difference, scale
-from edgebench.ground.errors import DeviceError, ExportError, UsageError
+from edgebench.ground.errors import DeviceError, ExportError, UsageError, first_line
 from edgebench.runtimes.onnxruntime.engine import PROVIDERS, options
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _compare(path: Path, model: ModelProto, network: Network) -> None:
     try:
         session = onnxruntime.InferenceSession(str(path), options(1, exact=True), providers=PROVIDERS)
     except Exception as failure:  # its own classes have no common base but this
-        raise UsageError(f"onnxruntime refuses {path}: {str(failure).strip().splitlines()[0]}") from failure
+        raise UsageError(f"onnxruntime refuses {path}: {first_line(failure)}") from failure
     (entry,) = session.get_inputs()
     batch = entry.shape[0] if isinstance(entry.shape[0], int) else 1
     half = entry.type == "tensor(float16)"

@@ -42,6 +42,7 @@ OPERATORS = (
     "Transpose",
     "Unsqueeze",
 )
+WEIGHTED = ("Conv", "Gemm", "MatMul")
 PAIR = ["DequantizeLinear", "QuantizeLinear"]  # from the output backwards
 TYPES = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
 
@@ -54,8 +55,7 @@ def quantize(
     `ranges` holds (low, high) of every float tensor that an operator reads or writes, `kept` names operators (nodes)
     that stay float.
     """
-    copied = ModelProto()
-    copied.CopyFrom(model)
+    copied = _with_own_weights(model)
     # Zero must be exact: padding is made of it.
     limits = {name: (np.float32(min(low, 0)), np.float32(max(high, 0))) for name, (low, high) in ranges.items()}
     quantizer = QDQQuantizer(
@@ -75,6 +75,22 @@ def quantize(
     made: ModelProto = quantizer.model.model
     _free_output(made)
     return made
+
+
+def _with_own_weights(model: ModelProto) -> ModelProto:
+    """A copy in which layers that share weights have each their own: onnxruntime's exact int8 does not load others."""
+    copied = ModelProto()
+    copied.CopyFrom(model)
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    seen: set[str] = set()
+    for node in copied.graph.node:
+        shared = node.op_type in WEIGHTED and node.input[1] in seen
+        seen.update(node.input[1:2])
+        if shared and node.input[1] in constants:
+            own = copied.graph.initializer.add()
+            own.CopyFrom(constants[node.input[1]])
+            own.name = node.input[1] = f"{node.name}.own.weight"
+    return copied
 
 
 def _free_output(model: ModelProto) -> None:

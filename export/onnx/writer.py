@@ -10,9 +10,9 @@ from onnx import ModelProto
 
 from edgebench.formats.network import INPUT, OUTPUT
 from edgebench.formats.onnx.emit import Emission, described
-from edgebench.formats.onnx.norms import emit, norms
-from edgebench.formats.onnx.operators import EMITTERS, FUNCTIONS
+from edgebench.formats.onnx.operators import EMITTERS, FUNCTIONS, normalised
 from edgebench.graph.batch import MixedBatch, batched_shapes
+from edgebench.graph.norms import needed, norms
 from edgebench.graph.operators import Graph, Shape
 from edgebench.ground.errors import ExportError
 
@@ -20,16 +20,17 @@ OPSET: Final = 20
 IR: Final = 10  # newer ones are refused by the runtimes of older phones
 
 
-def translate(graph: Graph, names: Sequence[str] = (), *, half: bool = False) -> tuple[ModelProto, tuple[str, ...]]:
+def translate(
+    graph: Graph, names: Sequence[str] = (), inputs: Sequence[str] = (INPUT,), *, half: bool = False
+) -> tuple[ModelProto, tuple[str, ...]]:
     """Returns `graph` as an ONNX network, its batch open where images are computed alone, and what a user should know.
 
-    The only input is "image" and the only output "logits"; several have the graph's names, or for outputs the `names`
-    given. `half` stores weights as float16. Raises ExportError for what ONNX cannot express.
+    `inputs` are what its inputs are called. The only output is "logits"; several have the `names` given, or the
+    graph's. `half` stores weights as float16. Raises ExportError for what ONNX cannot express.
     """
     shapes, notes = _shapes(graph)
-    inputs = [INPUT] if len(graph.inputs) == 1 else [source.name for source in graph.inputs]
     outputs = _output_names(graph, inputs, names)
-    emission = Emission(graph, shapes, _called(graph, inputs, outputs), half)
+    emission = Emission(graph, shapes, _called(graph, inputs, outputs), frozenset((*inputs, *outputs)), half)
     for source in graph.inputs:
         emission.put(source.name, emission.called[source.name])
     _walk(emission)
@@ -55,14 +56,19 @@ def translate(graph: Graph, names: Sequence[str] = (), *, half: bool = False) ->
 
 
 def _walk(emission: Emission) -> None:
-    found = norms(emission.graph)
-    inside = {name for norm in found.values() for name in norm.parts}
-    for operator in emission.graph.computed:
-        if operator.name in inside:
+    graph = emission.graph
+    found = {
+        name: norm
+        for name, norm in norms(graph).items()
+        if norm.axes == tuple(range(norm.axes[0], len(graph[name].shape)))  # ONNX has none over others than the last
+    }
+    left = needed(graph, found)
+    for operator in graph.computed:
+        if operator.name not in left:
             continue
         emission.operator = operator
         if operator.name in found:
-            made = emit(emission, found[operator.name])
+            made = normalised(emission, found[operator.name])
         elif type(operator) in EMITTERS:
             made = EMITTERS[type(operator)](emission, operator)
         else:

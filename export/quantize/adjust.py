@@ -13,17 +13,6 @@ from edgebench.graph.operators import Array, Conv, Dense, GlobalPool, Graph, Ope
 LEVELS: Final = 127  # int8 weights are symmetric around zero
 
 
-def correct(graph: Graph, means: Mapping[str, Array]) -> Graph:
-    """Returns `graph` with corrected biases; `means` are those of each channel of each tensor, by name.
-
-    Rounded weights shift the mean of a layer's outputs, and the bias takes the shift back. Nagel et al., "Data-Free
-    Quantization Through Weight Equalization and Bias Correction", 2019, section 4.2, with the inputs' means taken from
-    calibration images.
-    """
-    corrected = (_with_bias(operator, means) for operator in graph.operators)
-    return replace(graph, operators=tuple(corrected))
-
-
 def rounding_error(weight: Array, levels: int = LEVELS) -> Array:
     """Returns what rounding to int8, with one scale for each output channel, adds to the weights."""
     largest = np.abs(weight).max(axis=tuple(range(1, weight.ndim)), keepdims=True)
@@ -39,15 +28,6 @@ def shift(weight: Array, mean: Array, groups: int = 1, levels: int = LEVELS) -> 
     return shifted
 
 
-def _with_bias(operator: Operator, means: Mapping[str, Array]) -> Operator:
-    if not isinstance(operator, Conv | Dense) or operator.weight is None:
-        return operator
-    groups = operator.groups if isinstance(operator, Conv) else 1
-    shifted = shift(operator.weight, means[operator.inputs[0]], groups)
-    bias = np.zeros_like(shifted) if operator.bias is None else operator.bias
-    return replace(operator, bias=(bias - shifted).astype(np.float32))
-
-
 class Weighted(NamedTuple):
     """A layer of a file: the tensor that it reads, its weights (out, in / groups, ...) and the levels these keep."""
 
@@ -58,7 +38,10 @@ class Weighted(NamedTuple):
 
 
 def shifts(layers: Mapping[str, Weighted], passes: Iterable[Mapping[str, Array]]) -> dict[str, Array]:
-    """What rounding adds to the mean of each layer's output channels, by name, as in `correct`.
+    """What rounding adds to the mean of each layer's output channels, by name.
+
+    The biases take it back. Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction",
+    2019, section 4.2, with the inputs' means taken from calibration images.
 
     Each of `passes` holds one image's tensors by name: channels first, with or without a batch of one, and last where
     a dense layer reads them.
@@ -90,7 +73,7 @@ class Pair(NamedTuple):
 def equalize(graph: Graph) -> Graph | None:
     """Returns an equal graph whose weights have equal ranges across layers, or None where no two layers can be.
 
-    Nagel et al. as above, section 4.1. A layer's output channel divided by s, and the next layer's weights for it
+    Nagel et al., 2019, section 4.1. A layer's output channel divided by s, and the next layer's weights for it
     multiplied by s, compute the same as long as what lies between keeps positive factors; ReLU6 does not, and becomes
     ReLU, as in the paper.
     """
@@ -178,5 +161,6 @@ def _column(scale: Array, weight: Array) -> Array:
 
 
 EQUALIZED: Final = "equalized"
+ROUNDED: Final = "rounded by inputs"
 CORRECTED: Final = "bias corrected"
 OBSERVED: Final = 16  # images that are enough for a mean

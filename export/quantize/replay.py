@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import torch
@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgebench.formats.blocks import depth_to_space, space_to_depth
-from edgebench.formats.examples import Array
 from edgebench.graph.operators import (
     Activation,
     ArgMax,
@@ -31,6 +30,7 @@ from edgebench.graph.operators import (
     Operator,
     Pad,
     Padding,
+    Pick,
     Pool,
     PReLU,
     Reduce,
@@ -40,6 +40,7 @@ from edgebench.graph.operators import (
     Softmax,
     SpaceToDepth,
     Subsample,
+    TopK,
     Transpose,
     TransposedConv,
     Where,
@@ -151,24 +152,6 @@ class Replay(nn.Module):
         return values[name] if name in values else self.get_buffer(self._constants[name])
 
 
-def channel_means(graph: Graph, images: Sequence[Array]) -> dict[str, Array]:
-    """Returns the mean over images of what every convolution and dense layer reads: one value a channel or feature."""
-    replay = Replay(graph)
-    axes = {
-        each.inputs[0]: (-1 if isinstance(each, Dense) else 1)
-        for each in graph.operators
-        if isinstance(each, Conv | Dense)
-    }
-    sums: dict[str, Tensor] = {}
-    with torch.inference_mode():
-        for image in images:
-            for name, values in replay.tensors(torch.from_numpy(image)):
-                if name in axes:
-                    mean = values.movedim(axes[name], -1).flatten(0, -2).mean(0)
-                    sums[name] = sums[name] + mean if name in sums else mean
-    return {name: (total / len(images)).numpy() for name, total in sums.items()}
-
-
 Compute = Callable[[Any, list[Tensor], Given], Tensor]
 
 
@@ -278,6 +261,10 @@ COMPUTED: Final[dict[type[Operator], Compute]] = {
     Subsample: lambda one, inputs, given: F.max_pool2d(inputs[0], 1, one.stride),  # ncnn has no slice with steps
     Pad: _pad,
     Expand: _expand,
+    Pick: lambda one, inputs, given: inputs[0].index_select(one.axis, inputs[1].long()),
+    TopK: lambda one, inputs, given: (
+        inputs[0].topk(one.shape[one.axis], one.axis)[int(one.indices)].to(getattr(torch, one.dtype))
+    ),
     Gather: lambda one, inputs, given: inputs[0].index_select(one.axis, torch.tensor(one.indices)),
 }
 

@@ -12,11 +12,13 @@ FORMAT = Format(
     int8_packages=("ai-edge-quantizer",),
     extra="tflite",
     converters={"litert-torch": "oracle"},
+    several=True,
     write="edgebench.formats.tflite.convert:convert",
     foreign="edgebench.formats.tflite.inspect:foreign",
     inspect="edgebench.formats.tflite.inspect:inspect",
     graph="edgebench.formats.tflite.graph:read_graph",
     source="edgebench.formats.tflite.source:module",
+    sized="edgebench.formats.tflite.sized:sized",
     shorten="edgebench.formats.tflite.shorten:cut",
     tensors="edgebench.formats.tflite.activations:inside",
 )

@@ -41,7 +41,7 @@ def _convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
         from edgebench.formats.tflite import int8
 
         return int8.convert(network, path)
-    written = write(network.graph, path, spec.precision, tuple(network.outputs))
+    written = write(network.graph, path, spec.precision, tuple(network.outputs), network.inputs)
     return Conversion(
         inputs=written.inputs,
         outputs=written.outputs,

@@ -22,11 +22,13 @@ from edgebench.graph.operators import (
     GlobalPool,
     Operator,
     Pad,
+    Pick,
     Reduce,
     Reshape,
     Slice,
     Softmax,
     Subsample,
+    TopK,
     Transpose,
 )
 from edgebench.ground.errors import ExportError
@@ -200,6 +202,23 @@ def gather(emission: Emission, one: Gather, layout: Layout) -> int:
     return emission.picked(emission.get(one.inputs[0], layout), layout.index(one.axis), one.indices)
 
 
+def pick(emission: Emission, one: Pick, layout: Layout) -> int:
+    """GATHER by indices that are computed."""
+    given = [emission.get(one.inputs[0], layout), emission.get(one.inputs[1], (0,))]
+    return emission.add(Code.GATHER, given, emission.physical(one, layout), one.dtype, axis=layout.index(one.axis))
+
+
+def topk(emission: Emission, one: TopK, layout: Layout) -> int:
+    """TOPK_V2 over the last axis in memory: its values, or where they are."""
+    shape = emission.physical(one, layout)
+    given = [*emission.inputs(one, layout), emission.ints("k", shape[-1])]
+    both = [emission.model.computed(f"{one.name}/topk", shape, kind) for kind in ("float32", "int32")]
+    emission.model.several(Code.TOPK_V2, given, both)
+    for other in one.twins(emission.graph):
+        emission.put(other.name, layout, both[int(other.indices)])
+    return both[int(one.indices)]
+
+
 MOVES: Final[dict[type[Operator], Emitter[Any]]] = {
     ArgMax: argmax,
     Concat: concat,
@@ -207,10 +226,12 @@ MOVES: Final[dict[type[Operator], Emitter[Any]]] = {
     Gather: gather,
     GlobalPool: global_pool,
     Pad: pad,
+    Pick: pick,
     Reduce: reduce,
     Reshape: reshape,
     Slice: slice_,
     Softmax: softmax,
     Subsample: subsample,
+    TopK: topk,
     Transpose: transpose,
 }

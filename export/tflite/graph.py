@@ -44,6 +44,7 @@ from edgebench.graph.operators import (
     Pad,
     Padding,
     Pair,
+    Pick,
     Pool,
     PReLU,
     Reduce,
@@ -54,6 +55,7 @@ from edgebench.graph.operators import (
     Slice,
     Softmax,
     SpaceToDepth,
+    TopK,
     Transpose,
     TransposedConv,
     Where,
@@ -167,6 +169,11 @@ class _Reader:
         if kind in _PARTS:
             for output in map(int, operator.outputs):
                 self._add(output, self._slice(operator, self._common(operator, output)))
+            return
+        if kind == "TOPK_V2":
+            for number, output in enumerate(map(int, operator.outputs)):
+                axis = self._axis(int(operator.inputs[0]), -1)
+                self._add(output, TopK(**self._common(operator, output), axis=axis, indices=bool(number)))
             return
         output = int(operator.outputs[0])
         common = self._common(operator, output)
@@ -310,6 +317,8 @@ class _Reader:
 
     def _gather(self, operator: Any, common: dict[str, Any]) -> Operator:
         axis = self._axis(int(operator.inputs[0]), operator.builtinOptions.axis)
+        if int(operator.inputs[1]) in self.made:
+            return Pick(**common | {"inputs": self._all_inputs(operator)}, axis=axis)
         return Gather(**common, axis=axis, indices=(0,) * common["shape"][axis])
 
     def _response_norm(self, operator: Any, common: dict[str, Any]) -> Operator:

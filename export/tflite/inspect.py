@@ -27,11 +27,23 @@ OPERATORS: dict[int, str] = {
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE", "CAST")
 SHAPES = ("RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "STRIDED_SLICE", "SLICE", "PAD", "SHAPE", "PACK")
 HYBRID = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")  # take float activations with int8 weights
+TENSORFLOW = "Flex"  # how the name of an operator begins that TensorFlow would have to run
 WHOLE = ("int8", "uint8", "int16")
 
 
 def foreign(path: Path) -> Contents:
-    """Returns what is in the file's first subgraph. Raises UsageError for a file that is damaged."""
+    """Returns what is in the file's first subgraph. Raises UsageError for a damaged file, and for one that LiteRT alone
+    does not run."""
+    found = _read(path)
+    if flex := [name for name in found.operators if name.startswith(TENSORFLOW)]:
+        raise UsageError(
+            f"{path} needs operators of TensorFlow itself ({', '.join(flex)}), which LiteRT does not have: convert it "
+            "with TFLite's built-in operators alone"
+        )
+    return found
+
+
+def _read(path: Path) -> Contents:
     content = path.read_bytes()
     if content[4:8] != IDENTIFIER:
         raise UsageError(f"{path} is not a TFLite file: it lacks the mark TFL3")
@@ -113,7 +125,7 @@ def _buffer_size(buffer: Any, content: bytes) -> int:
 
 def inspect(path: Path) -> Inspected:
     """Returns what is in the file's first subgraph. Raises UsageError for a file that is damaged."""
-    contents = foreign(path)  # follows every offset once, so that the rest can rely on them
+    contents = _read(path)  # follows every offset once, so that the rest can rely on them
     model = schema.Model.GetRootAs(path.read_bytes(), 0)
     graph = model.Subgraphs(0)
     operators = tuple(_operator(model, graph, graph.Operators(index)) for index in range(graph.OperatorsLength()))

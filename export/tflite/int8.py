@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +14,6 @@ from edgebench.formats import calibrated
 from edgebench.formats.examples import Array
 from edgebench.formats.native import fed, runner
 from edgebench.formats.network import Conversion, Network
-from edgebench.formats.quantize.adjust import CORRECTED, EQUALIZED, OBSERVED, correct, equalize
-from edgebench.formats.quantize.replay import channel_means
 from edgebench.formats.tflite.activations import activations, layer_errors
 from edgebench.formats.tflite.inspect import foreign
 from edgebench.formats.tflite.quantizer import quantize
@@ -52,7 +50,8 @@ def convert(network: Network, path: Path) -> Conversion:
     wanted = network.quantization or Quantization()
     original, written = _float_file(network, path)
     if wanted.scheme == "static":
-        report, warnings = calibrated.make(network, steps(network, original, float_io=wanted.float_io), path)
+        of = steps(network, path, float_io=wanted.float_io)
+        report, warnings = calibrated.make(network, calibrated.of_graph(network, network.graph, of), path)
     else:
         report, warnings = _without_ranges(network, original, path)
     contents = foreign(path)
@@ -72,50 +71,32 @@ def convert(network: Network, path: Path) -> Conversion:
     )
 
 
-def steps(network: Network, original: Path, *, float_io: bool, exact: Graph | None = None) -> calibrated.Steps:
-    """How a network becomes static int8, from its float file; `exact` has the biases of what stays float, if others."""
-    graph = network.graph
-    kept_always = floats(graph)
+def steps(network: Network, path: Path, *, float_io: bool) -> Callable[[Graph], calibrated.Steps]:
+    """How a graph of the network becomes static int8, with float files beside `path`."""
+    numbers = count()
 
-    def make(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
-        source = original
-        if exact is not None and kept:
-            before = {each.name: each for each in exact.operators}
-            mixed = tuple(before[each.name] if each.name in kept else each for each in graph.operators)
-            other = network.with_graph(replace(graph, operators=mixed))
-            source, _ = _float_file(other, original.with_name(f"mixed-{original.name}"))
-        quantize(source, target, "static", ranges, {*kept, *kept_always}, float_io=float_io)
+    def of(graph: Graph) -> calibrated.Steps:
+        original = path.with_name(f"float-{next(numbers)}-{path.name}")
+        write(graph, original, "int8", tuple(network.outputs))
+        kept_always = floats(graph)
 
-    def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
-        found = layer_errors(graph, original, file, images[: calibrated.LAYER_IMAGES])
-        return [
-            msgspec.structs.replace(each, why=kept_always.get(each.name, NO_KERNEL if each.stored == "float" else ""))
-            for each in found
-        ]
+        def make(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
+            quantize(original, target, "static", ranges, {*kept, *kept_always}, float_io=float_io)
 
-    def changed(name: str, found: Graph, exact: Graph | None = None) -> calibrated.Steps:
-        other = network.with_graph(found)
-        source, _ = _float_file(other, original.with_name(f"{name}-{original.name}"))
-        return steps(other, source, float_io=float_io, exact=exact)
+        def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
+            found = layer_errors(graph, original, file, images[: calibrated.LAYER_IMAGES])
+            lacking = {each.name: NO_KERNEL for each in found if each.stored == "float"} | kept_always
+            return [msgspec.structs.replace(each, why=lacking.get(each.name, "")) for each in found]
 
-    def equalized() -> calibrated.Steps | None:
-        found = equalize(graph)
-        return None if found is None else changed(EQUALIZED, found)
+        return calibrated.Steps(partial(activations, original), make, run, layers)
 
-    def corrected() -> calibrated.Steps:
-        found = correct(graph, channel_means(graph, network.calibration_images[:OBSERVED]))
-        return changed(CORRECTED, found, graph)
-
-    seen = partial(activations, original)
-    return calibrated.Steps(seen, make, run, layers, equalized=equalized, corrected=corrected)
+    return of
 
 
 def run(path: Path) -> Callable[[Array], Array]:
     """Loads a written file as if it were torch's network."""
     contents = foreign(path)
-    return fed(
-        runner(load(str(path)), [output.name for output in contents.outputs]), contents.inputs[0], contents.outputs
-    )
+    return fed(runner(load(str(path)), [output.name for output in contents.outputs]), contents.inputs, contents.outputs)
 
 
 def floats(graph: Graph) -> dict[str, str]:

@@ -57,7 +57,7 @@ class _Operator:
     code: int
     version: int
     inputs: tuple[int, ...]
-    output: int
+    outputs: tuple[int, ...]
     fields: Mapping[str, Any]
 
 
@@ -94,8 +94,14 @@ class Model:
 
     def operator(self, code: int, inputs: Sequence[int], output: int, version: int = 1, **fields: Any) -> int:
         """Adds an operator and returns its output. `fields` are those of the schema's options for it."""
-        self._operators.append(_Operator(code, version, tuple(inputs), output, fields))
+        self.several(code, inputs, (output,), version, **fields)
         return output
+
+    def several(
+        self, code: int, inputs: Sequence[int], outputs: Sequence[int], version: int = 1, **fields: Any
+    ) -> None:
+        """Adds an operator of several outputs."""
+        self._operators.append(_Operator(code, version, tuple(inputs), tuple(outputs), fields))
 
     def shape(self, tensor: int) -> tuple[int, ...]:
         """The shape of a tensor, with a negative batch axis."""
@@ -121,7 +127,7 @@ class Model:
         """Drops the operators that none of `outputs` needs."""
         needed, kept = set(outputs), []
         for operator in reversed(self._operators):
-            if operator.output in needed:
+            if not needed.isdisjoint(operator.outputs):
                 needed.update(operator.inputs)
                 kept.append(operator)
         self._operators = kept[::-1]
@@ -132,7 +138,7 @@ class Model:
         Raises ExportError for a file beyond 2 GB.
         """
         used = {*inputs.values(), *outputs.values()}
-        used.update(tensor for operator in self._operators for tensor in (*operator.inputs, operator.output))
+        used.update(tensor for operator in self._operators for tensor in (*operator.inputs, *operator.outputs))
         place = {tensor: number for number, tensor in enumerate(sorted(used))}
         ends = [{name: place[tensor] for name, tensor in side.items()} for side in (inputs, outputs)]
         codes = list(dict.fromkeys((operator.code, operator.version) for operator in self._operators))
@@ -174,7 +180,7 @@ def opened(shape: Sequence[int]) -> tuple[int, ...]:
 def _operator(operator: _Operator, place: Mapping[int, int], codes: list[tuple[int, int]]) -> schema.OperatorT:
     made = _made(schema.OperatorT, opcodeIndex=codes.index((operator.code, operator.version)))
     made.inputs = np.array([place[tensor] for tensor in operator.inputs], np.int32)
-    made.outputs = np.array([place[operator.output]], np.int32)
+    made.outputs = np.array([place[tensor] for tensor in operator.outputs], np.int32)
     kind = OPERATORS[operator.code]
     options = _OPTIONS.get(_SHARED_OPTIONS.get(kind, kind).replace("_", "").lower())
     if options is not None:

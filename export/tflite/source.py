@@ -23,7 +23,7 @@ from edgebench.formats.tflite.flatbuffer import read
 from edgebench.formats.tflite.inspect import DTYPES, foreign, operator_name
 from edgebench.formats.tflite.torch_operators import OPERATORS, Held, Step
 from edgebench.formats.verify import difference, scale
-from edgebench.ground.errors import ExportError, UsageError
+from edgebench.ground.errors import ExportError, UsageError, first_line
 from edgebench.runtimes.litert.engine import load
 
 Shape = tuple[int, int, int]
@@ -136,7 +136,7 @@ def _compare(path: Path, network: Network) -> None:
     try:
         session = load(str(path))
     except (RuntimeError, ValueError) as failure:
-        raise UsageError(f"LiteRT refuses {path}: {str(failure).strip().splitlines()[0]}") from failure
+        raise UsageError(f"LiteRT refuses {path}: {first_line(failure)}") from failure
     for image in example_inputs((1, *network.shape), None):
         raw = session.run_all(to_native(image, "NHWC"))
         expected = joined([from_native(one, "NHWC" if one.ndim == 4 else None) for one in raw])

@@ -37,12 +37,18 @@ class Written:
     notes: tuple[str, ...] = ()
 
 
-def write(graph: Graph, path: Path, precision: Precision = "fp32", names: Sequence[str] = ()) -> Written:
+def write(
+    graph: Graph,
+    path: Path,
+    precision: Precision = "fp32",
+    names: Sequence[str] = (),
+    sources: Sequence[str] = (INPUT,),
+) -> Written:
     """Writes `graph` to `path`, images channels last, with the batch open where images are computed alone.
 
-    One signature, "serving_default": "image" -> "logits"; several have the `names` given, or the graph's. `precision`
-    is that of the weights; arithmetic is float32, and for int8 the file is one that will be quantised. Raises
-    ExportError for what TFLite cannot express.
+    One signature, "serving_default": `sources` are what its inputs are called; the only output is "logits", several
+    have the `names` given, or the graph's. `precision` is that of the weights; arithmetic is float32, and for int8 the
+    file is one that will be quantised. Raises ExportError for what TFLite cannot express.
     """
     graph = _flattened_in_memory_order(graph)
     layouts, notes = _laid_out(graph)
@@ -55,10 +61,12 @@ def write(graph: Graph, path: Path, precision: Precision = "fp32", names: Sequen
         if operator.name not in emission.tensors:
             emission.name, layout = operator.name, layouts.chosen[operator.name]
             emission.put(operator.name, layout, _emitter(operator)(emission, operator, layout))
-    inputs = {source.name: emission.get(source.name, home(source.shape)) for source in graph.inputs}
-    if len(inputs) == 1:
-        inputs = {INPUT: next(iter(inputs.values()))}
-        emission.model.rename(inputs[INPUT], INPUT)
+    inputs = {
+        called: emission.get(source.name, home(source.shape))
+        for called, source in zip(sources, graph.inputs, strict=True)
+    }
+    for called, tensor in inputs.items():
+        emission.model.rename(tensor, called)
     outputs = _outputs(emission, graph, names if len(names) == len(graph.outputs) else graph.outputs)
     emission.model.keep(tuple(outputs.values()))
     emission.model.save(path, inputs, outputs)

@@ -8,6 +8,7 @@ FORMAT = Format(
     name="torch",
     suffix=".pt2",
     precisions=("fp32",),
+    several=True,
     write="edgebench.formats.torch.convert:convert",
     source="edgebench.formats.torch.source:module",
 )

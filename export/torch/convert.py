@@ -24,8 +24,12 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     path.write_bytes(saved.getbuffer())
     calls = Counter(str(node.target) for node in program.graph.nodes if node.op == "call_function")
     image = (None, *network.spec.input_shape[1:])
+    beside = zip(network.inputs[1:], network.spec.beside, strict=True)
     return Conversion(
-        inputs=(TensorSpec(name=INPUT, shape=image, dtype="float32", layout="NCHW"),),
+        inputs=(
+            TensorSpec(name=INPUT, shape=image, dtype="float32", layout="NCHW"),
+            *(TensorSpec(name=name, shape=(None, *one.shape), dtype=one.dtype) for name, one in beside),
+        ),
         outputs=tuple(
             TensorSpec(name=name, shape=(None, *shape[1:]), dtype="float32", layout=LAYOUTS.get(len(shape)))
             for name, shape in network.outputs.items()

@@ -35,7 +35,8 @@ def module(path: Path, shape: Shape | None = None) -> nn.Module:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UsageError(f"torch cannot read {path}: {reason}; save it again with torch.export.save") from error
     found = Program(program)
-    size = input_of(found)
+    known = input_of(found)
+    size = known.image if known else None
     if size is None and shape is None:
         raise UsageError(f"{path} leaves the size of its image open: say it, such as `input='3x224x224'`")
     if size and shape and tuple(size) != shape:

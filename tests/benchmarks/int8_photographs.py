@@ -22,6 +22,7 @@ from edgebench import data
 from edgebench.formats.examples import Array
 from edgebench.formats.quantize.choose import relative_l2
 from edgebench.ground.records import Artifact
+from edgebench.report.files import decided
 from edgebench.run import classifiers
 
 FORMATS = ("tflite", "onnx", "coreml", "ncnn")
@@ -56,8 +57,7 @@ def rows(arguments: argparse.Namespace, folder: Path) -> Iterator[list[str]]:
             run = classifiers.of_file(artifact, 1).run
             found = np.stack([run(image) for _, image in images]).reshape(expected.shape)
             same = int((found.argmax(-1) == expected.argmax(-1)).sum())
-            report = artifact.quantization
-            how = "" if report is None else f"{report.calibrator}{', bias corrected' * report.bias_corrected}"
+            how = "" if artifact.quantization is None else decided(artifact.quantization)
             end = [f"{same} of {len(images)}", f"{relative_l2(found, expected):.2g}", how]
             yield [f"{form} {precision}", *_said(found, labels), *end]
 

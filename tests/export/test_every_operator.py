@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from edgebench.formats.coreml import writer as coreml
@@ -44,6 +44,7 @@ from edgebench.graph.operators import (
     MatMul,
     Operator,
     Pad,
+    Pick,
     Pool,
     PReLU,
     Reduce,
@@ -53,22 +54,23 @@ from edgebench.graph.operators import (
     Softmax,
     SpaceToDepth,
     Subsample,
+    TopK,
     Transpose,
     TransposedConv,
     Where,
 )
+from edgebench.graph.rank import within_rank
 from edgebench.runtimes.litert import engine as litert
 from edgebench.runtimes.onnxruntime import engine as onnxruntime
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Run = Callable[[np.ndarray], np.ndarray]
 Made = tuple[list[Operator], dict[str, np.ndarray]]  # behind the input; the last is the output
-Run = Callable[[np.ndarray], np.ndarray]
 random = np.random.default_rng(0)
 
 size, few, flag = st.integers(1, 9), st.integers(1, 3), st.booleans()
 POSITIVE = ("log", "sqrt", "rsqrt", "pow")
-UNDELEGATED = (ArgMax, Cast, Compare, Where)
+UNDELEGATED = (ArgMax, Cast, Compare, Pick, TopK, Where)
 UNDELEGATED_FUNCTIONS = ("pow", "sign", "logical_not")
 
 
@@ -281,6 +283,37 @@ def argmax(draw: Draw, shape: tuple[int, ...]) -> Made:
     return [ArgMax(name="y", inputs=("image",), shape=out, axis=axis, keep=keep, dtype="int32")], {}
 
 
+def topk(draw: Draw, shape: tuple[int, ...]) -> Made:
+    """The largest, and where these are."""
+    axis = axis_of(draw, shape)
+    out = tuple(draw(st.integers(1, length)) if number == axis else length for number, length in enumerate(shape))
+    return [
+        TopK(name="v", inputs=("image",), shape=out, axis=axis),
+        TopK(name="i", inputs=("image",), shape=out, axis=axis, indices=True, dtype="int32"),
+        Cast(name="f", inputs=("i",), shape=out),
+        Binary(name="y", inputs=("v", "f"), shape=out, function="add"),
+    ], {}
+
+
+def pick(draw: Draw, shape: tuple[int, ...]) -> Made:
+    """Of an axis, at the place of the largest of it for each of the last axis; of a constant, too."""
+    axis, last = axis_of(draw, shape), len(shape) - 1
+    others = tuple(number for number in range(len(shape) - 1) if number != axis)
+    ranked = tuple(1 if number in others else length for number, length in enumerate(shape))
+    names = ("image", "i") if draw(flag) else ("c", "i")
+    count = shape[axis] if axis == last else shape[last]
+    out = tuple(count if number == axis else length for number, length in enumerate(shape))
+    along = ArgMax(name="a", inputs=("m",), shape=ranked[:axis] + ranked[axis + 1 :], axis=axis, dtype="int32")
+    if axis == last:
+        along = TopK(name="a", inputs=("m",), shape=ranked, axis=axis, indices=True, dtype="int32")
+    return [
+        Reduce(name="m", inputs=("image",), shape=ranked, function="max", axes=others),
+        along,
+        Reshape(name="i", inputs=("a",), shape=(count,), dtype="int32"),
+        Pick(name="y", inputs=names, shape=out, axis=axis),
+    ], {"c": floats(*shape)}
+
+
 def softmax(draw: Draw, shape: tuple[int, ...]) -> Made:
     return [Softmax(name="y", inputs=("image",), shape=shape, axis=axis_of(draw, shape))], {}
 
@@ -354,6 +387,8 @@ ANY = {
     Pad: pad,
     Expand: expand,
     Gather: gather,
+    TopK: topk,
+    Pick: pick,
     **{function: activation(function) for function in (*FUNCTIONS, *SLOPED)},
 }
 CASES = [(make, image_shape) for make in IMAGES.values()] + [(make, any_shape) for make in ANY.values()]
@@ -362,23 +397,24 @@ NAMES = [getattr(each, "__name__", each) for each in (*IMAGES, *ANY)]
 
 def test_the_tables_have_every_operator_that_can_be_written():
     inside = {Cast, Where, Reshape, DepthToSpace, Activation, Pool}  # part of others' networks
-    assert (
-        set(TFLITE)
-        == set(ONNX)
-        == set(coreml.EMITTERS)
-        == {each for each in (*IMAGES, *ANY) if isinstance(each, type)} | inside
-    )
+    every = {each for each in (*IMAGES, *ANY) if isinstance(each, type)} | inside
+    assert set(TFLITE) == set(ONNX) == set(coreml.EMITTERS) == every
+
+
+def batches(graph: Graph) -> tuple[int, ...]:
+    """What picks by what it computes mixes images."""
+    return (1,) if any(isinstance(one, Pick) for one in graph.operators) else (1, 3)
 
 
 def as_tflite(graph: Graph, folder: Path) -> None:
     path = folder / "one.tflite"
     written = write(graph, path)
-    for batch in (1, 3):
+    for batch in batches(graph):
         session = litert.load(str(path), batch=batch)
         compare_with_replay(graph, batch, lambda x, run=session.run: run(last(x)), last)
         if not any(map(stays_outside, graph.operators)):
             assert session.delegates <= 1
-    assert not written.notes  # none of these mixes images
+    assert bool(written.notes) == (batches(graph) == (1,))
     assert written.operators.get("TRANSPOSE", 0) <= written.transposes
     read = read_graph(path)
     assert prod(read.shape(read.output)) == prod(graph.shape(graph.output))
@@ -388,10 +424,10 @@ def as_onnx(graph: Graph, folder: Path) -> None:
     model, notes = translate(graph)
     onnx.checker.check_model(model, full_check=True)
     onnx.save_model(model, folder / "one.onnx")
-    for batch in (1, 3):
+    for batch in batches(graph):
         session = onnxruntime.load(str(folder / "one.onnx"), batch=batch)
         compare_with_replay(graph, batch, session.run)
-    assert not notes
+    assert bool(notes) == (batches(graph) == (1,))
 
 
 def as_coreml(graph: Graph, folder: Path) -> None:
@@ -413,6 +449,19 @@ def test_an_operator_is_what_it_means(data, make, shape_of, written, tmp_path):
     written(
         Graph((Input(name="image", inputs=(), shape=shape), *operators), (operators[-1].name,), constants), tmp_path
     )
+
+
+@pytest.mark.parametrize("make", [each for each in ANY.values() if each not in map(ANY.get, (*FUNCTIONS, *SLOPED))])
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_an_operator_of_many_axes_is_done_over_five(data, make):
+    shape = (1, *data.draw(st.lists(few, min_size=5, max_size=6)))
+    operators, constants = make(data.draw, shape)
+    graph = Graph((Input(name="image", inputs=(), shape=shape), *operators), (operators[-1].name,), constants)
+    lower = within_rank(graph, 5)
+    assume(sum(map(any, getattr(operators[0], "amounts", ()))) <= 5)  # more padded axes stay apart
+    assert max((len(one.shape) for one in lower.computed if not isinstance(one, Reshape)), default=0) <= 5
+    compare_with_replay(graph, 1, lambda x: Replay(lower)(torch.from_numpy(x)).numpy())
 
 
 def compare_with_replay(graph: Graph, batch: int, run: Run, turned: Run = np.asarray, *, typed: bool = True) -> None:

@@ -1,20 +1,25 @@
 import shutil
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
 import onnx
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from edgebench.formats.foreign import load_artifact
+from edgebench.formats.inspect import read
 from edgebench.formats.onnx.convert import convert
+from edgebench.formats.tflite.graph import read_graph
 from edgebench.formats.tflite.writer import write
 from edgebench.graph.operators import Conv, Dense, GlobalPool, Graph, Input
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec, Scenario
 from edgebench.measure import measure
+from edgebench.runtimes.litert import engine as litert
 from edgebench.runtimes.onnxruntime import engine as onnxruntime
 
 RANDOM = np.random.default_rng(0)
@@ -172,7 +177,7 @@ def test_the_runtime_has_the_last_word_on_an_onnx_file(tmp_path):
     assert load_artifact(path).operators == {"QuickGelu": 1}
     model.opset_import[0].version = 99
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(UsageError, match=r"is not a valid ONNX network: .*; and onnxruntime does not load it: "):
+    with pytest.raises(UsageError, match=r"is not a network that runs: .*; and onnxruntime does not load it: "):
         load_artifact(path)
 
 
@@ -196,7 +201,7 @@ def test_file_of_another_kind_is_refused(tmp_path, suffix, content, message):
 @pytest.mark.parametrize("name", ["net.pt2", "net.mlpackage", "net.xyz"])
 def test_other_formats_need_their_manifest(tmp_path, name):
     (tmp_path / name).write_bytes(b"\0")
-    with pytest.raises(UsageError, match=r"has no manifest of edgebench beside it; ready files are \.onnx or \.tflite"):
+    with pytest.raises(UsageError, match=r"has no manifest of edgebench beside it; ready files are \.onnx or \.ort or"):
         load_artifact(tmp_path / name)
 
 
@@ -258,3 +263,71 @@ def test_a_batch_that_a_file_has_fixed_is_measured_as_it_is(tmp_path, size, batc
     quick = Scenario(processes=1, warmup_runs=1, warmup_s=0, min_runs=2, min_s=0)
     measured = measure(artifact, "onnxruntime", quick)
     assert (measured.status, measured.scenario.batch) == ("ok", batch), measured.error
+
+
+def test_onnxruntime_s_own_format_is_read_as_what_it_was_made_of(files, tmp_path):
+    settings = onnxruntime.options(1)
+    settings.optimized_model_filepath = str(tmp_path / "net.ort")
+    settings.add_session_config_entry("session.save_model_format", "ORT")
+    onnxruntime.onnxruntime.InferenceSession(str(files["onnx"]), settings, providers=onnxruntime.PROVIDERS)
+    found, of = load_artifact(tmp_path / "net.ort"), load_artifact(files["onnx"])
+    assert (found.export.format, found.model) == ("onnx", of.model)
+    assert found.inputs == of.inputs
+    assert found.operators["Gemm"] == 1
+    (tmp_path / "cut.ort").write_bytes((tmp_path / "net.ort").read_bytes()[:200])
+    with pytest.raises(UsageError, match="onnxruntime does not load"):
+        load_artifact(tmp_path / "cut.ort")
+
+
+@pytest.fixture
+def free(files, tmp_path) -> Path:
+    """The .tflite file with height and width left open, as a converter leaves them."""
+    content = bytearray(files["tflite"].read_bytes())
+    graph = schema.Model.GetRootAs(content, 0).Subgraphs(0)
+    for tensor in map(graph.Tensors, range(graph.TensorsLength())):
+        if tensor.ShapeSignatureLength() == 4:
+            tensor.ShapeSignatureAsNumpy()[1:3] = -1
+            tensor.ShapeAsNumpy()[1:3] = 1
+    path = tmp_path / "free.tflite"
+    path.write_bytes(content)
+    return path
+
+
+def test_sizes_that_a_tflite_file_leaves_open_are_fixed_in_a_copy_of_it(free, files):
+    with pytest.raises(UsageError, match=r"leaves the size of its image open .* say it"):
+        load_artifact(free)
+    found = load_artifact(free, (3, 20, 28))
+    assert (found.model.height, found.model.resolution, found.inputs[0].shape) == (20, 28, (None, 20, 28, 3))
+    graph = read_graph(Path(found.path))
+    assert graph.computed[0].shape == (1, 8, 18, 26)
+    whole = load_artifact(free, (3, 32, 24))
+    image = RANDOM.standard_normal((1, 32, 24, 3), dtype=np.float32)
+    expected, again = (litert.load(str(path)).run(image) for path in (files["tflite"], whole.path))
+    np.testing.assert_array_equal(again, expected)
+
+
+def test_a_size_that_does_not_fit_is_refused(free):
+    with pytest.raises(UsageError, match=r"does not take images of 2x2x3 \(height, width, channels\): nothing is left"):
+        load_artifact(free, (3, 2, 2))
+
+
+def test_a_tflite_file_with_operators_of_tensorflow_is_refused(files, tmp_path):
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(files["tflite"].read_bytes(), 0))
+    custom = schema.BuiltinOperator.CUSTOM
+    model.operatorCodes[-1].builtinCode = model.operatorCodes[-1].deprecatedBuiltinCode = custom
+    model.operatorCodes[-1].customCode = b"FlexErf"
+    builder = flatbuffers.Builder(0)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path = tmp_path / "flex.tflite"
+    path.write_bytes(builder.Output())
+    with pytest.raises(UsageError, match=r"needs operators of TensorFlow itself \(FlexErf\)"):
+        load_artifact(path)
+    assert "CUSTOM" in {each.kind for each in read(path).operators}
+
+
+def test_a_newer_version_is_refused_in_one_sentence(files, tmp_path):
+    model = onnx.load(files["onnx"])
+    model.ir_version = 99
+    onnx.save(model, tmp_path / "net.onnx")
+    with pytest.raises(UsageError, match="does not load it: Unsupported model IR version: 99, max supported"):
+        load_artifact(tmp_path / "net.onnx")

@@ -38,7 +38,7 @@ def test_a_file_is_fed_in_its_own_layout_and_type():
         return np.array([[3, 5]], np.int8)
 
     image = np.arange(6, dtype=np.float32).reshape(1, 3, 1, 2)
-    found = fed(run, tensor(scale=1.0, zero_point=-1, layout="NHWC"), [tensor()])(image)
+    found = fed(run, [tensor(scale=1.0, zero_point=-1, layout="NHWC")], [tensor()])(image)
     assert seen["x"].dtype == np.int8
     assert np.array_equal(seen["x"], image.transpose(0, 2, 3, 1) - 1)
     assert np.array_equal(found, [[0, 1]])

@@ -70,7 +70,7 @@ def test_a_baked_file_takes_bytes(form, precision, shape, network, spec, builds,
     artifact = pipeline.export_model(spec, export, tmp_path)
     assert artifact.preprocessing == network.preprocessing
     assert (artifact.inputs[0].shape, artifact.inputs[0].dtype) == (shape, "float32" if form == "ncnn" else "uint8")
-    run = fed(session(runtime_of(form), artifact.path).run, artifact.inputs[0], artifact.outputs)
+    run = fed(session(runtime_of(form), artifact.path).run, artifact.inputs, artifact.outputs)
     for pixels in example_pixels((1, 3, 32, 32))[2:]:
         expected = network.compute([normalise(pixels / np.float32(255), network.preprocessing)])[0]
         error = np.linalg.norm(run(pixels) - expected) / np.linalg.norm(expected)

@@ -178,6 +178,41 @@ def _moves() -> list[Call]:
     ]
 
 
+def _picks() -> list[Call]:
+    grid = torch.rand(1, 5, 6, 2) * 2.6 - 1.3
+    filters = {shape: torch.randn(shape) for shape in ((4, 4, 3, 2), (16, 1, 3, 3))}
+    return [
+        lambda x: x.flatten(1).topk(5).values,
+        lambda x: x.topk(3, 1, largest=False).indices,
+        lambda x: torch.cat([one.float() for one in x.sort(2, descending=True)], 1),
+        lambda x: x.flatten(1).argsort(),
+        lambda x: x.kthvalue(3, 1).values + x.median(1).values + x.median(),
+        lambda x: x.gather(3, x.argmax(3, keepdim=True)) + x.gather(1, x.topk(2, 1).indices[:, :, :3]).sum(),
+        lambda x: x.index_select(2, x.mean((0, 1, 3)).argsort()[:4]),
+        lambda x: x[:, :, x.mean((0, 1, 3)).argsort()[:4] - x.shape[2]],
+        lambda x: filters[4, 4, 3, 2][:, 0, x.argmax(1)[0, 0] % 3, 0],
+        lambda x: F.embedding(x.argmax(1), torch.ones(8, 3).cumsum(0)),
+        lambda x: F.one_hot(x.argmax(1), 8) + (x > 0).sum(1)[..., None] // 2 % 3,
+        lambda x: x[:, :3].prod(1) + x.prod(2).sum() + torch.tan(x / 9).sum() + torch.special.erfc(x).sum(),
+        lambda x: torch.sinh(x / 4) + torch.cosh(x / 4),
+        *[
+            lambda x, mode=mode, pad=pad, corners=corners: F.grid_sample(
+                x, torch.tanh(x[:, :2].permute(0, 2, 3, 1)) * 1.4, mode, pad, corners
+            )
+            for mode, pad, corners in (
+                ("bilinear", "zeros", False),
+                ("bilinear", "border", True),
+                ("bilinear", "reflection", False),
+                ("nearest", "zeros", True),
+            )
+        ],
+        lambda x: F.grid_sample(x, grid, align_corners=False) + F.grid_sample(x, grid, "nearest", align_corners=True),
+        lambda x: F.conv2d(x, filters[4, 4, 3, 2] * x.mean(), x.mean((0, 2, 3))[:4], 2, 1, groups=2),
+        lambda x: F.conv2d(x, filters[16, 1, 3, 3] * x.mean(), padding=1, dilation=2, groups=8),
+        lambda x: F.conv2d(x, x[:, :, :1, :1]),
+    ]
+
+
 THEMES: Final[dict[str, Callable[[], list[Call]]]] = {
     "layers": _layers,
     "windows": _windows,
@@ -185,6 +220,7 @@ THEMES: Final[dict[str, Callable[[], list[Call]]]] = {
     "elements": _elements,
     "axes": _axes,
     "moves": _moves,
+    "picks": _picks,
 }
 
 

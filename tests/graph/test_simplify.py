@@ -63,6 +63,11 @@ CASES: dict[str, tuple[Callable[..., Tensor], list[nn.Module], list[str]]] = {
         [conv()],
         ["conv", "reshape", "transpose"],
     ),
+    "affine_behind_concat": (
+        lambda x, c, d, n: n(torch.cat([c(x), d(x)], 1)),
+        [conv(3, 4, groups=2), conv(5, 6), nn.BatchNorm2d(10)],
+        ["conv", "conv", "concat"],
+    ),
     "affine_before": (
         lambda x, c: c(y := scale(x)).exp() + c(y),
         [conv(groups=2)],

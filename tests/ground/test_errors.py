@@ -24,3 +24,17 @@ def test_unknown_offers_the_nearest_name_and_all_choices() -> None:
 
 def test_unknown_without_a_near_name_still_lists_the_choices() -> None:
     assert str(errors.unknown("format", "zzz", ["onnx"])) == "unknown format 'zzz'. Known: onnx"
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("[Engine] : 1 : FAIL : Load a failed:Node (a.1) [Inference] wrong\nmore", "Node (a.1) [Inference] wrong"),
+        ("[Engine] : 1 : FAIL : Load model from a failed:/src/m.cc:25 E::M(A&&, const B&) Version 9", "Version 9"),
+        ("it failed: this (and that) Too", "it failed: this (and that) Too"),
+        (ValueError(), "ValueError"),
+        ("x" * 400, "x" * 300),
+    ],
+)
+def test_what_an_engine_says_is_told_without_its_sources(message, line):
+    assert errors.first_line(message) == line

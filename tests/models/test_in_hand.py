@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from edgebench.ground.errors import UsageError
+from edgebench.ground.records import Beside
 from edgebench.models import in_hand
 from edgebench.models.build import build
-from edgebench.models.user import InputSize
+from edgebench.models.user import Inputs, InputSize
 from edgebench.models.zoo import resolve
 
 
@@ -75,13 +76,15 @@ def test_a_digest_tells_layers_and_code_apart_and_not_values(module: Tiny) -> No
 def test_what_a_module_is_called() -> None:
     network = build(resolve("lenet5"))
     assert in_hand.name_of(network) == "edgebench.models.layers:lenet5"
-    assert in_hand.input_of(network) == InputSize(1, 32, 32)
+    assert in_hand.input_of(network).image == InputSize(1, 32, 32)
     timm = Tiny()
     timm.pretrained_cfg = {"architecture": "tiny_050", "input_size": (3, 96, 64)}  # type: ignore[assignment]
     assert in_hand.name_of(timm).endswith(":tiny_050")
-    assert in_hand.input_of(timm) == InputSize(3, 96, 64)
+    assert in_hand.input_of(timm).image == InputSize(3, 96, 64)
     assert in_hand.name_of(in_hand.opened(nn.DataParallel(timm))).endswith(":tiny_050")
     assert in_hand.input_of(Tiny()) is None
+    timm.pretrained_cfg = {"architecture": "net-12.opset"}  # as that of a file
+    assert in_hand.name_of(timm).endswith(":net_12_opset")
 
 
 def test_a_program_tells_its_input_and_computes_the_same(module: Tiny) -> None:
@@ -89,19 +92,33 @@ def test_a_program_tells_its_input_and_computes_the_same(module: Tiny) -> None:
     x = torch.rand(1, 3, 8, 8)
     program = torch.export.export(in_hand.copied(nn.Sequential(module.conv, nn.Flatten())), (x,))
     opened = in_hand.opened(program)
-    assert in_hand.input_of(opened) == InputSize(3, 8, 8)
+    assert in_hand.input_of(opened).image == InputSize(3, 8, 8)
     assert torch.equal(in_hand.copied(program)(x), module.conv(x).flatten(1))
 
 
+IMAGE = torch.zeros(2, 1, 6, 5)
+
+
 @pytest.mark.parametrize(
-    ("example", "size"),
-    [(torch.zeros(4, 1, 6, 5), InputSize(1, 6, 5)), ((torch.zeros(1, 3, 8, 8),), InputSize(3, 8, 8))],
+    ("example", "beside"),
+    [
+        (IMAGE, ()),
+        ((IMAGE,), ()),
+        ([IMAGE, torch.zeros(2, 10).double()], (Beside(shape=(10,)),)),
+        ((IMAGE, torch.zeros(2, 7, 4, dtype=torch.int64)), (Beside(shape=(7, 4), dtype="int64"),)),
+    ],
 )
-def test_an_example_tells_the_input(example: object, size: InputSize) -> None:
-    assert in_hand.input_of(Tiny(), example) == size
+def test_an_example_tells_the_inputs(example: object, beside: tuple[Beside, ...]) -> None:
+    assert in_hand.input_of(Tiny(), example) == Inputs(InputSize(1, 6, 5), beside)
 
 
-@pytest.mark.parametrize("example", [torch.zeros(3, 8, 8), (torch.zeros(1, 3, 8, 8), torch.zeros(1)), "3x8x8", ()])
+@pytest.mark.parametrize("other", [torch.zeros(2), torch.zeros(2, 3, dtype=torch.complex64)])
+def test_inputs_beside_the_image_have_a_batch_and_a_type_that_files_have(other: torch.Tensor) -> None:
+    with pytest.raises(UsageError, match=r"input 2 is .*: give float32, int64, int32 or bool, with the batch in front"):
+        in_hand.input_of(Tiny(), (IMAGE, other))
+
+
+@pytest.mark.parametrize("example", [torch.zeros(3, 8, 8), (torch.zeros(2, 10), torch.zeros(1, 3, 8, 8)), "3x8x8", ()])
 def test_other_examples_are_refused(example: object) -> None:
     with pytest.raises(UsageError, match=r"give a tensor \(N, C, H, W\)"):
         in_hand.input_of(Tiny(), example)

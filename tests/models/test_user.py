@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edgebench import models
 from edgebench.ground.errors import UsageError
 from edgebench.models.build import build
-from edgebench.models.user import InputSize, parse_input
+from edgebench.models.user import InputSize, parse_input, parse_inputs
 
 SOURCE = """
 from dataclasses import dataclass
@@ -175,3 +175,16 @@ def test_other_text_is_an_input_size_or_a_sentence(text: str) -> None:
 def test_bad_input_sizes(text: str) -> None:
     with pytest.raises(UsageError, match="not an input size"):
         parse_input(text)
+
+
+def test_inputs_beside_an_image_read_back() -> None:
+    size, beside = parse_inputs(" 3x8X9,10, 2x7:int64")
+    assert size == InputSize(3, 8, 9)
+    assert list(map(str, beside)) == ["10", "2x7:int64"]
+    assert parse_inputs((1, 3, 8, 9)) == (size, ())
+
+
+@pytest.mark.parametrize("text", ["3x8x8,", "3x8x8,0", "3x8x8,7:float16", "3x8x8,a"])
+def test_bad_inputs_beside_an_image(text: str) -> None:
+    with pytest.raises(UsageError, match=r"no input beside an image: .* such as 10 or 77:int64"):
+        parse_inputs(text)

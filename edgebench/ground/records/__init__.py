@@ -20,6 +20,7 @@ from edgebench.ground.records.specs import CLASSES as CLASSES
 from edgebench.ground.records.specs import QUICK as QUICK
 from edgebench.ground.records.specs import SCHEMA as SCHEMA
 from edgebench.ground.records.specs import Artifact as Artifact
+from edgebench.ground.records.specs import Beside as Beside
 from edgebench.ground.records.specs import Calibrator as Calibrator
 from edgebench.ground.records.specs import Count as Count
 from edgebench.ground.records.specs import ExportSpec as ExportSpec

@@ -67,13 +67,25 @@ def identity(*parts: object) -> str:
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:16]
 
 
+class Beside(Record, frozen=True, kw_only=True):
+    """An input of a network beside its image: its shape behind the batch, and its dtype in torch."""
+
+    shape: tuple[Count, ...]
+    dtype: Literal["float32", "int64", "int32", "bool"] = "float32"
+
+    def __str__(self) -> str:
+        """As a user writes it: 10, or 77:int64."""
+        return "x".join(map(str, self.shape)) + (f":{self.dtype}" if self.dtype != "float32" else "")
+
+
 class ModelSpec(Record, frozen=True, kw_only=True):
     """Which network: a registered family member, a user's own or a ready file, at one scaling point.
 
     `width` multiplies channels, `depth` multiplies block repeats, `resolution` is the input's height and width in
     pixels. `height` differs from `resolution` only for a user's non-square network. `options` holds a family's own
     switches, such as groups=2 for alexnet. A user's own network ("user") and a file ("file") have no scaling point
-    besides their input. `digest` is of a module that was in hand: what it is made of, without its values.
+    besides their input. `beside` are a user's network's inputs behind its image, each with a batch in front. `digest`
+    is of a module that was in hand: what it is made of, without its values.
     """
 
     name: str
@@ -85,6 +97,7 @@ class ModelSpec(Record, frozen=True, kw_only=True):
     classes: Count = CLASSES
     channels: Count = 3
     options: dict[str, int | float | bool | str] = {}
+    beside: tuple[Beside, ...] = ()
     digest: str = ""
 
     @property
@@ -114,6 +127,7 @@ class ModelSpec(Record, frozen=True, kw_only=True):
             parts.append(f"k{self.classes}")
         if self.channels != 3:
             parts.append(f"c{self.channels}")
+        parts += [f"i{one}".replace(":", "") for one in self.beside]
         return "-".join([*parts, *map(_file_safe, self._switches)])
 
     @property
@@ -290,6 +304,7 @@ class QuantizationReport(Record, frozen=True, kw_only=True):
     errors: dict[str, float] = {}
     layers: tuple[LayerError, ...] = ()
     equalized: bool = False
+    rounded: bool = False
     bias_corrected: bool = False
     activations: str = ""
     judged: int = 0

@@ -24,7 +24,9 @@ def load(path: str, threads: int = 1, batch: int = 1) -> LiteRTSession:
     inputs = interpreter.get_input_details()
     for details in inputs:
         shape = [int(size) for size in details["shape"]]
-        batched = len(shape) == IMAGE_AXES or len(inputs) == 1  # beside an image, what is none stays as it is
+        open_batch = list(details["shape_signature"][:1]) == [-1]
+        # Beside an image, what is none and has no open batch stays as it is.
+        batched = len(shape) == IMAGE_AXES or len(inputs) == 1 or open_batch
         if shape and batched and shape[0] != batch:
             interpreter.resize_tensor_input(details["index"], [batch, *shape[1:]])
     interpreter.allocate_tensors()
@@ -45,18 +47,19 @@ class LiteRTSession:
         self.delegates: int | None = sum(operator["op_name"] == DELEGATE for operator in operators)
         self.delegated_share: float | None = delegated_share(operators)
         self._interpreter = interpreter
-        self._input, self._outputs = inputs[0]["index"], [output["index"] for output in outputs]
+        self._inputs, self._outputs = ([tensor["index"] for tensor in ends] for ends in (inputs, outputs))
         for other in inputs[1:]:
             interpreter.set_tensor(other["index"], np.zeros(other["shape"], other["dtype"]))
 
-    def run(self, x: np.ndarray) -> np.ndarray:
-        """Copies `x` in, invokes, and returns a copy of the first output."""
-        self._interpreter.set_tensor(self._input, x)
+    def run(self, x: np.ndarray | list[np.ndarray]) -> np.ndarray:
+        """Copies `x` in, an image or a list of all inputs, invokes, and returns a copy of the first output."""
+        for index, value in zip(self._inputs, x if isinstance(x, list) else [x]):  # noqa: B905  an older Python's
+            self._interpreter.set_tensor(index, value)
         self._interpreter.invoke()
         output: np.ndarray = self._interpreter.get_tensor(self._outputs[0])
         return output
 
-    def run_all(self, x: np.ndarray) -> list[np.ndarray]:
+    def run_all(self, x: np.ndarray | list[np.ndarray]) -> list[np.ndarray]:
         """As `run`, and returns a copy of every output."""
         self.run(x)
         return [self._interpreter.get_tensor(index) for index in self._outputs]

@@ -65,15 +65,20 @@ class OnnxSession:
         self._others = {one["name"]: np.zeros(one["shape"], one["dtype"]) for one in self.inputs[1:]}
         self._outputs = [self.outputs[0]["name"]]
 
-    def run(self, x: np.ndarray) -> np.ndarray:
-        """Runs the network on an image, with zeros for its other inputs, and returns its first output."""
-        output: np.ndarray = self._session.run(self._outputs, {**self._others, self._input: x})[0]
+    def run(self, x: np.ndarray | list[np.ndarray]) -> np.ndarray:
+        """Runs the network on an image, with zeros for its other inputs, or on all; returns its first output."""
+        output: np.ndarray = self._session.run(self._outputs, self._fed(x))[0]
         return output
 
-    def run_all(self, x: np.ndarray) -> list[np.ndarray]:
+    def run_all(self, x: np.ndarray | list[np.ndarray]) -> list[np.ndarray]:
         """Runs the network and returns every output."""
-        outputs: list[np.ndarray] = self._session.run(None, {**self._others, self._input: x})
+        outputs: list[np.ndarray] = self._session.run(None, self._fed(x))
         return outputs
+
+    def _fed(self, x: np.ndarray | list[np.ndarray]) -> dict[str, np.ndarray]:
+        if isinstance(x, list):
+            return {one["name"]: value for one, value in zip(self.inputs, x)}  # noqa: B905  an older Python's
+        return {**self._others, self._input: x}
 
 
 def _describe(tensor: Any, batch: int) -> dict[str, Any]:

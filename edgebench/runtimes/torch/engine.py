@@ -33,16 +33,18 @@ class TorchSession:
         self.version: str = torch.__version__
         self.inputs = [_describe(name, values[name], batch) for name in signature.user_inputs if name in values]
         self.outputs = [_describe(name, values[name], batch) for name in signature.user_outputs if name in values]
+        self._others = [np.zeros(one["shape"], one["dtype"]) for one in self.inputs[1:]]
         self._module = program.module()
 
-    def run(self, x: np.ndarray) -> np.ndarray:
+    def run(self, x: np.ndarray | list[np.ndarray]) -> np.ndarray:
         """Runs the network and returns its first output."""
         return self.run_all(x)[0]
 
-    def run_all(self, x: np.ndarray) -> list[np.ndarray]:
-        """Runs the network and returns every output."""
+    def run_all(self, x: np.ndarray | list[np.ndarray]) -> list[np.ndarray]:
+        """Runs the network on an image, with zeros for its other inputs, or on all; returns every output."""
+        given = x if isinstance(x, list) else [x, *self._others]
         with torch.inference_mode():
-            found = self._module(torch.from_numpy(x))
+            found = self._module(*map(torch.from_numpy, given))
         return [output.numpy() for output in (found if isinstance(found, (tuple, list)) else [found])]
 
 

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from edgebench import models
-from edgebench.formats.quantize.adjust import Weighted, correct, equalize, pairs, rounding_error, shifts
-from edgebench.formats.quantize.replay import Replay, channel_means
+from edgebench.formats.quantize.adjust import Weighted, equalize, pairs, rounding_error, shifts
+from edgebench.formats.quantize.replay import Replay
 from edgebench.graph.capture import capture
-from edgebench.graph.operators import Conv, Dense
+from edgebench.graph.operators import Conv
 from edgebench.models.build import build
 
 SMALL = [
@@ -108,41 +108,18 @@ def test_nothing_to_equalise_is_none():
     assert equalize(capture(nn.Sequential(nn.Conv2d(3, 4, 1), nn.SiLU()).eval(), (1, 3, 8, 8))) is None
 
 
-@pytest.mark.parametrize("groups", [1, 2, 8])
-def test_bias_correction_takes_back_what_rounding_shifts(groups):
-    """For images whose means are the inputs' means, the corrected layer's outputs have the float layer's means."""
-    layer = seeded(nn.Sequential(nn.Conv2d(8, 16, 3, groups=groups)))
-    graph = capture(layer, (1, 8, 12, 12))
-    image = np.ones((1, 8, 12, 12), np.float32) * np.arange(1, 9, dtype=np.float32).reshape(1, 8, 1, 1)
-    corrected = correct(graph, channel_means(graph, [image])).operators[1]
-    layer[0].weight.data = layer[0].weight.data + torch.from_numpy(rounding_error(corrected.weight))
-    shifted = layer(torch.from_numpy(image)).mean((0, 2, 3))
-    layer[0].bias.data = torch.from_numpy(corrected.bias)
-    found = layer(torch.from_numpy(image)).mean((0, 2, 3))
-    expected = Replay(graph)(torch.from_numpy(image)).mean((0, 2, 3))
-    assert float((shifted - expected).detach().abs().max()) > 1e-3
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
-
-
-def test_layers_of_files_are_corrected_as_those_of_the_graph():
-    """By the tensors that they read: channels first for a convolution, last for a dense layer."""
+def test_layers_of_files_are_corrected_by_the_tensors_that_they_read():
+    """Channels first for a convolution, last for a dense layer."""
     graph = capture(seeded(nn.Sequential(nn.Conv2d(4, 8, 3, groups=2), nn.Flatten(), nn.Linear(8, 5))), (1, 4, 3, 3))
     image = np.random.default_rng(0).standard_normal((1, 4, 3, 3), dtype=np.float32)
     _, conv, *_, dense = graph.operators
     tensors = {name: value.numpy() for name, value in Replay(graph).tensors(torch.from_numpy(image))}
     layers = {"c": Weighted(conv.inputs[0], conv.weight, 2), "d": Weighted(dense.inputs[0], dense.weight)}
     found = shifts(layers, [tensors, tensors])
-    for one, name in ((conv, "c"), (dense, "d")):
-        after = correct(graph, channel_means(graph, [image])).operators[graph.operators.index(one)]
-        np.testing.assert_allclose(found[name].reshape(-1), one.bias - after.bias, rtol=1e-4, atol=1e-7)
+    means = image.reshape(2, 2, 9).mean(2)
+    errors = rounding_error(conv.weight).sum((2, 3)).reshape(2, 4, 2)
+    np.testing.assert_allclose(found["c"], np.einsum("goi,gi->go", errors, means).reshape(-1), rtol=1e-4, atol=1e-7)
+    shift = rounding_error(dense.weight) @ tensors[dense.inputs[0]].reshape(-1)
+    np.testing.assert_allclose(found["d"], shift, rtol=1e-4, atol=1e-7)
     coarse = shifts({"c": Weighted(conv.inputs[0], conv.weight, 2, levels=31)}, [tensors])["c"]
     assert np.abs(coarse).sum() > np.abs(found["c"]).sum()
-
-
-def test_dense_layers_are_corrected_by_their_features():
-    graph = capture(seeded(nn.Sequential(nn.Flatten(), nn.Linear(12, 5))), (1, 3, 2, 2))
-    image = np.random.default_rng(0).standard_normal((1, 3, 2, 2), dtype=np.float32)
-    before, after = graph.operators[-1], correct(graph, channel_means(graph, [image])).operators[-1]
-    assert isinstance(after, Dense)
-    shift = rounding_error(before.weight) @ image.reshape(-1)
-    np.testing.assert_allclose(after.bias, before.bias - shift, rtol=1e-5)

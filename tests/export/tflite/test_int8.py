@@ -79,7 +79,7 @@ def test_int8_tensors_at_both_ends_come_with_scales(network, tmp_path):
     artifact = export(network, tmp_path, Quantization(samples=16, float_io=False))
     source, result = artifact.inputs[0], artifact.outputs[0]
     assert (source.name, source.dtype, result.name, result.dtype) == ("image", "int8", "logits", "int8")
-    run = native.fed(litert.load(artifact.path).run, source, [result])
+    run = native.fed(litert.load(artifact.path).run, [source], [result])
     image = network.calibrated(Quantization(samples=16)).held_out_images[0]
     assert np.linalg.norm(run(image) - network.compute([image])[0]) < 0.1 * np.linalg.norm(run(image))
 

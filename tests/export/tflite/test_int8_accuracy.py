@@ -39,7 +39,7 @@ def test_int8_loses_next_to_nothing(name, loss, tmp_path):
 
 def accuracy(artifact) -> float:
     """Top-1 in percent."""
-    run = fed(litert.load(artifact.path, batch=50).run, artifact.inputs[0], artifact.outputs)
+    run = fed(litert.load(artifact.path, batch=50).run, artifact.inputs, artifact.outputs)
     images = load(DATA, split="val").subset(IMAGES)
     found = [
         run(batch.x).argmax(axis=1) == batch.labels

@@ -1,0 +1,95 @@
+"""Weights rounded so that what a layer computes changes least, in place of each to its nearest level.
+
+Frantar et al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", 2023: one input
+position after the other is rounded, and the weights that are still to be rounded take back what that did to the layer's
+outputs, by the second moments of its inputs on calibration images. The bias takes back what is left of the mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from edgebench.formats.examples import Array
+from edgebench.formats.quantize.adjust import LEVELS
+from edgebench.formats.quantize.replay import Replay
+from edgebench.graph.operators import Conv, Dense, Graph
+
+DAMPING: Final = 0.01  # of the mean second moment: of directions that the images do not tell
+LONGEST: Final = 2304  # weights of an output; beyond, the second moments take too much memory
+POSITIONS: Final = 256  # of an image that count
+
+
+def rounded(graph: Graph, images: Sequence[Array], levels: int = LEVELS) -> Graph:
+    """Returns `graph` with weights on `levels` steps each side of zero, a scale for each output channel."""
+    replay, moments, means = Replay(graph), dict[str, Tensor](), dict[str, Tensor]()
+    layers = {each.name: each for each in graph.operators if isinstance(each, Conv | Dense) and each.weight is not None}
+    with torch.inference_mode():
+        for image in images:
+            tensors = dict(replay.tensors(torch.from_numpy(image)))
+            for name, layer in layers.items():
+                read = _read(layer, tensors[layer.inputs[0]])
+                share = 1 / (len(images) * read.shape[2])
+                means[name] = means.get(name, 0) + read.sum(2) * share
+                if read.shape[1] <= LONGEST:
+                    moments[name] = moments.get(name, 0) + torch.bmm(read, read.transpose(1, 2)) * share
+        changed = {name: _layer(each, means[name], moments.get(name), levels) for name, each in layers.items()}
+        return replace(graph, operators=tuple(changed.get(each.name, each) for each in graph.operators))
+
+
+def _read(layer: Conv | Dense, values: Tensor) -> Tensor:
+    """What a layer multiplies its weights by: (groups, weights of an output, positions)."""
+    if isinstance(layer, Dense):
+        return values.reshape(1, -1, values.shape[-1]).transpose(1, 2)
+    top, bottom, left, right = layer.padding
+    padded = F.pad(values, (left, right, top, bottom))
+    read = F.unfold(padded, layer.kernel, layer.dilation, stride=layer.stride)
+    return read.reshape(layer.groups, -1, read.shape[2])[:, :, :: -(-read.shape[2] // POSITIONS)]
+
+
+def _layer(layer: Conv | Dense, mean: Tensor, moments: Tensor | None, levels: int) -> Conv | Dense:
+    given = torch.tensor(layer.weight, dtype=torch.float64)
+    weight = given.reshape(len(mean), -1, mean.shape[1])
+    found = _nearest(weight, levels) if moments is None else _rounded(weight, moments.double(), levels)
+    shifted = torch.bmm(found - weight, mean.double()[:, :, None]).reshape(-1).float().numpy()
+    bias = -shifted if layer.bias is None else layer.bias - shifted
+    return replace(layer, weight=found.reshape(given.shape).float().numpy(), bias=bias)
+
+
+def _scale(weight: Tensor, levels: int) -> Tensor:
+    """The step of each output's weights; that of a dead one, whose weights are all zero, is any."""
+    scale = weight.abs().amax(2, keepdim=True) / levels
+    scale[scale == 0] = 1
+    return scale
+
+
+def _nearest(weight: Tensor, levels: int) -> Tensor:
+    scale = _scale(weight, levels)
+    return (weight / scale).round() * scale
+
+
+def _rounded(weight: Tensor, moments: Tensor, levels: int) -> Tensor:
+    """Weights (groups, outputs, weights of an output) by the second moments (groups, weights, weights) of the inputs.
+
+    The upper factor of the inverse says how an error at one position is taken back at those behind it. The largest
+    weight of an output stays, so that its scale does.
+    """
+    scale = _scale(weight, levels)[:, :, 0]
+    size = moments.shape[1]
+    damping = DAMPING * moments.diagonal(dim1=1, dim2=2).mean(1)
+    damping[damping == 0] = 1
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(moments + damping[:, None, None] * torch.eye(size)))
+    factor = torch.linalg.cholesky(inverse, upper=True)
+    left, found = weight.clone(), torch.empty_like(weight)
+    for at in range(size):
+        own, given = left[:, :, at], weight[:, :, at]
+        step = (own / scale).round().clamp(-levels, levels) * scale
+        found[:, :, at] = torch.where((given.abs() / scale).round() == levels, given.sign() * levels * scale, step)
+        error = (own - found[:, :, at]) / factor[:, None, at, at]
+        left[:, :, at + 1 :] -= error[:, :, None] * factor[:, None, at, at + 1 :]
+    return found
