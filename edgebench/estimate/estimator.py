@@ -103,7 +103,7 @@ def _elsewhere(
     processor: str, graph: Graph, device: DeviceProfile, spec: ModelSpec, export: ExportSpec, threads: int
 ) -> _Found:
     runtime = runtime_of(export.format)
-    found = accelerated.interval(graph, device, processor, runtime, export.precision)
+    found = accelerated.interval(graph, device, processor, runtime, export.precision, spec)
     return found or (None, (accelerated.missing(device, processor, runtime, export.precision),), "")
 
 

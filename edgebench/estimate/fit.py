@@ -1,7 +1,7 @@
 """Fits the model to all published tables and writes what estimates need of it: python -m edgebench.estimate.fit
 
 Some minutes; the same tables give the same files. They lie in data/: constants.csv, effects.csv, seen.csv, errors.csv,
-and of processors that are no CPU accelerated_constants.csv and accelerated_errors.csv.
+and of processors that are no CPU accelerated_constants.csv, _effects.csv and _errors.csv.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SHARE: Final = 0.01  # and smaller shares of the time
 
 
 def main(folder: Path | None = None) -> None:
-    """Fits, leaves out and writes all six files."""
+    """Fits, leaves out and writes all seven files."""
     found = posterior.fitted(reference.samples())
     errors = crossvalidation.cases(crossvalidation.residuals(found))
     where = folder or Path(__file__).with_name("data")
@@ -38,6 +38,7 @@ def main(folder: Path | None = None) -> None:
         "seen.csv": seen(found),
         "errors.csv": [msgspec.to_builtins(each) for each in errors],
         "accelerated_constants.csv": list(accelerators.constants()),
+        "accelerated_effects.csv": list(accelerators.effects()),
         "accelerated_errors.csv": [msgspec.to_builtins(each) for each in accelerators.cases()],
     }.items():
         write_atomically(where / name, _table(lines))

@@ -19,8 +19,9 @@ from edgebench.estimate.hierarchy import soc_of
 from edgebench.estimate.published import text
 from edgebench.graph.operators import Graph
 from edgebench.ground.errors import UsageError, unknown
-from edgebench.ground.records import Interval, Precision
+from edgebench.ground.records import Interval, ModelSpec, Precision
 from edgebench.machines.profiles import PROCESSORS, DeviceProfile, Processor
+from edgebench.models import resolve
 from edgebench.runtimes import runtime as entry
 
 FEWEST: Final = 12  # networks that a chip's figures must be of
@@ -93,7 +94,7 @@ def computed(precision: str) -> Precision:
 
 
 def interval(
-    graph: Graph, device: DeviceProfile, processor: str, runtime: str, precision: str
+    graph: Graph, device: DeviceProfile, processor: str, runtime: str, precision: str, spec: ModelSpec
 ) -> tuple[Interval, tuple[str, ...], str] | None:
     """The latency with its 90% interval, warnings, and what it rests on; None where there is no estimate."""
     part, seconds = _part(device, processor), constants(device, processor, runtime, precision)
@@ -101,7 +102,9 @@ def interval(
         return None
     key = (part.unit, computed(precision))
     needed = quantities(graph, FORMS[key])
-    value, case = float(seconds @ needed), shipped()[*key, "new"]
+    effect = _effect(key, spec)
+    value = float(seconds @ needed) * math.exp(effect or 0.0)
+    case = shipped()[*key, "new" if effect is None else "known"]
     doubts = _doubts(key, needed, seconds, kinds(graph))
     spread = case.spread * _WIDER ** len(doubts)
     latency = Interval(
@@ -114,6 +117,12 @@ def interval(
         f" such estimates are off by {case.median:.0%} (median), {case.p90:.0%} (90th percentile)"
     )
     return latency, tuple(warnings), origin
+
+
+def _effect(key: figures.Key, spec: ModelSpec) -> float | None:
+    """ln of what the form is off by for a network that tables have, at its own scaling point; None for others."""
+    effect = _effects().get((*key, spec.name))
+    return effect if effect is not None and resolve(spec.name).key == spec.key else None
 
 
 def missing(device: DeviceProfile, processor: str, runtime: str, precision: str) -> str:
@@ -174,4 +183,12 @@ def _constants() -> Mapping[tuple[str, str, str], Floats]:
     return {
         (line["unit"], line["precision"], line["soc"]): np.array([float(line[term] or 0) for term in TERMS])
         for line in csv.DictReader(text("accelerated_constants.csv").splitlines())
+    }
+
+
+@cache
+def _effects() -> Mapping[tuple[str, str, str], float]:
+    return {
+        (line["unit"], line["precision"], line["network"]): float(line["value"])
+        for line in csv.DictReader(text("accelerated_effects.csv").splitlines())
     }

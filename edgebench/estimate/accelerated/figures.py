@@ -22,6 +22,19 @@ from edgebench.ground.tables import read_csv
 
 Key = tuple[str, str]  # unit and precision
 
+# Networks of the zoo at their own scaling point -> what tables call them.
+ZOO: Final = {
+    "efficientnet_b1": ("efficientnet_b1@240",),
+    "efficientnet_b3": ("efficientnet_b3@300",),
+    "mobilenetv3_large": ("mobilenet_v3_large@224", "mobilenetv3_large_100@224"),
+    "mobilenetv3_small": ("mobilenet_v3_small@224", "mobilenetv3_small_100@224"),
+    "mobilenetv4_conv_large": ("mobilenetv4_conv_large@384",),
+    "mobilenetv4_conv_medium": ("mobilenetv4_conv_medium@256",),
+    "resnet50": ("resnet50@224",),
+    "resnet101": ("resnet101@224",),
+    "shufflenetv2": ("shufflenet_v2_x1_0@224",),
+}
+
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     """One published table: the figures of a chip's `unit`, as "network milliseconds; ..."."""

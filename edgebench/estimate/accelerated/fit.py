@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from edgebench.estimate.accelerated.errors import Case, Kind
-from edgebench.estimate.accelerated.figures import KEYS, Key, Mask, Names, Rows, rows
+from edgebench.estimate.accelerated.figures import KEYS, ZOO, Key, Mask, Names, Rows, rows
 from edgebench.estimate.accelerated.form import TERMS
 from edgebench.estimate.errors import CONFIDENCE, quantile
 from edgebench.estimate.form import Floats
@@ -186,3 +186,14 @@ def constants() -> Iterator[dict[str, Any]]:
                 for term, value, is_used in zip(TERMS, values.tolist(), used, strict=True)
             }
             yield {"unit": unit, "precision": precision, "soc": soc} | terms
+
+
+def effects() -> Iterator[dict[str, Any]]:
+    """A line for each network of the zoo that figures are of: ln of what the form is off by, in the middle of them."""
+    for unit, precision in KEYS:
+        of = rows(unit, precision)
+        off = of.target - fit((unit, precision)).predict(of, sources=True)
+        for name, called in ZOO.items():
+            here = np.isin(of.network, [each.partition("@")[0] for each in called])
+            if here.any():
+                yield {"unit": unit, "precision": precision, "network": name, "value": float(np.median(off[here]))}
