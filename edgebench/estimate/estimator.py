@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from edgebench.estimate import calibrations, errors, footprint, known
 from edgebench.estimate.accelerated import estimator as accelerated
+from edgebench.estimate.accelerated import known as processors
 from edgebench.estimate.calibrations import machine_of
 from edgebench.estimate.form import features, latency_s, shares
 from edgebench.estimate.work import FITTED, Work, fitted_works, works
@@ -104,7 +105,7 @@ def _elsewhere(
 ) -> _Found:
     runtime = runtime_of(export.format)
     found = accelerated.interval(graph, device, processor, runtime, export.precision, spec)
-    return found or (None, (accelerated.missing(device, processor, runtime, export.precision),), "")
+    return found or (None, (processors.missing(device, processor, runtime, export.precision),), "")
 
 
 def latency_interval(
@@ -164,7 +165,7 @@ def missing(device: DeviceProfile, runtime: str, export: ExportSpec, threads: in
     have = ", ".join(f"{name} {precision}" for name, precision in known.estimable(device))
     if have:
         sentence += f"; there are estimates for {have}"
-    if others := sorted({f"{kind} with {name} {of}" for name, of, kind in accelerated.cells(device)}):
+    if others := sorted({f"{kind} with {name} {of}" for name, of, kind in processors.cells(device)}):
         return f"{sentence}; `edgebench profile` has estimates for the {', the '.join(others)}"
     if entry(runtime).system:
         others = sorted(form for each in bundled() for form in each.formats)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edgebench.estimate.accelerated import estimator as accelerated
+from edgebench.estimate.accelerated import known as accelerated
 from edgebench.estimate.known import cells as cells_of
 from edgebench.estimate.known import estimable, expected_error
 from edgebench.formats.format import every

@@ -143,7 +143,7 @@ class Engine:
         """What the cell's number is for: the CPU, unless it is estimated."""
         if self.method.mode is not Mode.ESTIMATE:
             return "cpu"
-        from edgebench.estimate.accelerated.estimator import processor
+        from edgebench.estimate.accelerated.known import processor
 
         return processor(self.device, self.runtime(cell), export.precision, self.method.processor)
 

@@ -95,7 +95,7 @@ def method(
     if via == "emulator":
         return Method(Mode.EMULATE, operators=operators)
     if via == "estimate" or (via is None and connect is None and device.reach is None):
-        from edgebench.estimate.accelerated.estimator import check
+        from edgebench.estimate.accelerated.known import check
 
         check(device, processor)
         return Method(Mode.ESTIMATE, processor=processor)

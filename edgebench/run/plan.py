@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, get_args
 from msgspec import structs
 
 from edgebench.estimate import known
-from edgebench.estimate.accelerated import estimator as accelerated
+from edgebench.estimate.accelerated import known as accelerated
 from edgebench.formats import format as formats
 from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.options import listed, many

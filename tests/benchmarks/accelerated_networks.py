@@ -17,8 +17,8 @@ from torch import nn
 from torch.nn import functional as F
 from ultralytics.nn.tasks import DetectionModel, SegmentationModel
 
-from edgebench.estimate.accelerated.figures import tables
 from edgebench.estimate.accelerated.form import FORMS, TERMS, kinds, quantities
+from edgebench.estimate.accelerated.known import tables
 from edgebench.graph.capture import capture
 
 DATA = Path(__file__).resolve().parents[2] / "edgebench/estimate/data"

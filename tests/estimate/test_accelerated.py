@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace as changed
 
-from edgebench.estimate.accelerated import estimator, figures, fit
+from edgebench.estimate.accelerated import estimator, figures, fit, known
 from edgebench.estimate.accelerated.errors import shipped
 from edgebench.estimate.accelerated.form import FORMS, TERMS, quantities
 from edgebench.estimate.estimator import estimate
@@ -106,7 +106,7 @@ def of(
 ):
     export = ExportSpec(format=form, precision=precision)  # type: ignore[arg-type]
     runtime = "litert" if form == "tflite" else "coreml"
-    processor = estimator.processor(device, runtime, precision)
+    processor = known.processor(device, runtime, precision)
     spec = resolve(name)
     return estimate(graph or sketch(spec), device, spec=spec, export=export, processor=processor)
 
@@ -147,8 +147,8 @@ def test_what_no_published_network_has_widens_the_interval() -> None:
 def test_a_chip_with_few_figures_is_refused_with_what_would_be_needed() -> None:
     cpu = changed(S25.cpu, soc="Apple A16 Bionic")
     phone = changed(load("iphone12"), cpu=cpu)
-    assert estimator.processor(phone, "coreml", "fp16") == "cpu"
-    sentence = estimator.missing(phone, "npu", "coreml", "fp16")
+    assert known.processor(phone, "coreml", "fp16") == "cpu"
+    sentence = known.missing(phone, "npu", "coreml", "fp16")
     assert "are published, and 12 would be needed. Chips with an estimate: Apple A14 Bionic, Apple A15" in sentence
 
 
@@ -162,7 +162,7 @@ def test_a_chip_with_few_figures_is_refused_with_what_would_be_needed() -> None:
 )
 def test_a_processor_that_is_not_there_is_refused(device: str, wanted: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        estimator.check(load(device), wanted)
+        known.check(load(device), wanted)
 
 
 def test_the_cpu_of_such_a_phone_says_what_is_known_of_it() -> None:

@@ -7,20 +7,16 @@ quantities of form.py, written by tests/benchmarks/accelerated_networks.py.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-import msgspec
 import numpy as np
 
 from edgebench.estimate.accelerated.form import TERMS
+from edgebench.estimate.accelerated.known import Key, tables
 from edgebench.estimate.form import Floats
 from edgebench.estimate.published import text
-from edgebench.ground.tables import read_csv
-
-Key = tuple[str, str]  # unit and precision
 
 # Networks of the zoo at their own scaling point -> what tables call them.
 ZOO: Final = {
@@ -36,23 +32,6 @@ ZOO: Final = {
 }
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """One published table: the figures of a chip's `unit`, as "network milliseconds; ..."."""
-
-    unit: str
-    soc: str
-    precision: str
-    source: str
-    figures: str
-
-    @property
-    def rows(self) -> Iterator[tuple[str, float]]:
-        """(network, latency in seconds) of each figure."""
-        for figure in self.figures.split("; "):
-            network, _, latency = figure.rpartition(" ")
-            yield network, float(latency) / 1e3
-
-
 @dataclass(frozen=True)
 class Network:
     """A published network: its `quantities`, (terms,), and the kinds of its operators."""
@@ -61,12 +40,6 @@ class Network:
     family: str
     quantities: Floats
     kinds: frozenset[str]
-
-
-@cache
-def tables() -> tuple[Table, ...]:
-    """Reads the published tables, in the file's order."""
-    return tuple(read_csv(text("accelerated_figures.csv"), Table))
 
 
 @cache

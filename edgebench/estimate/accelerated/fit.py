@@ -19,8 +19,9 @@ from typing import Any, Final
 import numpy as np
 
 from edgebench.estimate.accelerated.errors import Case, Kind
-from edgebench.estimate.accelerated.figures import KEYS, ZOO, Key, Mask, Names, Rows, rows
+from edgebench.estimate.accelerated.figures import KEYS, ZOO, Mask, Names, Rows, rows
 from edgebench.estimate.accelerated.form import TERMS
+from edgebench.estimate.accelerated.known import Key
 from edgebench.estimate.errors import CONFIDENCE, quantile
 from edgebench.estimate.form import Floats
 
