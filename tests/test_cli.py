@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 MODELS_KEYS = {"name", "family", "parameters", "macs", "resolution", "channels", "classes"}
-DEVICES_KEYS = {"name", "title", "cpu", "memory_bytes", "runtimes", "sources"}
+DEVICES_KEYS = {"name", "title", "cpu", "memory_bytes", "runtimes", "sources", "processors"}
 EXPORT_KEYS = {
     "model", "width", "depth", "resolution", "format", "precision", "path", "size_bytes", "sha256", "max_abs_error",
     "relative_l2_error", "quantization", "warnings", "convert_s", "cached", "status", "error",
@@ -20,7 +20,7 @@ EXPORT_KEYS = {
 PROFILE_KEYS = {
     "model", "width", "depth", "resolution", "format", "precision", "device", "runtime", "threads", "provenance",
     "latency_s", "calibrated_on", "first_s", "load_s", "peak_memory_bytes", "instructions", "size_bytes", "parameters",
-    "macs", "parity", "accuracy", "warnings", "status", "error",
+    "macs", "parity", "accuracy", "processor", "warnings", "status", "error",
 }  # fmt: skip
 FOCUS = ["mobilenetv1", "mobilenetv2", "efficientnet_lite0", "efficientnet_b0"]
 
@@ -62,8 +62,9 @@ def test_models_table_shows_every_network() -> None:
 def test_devices_json() -> None:
     found = {row["name"]: row for row in rows("devices")}
     assert found["rpi4"].keys() == DEVICES_KEYS
+    able = {"runtime", "precision", "processor", "threads", "measured", "estimated", "error"}
     assert found["rpi4"]["cpu"].keys() == {"core", "cores", "clock_hz", "isa"}
-    assert set(found["rpi4"]["runtimes"][0]) == {"runtime", "precision", "threads", "measured", "estimated", "error"}
+    assert set(found["rpi4"]["runtimes"][0]) == able
     wanted = {"host", "rpizero2w", "rpi3bplus", "rpi4", "rpi5", "pixel1", "pixel3", "pixel4", "jetson_nano"}
     assert wanted | {"jetson_orin_nano", "n100"} <= set(found)
     assert [row["name"] for row in rows("devices", "rpi4")] == ["rpi4"]
