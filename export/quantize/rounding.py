@@ -57,7 +57,10 @@ def _layer(layer: Conv | Dense, mean: Tensor, moments: Tensor | None, levels: in
     weight = given.reshape(len(mean), -1, mean.shape[1])
     found = _nearest(weight, levels) if moments is None else _rounded(weight, moments.double(), levels)
     shifted = torch.bmm(found - weight, mean.double()[:, :, None]).reshape(-1).float().numpy()
-    bias = -shifted if layer.bias is None else layer.bias - shifted
+    if layer.bias is None and isinstance(layer, Dense) and len(layer.shape) > 2:
+        bias = None  # it would be one more operator, as some formats add it apart, and a tensor without a range
+    else:
+        bias = -shifted if layer.bias is None else layer.bias - shifted
     return replace(layer, weight=found.reshape(given.shape).float().numpy(), bias=bias)
 
 

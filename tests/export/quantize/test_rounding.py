@@ -66,6 +66,12 @@ def test_what_is_too_long_is_rounded_to_the_nearest_with_its_mean_taken_back(mon
     torch.testing.assert_close(*means, rtol=1e-4, atol=1e-4)
 
 
+def test_a_product_over_many_axes_without_a_bias_gets_none():
+    graph = graph_of(nn.Linear(10, 10, bias=False), nn.Conv2d(8, 8, 3, bias=False))
+    found = rounding.rounded(graph, images(2, 5), LEVELS)
+    assert [each.bias is None for each in found.operators if isinstance(each, Conv | Dense)] == [True, False]
+
+
 def test_dead_channels_stay_dead():
     graph = graph_of(nn.Conv2d(8, 4, 1), nn.ReLU(), nn.Conv2d(4, 4, 3))
     graph.operators[1].weight[0] = 0  # a filter of zeros, and inputs of zeros behind it
