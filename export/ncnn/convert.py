@@ -166,8 +166,11 @@ def _run_pnnx(folder: Path, shape: tuple[int, ...], precision: str) -> None:
 def renamed(layers: list[Layer], image: tuple[int, ...], results: Shapes) -> list[Layer]:
     """Gives input and outputs edgebench's names and states their shapes, given here as torch has them.
 
-    Raises ExportError for an operator that ncnn does not have: pnnx passes it on under its own name, with a dot.
+    Raises ExportError for an operator that ncnn does not have (pnnx passes it on under its own name, with a dot), and
+    for an output of one number without an axis.
     """
+    if bare := [name for name, shape in results.items() if not shape]:
+        raise ExportError(f"ncnn has no tensors without axes, as {bare[0]} is: keep an axis of it, or choose onnx")
     unknown = sorted({layer.kind for layer in layers if "." in layer.kind or "::" in layer.kind})
     if unknown:
         raise ExportError(f"ncnn has no operator for {', '.join(unknown)}: replace it in the network, or choose onnx")

@@ -142,9 +142,20 @@ class Windows(nn.Module):
         return torch.matmul(parts, parts.transpose(1, 2)).mean((1, 2)).reshape(1, 4)
 
 
-def test_what_cannot_be_written_is_named(tmp_path):
-    with pytest.raises(ExportError, match=r"ncnn has no operator for Tensor\.reshape"):
-        exporter.convert(of(Windows()), FP32, tmp_path / "net.ncnn")
+class Squeezed(nn.Module):
+    """One number, without an axis."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((1, 2, 3)).squeeze()
+
+
+@pytest.mark.parametrize(
+    ("network", "sentence"),
+    [(Windows(), r"ncnn has no operator for Tensor\.reshape"), (Squeezed(), "ncnn has no tensors without axes")],
+)
+def test_what_cannot_be_written_is_named(network, sentence, tmp_path):
+    with pytest.raises(ExportError, match=sentence):
+        exporter.convert(of(network), FP32, tmp_path / "net.ncnn")
     assert os.listdir(tmp_path) == []
 
 
