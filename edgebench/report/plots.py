@@ -58,7 +58,8 @@ def pareto(rows: Rows, *, y: str = "size", budgets: Rows = (), look: Look = "lig
         alt.Chart(alt.NamedData("rows"))
         .transform_filter(f"isValid(datum.{field}) && isValid(datum.p50_s)")
         .transform_calculate(
-            memory="isValid(datum.peak_memory_bytes) ? datum.peak_memory_bytes / 1e6 : null",
+            # 0 where it is not known: a scale over nothing has no size.
+            memory="isValid(datum.peak_memory_bytes) ? datum.peak_memory_bytes / 1e6 : 0",
             x="datum.p50_s * 1000",
             y=f"datum.{field} / {unit}",
             rank="datum.y" if more else "-datum.y",

@@ -101,6 +101,18 @@ def test_results_without_a_latency_have_no_trade_off(tmp_path: Path) -> None:
             write_plot(str(folder), tmp_path / "x.svg", Picture("pareto", y=y), on_warning=pytest.fail)
 
 
+def test_results_of_unknown_memory_are_drawn(tmp_path: Path) -> None:
+    """As those of an NPU are: a scale over nothing would take the whole picture away."""
+    records = [
+        msgspec.structs.replace(made.measurement(made.spec(name)), memory_bytes={})
+        for name in ("mobilenetv1", "mobilenetv2")
+    ]
+    folder = made.write(tmp_path / "results", records)
+    write_plot(str(folder), tmp_path / "x.svg", Picture("pareto"), on_warning=pytest.fail)
+    drawn = (tmp_path / "x.svg").read_text()
+    assert "NaN" not in drawn and "e+30" not in drawn and "peak memory (MB)" in drawn
+
+
 def test_counted_operators_are_drawn_by_their_instructions(tmp_path: Path) -> None:
     operators = tuple(
         OperatorTime(name=name, kind="CONV", time_s=(), counts={"instructions": count})
