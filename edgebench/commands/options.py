@@ -33,7 +33,7 @@ Answer = TypeVar("Answer")
 Json = Annotated[bool, "Print one JSON document and nothing else."]
 
 INTERRUPTED: Final = 130
-PROJECT: Final = "edgebench.project"  # where a context keeps its parameters and which of them a file says
+PROJECT: Final = "edgebench.project"  # where a context keeps its parameters, a file's name, and which of them it says
 ALL: Final = "Show every column of a table, however long its lines."
 TABLES: Final = ("json", "format")  # what a command takes that prints tables
 EXACT: Final = 2**53  # JSON keeps whole numbers below it as they are
@@ -74,14 +74,15 @@ class Command(click.Command):
             root = ctx.find_root().command
             names = root.list_commands(ctx) if isinstance(root, click.Group) else ()
             made = [copy(each) for each in super().get_params(ctx)]
-            ctx.meta[PROJECT] = made, project.fill(self.name or "", made, names, list(_anywhere().values()))
+            ctx.meta[PROJECT] = made, *project.fill(self.name or "", made, names, lambda: _anywhere().values())
         return list(ctx.meta[PROJECT][0])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command, and says what it warns of on standard error."""
-        taken = [name for name in ctx.meta[PROJECT][1] if ctx.get_parameter_source(name) is ParameterSource.DEFAULT]
+        _, file, filled = ctx.meta[PROJECT]
+        taken = [name for name in filled if ctx.get_parameter_source(name) is ParameterSource.DEFAULT]
         if taken:
-            output.note(f"{project.settings(Path.cwd())[0]} says {', '.join(taken)}")
+            output.note(f"{file} says {', '.join(taken)}")
         try:
             with _warnings_printed(self.params), output.all_columns(ctx.meta.get("wide", False)):
                 return super().invoke(ctx)

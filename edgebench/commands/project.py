@@ -14,7 +14,7 @@ typed goes before the file. Only the current folder is looked at, from which pat
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,16 +41,19 @@ def settings(folder: Path) -> tuple[str, Mapping[str, Any]]:
 
 
 def fill(
-    command: str, own: Sequence[click.Parameter], commands: Collection[str], options: Sequence[click.Parameter]
-) -> list[str]:
-    """Makes what the file says the defaults of a command's `own` options, and returns the names of these.
+    command: str,
+    own: Sequence[click.Parameter],
+    commands: Collection[str],
+    options: Callable[[], Iterable[click.Parameter]],
+) -> tuple[str, list[str]]:
+    """Makes what the file says the defaults of a command's `own` options; returns its name and those of the options.
 
-    Raises UsageError for a key that is neither an option nor one of `commands`.
+    `options` gives those of all commands. Raises UsageError for a key that is neither one of them nor of `commands`.
     """
     file, said = settings(Path.cwd())
     if not said:
-        return []
-    at_top = {spelling for each in options for spelling in _spellings(each)}
+        return "", []
+    at_top = {spelling for each in options() for spelling in _spellings(each)}
     named = {spelling: each for each in own for spelling in _spellings(each)}
     tables = {name: value for name, value in said.items() if isinstance(value, Mapping) and name in commands}
     for where, keys, known in (
@@ -70,7 +73,7 @@ def fill(
         option = named[key]
         option.default, option.required = _typed(value, option, f"{key} of {file}"), False
         filled.append(option.name or key)
-    return filled
+    return file, filled
 
 
 def _spellings(option: click.Parameter) -> set[str]:

@@ -14,7 +14,7 @@ from edgebench.estimate import errors
 from edgebench.estimate.accelerated import figures
 from edgebench.estimate.accelerated.errors import shipped
 from edgebench.estimate.accelerated.form import FORMS, TERMS, kinds, quantities
-from edgebench.estimate.accelerated.known import Key, computed, estimable, networks_of, part_of
+from edgebench.estimate.accelerated.known import Key, computed, estimable, fitted, networks_of, part_of
 from edgebench.estimate.form import Floats
 from edgebench.estimate.hierarchy import soc_of
 from edgebench.estimate.published import text
@@ -102,10 +102,7 @@ def _doubts(key: Key, needed: Floats, seconds: Floats, has: frozenset[str]) -> l
 
 @cache
 def _constants() -> Mapping[tuple[str, str, str], Floats]:
-    return {
-        (line["unit"], line["precision"], line["soc"]): np.array([float(line[term] or 0) for term in TERMS])
-        for line in csv.DictReader(text("accelerated_constants.csv").splitlines())
-    }
+    return {key: np.array([float(line[term] or 0) for term in TERMS]) for key, line in fitted().items()}
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Final
 
@@ -89,7 +89,7 @@ def estimable(device: DeviceProfile, processor: str, runtime: str, precision: st
     if part is None or part.unit not in entry(runtime).units:
         return False
     key, soc = (part.unit, computed(precision)), soc_of(device)
-    return (*key, soc) in _fitted() and len(networks_of(key, soc)) >= FEWEST
+    return (*key, soc) in fitted() and len(networks_of(key, soc)) >= FEWEST
 
 
 def computed(precision: str) -> Precision:
@@ -108,7 +108,7 @@ def missing(device: DeviceProfile, processor: str, runtime: str, precision: str)
         return f"{sentence}; there are estimates for {', '.join(able)}"
     key, soc = (part.unit, computed(precision)), soc_of(device)
     found = len(networks_of(key, soc))
-    others = sorted({chip for unit, _, chip in _fitted() if unit == part.unit})
+    others = sorted({chip for unit, _, chip in fitted() if unit == part.unit})
     return (
         f"{sentence}: figures of {found} networks on {soc} are published, and {FEWEST} would be needed. "
         f"Chips with an estimate: {', '.join(others)}"
@@ -131,7 +131,7 @@ def networks_of(key: Key, soc: str) -> frozenset[str]:
 
 
 @cache
-def _fitted() -> frozenset[tuple[str, str, str]]:
-    """The units, precisions and chips that constants are shipped of."""
+def fitted() -> Mapping[tuple[str, str, str], Mapping[str, str]]:
+    """The lines of the shipped constants by unit, precision and chip."""
     lines = csv.DictReader(text("accelerated_constants.csv").splitlines())
-    return frozenset((line["unit"], line["precision"], line["soc"]) for line in lines)
+    return {(line["unit"], line["precision"], line["soc"]): line for line in lines}
