@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import torch
 from hypothesis import settings
 
 sys.path.append(str(Path(__file__).parent))  # there are no packages under tests/
@@ -42,6 +43,17 @@ def _failed_where_nothing_may_be_missing(report: Report) -> Report:
             report.outcome = "failed"
             report.longrepr = f"skipped in CI, where nothing may be missing: {reason}"
     return report
+
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Networks among a file's parameters are made as it is read: with the same weights, whatever was read before."""
+    if isinstance(collector, pytest.Module):
+        torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)
