@@ -1,4 +1,4 @@
-"""Capture: a torch module becomes a Graph with weights, by way of torch.export.
+"""Capture: a torch module becomes a Graph with weights, by way of the aten calls that it makes.
 
 The program is walked call by call. What depends on constants only is executed by torch itself; every other call is
 handed to its rule, which builds the operators of its result. Torch is asked to decompose a call only when it has no
@@ -7,6 +7,7 @@ rule, or when it changes a view in place. The Graph is then simplified.
 
 from __future__ import annotations
 
+import contextlib
 import operator
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -22,6 +23,8 @@ from edgebench.graph.capture_elements import ELEMENTS, dtype_in_graph
 from edgebench.graph.capture_layers import LAYERS
 from edgebench.graph.capture_moves import MOVES
 from edgebench.graph.capture_picks import PICKS
+from edgebench.graph.capture_program import Program
+from edgebench.graph.capture_record import recorded
 from edgebench.graph.capture_windows import WINDOWS
 from edgebench.graph.operators import Graph, Input, Operator
 from edgebench.graph.simplify import simplify
@@ -61,9 +64,16 @@ def capture(
     network that torch.export cannot follow, or that has an operator which is not covered: the message names it, its
     module and what to do.
     """
-    if isinstance(network, nn.Module):
-        network = capture_program.export_program(network, _examples(inputs))
-    return simplify(read(network))
+    if not isinstance(network, nn.Module):
+        return simplify(read(network))
+    capture_program.require_evaluation(network)
+    examples = _examples(inputs)
+    program = recorded(network, examples)
+    if program is not None:
+        # What a record does not show, torch.export may say in simpler calls; else it has the words for what is wrong.
+        with contextlib.suppress(_Decompose, ExportError):
+            return simplify(_Walk(program).graph())
+    return simplify(read(capture_program.export_program(network, examples)))
 
 
 def read(program: ExportedProgram) -> Graph:
@@ -71,7 +81,7 @@ def read(program: ExportedProgram) -> Graph:
     targets: list[Any] = []
     while True:
         try:
-            return _Walk(program).graph()
+            return _Walk(capture_program.program_of(program)).graph()
         except _Decompose as wanted:
             functional = bool(targets) or wanted.target is not None
             simpler = None
@@ -94,14 +104,14 @@ class _Walk:
     A node's value is an Operator where it depends on the input, else what torch computed; lists hold the same.
     """
 
-    def __init__(self, program: ExportedProgram) -> None:
+    def __init__(self, program: Program) -> None:
         self.program = program
         self.build = Builder()
 
     def graph(self) -> Graph:
         """Returns the Graph of the whole program."""
-        results = self._region(self.program.graph_module, self._start())
-        outputs = capture_program.user_outputs(self.program, results)
+        results = self._region(self.program.graph, self.program.root, self._start())
+        outputs = [one for one, returned in zip(results, self.program.returned, strict=True) if returned]
         if not any(isinstance(output, Operator) for output in outputs):
             raise ExportError("the network's output does not depend on its input, so there is nothing to convert")
         self.build.begin("output", "")
@@ -110,12 +120,11 @@ class _Walk:
         return Graph(tuple(self.build.operators.values()), names, self.build.constants)
 
     def _start(self) -> dict[fx.Node, Any]:
-        constants = capture_program.constants(self.program)
-        inputs = capture_program.input_names(self.program)
+        inputs = self.program.inputs
         values: dict[fx.Node, Any] = {}
         for node in self.program.graph.nodes:
             if node.op == "placeholder":
-                values[node] = constants.get(node.name)
+                values[node] = self.program.constants.get(node.name)
                 if node.name in inputs and isinstance(node.meta.get("val"), torch.Tensor):
                     values[node] = self._input(node, "input" if len(inputs) == 1 else node.name)
         return values
@@ -128,12 +137,12 @@ class _Walk:
         self.build.register(made)
         return made
 
-    def _region(self, module: fx.GraphModule, values: dict[fx.Node, Any]) -> list[Any]:
-        """Walks the graph of `module` and returns its results; `values` holds those of its placeholders."""
-        norms, inner = capture_program.local_response_norms(module.graph)
-        for node in module.graph.nodes:
+    def _region(self, graph: fx.Graph, root: object, values: dict[fx.Node, Any]) -> list[Any]:
+        """Walks `graph`, whose attributes `root` has, and returns its results; `values` holds its placeholders'."""
+        norms, inner = capture_program.local_response_norms(graph)
+        for node in graph.nodes:
             if node.op == "get_attr":
-                values[node] = operator.attrgetter(node.target)(module)
+                values[node] = operator.attrgetter(node.target)(root)
             elif node.op == "output":
                 results = _looked_up(node.args[0], values)
                 return list(results) if isinstance(results, list | tuple) else [results]
@@ -184,7 +193,7 @@ class _Walk:
             raise refusal(node, _NO_FORMAT)
         part: fx.GraphModule = arguments[at]
         holders = [one for one in part.graph.nodes if one.op == "placeholder"]
-        return self._region(part, dict(zip(holders, arguments[at + 1 :], strict=True)))
+        return self._region(part.graph, part, dict(zip(holders, arguments[at + 1 :], strict=True)))
 
     def _ruled(self, node: fx.Node, name: str, arguments: Mapping[str, Any]) -> Any:
         self.build.begin(self._name(node), location(node)[0])

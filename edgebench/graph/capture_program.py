@@ -7,6 +7,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
@@ -18,30 +19,63 @@ from edgebench.ground.errors import ExportError
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
+FAILURES: Final = (RuntimeError, TypeError, ValueError, AttributeError, LookupError)  # of a forward that is traced
+
 # torch.nn.functional.local_response_norm of a 4-D input, from its last call back to its first.
 _LRN_CHAIN: Final = ("pow", "add", "mul", "view", "squeeze", "avg_pool3d", "pad", "view", "mul")
 
 
-def export_program(module: nn.Module, examples: Sequence[torch.Tensor]) -> ExportedProgram:
-    """Returns torch.export's program of `module` for inputs like `examples`.
+@dataclass(frozen=True)
+class Program:
+    """A graph of aten calls and what its placeholders and results are.
 
-    Raises ExportError when the network is in training mode, and where torch.export cannot follow it.
+    `constants` has the parameters, buffers and constants by the name of the placeholder of each, `inputs` the names of
+    the other placeholders in the order of the network's arguments. `root` holds what its get_attr nodes name.
+    """
+
+    graph: fx.Graph
+    root: object
+    constants: dict[str, torch.Tensor]
+    inputs: list[str]
+    returned: tuple[bool, ...]  # of each result, whether the network returns it; the others are buffers it changes
+
+
+def program_of(exported: ExportedProgram) -> Program:
+    """Returns the Program of torch.export's. Buffers are copies: a network that counts its calls would count this."""
+    signature = exported.graph_signature
+    values: dict[str, Any] = {**exported.constants, **exported.state_dict}
+    copied = {**signature.inputs_to_buffers, **signature.inputs_to_lifted_tensor_constants}
+    constants = {name: values[target].detach() for name, target in signature.inputs_to_parameters.items()}
+    constants |= {name: values[target].detach().clone() for name, target in copied.items()}
+    inputs = [name for name in signature.user_inputs if isinstance(name, str)]
+    returned = tuple(spec.kind.name == "USER_OUTPUT" for spec in signature.output_specs)
+    return Program(exported.graph, exported.graph_module, constants, inputs, returned)
+
+
+def require_evaluation(module: nn.Module) -> None:
+    """Raises ExportError when the network is in training mode."""
+    # A wrapper around a network that is ready has no layers of its own that training would change.
+    if any(part.training for part in module.modules() if not any(part.children())):
+        raise ExportError(f"the network {type(module).__name__} is in training mode: call its eval() first")
+
+
+def export_program(module: nn.Module, examples: Sequence[torch.Tensor]) -> ExportedProgram:
+    """Returns torch.export's program of `module` (in evaluation) for inputs like `examples`.
+
+    Raises ExportError where torch.export cannot follow it.
     """
     from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
     name = type(module).__name__
-    # A wrapper around a network that is ready has no layers of its own that training would change.
-    if any(part.training for part in module.modules() if not any(part.children())):
-        raise ExportError(f"the network {name} is in training mode: call its eval() first")
     try:
-        with _silent_torch(), torch.no_grad():
+        with silent_torch(), torch.no_grad():
             return torch.export.export(module, tuple(examples), strict=False)
     except GuardOnDataDependentSymNode as error:
         raise ExportError(
             f"the network {name} decides by the values of a tensor (an if, a loop or float() on it), "
             "which no exported file can follow: write it without, or with torch.where"
         ) from error
-    except (RuntimeError, TypeError, ValueError, AttributeError, LookupError) as error:
+    except FAILURES as error:
         shapes = [tuple(example.shape) for example in examples]
         on = f"an input of shape {shapes[0]}" if len(shapes) == 1 else f"inputs of shapes {shapes}"
         raise ExportError(
@@ -62,34 +96,11 @@ def decomposed(program: ExportedProgram, operators: Sequence[Any]) -> ExportedPr
     if len(known) < len(operators):
         return None
     try:
-        with _silent_torch(), torch.no_grad():
+        with silent_torch(), torch.no_grad():
             made: ExportedProgram = program.run_decompositions(known)
     except RuntimeError:  # a decomposition that needs values, not shapes
         return None
     return made
-
-
-def input_names(program: ExportedProgram) -> list[str]:
-    """Returns the names of the placeholders of what the user gives, in the order of the network's arguments."""
-    return [name for name in program.graph_signature.user_inputs if isinstance(name, str)]
-
-
-def constants(program: ExportedProgram) -> dict[str, torch.Tensor]:
-    """Returns the parameters, buffers and constants, by the name of the placeholder of each.
-
-    Buffers are copies: a network that counts its calls would count this one, too.
-    """
-    signature = program.graph_signature
-    values: dict[str, Any] = {**program.constants, **program.state_dict}
-    copied = {**signature.inputs_to_buffers, **signature.inputs_to_lifted_tensor_constants}
-    found = {name: values[target].detach() for name, target in signature.inputs_to_parameters.items()}
-    return found | {name: values[target].detach().clone() for name, target in copied.items()}
-
-
-def user_outputs(program: ExportedProgram, values: Sequence[Any]) -> list[Any]:
-    """Returns those of the program's results that the network returns; the others are buffers that it changes."""
-    specs = program.graph_signature.output_specs
-    return [value for value, spec in zip(values, specs, strict=True) if spec.kind.name == "USER_OUTPUT"]
 
 
 # ---- changes in place ----
@@ -162,7 +173,7 @@ def _chain(node: fx.Node) -> list[fx.Node]:
 
 
 @contextlib.contextmanager
-def _silent_torch() -> Iterator[None]:
+def silent_torch() -> Iterator[None]:
     """torch.export prints, logs and warns of what it does; an error says it in one sentence."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
