@@ -18,7 +18,7 @@ from torch import fx, nn
 from edgebench.graph import capture_program
 from edgebench.graph.builder import Builder, dtype_of
 from edgebench.graph.capture_axes import AXES
-from edgebench.graph.capture_call import Call, Rule, aten_name, location, refusal, schema_of, shape_of
+from edgebench.graph.capture_call import Call, Decompose, Rule, aten_name, location, refusal, schema_of, shape_of
 from edgebench.graph.capture_elements import ELEMENTS, dtype_in_graph
 from edgebench.graph.capture_layers import LAYERS
 from edgebench.graph.capture_moves import MOVES
@@ -46,13 +46,6 @@ _RANDOM: Final = ("rand", "normal", "bernoulli", "multinomial", "uniform", "pois
 _SKIPPED: Final = ("_assert", "sym_constrain")
 
 
-class _Decompose(Exception):
-    """A call has to be said in simpler ones (`None`: only changes in place have to go)."""
-
-    def __init__(self, node: fx.Node, target: Any | None) -> None:
-        self.node, self.target = node, target
-
-
 @collection_paused()
 def capture(
     network: nn.Module | ExportedProgram, inputs: Sequence[int] | Sequence[torch.Tensor | Sequence[int]] = ()
@@ -71,7 +64,7 @@ def capture(
     program = recorded(network, examples)
     if program is not None:
         # What a record does not show, torch.export may say in simpler calls; else it has the words for what is wrong.
-        with contextlib.suppress(_Decompose, ExportError):
+        with contextlib.suppress(Decompose, ExportError):
             return simplify(_Walk(program).graph())
     return simplify(read(capture_program.export_program(network, examples)))
 
@@ -82,7 +75,7 @@ def read(program: ExportedProgram) -> Graph:
     while True:
         try:
             return _Walk(capture_program.program_of(program)).graph()
-        except _Decompose as wanted:
+        except Decompose as wanted:
             functional = bool(targets) or wanted.target is not None
             simpler = None
             if wanted.target not in targets:
@@ -173,7 +166,7 @@ class _Walk:
         if name not in RULES:
             if name in _REFUSED:
                 raise refusal(node, _REFUSED[name])
-            raise _Decompose(node, node.target)
+            raise Decompose(node, node.target)
         if capture_program.mutates(node):
             return self._changed(node, name, bound, values)
         return self._ruled(node, name, bound)
@@ -181,7 +174,7 @@ class _Walk:
     def _changed(self, node: fx.Node, name: str, bound: dict[str, Any], values: dict[fx.Node, Any]) -> Any:
         """A call in place: whoever reads its first argument from here on reads the result."""
         if capture_program.changes_a_view(node):
-            raise _Decompose(node, None)
+            raise Decompose(node, None)
         made = self._ruled(node, name, bound)
         values[cast(fx.Node, node.args[0])] = made
         return made

@@ -15,6 +15,13 @@ from edgebench.graph.operators import Array, Operator, Pair, Shape
 from edgebench.ground.errors import ExportError
 
 
+class Decompose(Exception):
+    """A call has to be said in simpler ones (`None`: only changes in place have to go)."""
+
+    def __init__(self, node: fx.Node, target: Any | None) -> None:
+        self.node, self.target = node, target
+
+
 @dataclass(frozen=True)
 class Call:
     """What a rule sees of one call that depends on the network's input.
@@ -86,6 +93,10 @@ class Call:
         """The error for a call that the Graph cannot hold."""
         return refusal(self.node, reason)
 
+    def simpler(self) -> Decompose:
+        """What to raise for a call whose form no rule has, but torch may say in other calls."""
+        return Decompose(self.node, self.node.target)
+
 
 Result = Operand | torch.Tensor | list[Any]
 Rule = Callable[[Call], Result]
@@ -138,5 +149,6 @@ def refusal(node: fx.Node, reason: str) -> ExportError:
     path, kind = location(node)
     where = f"module '{path}' ({kind})" if path else f"the network's own forward ({kind})" if kind else "the network"
     return ExportError(
-        f"aten.{aten_name(node)} in {where} {reason}; take `converter='litert-torch'`, or export `format='onnx'`"
+        f"aten.{aten_name(node)} in {where} {reason}; compute it outside the network, or take "
+        "`converter='litert-torch'` for TFLite"
     )

@@ -94,7 +94,9 @@ class Emission:
 
     def constant(self, name: str, array: AnyArray) -> str:
         """A constant under a free name like `name`; small ones that are equal are one."""
-        key = (array.dtype.str, array.shape, array.tobytes() if array.size <= SHARED else name.encode())
+        if array.size > SHARED:
+            return self._stored(name, array)
+        key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._shared:
             self._shared[key] = self._stored(name, array)
         return self._shared[key]

@@ -130,3 +130,14 @@ def test_what_has_no_form_in_onnx_is_named_with_its_module():
     graph = Graph((image, Novel(name="y", inputs=("x",), shape=(1, 4), module="a.b")), ("y",))
     with pytest.raises(ExportError, match=r"'a\.b' is novel, which edgebench does not write in ONNX"):
         translate(graph)
+
+
+def test_long_constants_of_one_shape_are_not_taken_for_each_other():
+    class Picked(nn.Module):
+        def forward(self, x):
+            return x[:, torch.arange(99, -1, -1)] - x[:, torch.arange(100) * 7 % 100]
+
+    x = torch.arange(100.0)[None]
+    model, _ = translate(capture(Picked().eval(), (1, 100)))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options(1), providers=PROVIDERS)
+    np.testing.assert_array_equal(session.run(None, {"image": x.numpy()})[0], Picked()(x))
