@@ -254,7 +254,7 @@ def augment(asked: options.Augment) -> Path:
 
 @keywords(options.Scale)
 def scale(asked: options.Scale) -> Choice:
-    """Chooses the most accurate network of a family that keeps the limits on a device.
+    """Chooses the most accurate network of a family that keeps the limits on a device, or on each of several.
 
     Limits are text with a unit ("50ms", "64MB") or numbers in base units; accuracy is top-1 in percent. `confirmed`
     exports, checks and measures or emulates the finalists; `data` trains a few of them to learn what to expect on it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,7 +14,7 @@ from edgebench.choose.budget import OPTION, SHOW, Budget
 from edgebench.choose.learning import Learned
 from edgebench.choose.pool import Describer, Pool
 from edgebench.choose.prior import TIE, load
-from edgebench.choose.records import Choice, Headroom, Point, Rejected
+from edgebench.choose.records import Choice, Headroom, Point, Rejected, There
 from edgebench.choose.selection import Selection, select, without_repeats
 from edgebench.ground import units
 from edgebench.ground.errors import Regression
@@ -27,7 +27,7 @@ class Search:
     """What was asked, and all candidates with what is known of them."""
 
     pool: Pool
-    device: DeviceProfile
+    devices: Sequence[DeviceProfile]
     family: str
     budget: Budget
     extrapolate: bool
@@ -40,7 +40,12 @@ class Search:
     @cached_property
     def describe(self) -> Describer:
         """Makes points of candidates."""
-        return Describer(self.pool, self.device)
+        return Describer(self.pool, self.devices)
+
+    @property
+    def device(self) -> str:
+        """The devices' names, with commas."""
+        return ",".join(each.name for each in self.devices)
 
     @cached_property
     def selection(self) -> Selection:
@@ -65,9 +70,9 @@ def answer(search: Search, finalists: list[Point], lost: list[Rejected]) -> Choi
     frontier = tuple(replace(point(index), warnings=()) for index in selection.frontier)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Choice(
-        id=identity(search.device.name, search.family, search.budget, picked.model, picked.export, now),
+        id=identity(search.device, search.family, search.budget, picked.model, picked.export, now),
         time=now,
-        device=search.device.name,
+        device=search.device,
         family=search.family,
         budget=search.budget,
         recipes=search.recipes,
@@ -194,13 +199,15 @@ def doubts(point: Point, budget: Budget) -> list[str]:
     """Limits that the point keeps by its value, but not by the far end of its interval."""
     sentences = []
     limit = budget.max_latency_s
-    advice = "measure longer, with nothing else running" if point.provenance == "measured" else "measure on the device"
-    if limit is not None and point.latency_s.high > limit:
-        sentences.append(
-            f"the latency's {point.latency_s.confidence:.0%} interval reaches "
-            f"{units.show_seconds(point.latency_s.high)}, over the limit of {units.show_seconds(limit)}: {advice}, or "
-            "give a lower --max-latency to be sure"
-        )
+    for each in point.there or (There(device="", latency_s=point.latency_s, provenance=point.provenance),):
+        if limit is not None and each.latency_s.high > limit:
+            told, where = each.latency_s, f" on {each.device}" if each.device else ""
+            longer = "measure longer, with nothing else running"
+            advice = longer if each.provenance == "measured" else "measure on the device"
+            sentences.append(
+                f"the latency's {told.confidence:.0%} interval{where} reaches {units.show_seconds(told.high)}, over "
+                f"the limit of {units.show_seconds(limit)}: {advice}, or give a lower --max-latency to be sure"
+            )
     if budget.min_accuracy is not None and point.accuracy and point.accuracy.low < budget.min_accuracy:
         sentences.append(
             f"the expected accuracy's {point.accuracy.confidence:.0%} interval begins at {point.accuracy.low:.1f}%, "

@@ -6,14 +6,14 @@ file's hash in the results. So an interrupted confirmation, run again, does what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from msgspec.structs import replace
 
-from edgebench.choose.records import Point
+from edgebench.choose.records import Point, There
 from edgebench.ground import store
 from edgebench.ground.errors import JobError, UsageError
 from edgebench.ground.progress import OnProgress, Step, Tell, silent
@@ -82,6 +82,34 @@ def confirm(
             yield Confirmation(point)
 
 
+def confirm_on_all(
+    points: Sequence[Point],
+    devices: Sequence[DeviceProfile],
+    confirming: Callable[[Sequence[Point], DeviceProfile], Iterable[Confirmation]],
+) -> Iterator[Confirmation]:
+    """Yields each finalist with what it takes on the slowest device, once it is confirmed on every one."""
+    by_device = [confirming([point.on(each.name) for point in points], each) for each in devices]
+    for found in zip(*by_device, strict=True):
+        yield found[0] if len(devices) == 1 else _slowest({d.name: c for d, c in zip(devices, found, strict=True)})
+
+
+def _slowest(found: dict[str, Confirmation]) -> Confirmation:
+    points = {name: each.point for name, each in found.items()}
+    order = sorted(points, key=lambda name: points[name].latency_s.value, reverse=True)
+    most = max(points.values(), key=lambda point: point.peak_memory_bytes or 0)
+    merged = replace(
+        points[order[0]],
+        there=tuple(
+            There(device=name, latency_s=points[name].latency_s, provenance=points[name].provenance) for name in order
+        ),
+        peak_memory_bytes=most.peak_memory_bytes,
+        memory_provenance=most.memory_provenance,
+        warnings=tuple(dict.fromkeys(warning for point in points.values() for warning in point.warnings)),
+    )
+    errors = [f"{name}: {each.error}" for name, each in found.items() if each.error]
+    return Confirmation(merged, "; ".join(errors) or None)
+
+
 def _method(device: DeviceProfile, emulation: bool) -> Method | None:
     """How this device runs files: itself, here or at its address, under an emulator, or not at all."""
     if isinstance(device.reach, Reach):
@@ -99,32 +127,33 @@ def _runs(engine: Engine, cell: Cell, point: Point) -> bool:
 
 
 def write_sweep(
-    path: Path, points: Sequence[Point], device: DeviceProfile, *, quick: bool, emulation: bool = True
+    path: Path, points: Sequence[Point], devices: Sequence[DeviceProfile], *, quick: bool, emulation: bool = True
 ) -> None:
     """Writes the points as a sweep file, to be measured or emulated by `edgebench sweep`; see `confirm`.
 
     Raises UsageError for a device that a sweep cannot run on, and when the file cannot be written.
     """
+    modes = {device.name: _mode_of_sweep(device, emulation) for device in devices}
+    write(
+        path,
+        [
+            SweepCell(
+                model=point.model, export=point.export, device=name, threads=point.threads, mode=mode, quick=quick
+            )
+            for point in points
+            for name, mode in modes.items()
+        ],
+    )
+
+
+def _mode_of_sweep(device: DeviceProfile, emulation: bool) -> Mode:
     method = _method(device, emulation)
     if method is None or method.mode is Mode.REACH:
         raise UsageError(
             f"a sweep for {device.name} would only repeat the estimates: set its emulator up with edgebench device "
             f"setup {device.name}"
         )
-    write(
-        path,
-        [
-            SweepCell(
-                model=point.model,
-                export=point.export,
-                device=device.name,
-                threads=point.threads,
-                mode=method.mode,
-                quick=quick,
-            )
-            for point in points
-        ],
-    )
+    return method.mode
 
 
 def _with_file(point: Point, artifact: Artifact) -> Point:

@@ -101,7 +101,8 @@ def at_the_picks_cost(choice: Choice) -> dict[str, Scaled]:
     base = base_of(model)
     if not base.deepens:
         return {}
-    cost = latency_on(load_device(choice.device), Variant(choice.picked.export, choice.picked.threads))
+    device = choice.picked.there[0].device if choice.picked.there else choice.device
+    cost = latency_on(load_device(device), Variant(choice.picked.export, choice.picked.threads))
     pixels = resolve(base.name).resolution
     grid = Grid(base, (1.0, model.width), (1.0, model.depth), (pixels, model.resolution))
     start, end = cost(Table(grid), Points(*np.array([(0, 0, 0), (1, 1, 1)]).T)).tolist()

@@ -9,12 +9,13 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
+from itertools import product
 
 import numpy as np
 from msgspec.structs import replace
 
 from edgebench.choose.prior import CONFIDENCE, Accuracy, Floats, Mask, accuracy
-from edgebench.choose.records import Point
+from edgebench.choose.records import Point, There
 from edgebench.choose.scalable import Base
 from edgebench.choose.space import Extent, Space, space
 from edgebench.choose.table import Grid, Points, Table
@@ -24,7 +25,7 @@ from edgebench.estimate.estimator import estimate, missing
 from edgebench.graph.memory import Indices
 from edgebench.graph.operators import Graph
 from edgebench.ground.errors import UsageError
-from edgebench.ground.records import ExportSpec, Interval, ModelSpec
+from edgebench.ground.records import Estimate, ExportSpec, Interval, ModelSpec
 from edgebench.machines.profiles import Calibration, DeviceProfile
 from edgebench.models import resolve
 from edgebench.runtimes import runtime_of
@@ -107,7 +108,7 @@ class Pool:
 def pool(
     bases: Sequence[Base],
     variants: Sequence[Variant],
-    device: DeviceProfile,
+    devices: Sequence[DeviceProfile],
     *,
     extent: Extent,
     recipe: str | None = None,
@@ -115,40 +116,40 @@ def pool(
 ) -> Pool:
     """Costs and expected accuracies of every candidate; those beyond the prior's range only with `extrapolate`.
 
-    Raises UsageError when the device has no calibration for a variant, naming those it has.
+    Raises UsageError when a device has no calibration for a variant, naming those it has.
     """
 
     def expect(grid: Grid, points: Points, _: Floats, precision: str) -> Accuracy:
         return accuracy(grid.base.kin, *grid.real(points), precision=precision, recipe=recipe)
 
     spaces = tuple(space(base, extent=extent) for base in bases)
-    return filled(spaces, (Table(each.grid) for each in spaces), variants, device, expect, extrapolate=extrapolate)
+    return filled(spaces, (Table(each.grid) for each in spaces), variants, devices, expect, extrapolate=extrapolate)
 
 
 def filled(
     spaces: Sequence[Space],
     tables: Iterable[Table],
     variants: Sequence[Variant],
-    device: DeviceProfile,
+    devices: Sequence[DeviceProfile],
     expect: Expect,
     *,
     extrapolate: bool = False,
 ) -> Pool:
     """The candidates of some spaces, with the costs of their tables and what `expect` says of accuracies.
 
-    Raises UsageError as `pool` does.
+    Latencies are those of the slowest device. Raises UsageError as `pool` does.
     """
-    fitted = [calibrated(device, variant) for variant in variants]
+    for variant, device in product(variants, devices):
+        calibrated(device, variant)
     parts = []
     for index, (its_space, table) in enumerate(zip(spaces, tables, strict=True)):
         every = np.arange(len(its_space))
-        for number, (variant, calibration) in enumerate(zip(variants, fitted, strict=True)):
+        for number, variant in enumerate(variants):
             marks = (np.full(len(every), index), np.full(len(every), number), every)
-            part = vars(_columns(marks, table, its_space.points, variant, calibration, device, expect))
+            part = vars(_columns(marks, table, its_space.points, variant, devices, expect))
             for name, position in its_space.published.items():  # what is known of a network is in its own constants
-                own = calibrated(device, variant, resolve(name))
                 one = its_space.points.at(np.array([position]))
-                part["latency"][position] = table.latency_s(one, own, machine_of(device))[0]
+                part["latency"][position] = _slowest_s(table, one, variant, devices, resolve(name))[0]
             kept = extrapolate | ~part["outside"]
             parts.append({name: column[kept] for name, column in part.items()})
     columns = {each.name: np.concatenate([part[each.name] for part in parts]) for each in fields(Columns)}
@@ -174,16 +175,15 @@ def _columns(
     table: Table,
     points: Points,
     variant: Variant,
-    calibration: Calibration,
-    device: DeviceProfile,
+    devices: Sequence[DeviceProfile],
     expect: Expect,
 ) -> Columns:
-    precision = variant.export.precision
-    counts = table.counts(points, calibration.runtime)
+    precision, runtime = variant.export.precision, runtime_of(variant.export.format)
+    counts = table.counts(points, runtime)
     size = np.rint(footprint.file_size(counts.weights, counts.operators, precision))
     arena = table.arena_bytes(points, footprint.element_bytes(precision))
     held = footprint.Held(counts.weights, counts.dense_weights, counts.winograd_weights, arena, size)
-    known = footprint.memory_size(held, calibration.runtime, precision)
+    known = footprint.memory_size(held, runtime, precision)
     memory = np.zeros(len(points)) if known is None else np.rint(known)  # zero: it is not known for the runtime
     macs = counts.macs.astype(float)
     expected = expect(table.grid, points, macs, precision)
@@ -193,11 +193,20 @@ def _columns(
         accuracy_low=expected.low,
         accuracy_high=expected.high,
         outside=expected.outside,
-        latency=table.latency_s(points, calibration, machine_of(device)),
+        latency=_slowest_s(table, points, variant, devices),
         memory=memory,
         size=size,
         macs=macs,
     )
+
+
+def _slowest_s(
+    table: Table, points: Points, variant: Variant, devices: Sequence[DeviceProfile], spec: ModelSpec | None = None
+) -> Floats:
+    """Seconds on the slowest of the devices, of points that are the known network `spec` where it is given."""
+    every = [table.latency_s(points, calibrated(each, variant, spec), machine_of(each)) for each in devices]
+    slowest: Floats = np.max(every, axis=0)
+    return slowest
 
 
 class Describer:
@@ -207,20 +216,28 @@ class Describer:
     `calibrated_on` says what those estimates rest on.
     """
 
-    def __init__(self, pool: Pool, device: DeviceProfile) -> None:
+    def __init__(self, pool: Pool, devices: Sequence[DeviceProfile]) -> None:
         self.pool = pool
-        self.device = device
+        self.devices = devices
         self.point = cache(self._point)
         self.calibrated_on: set[str] = set()
 
     def _point(self, index: int) -> Point:
         columns = self.pool.columns
         spec, variant = self.pool.spec(index), self.pool.variant(index)
-        alone = estimate(self.pool.graph(index), self.device, spec=spec, export=variant.export, threads=variant.threads)
-        if alone.latency_s is None or alone.size_bytes is None:
-            raise UsageError("; ".join(alone.warnings))
-        self.calibrated_on.add(alone.calibrated_on)
-        latency, note = _corrected(alone.latency_s, float(columns.latency[index]))
+        graph = self.pool.graph(index)
+        found = [
+            estimate(graph, device, spec=spec, export=variant.export, threads=variant.threads)
+            for device in self.devices
+        ]
+        self.calibrated_on.update(each.calibrated_on for each in found)
+        slowest = max(found, key=_seconds)
+        ratio, note = _correction(_seconds(slowest), float(columns.latency[index]))
+        there = [
+            There(device=each.device, latency_s=_times(each.latency_s, ratio))
+            for each in sorted(found, key=_seconds, reverse=True)
+            if each.latency_s is not None
+        ]
         return Point(
             model=spec,
             export=variant.export,
@@ -228,11 +245,12 @@ class Describer:
             origin=self.pool.origin(index),
             accuracy=self._accuracy(index) if self.pool.judged else None,
             extrapolated=bool(columns.outside[index]),
-            latency_s=latency,
-            peak_memory_bytes=None if alone.peak_memory_bytes is None else round(float(columns.memory[index])),
-            size_bytes=alone.size_bytes,
+            latency_s=there[0].latency_s,
+            there=tuple(there) if len(there) > 1 else (),
+            peak_memory_bytes=None if slowest.peak_memory_bytes is None else round(float(columns.memory[index])),
+            size_bytes=slowest.size_bytes or 0,
             macs=int(columns.macs[index]),
-            warnings=(*alone.warnings, *note),
+            warnings=(*slowest.warnings, *note),
         )
 
     def _accuracy(self, index: int) -> Interval:
@@ -245,10 +263,20 @@ class Describer:
         )
 
 
-def _corrected(told: Interval, latency_s: float) -> tuple[Interval, tuple[str, ...]]:
-    """The estimate, or what confirmed networks make of it, and a note on that."""
-    if math.isclose(latency_s, told.value) or not math.isfinite(latency_s):
-        return told, ()
-    ratio = latency_s / told.value
-    interval = replace(told, value=latency_s, low=told.low * ratio, high=told.high * ratio)
-    return interval, (f"the estimate is multiplied by {ratio:.2f}, which confirmed networks were off by",)
+def _seconds(alone: Estimate) -> float:
+    """Raises UsageError, in its own words, for an estimate without a latency."""
+    if alone.latency_s is None:
+        raise UsageError("; ".join(alone.warnings))
+    return alone.latency_s.value
+
+
+def _correction(told_s: float, latency_s: float) -> tuple[float, tuple[str, ...]]:
+    """What confirmed networks make of an estimate, as a factor, and a note on that."""
+    if math.isclose(latency_s, told_s) or not math.isfinite(latency_s):
+        return 1.0, ()
+    ratio = latency_s / told_s
+    return ratio, (f"the estimate is multiplied by {ratio:.2f}, which confirmed networks were off by",)
+
+
+def _times(told: Interval, ratio: float) -> Interval:
+    return replace(told, value=told.value * ratio, low=told.low * ratio, high=told.high * ratio)

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from edgebench.choose.budget import Budget
 from edgebench.choose.learning import Learned
 from edgebench.ground.records import SCHEMA, ExportSpec, Interval, ModelSpec, Parity, Provenance, Record
+
+
+class There(Record, frozen=True, kw_only=True):
+    """What a network takes on one of several devices."""
+
+    device: str
+    latency_s: Interval
+    provenance: Provenance = "estimated"
 
 
 class Point(Record, frozen=True, kw_only=True):
@@ -13,7 +23,8 @@ class Point(Record, frozen=True, kw_only=True):
     `accuracy` is the expected top-1 in percent, never measured here, or None where nothing tells it; `extrapolated`
     when no published row reaches so far. `origin` is a published network's name, or the place on a compound line, or
     "". `path` is the exported file.
-    `peak_memory_bytes` is None for a runtime whose memory is not known.
+    `peak_memory_bytes` is None for a runtime whose memory is not known. `there` has each of several devices, the
+    slowest first, and `latency_s` is the slowest's.
     """
 
     model: ModelSpec
@@ -31,7 +42,15 @@ class Point(Record, frozen=True, kw_only=True):
     path: str | None = None
     sha256: str | None = None
     parity: Parity | None = None
+    there: tuple[There, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def on(self, device: str) -> Point:
+        """The point as it is on one of its devices."""
+        for each in self.there:
+            if each.device == device:
+                return replace(self, latency_s=each.latency_s, provenance=each.provenance, there=())
+        return self
 
     @property
     def worth(self) -> float:
@@ -61,7 +80,7 @@ class Headroom(Record, frozen=True, kw_only=True):
 
 
 class Choice(Record, frozen=True, kw_only=True):
-    """The chosen point and its reasons.
+    """The chosen point and its reasons. `device` has several names with commas where it was chosen for all of them.
 
     `ties` are points whose accuracy differs by less than the prior can tell (prior.TIE) and that take less time;
     `upgrade` is the fastest network that is better by more than a tie, whatever limit it breaks. `frontier` holds the

@@ -11,7 +11,7 @@ from typing import Final
 
 from edgebench.choose.answer import Search, answer, broken_by
 from edgebench.choose.budget import Budget, Quantity, parse
-from edgebench.choose.confirm import Confirmation, confirm, write_sweep
+from edgebench.choose.confirm import Confirmation, confirm, confirm_on_all, write_sweep
 from edgebench.choose.own import Make, Own, by_macs, expected, learn_costs, own
 from edgebench.choose.pool import Variant, filled, pool
 from edgebench.choose.prior import COMMON_RECIPE, load, logit, percent
@@ -21,7 +21,7 @@ from edgebench.choose.rounds import settle
 from edgebench.choose.scalable import EVERY, bases
 from edgebench.choose.selection import FINALISTS
 from edgebench.choose.space import BEYOND_PRIOR, WITHIN_PRIOR
-from edgebench.estimate import footprint
+from edgebench.estimate import footprint, known
 from edgebench.ground.errors import ExportError, Regression, UsageError, unknown
 from edgebench.ground.options import positive
 from edgebench.ground.paths import cache_folder
@@ -66,9 +66,10 @@ def scale(
     results: str | Path = "results",
     on_progress: OnProgress = silent,
 ) -> Choice:
-    """Chooses the most accurate network of a family that keeps the limits on a device.
+    """Chooses the most accurate network of a family that keeps the limits on a device, or on several.
 
-    Limits are text with a unit ("50ms", "64MB") or numbers in base units; accuracy is top-1 in percent. With
+    `device` is one name, or several with commas, of which the slowest then counts. Limits are text with a unit ("50ms",
+    "64MB") or numbers in base units; accuracy is top-1 in percent. With
     `confirmed` the best `finalists` are exported, checked and measured or emulated, and so is what then looks better;
     with `sweep` they are written into that file instead. All families are compared under one `recipe` of training, each
     alone under its own. `base` is a factory to scale in place of a family: see choose.own. options.Scale has the rest.
@@ -76,28 +77,46 @@ def scale(
     says what would), ExportError when no finalist could be exported.
     """
     positive(finalists, "finalists")
-    budget, profile = parse(max_latency, max_memory, max_size, min_accuracy), profiles.load(device)
-    variants = _variants(format or plan.default_formats(profile)[0], precision, threads, exported=confirmed, data=data)
+    budget, devices = parse(max_latency, max_memory, max_size, min_accuracy), _devices(device)
+    variants = _variants(format or _usual_format(devices), precision, threads, exported=confirmed, data=data)
     factory = None if base is None else own(base, input)
     given = factory.given if factory else _nothing
-    on_progress(Step(0, 1, f"searching {factory.name if factory else family} for {profile.name}"))
+    on_progress(Step(0, 1, f"searching {factory.name if factory else family} for {device}"))
     _check_memory_known(budget, variants)
     if factory:
-        search = _own_search(factory, profile, budget, variants, finalists, judged=data is not None, tell=on_progress)
+        search = _own_search(factory, devices, budget, variants, finalists, judged=data is not None, tell=on_progress)
     else:
-        search = _search(profile, family, budget, variants, recipe, extrapolate, finalists)
+        search = _search(devices, family, budget, variants, recipe, extrapolate, finalists)
     if data is not None:
         search = _taught(search, Request(data, proxies, proxy_epochs), given, on_progress)
     if not confirmed or sweep is not None:
         points = [search.describe.point(index) for index in search.selection.finalists]
         if sweep is not None:
-            write_sweep(Path(sweep), points, profile, quick=quick, emulation=emulation)
+            write_sweep(Path(sweep), points, devices, quick=quick, emulation=emulation)
         return answer(search, points, [])
     folder = Path(output) if output else cache_folder() / "artifacts"
-    known = partial(confirm, scenario=engine.scenario(quick=quick), emulation=emulation, given=given)
-    confirming = partial(known, device=profile, folder=folder, results=Path(results), on_progress=on_progress)
-    settled = settle(search.pool, budget, search.selection, search.describe.point, confirming)
+    confirming = partial(confirm, scenario=engine.scenario(quick=quick), emulation=emulation, given=given)
+    confirming = partial(confirming, folder=folder, results=Path(results), on_progress=on_progress)
+    everywhere = partial(confirm_on_all, devices=devices, confirming=confirming)
+    settled = settle(search.pool, budget, search.selection, search.describe.point, everywhere)
     return answer(replace(search, pool=settled.pool), *_kept(settled.tried, budget))
+
+
+def _devices(wanted: str) -> list[DeviceProfile]:
+    """Those that are named. Raises UsageError for "all"."""
+    if wanted == profiles.ALL:
+        raise UsageError(
+            "`device='all'`: the slowest board of all would decide alone; name the devices that you ship to, such as"
+            " rpi4,pixel3"
+        )
+    return profiles.several(wanted)
+
+
+def _usual_format(devices: Sequence[DeviceProfile]) -> str:
+    """The first of the devices' own formats that each of them has an estimate for, else the first one's own."""
+    usual = [plan.default_formats(each)[0] for each in devices]
+    able = [{runtime for runtime, _ in known.cells(each)} for each in devices]
+    return next((form for form in usual if all(runtime_of(form) in each for each in able)), usual[0])
 
 
 def _nothing(_: Sequence[ModelSpec]) -> Given:
@@ -121,7 +140,7 @@ def _check_memory_known(budget: Budget, variants: Sequence[Variant]) -> None:
 
 def _own_search(
     factory: Own,
-    device: DeviceProfile,
+    devices: Sequence[DeviceProfile],
     budget: Budget,
     variants: Sequence[Variant],
     finalists: int,
@@ -138,12 +157,12 @@ def _own_search(
         costs.spaces,
         costs.tables,
         variants,
-        device,
+        devices,
         lambda grid, points, macs, _: expected(grid, points) if judged else by_macs(macs),
     )
     return Search(
         pool=replace(found, judged=judged),
-        device=device,
+        devices=devices,
         family=factory.name,
         budget=budget,
         extrapolate=True,
@@ -158,7 +177,7 @@ def _own_search(
 
 
 def _search(
-    device: DeviceProfile,
+    devices: Sequence[DeviceProfile],
     family: str,
     budget: Budget,
     variants: Sequence[Variant],
@@ -173,8 +192,8 @@ def _search(
     began = time.perf_counter()
     extent = BEYOND_PRIOR if extrapolate else WITHIN_PRIOR
     return Search(
-        pool=pool(chosen, variants, device, extent=extent, recipe=recipe, extrapolate=extrapolate),
-        device=device,
+        pool=pool(chosen, variants, devices, extent=extent, recipe=recipe, extrapolate=extrapolate),
+        devices=devices,
         family=family,
         budget=budget,
         extrapolate=extrapolate,

@@ -28,6 +28,7 @@ Spread = Annotated[float, Meta(ge=0, le=5)]  # in ln: 150 times more or less say
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1, le=MOST)]
 PROCESSORS: Final = ("cpu", "gpu", "npu")
+ALL: Final = "all"  # of the devices
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -176,7 +177,7 @@ names = device_files.names
 
 def several(wanted: str) -> list[DeviceProfile]:
     """The profiles of names with commas between them, each once; "all" are all but this machine. Raises UsageError."""
-    given = [name for name in names() if name != "host"] if wanted == "all" else wanted.split(",")
+    given = [name for name in names() if name != "host"] if wanted == ALL else wanted.split(",")
     return [load(name.strip()) for name in dict.fromkeys(given)]
 
 

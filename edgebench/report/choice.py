@@ -48,6 +48,7 @@ def summary(choice: Choice) -> list[RenderableType]:
         Text(f"pick: {picked.model.key}, {picked.export.key}, {_threads(picked)}", style="bold"),
         Text(f"  latency {point['latency']} ({picked.latency_s.confidence:.0%} interval){rooms.get('latency', '')}"),
     ]
+    lines += [Text(f"  {each}") for each in _everywhere(choice)]
     if picked.accuracy:
         lines.append(Text(f"  top-1 {point['top-1 (expected)']} expected ({picked.accuracy.confidence:.0%} interval)"))
     lines.append(Text(f"  memory {point['peak mem']}{rooms.get('memory', '')}; {size}{rooms.get('size', '')}"))
@@ -61,6 +62,19 @@ def summary(choice: Choice) -> list[RenderableType]:
     others = f"{len(doubts) - 1} more such remarks, and " if len(doubts) > 1 else ""
     lines += [Text(f"! {doubt} ({others}why the others lost: --explain)") for doubt in doubts[:1]]
     return [*lines, Text(f"next: {following.trained(picked.model)}", style="dim")]
+
+
+def _everywhere(choice: Choice) -> list[str]:
+    """What the pick takes on each of several devices, and leaves of the limit, the one that binds first."""
+    limit = choice.budget.max_latency_s
+    said: list[str] = []
+    for each in choice.picked.there:
+        told = each.latency_s
+        left = "" if limit is None else f"; {1 - told.value / limit:.0%} of {show_seconds(limit)} left"
+        binds = " (binds)" if not said else ""
+        latency = f"{show_seconds(told.value)} ({show_interval(told.low, told.high)}) {each.provenance}"
+        said.append(f"on {each.device}{binds}: {latency}{left}")
+    return said
 
 
 def _threads(point: Point) -> str:
@@ -81,7 +95,7 @@ def remarks(choice: Choice) -> list[str]:
     latency = dict.fromkeys(f"{each.provenance} latency {each.latency_s.confidence:.0%}" for each in shown)
     accuracy = choice.picked.accuracy
     top1 = f"top-1 {accuracy.confidence:.0%}, " if accuracy else ""
-    said = [f"room: {', '.join(rooms)}", f"intervals: {top1}{', '.join(latency)}"]
+    said = [*_everywhere(choice), f"room: {', '.join(rooms)}", f"intervals: {top1}{', '.join(latency)}"]
     said += [f"tie: {tie.model.key} is {compared(tie, choice.picked)}" for tie in choice.ties]
     if choice.upgrade is not None:
         said.append(f"next: {choice.upgrade.model.key} is {compared(choice.upgrade, choice.picked)}")
@@ -141,6 +155,7 @@ def scaling(ways: Mapping[str, Scaled]) -> list[RenderableType]:
 def row(mark: str, point: Point) -> Sequence[str]:
     """One point's cells, in the order of COLUMNS."""
     latency, accuracy = point.latency_s, point.accuracy
+    where = f" on {point.there[0].device}" if point.there else ""
     mark_of_guess = " extrapolated" if point.extrapolated else ""
     return (
         mark,
@@ -149,7 +164,7 @@ def row(mark: str, point: Point) -> Sequence[str]:
         point.export.key,
         str(point.threads),
         f"{accuracy.value:.1f}% ({accuracy.low:.1f}-{accuracy.high:.1f}){mark_of_guess}" if accuracy else "-",
-        f"{show_seconds(latency.value)} ({show_interval(latency.low, latency.high)}) {point.provenance}",
+        f"{show_seconds(latency.value)} ({show_interval(latency.low, latency.high)}) {point.provenance}{where}",
         f"{show_bytes(point.peak_memory_bytes)} {point.memory_provenance if point.peak_memory_bytes else ''}".rstrip(),
         show_bytes(point.size_bytes),
         show_count(point.macs),

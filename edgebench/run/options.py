@@ -260,7 +260,9 @@ class Augment(Options):
 class Scale(Told):
     """`edgebench scale`."""
 
-    device: Annotated[str, Flag("Device profile; see `edgebench devices`.", "--device")]
+    device: Annotated[
+        str, Flag("Device profile, or several with commas: the network keeps the limits on each.", "--device")
+    ]
     family: Annotated[str, Flag("A family of networks, such as mobilenetv3, or all.", "--family")] = "all"
     _: KW_ONLY
     base: Annotated[

@@ -52,7 +52,7 @@ def emulated(device: DeviceProfile) -> dict[Place, Measurement]:
 
 def on_the_grid(family: str, device: DeviceProfile, records: Iterable[Place]) -> Pool:
     """The search's pool, with the grid's networks only."""
-    whole, places = pool([BASES[family]], [VARIANT], device, extent=WITHIN_PRIOR), set(records)
+    whole, places = pool([BASES[family]], [VARIANT], [device], extent=WITHIN_PRIOR), set(records)
     kept = np.array([place(whole.spec(index)) in places for index in range(len(whole.columns))])
     columns = Columns(*(getattr(whole.columns, each.name)[kept] for each in fields(Columns)))
     return replace(whole, columns=columns)
@@ -65,7 +65,7 @@ def picked(found: Pool, budget_s: float, device: DeviceProfile, records: dict[Pl
         return [Confirmation(changed(_with_measurement(p, records[place(p.model)]), path="emulated")) for p in points]
 
     budget = Budget(max_latency_s=budget_s)
-    tried = settle(found, budget, select(found, budget, FINALISTS), Describer(found, device).point, confirm).tried
+    tried = settle(found, budget, select(found, budget, FINALISTS), Describer(found, [device]).point, confirm).tried
     kept = [each.point for each in tried if each.point.latency_s.value <= budget_s]
     return max(kept or [each.point for each in tried], key=lambda each: each.accuracy.value), len(tried)
 

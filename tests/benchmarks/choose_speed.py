@@ -22,7 +22,7 @@ def main() -> None:
         best = float("inf")
         for _ in range(RUNS):
             began = time.process_time()
-            found = pool([base], [Variant(ExportSpec(), 1)], device, extent=WITHIN_PRIOR, extrapolate=True)
+            found = pool([base], [Variant(ExportSpec(), 1)], [device], extent=WITHIN_PRIOR, extrapolate=True)
             best = min(best, time.process_time() - began)
         total, spent = total + len(found.columns), spent + best
         print(f"{base.name:18s} {len(found.columns):6d} networks in {best:5.2f} s: {len(found.columns) / best:8.0f} /s")

@@ -1,5 +1,6 @@
 """Finalists as files: real exports of a small network, what an interrupted run leaves to do, and what fails."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,11 +10,12 @@ from pytest import MonkeyPatch
 
 from edgebench.choose import Choice, confirm, scaling
 from edgebench.choose import scale as choose
-from edgebench.choose.records import Point
+from edgebench.choose.confirm import Confirmation
+from edgebench.choose.records import Point, There
 from edgebench.ground import store
 from edgebench.ground.errors import ExportError, Regression
 from edgebench.ground.records import QUICK, Artifact, Measurement
-from edgebench.machines.profiles import load
+from edgebench.machines.profiles import DeviceProfile, load
 from edgebench.models import resolve
 from edgebench.runtimes import runtime_of
 
@@ -24,6 +26,28 @@ RPI4 = load("rpi4")
 def points(choice: Choice) -> list[Point]:
     small = [resolve("mobilenetv1", width=0.25, resolution=pixels) for pixels in (32, 64)]
     return [replace(choice.picked, model=spec, origin="") for spec in small]
+
+
+def test_on_several_devices_the_slowest_counts_once_all_are_confirmed(points: list[Point]) -> None:
+    told, there = points[0].latency_s, ("rpi4", "rpi5")
+    point = replace(points[0], there=tuple(There(device=name, latency_s=told) for name in there))
+
+    def confirming(given: Sequence[Point], device: DeviceProfile) -> list[Confirmation]:
+        factor, peak = (1.5, 10) if device.name == "rpi5" else (0.5, 20)
+        changed = replace(told, value=told.value * factor)
+        error = "it broke" if device.name == "rpi5" and given[0].threads > 1 else None
+        return [
+            Confirmation(replace(each, latency_s=changed, provenance="measured", peak_memory_bytes=peak), error)
+            for each in given
+        ]
+
+    devices = [load(name) for name in there]
+    [found] = confirm.confirm_on_all([point], devices, confirming)
+    assert [each.device for each in found.point.there] == ["rpi5", "rpi4"] and found.error is None
+    assert found.point.latency_s.value == pytest.approx(told.value * 1.5)
+    assert (found.point.provenance, found.point.peak_memory_bytes) == ("measured", 20)
+    [failed] = confirm.confirm_on_all([replace(point, threads=4)], devices, confirming)
+    assert failed.error == "rpi5: it broke"
 
 
 def emulated(artifact: Artifact, peak: int) -> Measurement:

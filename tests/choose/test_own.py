@@ -51,8 +51,8 @@ def _few_points(monkeypatch: MonkeyPatch) -> None:
 def test_learned_costs_are_those_of_each_network() -> None:
     costs = own.learn_costs(own.own(make, SIZE), silent)
     device, variant = load("rpi4"), Variant(ExportSpec(), 1)
-    found = filled(costs.spaces, costs.tables, [variant], device, lambda _, points, macs, __: own.by_macs(macs))
-    describe = Describer(found, device)
+    found = filled(costs.spaces, costs.tables, [variant], [device], lambda _, points, macs, __: own.by_macs(macs))
+    describe = Describer(found, [device])
     assert len(found.columns) == 2 * 3 * 2 and costs.off == 0
     for index in range(len(found.columns)):
         point = describe.point(index)

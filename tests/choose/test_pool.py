@@ -12,8 +12,8 @@ from edgebench.machines.profiles import load
 
 @pytest.mark.parametrize(("name", "form", "threads"), [("efficientnet_lite", "tflite", 4), ("mobilenetv2", "ncnn", 1)])
 def test_random_candidates_are_estimated_alike(name: str, form: str, threads: int) -> None:
-    found = pool([BASES[name]], [Variant(ExportSpec(format=form), threads)], load("rpi4"), extent=WITHIN_PRIOR)
-    describe, columns = Describer(found, load("rpi4")), found.columns
+    found = pool([BASES[name]], [Variant(ExportSpec(format=form), threads)], [load("rpi4")], extent=WITHIN_PRIOR)
+    describe, columns = Describer(found, [load("rpi4")]), found.columns
     for index in np.random.default_rng(5).integers(0, len(columns), 20).tolist():
         point = describe.point(index)
         assert columns.latency[index] == point.latency_s.value
@@ -23,6 +23,6 @@ def test_random_candidates_are_estimated_alike(name: str, form: str, threads: in
 
 
 def test_published_networks_keep_their_names() -> None:
-    found = pool(bases("resnet"), [Variant(ExportSpec(), 1)], load("rpi4"), extent=WITHIN_PRIOR)
+    found = pool(bases("resnet"), [Variant(ExportSpec(), 1)], [load("rpi4")], extent=WITHIN_PRIOR)
     names = {found.spec(index).name for index in found.published()}
     assert names == {"resnet18", "resnet34", "resnet50", "resnet101", "resnet152"}

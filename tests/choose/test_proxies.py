@@ -29,7 +29,7 @@ OFFSET, SLOPE = 1.0, 0.6
 @pytest.fixture(scope="module")
 def found() -> Pool:
     variants = [Variant(ExportSpec(), threads) for threads in (1, 4)]
-    return pool(bases("mobilenetv1"), variants, load("rpi4"), extent=WITHIN_PRIOR)
+    return pool(bases("mobilenetv1"), variants, [load("rpi4")], extent=WITHIN_PRIOR)
 
 
 class Pretended:
@@ -118,7 +118,7 @@ pytest.importorskip("optuna")
 @pytest.fixture(scope="module")
 def everything() -> Pool:
     variant = Variant(ExportSpec(), 1)
-    return pool([BASES["mobilenetv1"]], [variant], load("rpi4"), extent=WITHIN_PRIOR, extrapolate=True)
+    return pool([BASES["mobilenetv1"]], [variant], [load("rpi4")], extent=WITHIN_PRIOR, extrapolate=True)
 
 
 def test_few_measurements_find_nearly_the_best(everything: Pool) -> None:

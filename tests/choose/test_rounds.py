@@ -23,12 +23,12 @@ BUDGET = Budget(max_latency_s=0.05)
 
 @pytest.fixture(scope="module")
 def found() -> Pool:
-    return pool(bases("mobilenetv1"), [Variant(ExportSpec(), 1)], load("rpi4"), extent=WITHIN_PRIOR)
+    return pool(bases("mobilenetv1"), [Variant(ExportSpec(), 1)], [load("rpi4")], extent=WITHIN_PRIOR)
 
 
 @pytest.fixture(scope="module")
 def describe(found: Pool) -> Describer:
-    return Describer(found, load("rpi4"))
+    return Describer(found, [load("rpi4")])
 
 
 def _off_by(factor: float, asked: list[int]) -> object:
@@ -85,15 +85,15 @@ def test_a_network_that_may_just_fit_is_tried_where_it_promises_more(found: Pool
         return [Confirmation(_scaled(each, 0.99 if each.key == key else 1.0)) for each in points]
 
     budget = Budget(max_latency_s=limit)
-    tried = settle(rich, budget, select(rich, budget), Describer(rich, load("rpi4")).point, confirm).tried
+    tried = settle(rich, budget, select(rich, budget), Describer(rich, [load("rpi4")]).point, confirm).tried
     assert key in [each.point.key for each in tried]
 
 
 def test_corrections_are_a_variants_own(describe: Describer) -> None:
     two = pool(
-        bases("mobilenetv1"), [Variant(ExportSpec(), 1), Variant(ExportSpec(), 4)], load("rpi4"), extent=WITHIN_PRIOR
+        bases("mobilenetv1"), [Variant(ExportSpec(), 1), Variant(ExportSpec(), 4)], [load("rpi4")], extent=WITHIN_PRIOR
     )
-    point = Describer(two, load("rpi4")).point
+    point = Describer(two, [load("rpi4")]).point
     index = int(np.flatnonzero(two.columns.variant == 1)[0])
     confirmed = _scaled(point(index), 2.0)
     columns = corrected(two.columns, point, {index: Confirmation(confirmed)})
@@ -105,7 +105,7 @@ def test_corrections_are_a_variants_own(describe: Describer) -> None:
 
 def test_others_are_shown_with_what_confirmed_ones_were_off_by(found: Pool, describe: Describer) -> None:
     settled = settle(found, BUDGET, select(found, BUDGET), describe.point, _off_by(0.7, []))  # type: ignore[arg-type]
-    again = Describer(settled.pool, load("rpi4"))
+    again = Describer(settled.pool, [load("rpi4")])
     before, after = describe.point(0), again.point(0)
     assert after.latency_s.value == pytest.approx(0.7 * before.latency_s.value, rel=2e-3)
     assert after.latency_s.high == pytest.approx(0.7 * before.latency_s.high, rel=2e-3)

@@ -17,11 +17,12 @@ from edgebench.ground.errors import Regression, UsageError
 from edgebench.ground.records import ExportSpec
 from edgebench.machines.profiles import load
 from edgebench.models.sketch import sketch
+from edgebench.report import choice as choice_report
 from edgebench.runtimes import runtime
 
 
 def test_the_pick_is_the_best_that_keeps_the_limits(choice: Choice) -> None:
-    columns = pool(bases("mobilenetv2"), [Variant(ExportSpec(), 1)], load("rpi4"), extent=WITHIN_PRIOR).columns
+    columns = pool(bases("mobilenetv2"), [Variant(ExportSpec(), 1)], [load("rpi4")], extent=WITHIN_PRIOR).columns
     fits = (columns.latency <= 0.05) & (columns.memory <= 64e6)
     assert choice.picked.accuracy.value == pytest.approx(columns.accuracy[fits].max())
     assert choice.candidates == len(columns) > 10_000
@@ -88,6 +89,20 @@ def test_more_threads_and_formats_are_further_axes() -> None:
     assert several.picked.accuracy.value >= alone.picked.accuracy.value
 
 
+def test_one_network_keeps_the_limit_on_all_of_several_devices() -> None:
+    names = ("rpi4", "rpi3b", "pixel3")
+    found = scale(",".join(names), "mobilenetv1", max_latency="100ms", confirmed=False)
+    export, model = found.picked.export, found.picked.model
+    alone = {name: estimate(sketch(model), load(name), spec=model, export=export).latency_s for name in names}
+    assert {each.device: each.latency_s for each in found.picked.there} == alone
+    assert found.picked.latency_s == alone["rpi3b"] == max(alone.values(), key=lambda each: each.value)
+    slowest = scale("rpi3b", "mobilenetv1", max_latency="100ms", format=export.format, confirmed=False)
+    assert found.picked.model == slowest.picked.model
+    said = "\n".join(str(each) for each in choice_report.summary(found))
+    assert "on rpi3b (binds): " in said and "on pixel3: " in said
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Choice) == found
+
+
 def test_beyond_the_prior_only_when_asked_and_marked() -> None:
     with pytest.raises(Regression, match="no network fits"):
         scale("rpi4", "mobilenetv2", max_latency="2ms", confirmed=False)
@@ -106,6 +121,10 @@ def test_resnets_are_chosen_among_their_depths() -> None:
     ("arguments", "message"),
     [
         ({"device": "rpi44"}, "did you mean rpi4"),
+        ({"device": "rpi4,rpi44"}, "did you mean rpi4"),
+        ({"device": "all"}, "name the devices that you ship to"),
+        ({"device": "rpi4,iphone12"}, "nothing near is known of litert fp32 on iphone12"),
+        ({"device": "rpi4,rpi2", "threads": 9}, "9 threads on rpi4: give 1 to 4"),
         ({"family": "mobilnet"}, "unknown family"),
         ({"format": "onxx"}, "unknown format"),
         ({"precision": "fp64"}, "unknown precision"),
