@@ -57,6 +57,12 @@ _RANKED: Final[tuple[DType, ...]] = ("bool", "int32", "float32")  # the later on
 _DTYPES: Final[dict[str, DType]] = {"b": "bool", "i": "int32", "u": "int32", "f": "float32"}
 _NEUTRAL: Final[dict[str, Number]] = {"add": 0, "sub": 0, "mul": 1, "div": 1}
 _SWAPPED: Final = ("add", "mul", "maximum", "minimum")
+_LOGICAL: Final[dict[str, Comparison]] = {  # arithmetic of booleans
+    "add": "logical_or",
+    "maximum": "logical_or",
+    "minimum": "logical_and",
+    "mul": "logical_and",
+}
 
 
 def dtype_of(operand: Operand) -> DType:
@@ -132,8 +138,8 @@ class Builder:
     def operand(self, value: Operand | Number, rank: int = 0, like: DType | None = None) -> Operand:
         """Returns a number as a constant (of the dtype `like`, if that can hold it), and anything in `rank` axes."""
         if isinstance(value, int | float):
-            whole = like == "int32" and not isinstance(value, float)
-            value = np.array(value, np.int32 if whole else np.bool_ if isinstance(value, bool) else np.float64)
+            whole = like in ("int32", "bool") and not isinstance(value, float)
+            value = np.array(value, np.bool_ if isinstance(value, bool) else np.int32 if whole else np.float64)
         return self.ranked(value, rank)
 
     def ranked(self, x: Moved, rank: int) -> Moved:
@@ -143,8 +149,9 @@ class Builder:
     def aligned(self, *values: Operand | Number) -> list[Operand]:
         """Returns operands of one rank and dtype."""
         given = [value for value in values if not isinstance(value, int | float)]
-        dtype = max((dtype_of(value) for value in given), key=_RANKED.index)
-        rank = max(len(value.shape) for value in given)
+        numbers: DType = "float32" if any(isinstance(value, float) for value in values) else "int32"
+        dtype = max((dtype_of(value) for value in given), key=_RANKED.index, default=numbers)
+        rank = max((len(value.shape) for value in given), default=0)
         made = [self.operand(value, rank, dtype) for value in values]
         widest = max((dtype_of(value) for value in made), key=_RANKED.index)
         return [self.cast(value, widest) for value in made]
@@ -174,6 +181,8 @@ class Builder:
         x, y = self.aligned(left, right)
         if function == "div" and dtype_of(x) != "float32":
             x, y = self.cast(x, "float32"), self.cast(y, "float32")
+        if dtype_of(x) == "bool" and function in _LOGICAL:
+            return self.compare(_LOGICAL[function], x, y)
         if isinstance(y, np.ndarray) and function in ("sub", "div"):
             function, y = ("add", -y) if function == "sub" else ("mul", 1 / y.astype(np.float64))
         if isinstance(x, np.ndarray) and function == "sub":
@@ -192,19 +201,21 @@ class Builder:
         if isinstance(mask, np.ndarray):
             return self._chosen(mask, left, right)
         rank = max(len(value.shape) for value in (mask, left, right) if not isinstance(value, int | float))
-        x, y = self.aligned(*(self.operand(value, rank) for value in (left, right)))
+        x, y = (self.ranked(value, rank) for value in self.aligned(left, right))
         condition = self.operand(mask, rank)
         shape = np.broadcast_shapes(condition.shape, x.shape, y.shape)
         return self.add(Where, [condition, x, y], shape, dtype=dtype_of(x))
 
     def _chosen(self, mask: AnyArray, left: Operand | Number, right: Operand | Number) -> Operator:
         parts: list[Operator] = []
-        filled: AnyArray = np.zeros((1,) * mask.ndim)
-        for value, holds in ((left, mask), (right, ~mask)):
+        values = self.aligned(left, right)
+        dtype = np.dtype(dtype_of(values[0])) if dtype_of(values[0]) != "float32" else np.dtype(np.float64)
+        filled: AnyArray = np.zeros((1,) * mask.ndim, dtype)
+        for value, holds in zip(values, (mask, ~mask), strict=True):
             if isinstance(value, Operator):
-                parts.append(self.binary("mul", value, holds.astype(np.float64)))
+                parts.append(self.binary("mul", value, holds.astype(dtype)))
             else:
-                filled = filled + np.where(holds, value, 0.0)
+                filled = filled + np.where(holds, value, dtype.type(0))
         return self.binary("add", parts[0], parts[1] if len(parts) > 1 else filled)
 
     # ---- over axes ----

@@ -20,9 +20,11 @@ from edgebench.graph.builder import Builder, dtype_of
 from edgebench.graph.capture_axes import AXES
 from edgebench.graph.capture_call import Call, Decompose, Rule, aten_name, location, refusal, schema_of, shape_of
 from edgebench.graph.capture_elements import ELEMENTS, dtype_in_graph
+from edgebench.graph.capture_functions import FUNCTIONS
 from edgebench.graph.capture_layers import LAYERS
 from edgebench.graph.capture_moves import MOVES
 from edgebench.graph.capture_picks import PICKS
+from edgebench.graph.capture_places import PLACES
 from edgebench.graph.capture_program import Program
 from edgebench.graph.capture_record import recorded
 from edgebench.graph.capture_windows import WINDOWS
@@ -34,15 +36,22 @@ from edgebench.ground.process import collection_paused
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-RULES: Final[dict[str, Rule]] = LAYERS | WINDOWS | ELEMENTS | AXES | MOVES | PICKS
+RULES: Final[dict[str, Rule]] = LAYERS | WINDOWS | ELEMENTS | FUNCTIONS | AXES | MOVES | PICKS | PLACES
 
 _NO_FORMAT: Final = "is not among edgebench's operators, nor can torch say it in those that are"
 _REFUSED: Final[dict[str, str]] = {
+    "cond": "decides by the values of a tensor, which no exported file can follow: write it with torch.where",
     "item": "takes a tensor's value for a number, which no exported file can follow",
     "nms": "suppresses overlapping boxes, as many as the image has: do it behind the network",
     "nonzero": "gives as many values as the image has, and a file has fixed shapes",
 }
 _RANDOM: Final = ("rand", "normal", "bernoulli", "multinomial", "uniform", "poisson", "exponential")
+_LIKE: Final = {
+    "expand_as": "expand",
+    "reshape_as": "reshape",
+    "type_as": "reshape",
+    "view_as": "reshape",
+}  # shapes alone
 _SKIPPED: Final = ("_assert", "sym_constrain")
 
 
@@ -124,7 +133,7 @@ class _Walk:
 
     def _input(self, node: fx.Node, name: str) -> Input:
         dtype = dtype_in_graph(node.meta["val"].dtype)
-        if dtype is None:
+        if dtype is None or node.meta["val"].dtype == torch.float64:
             raise ExportError(f"the network's input '{node.name}' is {node.meta['val'].dtype}; give it as float32")
         made = Input(name=name, inputs=(), shape=shape_of(node) or (), dtype=dtype)
         self.build.register(made)
@@ -151,21 +160,26 @@ class _Walk:
             whole, place = arguments[0]
             # Of torch's several results (a batch norm's statistics) a rule may give the first alone: no other is read.
             return whole if isinstance(whole, Operator) and place == 0 else whole[place]
-        schema = schema_of(node)
+        schema, name = schema_of(node), aten_name(node)
+        if name in _REFUSED and name not in RULES and _depends(arguments):
+            raise refusal(node, _REFUSED[name])
         if schema is None:
             return self._nested(node, arguments[0])
-        name = aten_name(node)
         if name.startswith(_SKIPPED):
             return None
+        if name.startswith(_RANDOM):
+            raise refusal(node, "draws random numbers, which a file cannot")
         if not _depends(arguments):
-            return _executed(node, *arguments)
+            with torch.no_grad():
+                return cast(Any, node.target)(*arguments[0], **arguments[1])
+        if name in _LIKE and isinstance(arguments[0][0], torch.Tensor):
+            alike = node.meta["val"]
+            return getattr(arguments[0][0], _LIKE[name])(alike.shape).to(alike.dtype)
         bound = {
             one.name: arguments[1].get(one.name, arguments[0][at] if at < len(arguments[0]) else one.default_value)
             for at, one in enumerate(schema.arguments)
         }
         if name not in RULES:
-            if name in _REFUSED:
-                raise refusal(node, _REFUSED[name])
             raise Decompose(node, node.target)
         if capture_program.mutates(node):
             return self._changed(node, name, bound, values)
@@ -223,13 +237,6 @@ def _depends(value: Any) -> bool:
     if isinstance(value, list | dict):
         return any(_depends(one) for one in (value.values() if isinstance(value, dict) else value))
     return isinstance(value, Operator)
-
-
-def _executed(node: fx.Node, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
-    if aten_name(node).startswith(_RANDOM):
-        raise refusal(node, "draws random numbers, which a file cannot")
-    with torch.no_grad():
-        return cast(Any, node.target)(*arguments, **keywords)
 
 
 def _check(node: fx.Node, made: Operator) -> None:

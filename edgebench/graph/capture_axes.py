@@ -92,24 +92,41 @@ def _variance(call: Call) -> Operator:
 
 
 def norm(call: Call) -> Result:
-    """aten.linalg_vector_norm and norm, of order 1, 2 or infinity."""
+    """aten.linalg_vector_norm and norm, of any order above 0."""
     order = call.get("ord", call.get("p", 2))
+    order = 2 if order is None else order
     if order == 1 or order == math.inf:
         return _reduced(call, "sum" if order == 1 else "max", call.build.apply("abs", call.x))
-    if order not in (2, None):
-        raise call.refuse(f"is a norm of order {order}; edgebench covers 1, 2 and infinity")
+    if order <= 0:
+        raise call.refuse(f"is a norm of order {order}; edgebench covers those above 0")
+    if order != 2:
+        powers = call.build.binary("pow", call.build.apply("abs", call.x), float(order))
+        return call.build.binary("pow", _reduced(call, "sum", powers), 1 / order)
     return call.build.apply("sqrt", _reduced(call, "sum", call.build.apply("square", call.x)))
 
 
 def prod(call: Call) -> Result:
     """aten.prod: halves times each other until one is left."""
-    x = call.build.reshape(call.x, (-1,)) if call.get("dim") is None else call.x
-    axis = call.get("dim", 0) % len(x.shape)
+    axis = call.get("dim", call.get("dims"))
+    [axis] = axis if isinstance(axis, list) else [axis]
+    x = call.build.reshape(call.x, (-1,)) if axis is None else call.x
+    axis = (axis or 0) % len(x.shape)
     while x.shape[axis] > 1:
         half = x.shape[axis] // 2
         parts = call.build.split(x, axis, [half, half, x.shape[axis] % 2])
         x = call.build.concat([call.build.binary("mul", parts[0], parts[1]), *parts[2:]], axis)
     return call.build.reshape(x, call.shape)
+
+
+def cdist(call: Call) -> Result:
+    """aten.cdist of order 2: every row of one against every row of the other."""
+    if call["p"] != 2:
+        raise call.refuse(f"is a distance of order {call['p']}; edgebench covers 2")
+    one, other = call.operand("x1"), call.operand("x2")
+    rows = call.build.reshape(one, (*one.shape[:-1], 1, one.shape[-1]))
+    columns = call.build.reshape(other, (*other.shape[:-2], 1, *other.shape[-2:]))
+    squares = call.build.apply("square", call.build.binary("sub", rows, columns))
+    return call.build.apply("sqrt", call.build.reduce("sum", squares, [-1], False))
 
 
 def logsumexp(call: Call) -> Result:
@@ -191,7 +208,7 @@ def einsum(call: Call) -> Result:
     terms, _, result = equation.partition("->")
     names = terms.split(",")
     if not result or "." in equation or len(names) > 2 or any(len(set(term)) < len(term) for term in names):
-        raise call.refuse(f"computes '{equation}'; edgebench covers one or two operands with an output that is named")
+        raise call.simpler()
     needed = [set(result).union(*names[:at], *names[at + 1 :]) for at in range(len(names))]
     tensors = [
         _without(call, as_operand(tensor), term, kept)
@@ -240,6 +257,7 @@ AXES: Final[dict[str, Rule]] = {
     "amin": _reduce("min"),
     "argmax": argmax,
     "argmin": argmin,
+    "cdist": cdist,
     "cumsum": cumsum,
     "einsum": einsum,
     "logsumexp": logsumexp,

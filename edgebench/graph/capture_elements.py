@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Any, Final
 from typing import cast as typed
 
 import numpy as np
@@ -16,6 +16,7 @@ from edgebench.graph.operators import Arithmetic, Comparison, DType, Function, O
 
 _DTYPES: Final[dict[torch.dtype, DType]] = {
     torch.float32: "float32",
+    torch.float64: "float32",
     torch.int64: "int32",
     torch.int32: "int32",
     torch.bool: "bool",
@@ -60,6 +61,14 @@ def floor_divide(call: Call) -> Result:
         isinstance(one, float) or (not isinstance(one, int) and dtype_of(one) == "float32") for one in (x, y)
     )
     return made if fraction else call.build.cast(made, "int32")
+
+
+def fmod(call: Call) -> Result:
+    """aten.fmod: self - trunc(self / other) * other."""
+    x, y = call.operand("self"), call.operand("other")
+    times = _rounded(call, call.build.binary("div", x, y), "trunc")
+    made = call.build.binary("sub", x, call.build.binary("mul", times, y))
+    return call.build.cast(made, dtype_in_graph(call.node.meta["val"].dtype) or "float32")
 
 
 def remainder(call: Call) -> Result:
@@ -151,6 +160,24 @@ def _compare(function: Comparison) -> Rule:
     return lambda call: call.build.compare(function, call.operand("self"), call.operand("other"))
 
 
+def _logical(function: Comparison) -> Rule:
+    """Of anything that holds where it is not 0; whole numbers have bits, which nothing here works on."""
+
+    def rule(call: Call) -> Result:
+        if call.node.meta["val"].dtype != torch.bool:
+            raise call.refuse("works on the bits of whole numbers, which no format here has")
+        sides = (call.operand(name) for name in ("self", "other"))
+        return call.build.compare(function, *(_truth(call, side) for side in sides))
+
+    return rule
+
+
+def _truth(call: Call, x: Any) -> Any:
+    if isinstance(x, Operator):
+        return x if x.dtype == "bool" else call.build.compare("not_equal", x, 0)
+    return np.asarray(np.not_equal(x, 0))
+
+
 def where(call: Call) -> Result:
     """aten.where."""
     return call.build.where(call.operand("condition"), call.operand("self"), call.operand("other"))
@@ -165,8 +192,9 @@ def masked_fill(call: Call) -> Result:
 
 def bitwise_not(call: Call) -> Result:
     """aten.bitwise_not of booleans, and logical_not of anything."""
-    x = call.x if call.x.dtype == "bool" else call.build.compare("not_equal", call.x, 0)
-    return call.build.apply("logical_not", x)
+    if call.node.meta["val"].dtype != torch.bool:
+        raise call.refuse("works on the bits of whole numbers, which no format here has")
+    return call.build.apply("logical_not", _truth(call, call.x))
 
 
 def cast(call: Call) -> Result:
@@ -289,31 +317,6 @@ def _after(shift: float, function: Function) -> Rule:
     return lambda call: call.build.apply(function, call.build.binary("add", call.x, shift))
 
 
-def expm1(call: Call) -> Result:
-    """aten.expm1."""
-    return call.build.binary("add", call.build.apply("exp", call.x), -1.0)
-
-
-def tan(call: Call) -> Result:
-    """aten.tan."""
-    return call.build.binary("div", call.build.apply("sin", call.x), call.build.apply("cos", call.x))
-
-
-def _hyperbolic(function: Literal["add", "sub"]) -> Rule:
-    """(e^x + e^-x) / 2 and (e^x - e^-x) / 2."""
-
-    def rule(call: Call) -> Result:
-        up, down = (call.build.apply("exp", x) for x in (call.x, call.build.apply("neg", call.x)))
-        return call.build.binary("mul", call.build.binary(function, up, down), 0.5)
-
-    return rule
-
-
-def erfc(call: Call) -> Result:
-    """aten.erfc: 1 - erf."""
-    return call.build.binary("sub", 1.0, call.build.apply("erf", call.x))
-
-
 def _constant(value: Number | None) -> Callable[[Call], torch.Tensor]:
     """new_zeros, ones_like and the rest take only shape and dtype of a tensor, so they are constants."""
 
@@ -342,13 +345,8 @@ _COMPARISONS: Final[dict[str, Comparison]] = {
     "ge": "greater_equal",
     "eq": "equal",
     "ne": "not_equal",
-    "logical_and": "logical_and",
-    "logical_or": "logical_or",
-    "bitwise_and": "logical_and",
-    "bitwise_or": "logical_or",
-    "__and__": "logical_and",
-    "__or__": "logical_or",
 }
+_LOGICAL: Final[dict[str, Comparison]] = {"and": "logical_and", "or": "logical_or", "xor": "not_equal"}
 _UNCHANGED: Final = (
     "alias", "alpha_dropout", "clone", "contiguous", "detach", "dropout", "feature_alpha_dropout", "feature_dropout",
     "lift_fresh", "lift_fresh_copy", "native_dropout", "positive", "requires_grad",
@@ -357,6 +355,11 @@ _UNCHANGED: Final = (
 ELEMENTS: Final[dict[str, Rule]] = {
     **{name: _apply(name) for name in _SAME_NAME},
     **{name: _compare(function) for name, function in _COMPARISONS.items()},
+    **{
+        form.format(name): _logical(function)
+        for name, function in _LOGICAL.items()
+        for form in ("logical_{}", "bitwise_{}", "__{}__")
+    },
     **dict.fromkeys(_UNCHANGED, unchanged),
     **dict.fromkeys(("to", "_to_copy", "type_as"), cast),
     **dict.fromkeys(("clamp", "clamp_min", "clamp_max", "hardtanh"), clamp),
@@ -369,12 +372,10 @@ ELEMENTS: Final[dict[str, Rule]] = {
     "addcdiv": addcdiv,
     "addcmul": addcmul,
     "celu": celu,
-    "cosh": _hyperbolic("add"),
     "div": div,
     "elu": elu,
-    "erfc": erfc,
-    "expm1": expm1,
     "floor_divide": floor_divide,
+    "fmod": fmod,
     "gelu": gelu,
     "glu": glu,
     "hardshrink": hardshrink,
@@ -394,11 +395,9 @@ ELEMENTS: Final[dict[str, Rule]] = {
     "remainder": remainder,
     "rsub": rsub,
     "selu": selu,
-    "sinh": _hyperbolic("sub"),
     "softplus": softplus,
     "softshrink": softshrink,
     "sub": sub,
-    "tan": tan,
     "threshold": threshold,
     "trunc": trunc,
     "where": where,

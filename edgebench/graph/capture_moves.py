@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-import numpy as np
-
-from edgebench.graph.capture_call import Call, Result, Rule, as_operand
+from edgebench.graph.capture_call import Call, Result, Rule, as_operand, aten_name
 from edgebench.graph.operators import Operator, Pair
 
 
@@ -54,13 +52,10 @@ def select(call: Call) -> Result:
 
 
 def split(call: Call) -> Result:
-    """aten.split, split_with_sizes and chunk."""
-    length = call.x.shape[call["dim"]]
-    size = call.get("split_size", call.get("split_sizes"))
-    if "chunks" in call.arguments:
-        size = -(-length // call["chunks"])
-    sizes = [min(size, length - start) for start in range(0, length, size)] if isinstance(size, int) else size
-    return call.build.split(call.x, call["dim"], sizes)
+    """aten.split, chunk, tensor_split and their like: the exported shapes say where."""
+    standard = {"hsplit": min(1, len(call.x.shape) - 1), "dsplit": 2}
+    axis = call.get("dim", standard.get(aten_name(call.node), 0))
+    return call.build.split(call.x, axis, [part.shape[axis] for part in call.node.meta["val"]])
 
 
 def unbind(call: Call) -> Result:
@@ -157,31 +152,6 @@ def channel_shuffle(call: Call) -> Result:
     return call.build.reshape(call.build.swap(apart, 1, 2), call.shape)
 
 
-def slice_scatter(call: Call) -> Result:
-    """aten.slice_scatter with step 1: a tensor with a part of it replaced."""
-    if call["step"] != 1:
-        raise call.refuse("replaces every n-th element only")
-    return _replaced(call, call.operand("src"), slice(call["start"], call["end"]))
-
-
-def select_scatter(call: Call) -> Result:
-    """aten.select_scatter: a tensor with one position of an axis replaced."""
-    axis, part = call["dim"] % len(call.shape), call.operand("src")
-    start = call["index"] % call.shape[axis]
-    one = call.build.reshape(part, (*part.shape[:axis], 1, *part.shape[axis:]))
-    return _replaced(call, one, slice(start, start + 1))
-
-
-def _replaced(call: Call, part: Any, where: slice) -> Result:
-    x, axis = call.operand("self"), call["dim"] % len(call.shape)
-    start, stop, _ = where.indices(call.shape[axis])
-    around: list[Any] = []
-    for low, high in ((0, start), (stop, call.shape[axis])):
-        constant = not isinstance(x, Operator)
-        around.append(np.take(x, range(low, high), axis) if constant else call.build.slice(x, axis, low, high))
-    return call.build.concat([around[0], part, around[1]], axis)
-
-
 def _list(value: Any) -> list[int]:
     return [value] if isinstance(value, int) else list(value)
 
@@ -198,10 +168,22 @@ _RESHAPES: Final = (
     "_unsafe_view",
 )
 
+_SPLITS: Final = (
+    "chunk",
+    "dsplit",
+    "hsplit",
+    "split",
+    "split_with_sizes",
+    "tensor_split",
+    "unsafe_chunk",
+    "unsafe_split",
+    "vsplit",
+)
+
 MOVES: Final[dict[str, Rule]] = {
     **dict.fromkeys(_RESHAPES, reshaped),
-    **dict.fromkeys(("transpose", "swapaxes", "t", "mT", "numpy_T"), transpose),
-    **dict.fromkeys(("split", "split_with_sizes", "chunk", "unsafe_split", "unsafe_chunk"), split),
+    **dict.fromkeys(("transpose", "swapaxes", "swapdims", "t", "mT", "numpy_T"), transpose),
+    **dict.fromkeys(_SPLITS, split),
     **dict.fromkeys(("cat", "concat", "concatenate"), cat),
     **dict.fromkeys(("repeat", "tile"), repeat),
     **dict.fromkeys(("expand", "expand_as", "broadcast_to", "copy"), expand),
@@ -215,9 +197,7 @@ MOVES: Final[dict[str, Rule]] = {
     "repeat_interleave": repeat_interleave,
     "roll": roll,
     "select": select,
-    "select_scatter": select_scatter,
     "slice": slice_part,
-    "slice_scatter": slice_scatter,
     "stack": stack,
     "unbind": unbind,
     "unfold": unfold,

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgebench.graph.builder import Operand, dtype_of
 from edgebench.graph.capture_call import Call, Result, Rule, as_operand
+from edgebench.graph.capture_places import indexed, taken
 from edgebench.graph.operators import Arithmetic, Operator, Pair, Pick, TopK
 
 _FOLDED: Final = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "minimum": np.minimum, "maximum": np.maximum}
@@ -97,7 +98,7 @@ def index(call: Call) -> Result:
     first, last = given[0][0], given[-1][0]
     indices = [part for _, value in given for part in _indices(as_operand(value))]
     if len(given) > 1 and len(indices) != last - first + 1:
-        raise call.refuse("has indices of axes that are not side by side")
+        return taken(call, indexed(call, x))
     sizes = x.shape[first : first + len(indices)]
     flat: Operand = np.zeros((), np.int32)
     for part, size in zip(indices, sizes, strict=True):
@@ -129,50 +130,110 @@ def picked(call: Call, x: Operand, axis: int, index: Operand) -> Operator:
 
 
 def grid_sample(call: Call) -> Result:
-    """aten.grid_sampler_2d of one image, bilinear or nearest: four pixels, or one, and their shares.
+    """aten.grid_sampler_2d, an image after the other.
 
     What lies outside is zero by a frame of zeros, to which coordinates beyond are drawn.
     """
-    x, grid = call.operand("input"), call.operand("grid")
-    mode, padding = (call[name] for name in ("interpolation_mode", "padding_mode"))
-    if mode == 2 or x.shape[0] != 1:
-        raise call.refuse("samples by cubes" if mode == 2 else "samples several images")
-    framed: Any = x
-    if padding == 0:
-        frame: list[Pair] = [(0, 0), (0, 0), (1, 1), (1, 1)]
-        framed = call.build.pad(x, frame) if isinstance(x, Operator) else np.pad(x, frame)
-    sizes = framed.shape[2:]
-    flat = call.build.reshape(framed, (*x.shape[:2], -1))
-    points = [_coordinate(call, _part(call, grid, 1 - at), x.shape[2 + at], padding) for at in range(2)]
-    if mode == 1:
-        rows, columns = (_stepped(call, "round", point) for point in points)
-        return call.build.reshape(picked(call, flat, 2, _place(call, rows, columns, sizes[1])), call.shape)
+    x, grid, images = call.operand("input"), call.operand("grid"), range(call.shape[0])
+    sample = _SAMPLES[call["interpolation_mode"]]
+    if len(images) == 1:
+        return sample(call, x, grid)
+    pairs = [[_image(call, one, at) for one in (x, grid)] for at in images]
+    return call.build.concat([sample(call, *pair) for pair in pairs], 0)
+
+
+def _image(call: Call, x: Operand, at: int) -> Operand:
+    return call.build.slice(x, 0, at, at + 1) if isinstance(x, Operator) else x[at : at + 1]
+
+
+def _bilinear(call: Call, x: Operand, grid: Operand) -> Operator:
+    """Four pixels and their shares."""
+    flat, sizes = _framed(call, x)
+    points = [_drawn(call, _pixel(call, grid, x, at), x.shape[2 + at]) for at in range(2)]
     first = [
         _arithmetic(call, "minimum", _stepped(call, "floor", point), max(size - 2, 0))
         for point, size in zip(points, sizes, strict=True)
     ]
     shares = [_arithmetic(call, "sub", point, low) for point, low in zip(points, first, strict=True)]
-    corner, total = _place(call, first[0], first[1], sizes[1]), None
+    corner, terms = _place(call, first[0], first[1], sizes[1]), []
     for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
         behind = row * sizes[1] * (sizes[0] > 1) + column * (sizes[1] > 1)
         pixel = picked(call, flat, 2, _arithmetic(call, "add", corner, behind) if behind else corner)
         share = _arithmetic(call, "mul", _share(call, shares[0], row), _share(call, shares[1], column))
-        term = call.build.binary("mul", pixel, call.build.reshape(share, (1, 1, -1)))
-        total = term if total is None else call.build.binary("add", total, term)
-    return call.build.reshape(cast(Operator, total), call.shape)
+        terms.append(_weighed(call, pixel, share))
+    return _sampled(call, terms, x, grid)
 
 
-def _part(call: Call, grid: Operand, at: int) -> Operand:
-    """One of the coordinates of all points."""
-    one = call.build.slice(grid, 3, at, at + 1) if isinstance(grid, Operator) else grid[..., at].astype(np.float64)
-    return call.build.reshape(one, (-1,))
+def _nearest(call: Call, x: Operand, grid: Operand) -> Operator:
+    """One pixel."""
+    flat, sizes = _framed(call, x)
+    points = [_drawn(call, _pixel(call, grid, x, at), x.shape[2 + at]) for at in range(2)]
+    rows, columns = (_stepped(call, "round", point) for point in points)
+    return _sampled(call, [picked(call, flat, 2, _place(call, rows, columns, sizes[1]))], x, grid)
 
 
-def _coordinate(call: Call, value: Operand, size: int, padding: int) -> Operand:
-    """From -1 to 1 to pixels, drawn to where there are some; of an image in its frame, where zeros are padded."""
-    corners = bool(call["align_corners"])
-    point = _arithmetic(call, "mul", value, (size - 1) / 2 if corners else size / 2)
-    point = _arithmetic(call, "add", point, (size - 1) / 2)
+def _bicubic(call: Call, x: Operand, grid: Operand) -> Operator:
+    """Sixteen pixels, each drawn to where there are some, weighed by Keys' cubic (1981, a = -3/4) of its distance."""
+    flat, sizes = _framed(call, x)
+    points = [_pixel(call, grid, x, at) for at in range(2)]
+    first = [_stepped(call, "floor", point) for point in points]
+    shares = [_arithmetic(call, "sub", point, low) for point, low in zip(points, first, strict=True)]
+    places = [
+        [_drawn(call, _arithmetic(call, "add", first[at], float(tap)), x.shape[2 + at]) for tap in range(-1, 3)]
+        for at in range(2)
+    ]
+    weights = [[_polynomial(call, share, row) for row in _CUBIC] for share in shares]
+    rows = []
+    for row, weight in zip(places[0], weights[0], strict=True):
+        pixels = [picked(call, flat, 2, _place(call, row, column, sizes[1])) for column in places[1]]
+        across = [_weighed(call, pixel, share) for pixel, share in zip(pixels, weights[1], strict=True)]
+        rows.append(_weighed(call, _total(call, across), weight))
+    return _sampled(call, rows, x, grid)
+
+
+def _polynomial(call: Call, x: Operand, coefficients: Sequence[float]) -> Operand:
+    """The coefficients are those of the highest power first."""
+    made: Any = coefficients[0]
+    for coefficient in coefficients[1:]:
+        made = _arithmetic(call, "add", _arithmetic(call, "mul", x, made), coefficient)
+    return cast(Operand, made)
+
+
+def _framed(call: Call, x: Operand) -> tuple[Operand, Pair]:
+    """The image of one axis, in a frame of zeros where these are padded, and its height and width then."""
+    if call["padding_mode"] == 0:
+        frame: list[Pair] = [(0, 0), (0, 0), (1, 1), (1, 1)]
+        x = call.build.pad(x, frame) if isinstance(x, Operator) else np.pad(x, frame)
+    return call.build.reshape(x, (*x.shape[:2], -1)), cast(Pair, x.shape[2:])
+
+
+def _weighed(call: Call, pixel: Operator, share: Operand) -> Operator:
+    return call.build.binary("mul", pixel, call.build.reshape(share, (1, 1, -1)))
+
+
+def _total(call: Call, terms: Sequence[Operator]) -> Operator:
+    total, *others = terms
+    for term in others:
+        total = call.build.binary("add", total, term)
+    return total
+
+
+def _sampled(call: Call, terms: Sequence[Operator], x: Operand, grid: Operand) -> Operator:
+    return call.build.reshape(_total(call, terms), (*x.shape[:2], *grid.shape[1:3]))
+
+
+def _pixel(call: Call, grid: Operand, x: Operand, at: int) -> Operand:
+    """One of the coordinates of all points, from -1 to 1 in the grid, in pixels."""
+    last, size = 1 - at, x.shape[2 + at]
+    one = call.build.slice(grid, 3, last, last + 1) if isinstance(grid, Operator) else grid[..., last].astype(float)
+    half = (size - 1) / 2 if call["align_corners"] else size / 2
+    point = _arithmetic(call, "mul", call.build.reshape(one, (-1,)), half)
+    return _arithmetic(call, "add", point, (size - 1) / 2)
+
+
+def _drawn(call: Call, point: Operand, size: int) -> Operand:
+    """Drawn to where there are pixels; to places of an image in its frame, where zeros are padded."""
+    padding, corners = call["padding_mode"], bool(call["align_corners"])
     if padding == 2:
         point = _reflected(call, point, 0.0 if corners else -0.5, float(size - 1 if corners else size))
     shifted = _arithmetic(call, "add", point, 1.0) if padding == 0 else point
@@ -206,12 +267,20 @@ def _arithmetic(call: Call, function: Arithmetic, x: Operand, y: Operand | float
     """Arithmetic of what may be constant."""
     if isinstance(x, Operator) or isinstance(y, Operator):
         return call.build.binary(function, x, y)
-    return _FOLDED[function](x, y)
+    return np.asarray(_FOLDED[function](x, y))
 
 
 def _stepped(call: Call, function: Literal["floor", "round"], x: Operand) -> Operand:
     return call.build.apply(function, x) if isinstance(x, Operator) else _STEPS[function](x)
 
+
+_SAMPLES: Final = (_bilinear, _nearest, _bicubic)  # by torch's numbers
+_CUBIC: Final = (  # of the share behind a pixel, for it and its neighbours: before, itself, and two behind
+    (-0.75, 1.5, -0.75, 0.0),
+    (1.25, -2.25, 0.0, 1.0),
+    (-1.25, 1.5, 0.75, 0.0),
+    (0.75, -0.75, 0.0, 0.0),
+)
 
 PICKS: Final[dict[str, Rule]] = {
     "argsort": argsort,

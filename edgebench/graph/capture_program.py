@@ -98,7 +98,7 @@ def decomposed(program: ExportedProgram, operators: Sequence[Any]) -> ExportedPr
     try:
         with silent_torch(), torch.no_grad():
             made: ExportedProgram = program.run_decompositions(known)
-    except RuntimeError:  # a decomposition that needs values, not shapes
+    except (RuntimeError, AssertionError):  # a decomposition that needs values, not shapes, or writes into a view
         return None
     return made
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import fx
 
 from edgebench.graph.capture_call import Call, Result, Rule
 from edgebench.graph.capture_layers import one_hot
+from edgebench.graph.capture_picks import picked
 from edgebench.graph.operators import (
+    ArgMax,
     Array,
     DepthToSpace,
     Operator,
@@ -22,6 +26,8 @@ from edgebench.graph.operators import (
     SpaceToDepth,
     TransposedConv,
 )
+
+_LOWEST: Final = -3e38
 
 Matrix = npt.NDArray[np.float64]
 
@@ -44,8 +50,44 @@ def avg_pool(call: Call) -> Result:
 
 
 def max_pool_with_indices(call: Call) -> Result:
-    """aten.max_pool2d_with_indices, whose indices nothing here has."""
-    return [max_pool(call), None]
+    """aten.max_pool2d_with_indices."""
+    read = any(user.args[1] == 1 for user in call.node.users)
+    return [max_pool(call), _largest_places(call) if read else None]
+
+
+def _largest_places(call: Call) -> Operator:
+    """Where the largest of each window lies in the flattened image: its cell, and so what that is behind the first."""
+    window, stride, padding, dilation = (
+        call.pair(name) if call[name] else call.pair("kernel_size")
+        for name in ("kernel_size", "stride", "padding", "dilation")
+    )
+    channels, width = call.x.shape[1], call.x.shape[3]
+    framed = call.build.pad(call.x, [(0, 0), (0, 0), *((amount, amount) for amount in padding)], _LOWEST)
+    cells = np.tile(one_hot(window), (channels, 1, 1, 1))
+    windows = call.build.conv(framed, cells, None, stride, (0, 0, 0, 0), dilation, channels)
+    if windows.shape[2:] != call.shape[2:]:
+        raise call.refuse("says where its largest are in windows that reach beyond the image (ceil_mode)")
+    apart = call.build.reshape(windows, (1, channels, -1, *call.shape[2:]))
+    cell = call.build.add(ArgMax, [apart], call.shape, axis=2, dtype="int32")
+    starts, steps = (
+        [np.arange(count) * step - before for count, step, before in zip(counts, sizes, shifts, strict=True)]
+        for counts, sizes, shifts in ((call.shape[2:], stride, padding), (window, dilation, (0, 0)))
+    )
+    first, behind = (np.add.outer(rows * width, columns).astype(np.int32) for rows, columns in (starts, steps))
+    return call.build.binary("add", picked(call, behind.reshape(-1), 0, cell), first)
+
+
+def max_unpool(call: Call) -> Result:
+    """aten.max_unpool2d behind a max pool of windows side by side: each value at all places of its window but one."""
+    x, places = call.x, call.operand("indices")
+    pool = cast(fx.Node, cast(fx.Node, call.node.args[1]).args[0])
+    factors = [new // old for new, old in zip(call.shape[2:], x.shape[2:], strict=True)]
+    sides = [list(one) for one in pool.args[1:3] if one]  # type: ignore[arg-type]
+    if len(pool.args) > 3 or any(side != factors for side in sides):
+        raise call.refuse("puts values back behind a max pool whose windows are not side by side")
+    numbers = np.arange(math.prod(call.shape[2:]), dtype=np.int32).reshape(call.shape[2:])
+    here = call.build.compare("equal", _repeated(call, places, factors), numbers)
+    return call.build.binary("mul", _repeated(call, x, factors), call.build.cast(here, "float32"))
 
 
 def _pool(call: Call, mode: Literal["max", "average"], **fields: Any) -> Operator:
@@ -182,18 +224,18 @@ def upsample_nearest(call: Call) -> Result:
         for factor, found in zip(factors, picked, strict=True)
     ]
     if picked == even:
-        return _repeated(call, factors)
+        return _repeated(call, x, factors)
     for axis, indices in zip(axes, picked, strict=True):
         x = call.build.gather(x, axis, indices)
     return x
 
 
-def _repeated(call: Call, factors: Sequence[int]) -> Operator:
+def _repeated(call: Call, x: Operator, factors: Sequence[int]) -> Operator:
     """Whole factors: a new axis behind each, expanded and merged."""
-    lead, size = call.shape[:2], call.x.shape[2:]
+    lead, size = call.shape[:2], x.shape[2:]
     apart = [n for length in size for n in (length, 1)]
     wide = [n for length, factor in zip(size, factors, strict=True) for n in (length, factor)]
-    expanded = call.build.expand(call.build.reshape(call.x, (*lead, *apart)), (*lead, *wide))
+    expanded = call.build.expand(call.build.reshape(x, (*lead, *apart)), (*lead, *wide))
     return call.build.reshape(expanded, call.shape)
 
 
@@ -268,6 +310,7 @@ WINDOWS: Final[dict[str, Rule]] = {
     "col2im": col2im,
     "im2col": im2col,
     "max_pool2d_with_indices": max_pool_with_indices,
+    "max_unpool2d": max_unpool,
     "pixel_shuffle": pixel_shuffle,
     "pixel_unshuffle": pixel_unshuffle,
     "upsample_bilinear2d": upsample_bilinear,

@@ -182,7 +182,10 @@ def _every(emission: Emission, source: int, axis: int, start: int, count: int, s
 
 
 def expand(emission: Emission, one: Expand, layout: Layout) -> int:
-    """MUL by ones, which broadcasts: XNNPACK has no BROADCAST_TO. Axes that stay or grow together are merged first."""
+    """MUL by ones, or LOGICAL_AND, which broadcast: XNNPACK has no BROADCAST_TO.
+
+    Axes that stay or grow together are merged first.
+    """
     source, shape = emission.get(one.inputs[0], layout), emission.physical(one, layout)
     if emission.model.shape(source) == shape:
         return source
@@ -192,8 +195,9 @@ def expand(emission: Emission, one: Expand, layout: Layout) -> int:
     after = [math.prod(new for _, new in group) for group in groups]
     if len(groups) > MOST_AXES:
         raise ExportError(f"'{one.name}' repeats along too many axes for TFLite: use `converter='litert-torch'`")
-    ones = np.ones([1 if old == new else new for old, new in zip(before, after, strict=True)], np.float32)
-    made = emission.add(Code.MUL, [emission.reshaped(source, before), emission.constant("ones", ones)], after)
+    ones = np.ones([1 if old == new else new for old, new in zip(before, after, strict=True)], one.dtype)
+    given = [emission.reshaped(source, before), emission.constant("ones", ones, one.dtype)]
+    made = emission.add(Code.LOGICAL_AND if one.dtype == "bool" else Code.MUL, given, after, one.dtype)
     return emission.reshaped(made, shape)
 
 

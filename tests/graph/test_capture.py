@@ -394,11 +394,15 @@ def test_names_are_unique_whatever_modules_are_called():
 @pytest.mark.parametrize(
     ("function", "layers", "words"),
     [
-        (lambda x: F.grid_sample(x, x[:, :2].permute(0, 2, 3, 1), "bicubic"), [], "samples by cubes"),
         (lambda x, conv: conv(x[None]), [nn.Conv3d(1, 1, 3)], r"aten.conv3d in module 'layers.0' \(Conv3d\) is a conv"),
         (lambda x: F.conv_transpose2d(x, x.mean((2, 3)).reshape(8, 1, 1, 1)), [], "weight that depends on the network"),
         (lambda x: torch.fft.fft(x).abs(), [], "aten.*fft"),
-        (lambda x: x.double() * 2, [], "computes in torch.float64"),
+        (lambda x: x.half() * 2, [], "computes in torch.float16"),
+        (lambda x: x.int() & 3, [], "works on the bits of whole numbers"),
+        (lambda x: torch.polar(x, x).real, [], "aten.polar in"),
+        (lambda x: torch.cond(x.sum() > 0, lambda y: y + 1, lambda y: y - 1, (x,)), [], "decides by the values"),
+        (lambda x: x + torch.rand_like(x), [], "draws random numbers"),
+        (lambda x: F.max_unpool2d(*F.max_pool2d(x, 3, 2, 1, return_indices=True), 2), [], "not side by side"),
         (lambda x: x[:, torch.arange(8) > 3], [], "as many values as a mask holds"),
         (lambda x: x + torch.rand(10), [], "draws random numbers"),
         (lambda x: x[x.argmax(1)[0, 0, 0]], [], "aten.item in"),

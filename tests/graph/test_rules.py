@@ -32,6 +32,12 @@ def _set(x: Tensor, part: Callable[[Tensor], Tensor], value: float) -> Tensor:
     return y
 
 
+def _assigned(x: Tensor, channels: Tensor, value: Tensor) -> Tensor:
+    y = x * 1.0
+    y[:, channels] = value
+    return y
+
+
 def _layers() -> list[Call]:
     return [
         nn.Conv2d(8, 12, (3, 5), (2, 1), (1, 2), (1, 2), groups=4),
@@ -89,6 +95,8 @@ def _windows() -> list[Call]:
         lambda x: F.interpolate(x.flatten(2), scale_factor=3, mode="nearest"),
         nn.PixelShuffle(2),
         lambda x: F.pixel_unshuffle(F.interpolate(x, scale_factor=2), 2),
+        lambda x: F.max_unpool2d(*F.max_pool2d(x[..., :6, :6], 2, return_indices=True), 2),
+        lambda x: F.max_pool2d(x, 3, 2, 1, return_indices=True)[1].float(),
         nn.ChannelShuffle(4),
     ]
 
@@ -127,7 +135,18 @@ def _elements() -> list[Call]:
         lambda x: x.masked_fill(CAUSAL[: x.shape[2], : x.shape[3]], 2.0),
         lambda x: (x > 0).float() * x + (x >= 0.5) + (x != 0),
         lambda x: torch.zeros_like(x) + x.new_ones(1) * x + torch.full_like(x, 2.0),
-        lambda x: x.type_as(x).contiguous() + torch.erf(x),
+        lambda x: (
+            x.type_as(x).contiguous()
+            + CAUSAL[:1, :2, None, None].type_as(x)[:, :1].expand_as(x)
+            + torch.erf(x)
+            + (x.double() * 2).float()
+        ),
+        lambda x: torch.atan2(x, x.cos() - 0.5) + torch.atan2(x, torch.tensor(-0.3)) + x.atan(),
+        lambda x: x.cos().asin() + x.cos().acos() + x.asinh() + (x.abs() + 1).acosh() + (x.sin() / 2).atanh(),
+        lambda x: x.exp2() + torch.hypot(x, x + 1) + x.fmod(0.7) + torch.copysign(x.cos(), x) + x.signbit(),
+        lambda x: torch.logaddexp(x, x.cos()) + (x > 0).logical_xor(x) + ((x > 0) ^ (x > 1)) + x.isfinite(),
+        lambda x: ((x > 0) + (x < -1)) * (x < 1) + torch.heaviside(x, torch.tensor(0.5)),
+        lambda x: torch.where(CAUSAL[: x.shape[2], : x.shape[3]], (x > 0).int(), 0) + (x > 0).expand(2, -1, -1, -1),
     ]
 
 
@@ -152,7 +171,9 @@ def _axes() -> list[Call]:
         lambda x: x[0, 0] @ x[0, 1].T + x[0, 0, :, 0] @ x[0, 0, :, :1],
         lambda x: torch.ones(3, x.shape[2]) @ x,
         lambda x: torch.bmm(x[0].transpose(1, 2), x[0]),
-        lambda x: F.cosine_similarity(x, x.cos(), 1),
+        lambda x: F.cosine_similarity(x, x.cos(), 1) + x.norm(p=3, dim=1),
+        lambda x: torch.cdist(x.flatten(2), x.flatten(2).cos()) + torch.einsum("bcij,bkij,bc->k", x, x, x[..., 0, 0]),
+        lambda x: torch.einsum("...ij,...kj->...ik", x, x.cos()) + x.cumprod(1).mean(),
     ]
 
 
@@ -167,6 +188,9 @@ def _moves() -> list[Call]:
         lambda x: x.roll((1, -2), (2, 3)) + x.roll(3) + x.flip(1, 3),
         lambda x: x[:, [3, 1, 1]] + x.index_select(1, torch.tensor([0, 7, 2])),
         lambda x: x[:, :, torch.tensor([[0, 1], [2, 0]]), torch.tensor([1, 0])],
+        lambda x: x[torch.tensor([0]), :, :, torch.tensor([1, 2])].squeeze(0),
+        lambda x: x[..., :4, :4].diagonal(1, 2, 3) + x.as_strided((1, 3), (9, 2), 1) + x.take(torch.tensor([7, 0, 9])),
+        lambda x: x.tensor_split(3, 1)[1] + x.hsplit(4)[0].mean() + x.swapdims(2, 3).sum(),
         lambda x: x.unfold(2, 3, 2).mean(-1),
         lambda x: F.pad(x, (1, -1, 2, 0, 0, 1), value=0.5),
         lambda x: F.pad(x, (2, 1, 1, 3), mode="reflect") + F.pad(x, (2, 1, 1, 3), mode="replicate"),
@@ -175,6 +199,11 @@ def _moves() -> list[Call]:
         lambda x: x.repeat_interleave(3, 1) + x[:, :1].expand(-1, 24, -1, -1) + x.tile(1, 3, 1, 1),
         lambda x: x.squeeze(0)[None].unsqueeze(2).squeeze() + 1,
         lambda x: _set(x, lambda y: y[:, :4], 2.0) + _set(x, lambda y: y[:, 2], 0.5),
+        lambda x: _set(x, lambda y: y[:, 1::3, ::2], 2.0),
+        lambda x: _assigned(x, torch.tensor([0, 2]), x[:, [3, 1]]) + x.index_fill(1, torch.tensor([0, 7]), 2.0),
+        lambda x: x.index_put((torch.tensor([0]), torch.tensor([3, 5])), torch.tensor(0.5), accumulate=True),
+        lambda x: torch.zeros(1, 3, *x.shape[2:]).index_add(1, torch.tensor([0, 1, 1, 2, 0, 0, 2, 2]), x),
+        lambda x: x.scatter(1, torch.tensor([[[[3, 1]]]]), x[..., 2:5]),
     ]
 
 
@@ -204,12 +233,23 @@ def _picks() -> list[Call]:
                 ("bilinear", "border", True),
                 ("bilinear", "reflection", False),
                 ("nearest", "zeros", True),
+                ("bicubic", "zeros", False),
+                ("bicubic", "border", True),
+                ("bicubic", "reflection", False),
             )
         ],
         lambda x: F.grid_sample(x, grid, align_corners=False) + F.grid_sample(x, grid, "nearest", align_corners=True),
         lambda x: F.conv2d(x, filters[4, 4, 3, 2] * x.mean(), x.mean((0, 2, 3))[:4], 2, 1, groups=2),
         lambda x: F.conv2d(x, filters[16, 1, 3, 3] * x.mean(), padding=1, dilation=2, groups=8),
         lambda x: F.conv2d(x, x[:, :, :1, :1]),
+        lambda x: F.grid_sample(
+            x.reshape(2, 4, *x.shape[2:]), x[:, :4, :6, :6].reshape(2, 6, 6, 2), align_corners=True
+        ),
+        lambda x: torch.zeros_like(x).scatter(1, x.topk(2, 1).indices, 1.0) + x.scatter(1, x.argmax(1, True), x[:, :1]),
+        lambda x: x.scatter_add(1, x.argsort(1), x.cos()) + torch.where(x > 1, 1, 0),
+        lambda x: x.index_put((x > 0.5,), torch.tensor(0.25)),
+        lambda x: _assigned(x, x.mean((0, 2, 3)).argsort()[:2], x[:, :2]),
+        lambda x: torch.bucketize(x, torch.tensor([-1.0, 0.0, 0.7])),
     ]
 
 
