@@ -130,7 +130,7 @@ class OwnGrid(Grid):
         """The network at a point of this grid."""
         return self.own.spec(width, self.depth, resolution)
 
-    def draw(self, width: float, depth: float, resolution: int) -> Graph:
+    def draw(self, width: float, depth: float, resolution: int, *, copies: bool = True) -> Graph:
         """Its graph, captured."""
         return self.own.graph(width, self.depth, resolution)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby, takewhile
 from typing import Any, Final
 
@@ -22,11 +23,14 @@ from edgebench.models import (
     mobilenetv2,
     mobilenetv3,
     mobilenetv4,
+    plan_of,
     resnet,
     resolve,
     shufflenetv2,
     squeezenet,
 )
+from edgebench.models.plan import Layer
+from edgebench.models.plan import Sequence as Sequential
 from edgebench.models.scaling import round_channels, round_repeats
 
 EVERY: Final = "all"
@@ -42,8 +46,8 @@ class Base:
     `kin` is the name under which the accuracy prior knows the design, and `unit_blocks` the number of blocks at which
     its depth counts as 1. `block` finds a block in an operator's name: one group where blocks are numbered through the
     whole network, two (stage, block) where each stage numbers its own; `first` is the number of the first. `deepens`:
-    whether scaling it in depth says anything that another base does not. `moving`: whether the memory plan of further
-    copies of a block is not that of the first.
+    whether scaling it in depth says anything that another base does not. `alternating`: whether every other copy of a
+    block has its output at the same place in memory, since sums are written into their branches' tensors.
     """
 
     name: str
@@ -56,7 +60,7 @@ class Base:
     first: int = 1
     fixed: tuple[int, ...] = ()
     deepens: bool = True
-    moving: bool = False
+    alternating: bool = False
 
     @property
     def template_depth(self) -> float:
@@ -82,6 +86,29 @@ class Base:
         """The number of blocks over that of the design's smallest member; 1 where there is no depth."""
         return sum(self.repeats(depth)) / self.unit_blocks if self.blocks else 1.0
 
+    def template(self, width: float, depth: float) -> Sequential:
+        """The network as data, without the blocks that are no `shown` ones."""
+        return _template(self.name, width, depth)
+
+    def shown(self, repeats: tuple[int, ...]) -> tuple[int, ...]:
+        """How many blocks of each stage stand for all of them: one a kind, where they alternate an even number less."""
+        counts = [(count, self.kinds(stage)) for stage, count in enumerate(repeats)]
+        return tuple(min(count, kinds + (count - kinds) % 2 * self.alternating) for count, kinds in counts)
+
+    def without_copies(self, network: Sequential, repeats: tuple[int, ...], path: str = "") -> Sequential:
+        """A part of a network with these `repeats`, without the blocks that others stand for."""
+        shown = self.shown(repeats)
+        kept: list[tuple[str, Layer]] = []
+        for name, layer in network.layers:
+            within = f"{path}{name}"
+            place = self.place(within, repeats)
+            if place is None:
+                inner = self.without_copies(layer, repeats, f"{within}.") if isinstance(layer, Sequential) else layer
+                kept.append((name, inner))
+            elif not 0 <= place[0] < len(shown) or place[1] < shown[place[0]]:
+                kept.append((name, layer))
+        return Sequential(tuple(kept))
+
     def place(self, operator: str, repeats: tuple[int, ...]) -> tuple[int, int, str] | None:
         """(stage, block, rest of the name) of an operator in a network with these `repeats`; None outside the stages.
 
@@ -97,6 +124,13 @@ class Base:
             return *_numbered_through(numbers[0] - self.first, repeats), rest
         stage, block = numbers[0] - self.first, numbers[1]
         return (stage, block, rest) if 0 <= stage < len(repeats) else None
+
+
+@lru_cache(maxsize=128)  # those of one base
+def _template(name: str, width: float, depth: float) -> Sequential:
+    base = BASES[name]
+    network = plan_of(resolve(name, width=width, depth=depth if base.blocks else None))
+    return base.without_copies(network, base.repeats(depth))
 
 
 def _numbered_through(index: int, repeats: tuple[int, ...]) -> tuple[int, int]:
@@ -130,7 +164,7 @@ def _resnet(layers: int) -> Base:
         kin="resnet_bottleneck" if variant.bottleneck else "resnet_basic",
         unit_blocks=sum(smallest.blocks),
         deepens=variant is smallest,
-        moving=variant.bottleneck,
+        alternating=variant.bottleneck,
     )
 
 
@@ -149,7 +183,7 @@ def _efficientnetv2(name: str) -> Base:
         r"features\.(\d+)\.(\d+)",
         distinct=(3,) * len(variant.stages) if smallest else (),
         deepens=smallest,
-        moving=not smallest,
+        alternating=not smallest,
     )
 
 

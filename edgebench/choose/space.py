@@ -12,7 +12,7 @@ import numpy as np
 from edgebench.choose.scalable import BASES, Base
 from edgebench.choose.table import Grid, Points
 from edgebench.ground.errors import UsageError
-from edgebench.models import family_of, names, plan_of, resolve
+from edgebench.models import family_of, names, resolve
 from edgebench.models.scaling import ALPHA, BETA, GAMMA
 
 _WIDTH_STEP: Final = 0.05
@@ -115,11 +115,12 @@ def space(base: Base, *, extent: Extent = WITHIN_PRIOR, lines: Sequence[Line] = 
     placed = [(widths.place(w), depths.place(d), resolutions.place(r)) for w, d, r in allowed.values()]
     grid = Grid(base, tuple(widths.values), tuple(depths.values), tuple(map(int, resolutions.values)))
     free = np.array([each.ravel() for each in np.meshgrid(widths.free, depths.free, resolutions.free, indexing="ij")])
-    points = np.unique(np.concatenate([free.T, np.array(placed)]), axis=0)
-    position = {tuple(point): index for index, point in enumerate(points.tolist())}
-    origin = {position[place]: name for name, place in reversed(list(zip(allowed, placed, strict=True)))}
-    published = {name: position[place] for name, place in zip(allowed, placed, strict=True) if name in named}
-    return Space(grid, Points(*points.T), origin, published)
+    sizes_of = (len(grid.widths), len(grid.depths), len(grid.resolutions))
+    codes, at = np.unique(np.ravel_multi_index(np.hstack([np.array(placed).T, free]), sizes_of), return_inverse=True)
+    position = dict(zip(allowed, at.tolist(), strict=False))  # the first of `at` are those that have a name
+    origin = {where: name for name, where in reversed(position.items())}
+    published = {name: where for name, where in position.items() if name in named}
+    return Space(grid, Points(*np.unravel_index(codes, sizes_of)), origin, published)
 
 
 @dataclass
@@ -151,7 +152,7 @@ class Axis:
 
 def network_at(base: Base) -> Callable[[float], Hashable]:
     """What two widths share exactly when they make the same network."""
-    return lambda width: plan_of(resolve(base.name, width=width))
+    return lambda width: base.template(width, base.template_depth)
 
 
 def _published(base: Base) -> dict[str, tuple[float, float, int]]:

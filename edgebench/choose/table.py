@@ -24,7 +24,7 @@ from edgebench.graph.operators import Graph
 from edgebench.ground.records import ModelSpec
 from edgebench.machines.profiles import Calibration
 from edgebench.models import resolve
-from edgebench.models.sketch import sketch
+from edgebench.models.sketch import sketch, sketch_plan
 from edgebench.runtimes import every
 
 _ANY = next(each.name for each in every())  # a runtime: MACs and weights are the same in all
@@ -66,9 +66,10 @@ class Grid:
         has_depth = bool(self.base.blocks)
         return resolve(self.base.name, width=width, depth=depth if has_depth else None, resolution=resolution)
 
-    def draw(self, width: float, depth: float, resolution: int) -> Graph:
-        """The graph of one point."""
-        return sketch(self.spec(width, depth, resolution))
+    def draw(self, width: float, depth: float, resolution: int, *, copies: bool = True) -> Graph:
+        """The graph of one point; without `copies`, the blocks only that stand for all."""
+        spec = self.spec(width, depth, resolution)
+        return sketch(spec) if copies else sketch_plan(self.base.template(width, depth), spec.input_shape)
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Table:
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
         depth = grid.base.template_depth
-        samples = [grid.draw(width, depth, grid.resolutions[0]) for width in grid.widths]
+        samples = [grid.draw(width, depth, grid.resolutions[0], copies=False) for width in grid.widths]
         skeletons: dict[tuple[tuple[str, str], ...], list[int]] = {}
         for index, graph in enumerate(samples):
             skeletons.setdefault(tuple((each.name, each.kind) for each in graph.operators), []).append(index)
@@ -116,7 +117,7 @@ class Table:
                 each.name for each in by_resolution[0].operators
             }:
                 width = grid.widths[members[0]]
-                by_resolution = [grid.draw(width, depth, each) for each in grid.resolutions]
+                by_resolution = [grid.draw(width, depth, each, copies=False) for each in grid.resolutions]
             self._slabs.append(_Slab(grid, members, [samples[index] for index in members], by_resolution))
 
     def counts(self, points: Points, runtime: str = _ANY) -> Counts:
@@ -217,12 +218,8 @@ class _Slab:
         return result
 
     def arena_bytes(self, points: Points, element_bytes: int) -> Ints:
-        """One entry a point. Further copies of a block repeat its buffers, unless the base says that they move."""
-        base = self.grid.base
-        shapes = [
-            repeats if base.moving else tuple(min(count, base.kinds(stage)) for stage, count in enumerate(repeats))
-            for repeats in self.grid.repeats
-        ]
+        """One entry a point. Further copies of a block repeat its buffers."""
+        shapes = [self.grid.base.shown(repeats) for repeats in self.grid.repeats]
         arenas = np.zeros(len(points), dtype=np.int64)
         for shape in {shapes[depth] for depth in np.unique(points.depth)}:
             alike = [index for index, each in enumerate(shapes) if each == shape]
@@ -242,10 +239,10 @@ class _Slab:
             self._key(place, name): index for index, (place, name) in enumerate(zip(self._places, names, strict=True))
         }
         buffers = []
-        for buffer in lifetimes(self.grid.draw(self._width, depth, self.grid.resolutions[0])):
-            places = [self.grid.base.place(name, repeats) for name in buffer.tensors]
-            if self.grid.base.moving or any(map(self._drawn, places)):
-                buffers.append((buffer.first, buffer.last, column[self._key(places[0], buffer.tensors[0])]))
+        graph = self.grid.draw(self._width, depth, self.grid.resolutions[0], copies=False)
+        for buffer in lifetimes(graph):
+            place = self.grid.base.place(buffer.tensors[0], repeats)
+            buffers.append((buffer.first, buffer.last, column[self._key(place, buffer.tensors[0])]))
         first, last, columns = np.array(sorted(buffers)).T
         return columns, first, last
 

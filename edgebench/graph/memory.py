@@ -27,7 +27,9 @@ _IN_PLACE: Final = (Activation, Binary)
 _SIZES: Final = {"int32": 4, "bool": 1}  # bytes of what a precision does not change
 _CHUNK: Final = 4096  # networks at a time, so that the working arrays stay in a cache
 _MANY: Final = 12  # a buffer with more neighbours than this (the input lives through the whole run) is looked at apart
-_UNPLACED: Final = np.iinfo(np.int64).max // 4
+_BITS: Final = 31  # of a size in blocks of ALIGNMENT bytes; as many for an offset
+_SIZE: Final = (1 << _BITS) - 1
+_UNPLACED: Final = 1 << 2 * _BITS
 
 
 @dataclass(frozen=True)
@@ -146,31 +148,33 @@ def _padded(rows: list[Indices], dummy: int) -> Indices:
 
 def _placed(sizes: Ints, tables: _Tables) -> Ints:
     networks, buffers = sizes.shape
-    padded = np.concatenate([sizes, np.zeros((networks, 1), dtype=np.int64)], axis=1)
-    offsets = np.full((networks, buffers + 1), _UNPLACED, dtype=np.int64)
+    # An offset and a size in one number, so that sorting by offsets keeps sizes beside them; a dummy stays unplaced.
+    placed = np.full((networks, buffers + 1), _UNPLACED, dtype=np.int64)
+    blocks = sizes // ALIGNMENT
     order = np.argsort(-sizes, axis=1, kind="stable")
     for step in range(buffers):
-        placed = order[:, step]
-        for table, chosen in ((tables.few, ~tables.is_many[placed]), (tables.many, tables.is_many[placed])):
-            rows = np.flatnonzero(chosen)
+        chosen = order[:, step]
+        for table, here in ((tables.few, ~tables.is_many[chosen]), (tables.many, tables.is_many[chosen])):
+            rows = np.flatnonzero(here)
             if len(rows):
-                near = table[tables.row[placed[rows]]]
-                offsets[rows, placed[rows]] = _best_gap(
-                    offsets[rows[:, None], near], padded[rows[:, None], near], sizes[rows, placed[rows]]
-                )
-    return offsets[:, :-1]
+                buffer = chosen[rows]
+                wanted = blocks[rows, buffer]
+                offset = _best_gap(placed[rows[:, None], table[tables.row[buffer]]], wanted)
+                placed[rows, buffer] = offset << _BITS | wanted
+    return (placed[:, :-1] >> _BITS) * ALIGNMENT
 
 
-def _best_gap(offsets: Ints, sizes: Ints, wanted: Ints) -> Ints:
+def _best_gap(neighbours: Ints, wanted: Ints) -> Ints:
     """Where each network's buffer goes: the smallest gap between its placed neighbours that holds it, else the end."""
-    by_offset = np.argsort(offsets, axis=1)
-    starts = np.take_along_axis(offsets, by_offset, axis=1)
-    is_placed = starts < _UNPLACED
-    ends = np.where(is_placed, starts + np.take_along_axis(sizes, by_offset, axis=1), 0)
+    neighbours.sort(axis=1)
+    starts = neighbours >> _BITS
+    is_placed = neighbours < _UNPLACED
+    ends = np.where(is_placed, starts + (neighbours & _SIZE), 0)
     reached = np.maximum.accumulate(ends, axis=1)
-    before = np.concatenate([np.zeros((len(starts), 1), dtype=np.int64), reached[:, :-1]], axis=1)
-    gaps = np.where(is_placed, starts - before, _UNPLACED)
-    gaps = np.where(gaps >= wanted[:, None], gaps, _UNPLACED)
+    gaps = starts.copy()
+    gaps[:, 1:] -= reached[:, :-1]
+    gaps[~is_placed | (gaps < wanted[:, None])] = _UNPLACED
     best = gaps.argmin(axis=1)
     lanes = np.arange(len(starts))
-    return np.where(gaps[lanes, best] < _UNPLACED, before[lanes, best], reached[:, -1])
+    before = np.where(best > 0, reached[lanes, best - 1], 0)
+    return np.where(gaps[lanes, best] < _UNPLACED, before, reached[:, -1])

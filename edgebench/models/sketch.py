@@ -127,7 +127,6 @@ class _Pen:
     def shuffle(self, leaf: plan.Shuffle, source: str, path: str) -> str:
         _, channels, *size = shape = self.operators[source].shape
         columns = channels // leaf.groups
-        columns = channels // leaf.groups
         apart, swapped = (1, leaf.groups, columns, *size), (1, columns, leaf.groups, *size)
         source = self._add(ops.Reshape(name=f"{path}.apart", inputs=(source,), shape=apart, module=path))
         order = (0, 2, 1, *range(3, len(apart)))
