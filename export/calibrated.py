@@ -162,7 +162,7 @@ def _adjusted(made: Made, name: str, steps: Steps | None, path: Path) -> Made:
     """Writes the file with adjusted steps too, and keeps the better of both."""
     if steps is None:
         return made
-    target = path.with_name(f"adjusted-{path.name}")
+    target = path.with_name(f"adjusted-{len(made.errors)}-{path.name}")
     # Other biases, and weights that differ by less than a step, leave activations where they were.
     found = made.ranges if name != EQUALIZED else ranges(_observed(made.network, steps), made.calibrator)
     steps.write(found, (), target)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from edgebench.ground.errors import MissingPackage, UsageError, unknown
-from edgebench.ground.records import Artifact, ExportSpec, Precision
+from edgebench.ground.records import Artifact, ExportSpec, Precision, QuantizationScheme
 from edgebench.ground.registry import FORMATS, load_reference
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class Format:
     is_folder: bool = False
     several: bool = False  # inputs: an image and others beside it
     int8_packages: tuple[str, ...] = ()
+    schemes: tuple[QuantizationScheme, ...] = ("static",)  # of int8
+    int8_io: bool = False  # whether int8 files may take and give that too
     extra: str | None = None
     converters: Mapping[str, str] = field(default_factory=dict)
     activations: Callable[[str], Literal["uint8", "int8"]] | None = None  # int8's fast signedness by cpu.isa, if chosen
@@ -111,10 +113,32 @@ def check(spec: ExportSpec) -> None:
         raise UsageError(f"converter {spec.converter} writes no int8; leave the converter out")
     if spec.quantization is not None and spec.precision != "int8":
         raise UsageError(f"calibration is for int8, and the precision is {spec.precision}: ask for int8")
+    _check_scheme(found, spec)
+    if absent := missing(spec):
+        raise absent
+
+
+def missing(spec: ExportSpec) -> MissingPackage | None:
+    """What a package that the spec's file needs, and that is not installed, is to be reported as."""
+    found = form(spec.format)
     for package in packages(spec):
         if installed_version(package) is None:
-            extra = found.converters.get(package, found.extra or "all")
-            raise MissingPackage(package, extra, f"export to {spec.format}")
+            return MissingPackage(
+                package, found.converters.get(package, found.extra or "all"), f"export to {spec.format}"
+            )
+    return None
+
+
+def _check_scheme(found: Format, spec: ExportSpec) -> None:
+    wanted = spec.quantization
+    if wanted is None:
+        return
+    if wanted.scheme not in found.schemes:
+        known = " or ".join(f"`scheme='{each}'`" for each in found.schemes)
+        raise UsageError(f"{found.name} has no int8 by `scheme='{wanted.scheme}'`: ask for {known}")
+    if not (wanted.float_io or found.int8_io):
+        able = ", ".join(each.name for each in every() if each.int8_io)
+        raise UsageError(f"{found.name} files take and give float32 (`float_io=False` is for {able}): leave it out")
 
 
 def packages(spec: ExportSpec) -> tuple[str, ...]:

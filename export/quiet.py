@@ -52,6 +52,18 @@ def quiet(noise: Noise) -> Iterator[None]:
 
 
 @contextmanager
+def hidden(*packages: str) -> Iterator[None]:
+    """Lets packages that were not imported yet not be found while the block runs."""
+    absent = dict.fromkeys(set(packages) - sys.modules.keys())
+    sys.modules.update(absent)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for package in absent:
+            del sys.modules[package]
+
+
+@contextmanager
 def _unlogged(logger: logging.Logger, pattern: re.Pattern[str]) -> Iterator[None]:
     def keep(record: logging.LogRecord) -> bool:
         return pattern.match(record.getMessage()) is None

@@ -8,6 +8,7 @@ import grimp
 import networkx
 import pytest
 
+from edgebench.formats.format import every as formats
 from edgebench.runtimes import every
 
 
@@ -42,6 +43,9 @@ def homes() -> dict[str, set[str]]:
         folders = {f"edgebench/runtimes/{each.name}/", *(f"export/{form}/" for form in each.formats)}
         for name in (each.name, each.package, each.distribution, *each.formats):
             found.setdefault(name, set()).update(folders)
+    for form in formats():  # which may be written with the packages of another
+        for package in {*form.packages, *form.int8_packages} & found.keys():
+            found[package].add(f"export/{form.name}/")
     return found
 
 

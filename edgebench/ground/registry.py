@@ -78,6 +78,7 @@ FORMATS = Registry(
         "coreml": "edgebench.formats.coreml:FORMAT",
         "torch": "edgebench.formats.torch:FORMAT",
         "ncnn": "edgebench.formats.ncnn:FORMAT",
+        "openvino": "edgebench.formats.openvino:FORMAT",
     },
 )
 DEFAULT_FORMAT = next(iter(FORMATS))
@@ -91,6 +92,7 @@ RUNTIMES = Registry(
         "torch": "edgebench.runtimes.torch:RUNTIME",
         "coreml": "edgebench.runtimes.coreml:RUNTIME",
         "ncnn": "edgebench.runtimes.ncnn:RUNTIME",
+        "openvino": "edgebench.runtimes.openvino:RUNTIME",
         "fake": "edgebench.runtimes.fake:RUNTIME",
     },
 )

@@ -274,15 +274,11 @@ def _of_file(artifact: Artifact | None) -> dict[str, Any]:
     return {"artifact_sha256": artifact.sha256 if artifact else None, **alike}
 
 
-def _lacking(export: ExportSpec) -> str | None:
-    """Which package is missing to write a file, and how it is installed; None where all are there."""
-    from edgebench.formats import format as forms
+def _lacking(export: ExportSpec) -> MissingPackage | None:
+    """Which package is missing to write a file; None where all are there."""
+    from edgebench.formats.format import missing
 
-    try:
-        forms.check(export)
-    except MissingPackage as error:
-        return str(error)
-    return None
+    return missing(export)
 
 
 def run(

@@ -27,8 +27,8 @@ ManyDevices = Annotated[
     ),
 ]
 Here = Annotated[str, "This machine only: host."]
-Formats = Annotated[Names, Several(f"Formats: {', '.join(FORMATS)}.", "--fmt")]
-DeviceFormats = Annotated[Names, Several("Formats; default: the device's first.", "--fmt")]
+Formats = Annotated[Names, Several(f"Formats: {', '.join(FORMATS)}; or all that are installed.", "--fmt")]
+DeviceFormats = Annotated[Names, Several("Formats, or all; default: the device's first.", "--fmt")]
 Precisions = Annotated[Names, Several("Precisions: fp32, fp16, int8.")]
 Threads = Annotated[int, "Threads of the runtime."]
 Limit = Annotated[int | None, "Images of `data` at most, every class in its share."]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import warnings
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -14,7 +15,8 @@ from msgspec import structs
 from edgebench.estimate import known
 from edgebench.estimate.accelerated import known as accelerated
 from edgebench.formats import format as formats
-from edgebench.ground.errors import UsageError, unknown
+from edgebench.formats import manifest
+from edgebench.ground.errors import EdgebenchWarning, UsageError, unknown
 from edgebench.ground.options import listed, many
 from edgebench.ground.paths import check_there
 from edgebench.ground.records import Calibrator, ExportSpec, ModelSpec, Precision, Quantization, QuantizationScheme
@@ -179,11 +181,15 @@ def is_file(name: str) -> bool:
 
 
 def default_formats(device: DeviceProfile, *, counts: bool = False) -> tuple[str, ...]:
-    """The formats to profile when none is named: on the host those of every runtime that each system has, or that
-    `counts` can run; elsewhere the first that figures of the device are published for, or else that has an estimate."""
+    """The formats to profile when none is named.
+
+    On the host those that are installed, of every runtime that each system has or that `counts` can run; elsewhere the
+    first that figures of the device are published for, or else that has an estimate.
+    """
     by_runtime = {form: runtime(runtime_of(form)) for form in FORMATS}
     if device.name == "host":
-        return tuple(form for form, each in by_runtime.items() if (each.wheel if counts else not each.system))
+        able = [form for form, each in by_runtime.items() if (each.wheel if counts else not each.system)]
+        return tuple(form for form in able if not formats.missing(ExportSpec(format=form))) or (DEFAULT_FORMAT,)
     estimated = {name for name, _ in known.cells(device)} or {name for name, _, _ in accelerated.cells(device)}
     published = {name for (name, _), case in known.estimable(device).items() if case == "measured"}
     found = [form for form, each in by_runtime.items() if each.name in estimated]
@@ -231,7 +237,7 @@ def asked(
     `default` are the formats where none is named; with `sources`, a file stands for the network in it.
     """
     specs = export_specs(
-        listed(files.format, "format", FORMATS) or default,
+        _formats(files) or default,
         listed(files.precision, "precision", PRECISIONS),
         converter=converter,
         image_input=image_input,
@@ -252,6 +258,17 @@ def asked(
     return cells(names, network, specs, ready=ready), given
 
 
+def _formats(files: Files) -> Sequence[str]:
+    """The formats that are named; of all those that are installed, with a warning that names each of the others."""
+    named = listed(files.format, "format", (*FORMATS, "all"))
+    if "all" not in named:
+        return named
+    absent = {form: formats.missing(ExportSpec(format=form)) for form in FORMATS}
+    for error in filter(None, absent.values()):
+        warnings.warn(f"left out: {error}", EdgebenchWarning, stacklevel=2)
+    return [form for form, error in absent.items() if not error]
+
+
 def _source(model: Model, arguments: ModelArguments) -> Model:
     """The network in a ready file; whatever else is named or given as it is. Raises UsageError where none is read."""
     if not isinstance(model, str | Path) or (found := formats.by_suffix(Path(model))) is None:
@@ -267,9 +284,10 @@ def _source(model: Model, arguments: ModelArguments) -> Model:
 
 def _file_cell(path: Path, ready: Collection[str] | None, size: InputSize | None) -> Cell:
     named = formats.every() if ready is None else map(formats.form, ready)
-    suffixes = {end: each.name for each in named if ready is not None or each.foreign for end in each.suffixes}
-    listed = " or ".join(sorted(suffixes))
     check_there(path)
+    any_file = ready is not None or manifest.is_ours(path)
+    suffixes = {end: each.name for each in named if any_file or each.foreign for end in each.suffixes}
+    listed = " or ".join(sorted(suffixes))
     if path.suffix not in suffixes:
         raise UsageError(f"{path} cannot be profiled as a file; give a {listed} file")
     return Cell(file=path, export=ExportSpec(format=suffixes[path.suffix]), size=size)

@@ -11,6 +11,7 @@ FORMAT = Format(
     precisions=("fp32", "fp16", "int8"),
     packages=("coremltools",),
     extra="coreml",
+    schemes=("static", "weights"),
     several=True,
     write="edgebench.formats.coreml.convert:convert",
     inspect="edgebench.formats.coreml.inspect:inspect",

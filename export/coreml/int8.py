@@ -18,7 +18,6 @@ from edgebench.formats.layers import relative_errors, torch_names
 from edgebench.formats.network import Network
 from edgebench.formats.quiet import quiet
 from edgebench.graph.operators import Graph
-from edgebench.ground.errors import UsageError
 from edgebench.ground.process import one_thread
 from edgebench.ground.records import LayerError, Quantization, QuantizationReport
 
@@ -30,14 +29,8 @@ SYMMETRIC = "int8, symmetric about zero"
 
 
 def write(network: Network, made: Callable[[Graph], Any], path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
-    """Writes the package `path` in int8; returns what was decided, and warnings. `made` makes a float one of a graph.
-
-    Raises UsageError for a scheme that CoreML does not have.
-    """
+    """Writes the package `path` in int8; returns what was decided, and warnings. `made` makes a float one."""
     wanted = network.quantization or Quantization()
-    if wanted.scheme == "dynamic" or not wanted.float_io:
-        asked = "dynamic int8" if wanted.scheme == "dynamic" else "int8 input and output"
-        raise UsageError(f"{asked} does not exist in coreml: leave that option out")
     with one_thread():
         if wanted.scheme == "weights":
             model, source = made(network.graph), path.with_name(f"float-{path.name}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from edgebench.formats.quiet import Noise
+from edgebench.formats.quiet import Noise, hidden, quiet
 
 NOISE = Noise(
     logs={
         "coremltools": (
-            r"Failed to load _ML|Torch version .* has not been tested with coreml|\s*Input '.*' is of dtype bool|"
-            r"\s*Trying to insert a cast op at the beginning"
+            r"Failed to load _ML|Torch version .* has not been tested with coreml|scikit-learn version |"
+            r"\s*Input '.*' is of dtype bool|\s*Trying to insert a cast op at the beginning"
         )
     },
     lines=(r"Running MIL \w+ pipeline",),
@@ -17,3 +17,7 @@ NOISE = Noise(
         r"Function _TORCH_OPS_REGISTRY\.\w+ is deprecated",
     ),
 )
+
+# Its reader of torch's networks, which nothing here uses, would load both where they are there: seconds, and warnings.
+with quiet(NOISE), hidden("executorch", "torchao"):
+    import coremltools as coremltools

@@ -30,8 +30,7 @@ from edgebench.formats.ncnn.files import (
 from edgebench.formats.ncnn.static import OUTPUT_IN_INT8, QUANTIZED, WEIGHTED, Weights, levels, quantize
 from edgebench.formats.network import Network
 from edgebench.formats.quantize.adjust import OBSERVED, Weighted, shifts
-from edgebench.ground.errors import UsageError
-from edgebench.ground.records import LayerError, Quantization, QuantizationReport
+from edgebench.ground.records import LayerError, QuantizationReport
 from edgebench.runtimes.ncnn.engine import load
 
 SLOWER = "ncnn computes depthwise convolutions faster in float"
@@ -39,14 +38,7 @@ SYMMETRIC = "int8, symmetric about zero"
 
 
 def write(network: Network, source: Path, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
-    """Writes the folder `path` in int8 from the float folder `source`; returns what was decided, and warnings.
-
-    Raises UsageError for a scheme that ncnn does not have.
-    """
-    wanted = network.quantization or Quantization()
-    if wanted.scheme != "static" or not wanted.float_io:
-        asked = "int8 input and output" if wanted.scheme == "static" else f"the scheme {wanted.scheme}"
-        raise UsageError(f"{asked} does not exist in ncnn: leave that option out")
+    """Writes the folder `path` in int8 from the float folder `source`; returns what was decided, and warnings."""
     layers = parse((source / PARAM).read_text("utf-8"))
     arrays = read_weights(layers, (source / BIN).read_bytes())
     sizes = {layer.name: arrays[layer.name][0].values.size for layer in layers if layer.kind in WEIGHTED}

@@ -12,6 +12,7 @@ FORMAT = Format(
     precisions=("fp32", "fp16", "int8"),
     packages=("onnx", "onnxruntime"),
     extra="onnx",
+    schemes=("static", "dynamic"),
     several=True,
     write="edgebench.formats.onnx.convert:convert",
     foreign="edgebench.formats.onnx.inspect:foreign",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,8 +23,8 @@ from edgebench.formats.onnx.variant import Variant, variant
 from edgebench.formats.onnx.writer import translate
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.graph.operators import Graph
-from edgebench.ground.errors import UsageError
 from edgebench.ground.records import LayerError, Quantization, QuantizationReport
+from edgebench.runtimes import Session
 from edgebench.runtimes.onnxruntime.engine import load_exact
 
 OPERATORS = ["Conv", "Gemm", "MatMul"]
@@ -50,39 +51,45 @@ def quantize_dynamically(model: ModelProto) -> ModelProto:
 def write(
     network: Network, model: ModelProto, path: Path, save: Callable[[ModelProto, Path], None]
 ) -> tuple[QuantizationReport, tuple[str, ...]]:
-    """Writes `path` in int8 from the float `model`; returns what was decided, and warnings.
-
-    Raises UsageError for int8 input and output or 8-bit weights alone, which ONNX files do not have here.
-    """
+    """Writes `path` in int8 from the float `model`; returns what was decided, and warnings."""
     wanted = network.quantization or Quantization()
-    if not wanted.float_io or wanted.scheme == "weights":
-        asked = "8-bit weights alone" if wanted.scheme == "weights" else "int8 input and output"
-        raise UsageError(f"{asked} are not offered in onnx: leave that option out")
     if wanted.scheme == "dynamic":
         save(quantize_dynamically(model), path)
         return calibrated.uncalibrated(network, "uint8, by each inference's own range"), (SLOWER,)
-    chosen = variant(wanted.activations)
-    steps = calibrated.of_graph(network, network.graph, _steps(network, chosen, save), chosen.levels)
-    report, warnings = calibrated.make(network, steps, path)
-    return msgspec.structs.replace(report, activations=str(chosen)), warnings
+
+    def layers(float_model: ModelProto, file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
+        return layer_errors(float_model, onnx.load_model(file), images[: calibrated.LAYER_IMAGES])
+
+    return static_file(network, path, variant(wanted.activations), Made(save, load_exact, layers))
 
 
-def _steps(
-    network: Network, chosen: Variant, save: Callable[[ModelProto, Path], None]
-) -> Callable[[Graph], calibrated.Steps]:
+@dataclass(frozen=True)
+class Made:
+    """What becomes of a quantized ONNX network: a file, a session of that, and the errors of its layers against the
+    float network's."""
+
+    save: Callable[[ModelProto, Path], None]
+    load: Callable[[str], Session]
+    layers: Callable[[ModelProto, Path, Sequence[Array]], Sequence[LayerError]]
+
+
+def static_file(
+    network: Network, path: Path, chosen: Variant, made: Made
+) -> tuple[QuantizationReport, tuple[str, ...]]:
+    """Writes `path` in static int8, in the format that `made` is of; returns what was decided, and warnings."""
+
     def of(graph: Graph) -> calibrated.Steps:
         model, _ = translate(graph, tuple(network.outputs))
 
         def write(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
             nodes = [node.name for node in model.graph.node if named(node) in kept]
-            save(static.quantize(model, ranges, chosen, nodes), target)
-
-        def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
-            return layer_errors(model, onnx.load_model(file), images[: calibrated.LAYER_IMAGES])
+            made.save(static.quantize(model, ranges, chosen, nodes), target)
 
         def run(file: Path) -> Callable[[Array], Array]:
-            return plain(load_exact(str(file)), list(network.outputs))
+            return plain(made.load(str(file)), list(network.outputs))
 
-        return calibrated.Steps(partial(activations, model), write, run, layers)
+        return calibrated.Steps(partial(activations, model), write, run, partial(made.layers, model))
 
-    return of
+    steps = calibrated.of_graph(network, network.graph, of, chosen.levels)
+    report, warnings = calibrated.make(network, steps, path)
+    return msgspec.structs.replace(report, activations=str(chosen)), warnings

@@ -3,11 +3,11 @@
 import pytest
 
 from edgebench import models
-from edgebench.formats.format import every
+from edgebench.formats.format import check, every
 from edgebench.formats.manifest import content_sha256
 from edgebench.formats.pipeline import export_models
-from edgebench.ground.errors import JobError
-from edgebench.ground.records import ExportSpec
+from edgebench.ground.errors import JobError, UsageError
+from edgebench.ground.records import ExportSpec, Quantization
 
 EXPORTS = [
     ExportSpec(format=form.name, precision=precision)
@@ -48,3 +48,17 @@ def test_half_precision_halves_the_file(tmp_path):
     outcomes = {export.key: outcome for export, outcome in export_models(spec, EXPORTS, tmp_path)}
     for form in ("tflite", "onnx", "coreml"):
         assert outcomes[f"{form}-fp16"].size_bytes < 0.56 * outcomes[f"{form}-fp32"].size_bytes
+
+
+@pytest.mark.parametrize(
+    ("form", "given", "says"),
+    [
+        ("ncnn", Quantization(scheme="dynamic"), "ncnn has no int8 by `scheme='dynamic'`: ask for `scheme='static'`"),
+        ("coreml", Quantization(scheme="dynamic"), "ask for `scheme='static'` or `scheme='weights'`"),
+        ("onnx", Quantization(scheme="weights"), "onnx has no int8 by `scheme='weights'`"),
+        ("onnx", Quantization(float_io=False), "onnx files take and give float32 .* is for tflite"),
+    ],
+)
+def test_what_a_format_does_not_have_in_int8_is_refused_before_any_work(form, given, says):
+    with pytest.raises(UsageError, match=says):
+        check(ExportSpec(format=form, precision="int8", quantization=given))

@@ -9,6 +9,7 @@ import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from edgebench.formats import inspect, pipeline
+from edgebench.formats.format import every
 from edgebench.formats.format import form as form_entry
 from edgebench.formats.inspect import Inspected
 from edgebench.formats.network import Network
@@ -16,9 +17,9 @@ from edgebench.formats.strict import between, fallen, not_int8, only_float, sent
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec, Quantization
 
-FORMATS = ("onnx", "tflite", "coreml", "ncnn")
+FORMATS = [each.name for each in every() if each.inspect]
 LAYERS = {"Conv", "Gemm", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "conv", "linear", "Convolution",
-          "ConvolutionDepthWise", "InnerProduct"}  # fmt: skip
+          "ConvolutionDepthWise", "InnerProduct", "GroupConvolution", "MatMul"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def test_float_files_compute_in_float_and_state_their_ends(form, made):
     assert only_float(found) == {}
 
 
-@pytest.mark.parametrize("form", ["onnx", "coreml", "ncnn"])
+@pytest.mark.parametrize("form", ["onnx", "coreml", "ncnn", "openvino"])
 def test_int8_files_compute_their_layers_in_int8(form, made):
     found = inspect.read(made(form, "int8"))
     expected = ["int8"] * 4 + ["fp16"] if form == "ncnn" else ["int8"] * 5  # ncnn is faster with a float depthwise
@@ -116,7 +117,7 @@ def test_other_files_are_refused(name, says, tmp_path):
         inspect.read(tmp_path / name)
 
 
-@pytest.mark.parametrize("suffix", [".mlpackage", ".ncnn"])
+@pytest.mark.parametrize("suffix", [each.suffix for each in every() if each.is_folder])
 def test_a_folder_that_is_no_network_is_refused(suffix, tmp_path):
     folder = tmp_path / f"net{suffix}"
     folder.mkdir()
@@ -129,6 +130,8 @@ def test_a_folder_that_is_no_network_is_refused(suffix, tmp_path):
     [
         ("ncnn", "model.param"),
         ("ncnn", "model.bin"),
+        ("openvino", "model.xml"),
+        ("openvino", "model.bin"),
         ("coreml", "Manifest.json"),
         ("coreml", "Data/com.apple.CoreML/model.mlmodel"),
         ("coreml", "Data/com.apple.CoreML/weights/weight.bin"),

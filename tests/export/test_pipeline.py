@@ -17,6 +17,7 @@ from edgebench.formats.network import Network
 from edgebench.formats.pipeline import export_model, export_models, file_name, one_sentence
 from edgebench.ground.errors import ExportError, MissingPackage, UsageError
 from edgebench.ground.records import Artifact, ExportSpec, ModelSpec, Quantization
+from edgebench.ground.registry import FORMATS
 
 
 def test_file_and_manifest_agree(spec, torch_program, builds, tmp_path):
@@ -164,7 +165,7 @@ class Heads(torch.nn.Module):
         return {"mask": mask, "ends": (mask.mean((2, 3)), 100 * mask.amax((2, 3)))}
 
 
-@pytest.mark.parametrize("form", ["tflite", "onnx", "coreml", "ncnn", "torch"])
+@pytest.mark.parametrize("form", FORMATS)
 def test_several_outputs_keep_their_names_and_order_and_are_held_each_against_its_own_range(
     form, spec, tmp_path, monkeypatch
 ):

@@ -6,9 +6,11 @@ import torch
 from torch import nn
 
 from edgebench.formats.examples import apart, with_beside
+from edgebench.formats.format import every
 from edgebench.formats.network import Network
 from edgebench.formats.pipeline import export_models
 from edgebench.ground.records import Beside, ExportSpec, ModelSpec
+from edgebench.ground.registry import FORMATS
 from edgebench.models.given import Given
 
 BESIDE = (Beside(shape=(6,)), Beside(shape=(2, 3), dtype="int64"))
@@ -29,19 +31,19 @@ def exported(tmp_path_factory):
     """The outcome of each export of one network."""
     torch.manual_seed(0)
     spec = ModelSpec(name="nets.py:Conditioned", family="user", resolution=16, beside=BESIDE)
-    asked = [ExportSpec(format=name) for name in ("onnx", "tflite", "torch", "coreml", "ncnn")]
+    asked = [ExportSpec(format=name) for name in FORMATS]
     asked.append(ExportSpec(format="onnx", precision="int8"))
     given = Given(modules={spec.key: Conditioned().eval()})
     found = export_models(spec, asked, tmp_path_factory.mktemp("several"), given=given)
     return {(export.format, export.precision): outcome for export, outcome in found}
 
 
-@pytest.mark.parametrize("form", ["onnx", "tflite", "torch", "coreml"])
+@pytest.mark.parametrize("form", [each.name for each in every() if each.several])
 def test_a_file_takes_and_checks_every_input(exported, form):
     artifact = exported[form, "fp32"]
     assert [source.name for source in artifact.inputs] == ["image", "context", "keep"]
     assert [source.shape[1:] for source in artifact.inputs[1:]] == [(6,), (2, 3)]
-    assert artifact.inputs[0].shape[0] is None or form == "coreml"  # and so a batch of two was checked
+    assert artifact.inputs[0].shape[0] is None or form in ("coreml", "openvino")  # and so a batch of two was checked
     assert artifact.parity.passed and set(artifact.parity.outputs) == {"output_0", "output_1"}
     assert "i6-i2x3int64" in artifact.path
 

@@ -3,11 +3,14 @@ from typing import Any
 
 import pytest
 
-from edgebench.ground.errors import UsageError
+from edgebench.formats import format as formats
+from edgebench.ground.errors import EdgebenchWarning, UsageError
 from edgebench.ground.records import ExportSpec, Quantization
+from edgebench.ground.registry import FORMATS
 from edgebench.machines import profiles
 from edgebench.run import plan
 from edgebench.run.network import ModelArguments
+from edgebench.run.options import Export
 
 
 def test_specs_are_every_combination_in_order() -> None:
@@ -73,11 +76,25 @@ def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_default_format_is_one_that_the_device_is_calibrated_for() -> None:
-    assert plan.default_formats(profiles.load("host")) == ("tflite", "onnx", "torch", "ncnn")
+    anywhere = tuple(form for form in FORMATS if form != "coreml")
+    assert plan.default_formats(profiles.load("host")) == anywhere
     assert "torch" not in plan.default_formats(profiles.load("host"), counts=True)
     assert plan.default_formats(profiles.load("rpi4")) == ("tflite",)
     assert plan.default_formats(profiles.load("jetson_nano")) == ("ncnn",)
     assert plan.default_formats(profiles.load("pixel1")) == ("tflite",)
+
+
+def test_formats_that_are_not_installed_are_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = formats.installed_version
+    monkeypatch.setattr(
+        formats, "installed_version", lambda name: None if name in ("ncnn", "openvino") else known(name)
+    )
+    left = [form for form in FORMATS if form not in ("ncnn", "openvino")]
+    assert plan.default_formats(profiles.load("host")) == tuple(form for form in left if form != "coreml")
+    with pytest.warns(EdgebenchWarning, match=r"edgebench\[(ncnn|openvino)\]") as said:
+        cells, _ = plan.asked(Export(model="lenet5", format="all"), "lenet5")
+    assert [cell.export.format for cell in cells] == left
+    assert len(said) == 2
 
 
 def test_input_sets_channels_height_and_width() -> None:

@@ -8,7 +8,6 @@ from edgebench.formats.coreml import int8
 from edgebench.formats.coreml.convert import convert
 from edgebench.formats.coreml.evaluate import load_package
 from edgebench.formats.network import Network
-from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec, ModelSpec, Quantization
 
 STATIC = ExportSpec(format="coreml", precision="int8", quantization=Quantization(samples=8, calibrator="minmax"))
@@ -104,12 +103,6 @@ def test_a_budget_leaves_layers_float(wide, tmp_path):
     kept = [layer for layer in report.layers if "budget" in layer.why]
     assert kept and all(layer.stored == "float" for layer in kept)
     assert min(report.errors.values()) < report.errors["mse"]
-
-
-@pytest.mark.parametrize("given", [Quantization(scheme="dynamic"), Quantization(float_io=False)])
-def test_what_coreml_does_not_have_is_refused(given, network, tmp_path):
-    with pytest.raises(UsageError, match="does not exist in coreml"):
-        convert(network.calibrated(given), STATIC, tmp_path / "net.mlpackage")
 
 
 def test_the_pipeline_publishes_a_checked_package_with_its_report(spec, builds, tmp_path):

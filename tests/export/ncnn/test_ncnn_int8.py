@@ -27,7 +27,7 @@ from edgebench.formats.ncnn.files import (
 from edgebench.formats.ncnn.int8 import SLOWER, layer_errors, save_folder
 from edgebench.formats.ncnn.static import quantize
 from edgebench.formats.quantize.ranges import observe, ranges
-from edgebench.ground.errors import ExportError, UsageError
+from edgebench.ground.errors import ExportError
 from edgebench.ground.records import ExportSpec, Quantization
 from edgebench.runtimes import runtime
 from edgebench.runtimes.ncnn import engine
@@ -202,9 +202,3 @@ def test_a_budget_leaves_layers_float(network, tmp_path):
     kept = [layer for layer in conversion.quantization.layers if "budget" in layer.why]
     assert kept and all(layer.stored == "float" for layer in kept)
     assert min(conversion.quantization.errors.values()) <= 0.004
-
-
-@pytest.mark.parametrize("given", [Quantization(scheme="dynamic"), Quantization(float_io=False)])
-def test_what_ncnn_does_not_have_is_refused(given, network, tmp_path):
-    with pytest.raises(UsageError, match="does not exist in ncnn"):
-        exporter.convert(network.calibrated(given), SPEC, tmp_path / "net.ncnn")

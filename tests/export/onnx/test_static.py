@@ -17,7 +17,6 @@ from edgebench.formats.onnx.variant import Variant
 from edgebench.formats.onnx.writer import translate
 from edgebench.formats.quantize.ranges import observe, ranges
 from edgebench.graph.operators import Conv, Graph, Input, Resize
-from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec, Quantization
 from edgebench.runtimes import runtime
 from edgebench.runtimes.onnxruntime.engine import PROVIDERS, options
@@ -133,12 +132,6 @@ def test_dynamic_rounds_activations_at_run_time_and_says_that_it_is_slow(network
     assert conversion.operators["ConvInteger"] == 4 and conversion.operators["MatMulInteger"] == 1
     assert conversion.warnings == (SLOWER,)
     assert error(onnx.load_model(tmp_path / "net.onnx"), model, images) < 0.03
-
-
-@pytest.mark.parametrize("given", [Quantization(scheme="weights"), Quantization(float_io=False)])
-def test_what_onnx_does_not_have_is_refused(given, network, tmp_path):
-    with pytest.raises(UsageError, match="not offered in onnx"):
-        convert(network.calibrated(given), ExportSpec(format="onnx", precision="int8"), tmp_path / "net.onnx")
 
 
 def test_the_pipeline_publishes_a_checked_int8_file_with_its_report(spec, builds, tmp_path):

@@ -8,6 +8,7 @@ from torch import nn
 pytest.importorskip("ai_edge_quantizer", reason="needs ai-edge-quantizer: pip install 'edgebench[tflite]'")
 
 from edgebench.formats import pipeline
+from edgebench.formats.format import every
 from edgebench.formats.network import Network
 from edgebench.ground.records import ExportSpec, ModelSpec, Quantization
 
@@ -29,7 +30,7 @@ def planes(values: np.ndarray) -> np.ndarray:
     return values[0] if values.shape[1] == 32 else np.moveaxis(values[0], -1, 0)
 
 
-@pytest.mark.parametrize("form", ["tflite", "onnx", "coreml", "ncnn"])
+@pytest.mark.parametrize("form", [each.name for each in every() if "int8" in each.precisions])
 def test_nothing_is_divided_by_zero(form, tmp_path):
     """Warnings are errors in these tests: RuntimeWarning was what numpy said of it, by the page."""
     export = ExportSpec(format=form, precision="int8", quantization=Quantization(samples=8, calibrator="mse"))

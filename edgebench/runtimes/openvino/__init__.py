@@ -1,0 +1,14 @@
+"""OpenVINO on the CPU."""
+
+from __future__ import annotations
+
+from edgebench.runtimes import Runtime
+
+RUNTIME = Runtime(
+    name="openvino",
+    formats=("openvino",),
+    engine="edgebench.runtimes.openvino.engine",
+    operators="edgebench.runtimes.openvino.operators:profile",
+    package="openvino",
+    extra="openvino",
+)
