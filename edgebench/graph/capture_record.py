@@ -40,15 +40,11 @@ def recorded(module: nn.Module, examples: Sequence[Tensor]) -> Program | None:
     torch.export to say, which knows more ways and has the words.
     """
     try:
-        own = copy.deepcopy(module, {id(one): one for one in [*module.parameters(), *module.buffers()]})
-        recorder = _Recorder(own)
-        with (
-            silent_torch(),
-            torch.inference_mode(),
-            _whole_attention(),
-            FakeTensorMode(allow_non_fake_inputs=True) as fake,
-        ):
-            program = recorder.program([fake.from_tensor(one) for one in examples])
+        with silent_torch():
+            tensors = {id(one): one for one in [*module.parameters(), *module.buffers()]}
+            recorder = _Recorder(copy.deepcopy(module, tensors))
+            with torch.inference_mode(), _whole_attention(), FakeTensorMode(allow_non_fake_inputs=True) as fake:
+                program = recorder.program([fake.from_tensor(one) for one in examples])
     except (*FAILURES, AssertionError):
         return None
     # All but parameters are copies: a network that counts its calls would count this one, too.

@@ -175,6 +175,7 @@ FAST = Quantization(samples=8, calibrator="minmax", equalize=False, correct_bias
 @pytest.mark.filterwarnings("error")
 def test_a_dead_channel_keeps_its_bias(tmp_path):
     """Its weights' scale times the input's leaves the bias no place in 32 bits."""
+    torch.manual_seed(1)  # with some weights the outputs hardly depend on the image, and any rounding is large beside
     network = sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 144, 10))
     first = network.module[0]
     with torch.no_grad():
