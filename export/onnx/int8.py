@@ -14,9 +14,10 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from edgebench.formats import calibrated
 from edgebench.formats.examples import Array
-from edgebench.formats.native import plain
+from edgebench.formats.native import fed, runner
 from edgebench.formats.network import Network
 from edgebench.formats.onnx import static
+from edgebench.formats.onnx.convert import describe
 from edgebench.formats.onnx.layers import activations, layer_errors, named
 from edgebench.formats.onnx.variant import Variant, variant
 from edgebench.formats.onnx.writer import translate
@@ -71,7 +72,8 @@ def _steps(
     network: Network, chosen: Variant, save: Callable[[ModelProto, Path], None]
 ) -> Callable[[Graph], calibrated.Steps]:
     def of(graph: Graph) -> calibrated.Steps:
-        model, _ = translate(graph, tuple(network.outputs))
+        model, _ = translate(graph, tuple(network.outputs), network.inputs)
+        ends = [[describe(value) for value in side] for side in (model.graph.input, model.graph.output)]
 
         def write(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
             nodes = [node.name for node in model.graph.node if named(node) in kept]
@@ -81,7 +83,7 @@ def _steps(
             return layer_errors(model, onnx.load_model(file), images[: calibrated.LAYER_IMAGES])
 
         def run(file: Path) -> Callable[[Array], Array]:
-            return plain(load_exact(str(file)), list(network.outputs))
+            return fed(runner(load_exact(str(file)), list(network.outputs)), *ends)
 
         return calibrated.Steps(partial(activations, model), write, run, layers)
 
