@@ -140,7 +140,7 @@ def _parity(network: Network, export: ExportSpec, file: Path, engine: Engine) ->
 def _seen_inside(network: Network, export: ExportSpec, file: Path, doubt: str) -> str:
     """`doubt`, and what the tensors inside the file say instead. Raises ExportError where they are wrong."""
     entry = form(export.format)
-    if not entry.tensors or export.precision == "int8" or export.image_input or network.spec.beside:
+    if not entry.tensors or export.precision == "int8" or export.image_input:
         return f"{doubt}; trained weights would tell more"
     witness = look(entry.load("tensors")(file), network.precise, network.reference[0], export.precision)
     return f"{doubt}; {witness}"

@@ -68,10 +68,10 @@ class Network:
     def calibrated(self, quantization: Quantization) -> Network:
         """The same network with images to become int8 on; what is captured of it and read for it is shared.
 
-        Raises ExportError for a network of several inputs, which images alone say too little of.
+        Raises UsageError for a limit on top-1 where images are not all that the network takes.
         """
-        if self.spec.beside:
-            raise ExportError(f"{self.spec.title} has several inputs: int8 is of networks with one, so ask for fp16")
+        if self.spec.beside and quantization.max_drop is not None:
+            raise UsageError(f"{self.spec.title} takes more than images, which cannot judge `max_drop`: leave it out")
         return replace(self, quantization=quantization, origin=self)
 
     def with_graph(self, graph: Graph) -> Network:

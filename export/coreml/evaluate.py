@@ -45,7 +45,7 @@ def load_package(path: Path) -> Program:
 def inside(path: Path) -> Inside:
     """A function that gives what every operator of a package computes for one input (1, C, H, W), in order."""
     program = load_package(path)
-    return lambda x: list(program.activations(x).items())[1:]
+    return lambda x: list(program.activations(x).items())[len(program.inputs) :]
 
 
 class Program:

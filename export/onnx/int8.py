@@ -15,9 +15,10 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from edgebench.formats import calibrated
 from edgebench.formats.examples import Array
-from edgebench.formats.native import plain
+from edgebench.formats.native import fed, runner
 from edgebench.formats.network import Network
 from edgebench.formats.onnx import static
+from edgebench.formats.onnx.convert import describe
 from edgebench.formats.onnx.layers import activations, layer_errors, named
 from edgebench.formats.onnx.variant import Variant, variant
 from edgebench.formats.onnx.writer import translate
@@ -79,14 +80,15 @@ def static_file(
     """Writes `path` in static int8, in the format that `made` is of; returns what was decided, and warnings."""
 
     def of(graph: Graph) -> calibrated.Steps:
-        model, _ = translate(graph, tuple(network.outputs))
+        model, _ = translate(graph, tuple(network.outputs), network.inputs)
+        ends = [[describe(value) for value in side] for side in (model.graph.input, model.graph.output)]
 
         def write(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
             nodes = [node.name for node in model.graph.node if named(node) in kept]
             made.save(static.quantize(model, ranges, chosen, nodes), target)
 
         def run(file: Path) -> Callable[[Array], Array]:
-            return plain(made.load(str(file)), list(network.outputs))
+            return fed(runner(made.load(str(file)), list(network.outputs)), *ends)
 
         return calibrated.Steps(partial(activations, model), write, run, partial(made.layers, model))
 

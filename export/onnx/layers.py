@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import onnxruntime
 from onnx import ModelProto, NodeProto, TensorProto
 
-from edgebench.formats.examples import Array
+from edgebench.formats.examples import Array, apart
 from edgebench.formats.inside import Inside
 from edgebench.formats.layers import relative_errors
 from edgebench.formats.onnx.static import OPERATORS, WEIGHTED
@@ -24,13 +25,20 @@ Tensors = dict[str, Array]
 def activations(model: ModelProto, images: Iterable[Array], names: Iterable[str] | None = None) -> Iterator[Tensors]:
     """Yields, for each image (1, C, H, W), every float32 tensor by name; only those of `names` where given.
 
-    The network's input is among them.
+    The network's inputs are among them; several come as one, as `with_beside` makes them.
     """
     session, wanted = _with_outputs(model, set(names) if names is not None else None)
-    entry = session.get_inputs()[0].name
     for image in images:
-        found = dict(zip(wanted, session.run(wanted, {entry: image}), strict=True))
-        yield {entry: image, **found}
+        given = _given(session, image)
+        found = dict(zip(wanted, session.run(wanted, given), strict=True))
+        yield {name: values for name, values in given.items() if values.dtype == np.float32} | found
+
+
+def _given(session: Any, x: Array) -> Tensors:
+    entries = session.get_inputs()
+    parts = apart(x, [tuple(size if isinstance(size, int) else 1 for size in one.shape[1:]) for one in entries])
+    kinds = [one.type.removeprefix("tensor(").removesuffix(")").replace("float", "float32") for one in entries]
+    return {one.name: part.astype(kind) for one, part, kind in zip(entries, parts, kinds, strict=True)}
 
 
 def inside(path: Path) -> Inside:
@@ -38,8 +46,7 @@ def inside(path: Path) -> Inside:
     model = onnx.load(path)
     session, wanted = _with_outputs(model, None)
     order = [name for name in float_tensors(model) if name in wanted]
-    (entry,) = session.get_inputs()
-    return lambda x: zip(order, session.run(order, {entry.name: x}), strict=True)
+    return lambda x: zip(order, session.run(order, _given(session, x)), strict=True)
 
 
 def _with_outputs(model: ModelProto, names: set[str] | None) -> tuple[Any, list[str]]:

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgebench.formats.examples import Array, normalise, smooth_image
+from edgebench.formats.examples import Array, normalise, smooth_image, with_beside
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ModelSpec, Preprocessing, Quantization
 
 if TYPE_CHECKING:
     from edgebench.data import Dataset
 
+DRAWN = (
+    "the inputs beside the image were calibrated on normal noise, and on 0 and 1 where they are whole numbers: what "
+    "depends on them has ranges of these"
+)
 FEW = 8  # below this many images a range is an accident
 HELD_OUT_SHARE = 4  # one image in four judges and is not calibrated on
 GENERATED = (
@@ -24,7 +28,10 @@ GENERATED = (
 
 @dataclass(frozen=True)
 class Calibration:
-    """Preprocessed images, float32 (1, C, H, W): `images` to observe, `held_out` to choose and to judge by."""
+    """Preprocessed images, float32 (1, C, H, W): `images` to observe, `held_out` to choose and to judge by.
+
+    Of a network of several inputs each is all of them as one, as `with_beside` makes it.
+    """
 
     images: list[Array]
     held_out: list[Array]
@@ -55,6 +62,8 @@ def load(spec: ModelSpec, preprocessing: Preprocessing | None, quantization: Qua
         warnings = (GENERATED,)
     if len(images) < FEW:
         warnings += (f"calibrated on {len(images)} images: give {FEW} or more, better 64, for ranges that hold",)
+    if spec.beside:
+        images, warnings = with_beside(images, spec.beside), (*warnings, DRAWN)
     if len(images) == 1:
         return Calibration(images, images, warnings)
     kept = len(images) - max(1, len(images) // HELD_OUT_SHARE)

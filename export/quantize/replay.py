@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgebench.formats.blocks import depth_to_space, space_to_depth
+from edgebench.formats.examples import Array, apart
 from edgebench.graph.operators import (
     Activation,
     ArgMax,
@@ -128,6 +129,12 @@ class Replay(nn.Module):
         values = dict(self.tensors(*images))
         outputs = tuple(self._value(name, values) for name in self.graph.outputs)
         return outputs if len(outputs) > 1 else outputs[0]
+
+    def given(self, x: Array) -> list[Tensor]:
+        """The graph's inputs of a batch of them as one, as `with_beside` makes it."""
+        parts = apart(x, [source.shape[1:] for source in self.graph.inputs])
+        dtypes = (getattr(torch, source.dtype) for source in self.graph.inputs)
+        return [torch.from_numpy(part).to(dtype) for part, dtype in zip(parts, dtypes, strict=True)]
 
     def tensors(self, *images: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yields (name, values) of the inputs and of every operator, in order."""

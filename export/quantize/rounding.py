@@ -31,7 +31,7 @@ def rounded(graph: Graph, images: Sequence[Array], levels: int = LEVELS) -> Grap
     layers = {each.name: each for each in graph.operators if isinstance(each, Conv | Dense) and each.weight is not None}
     with torch.inference_mode():
         for image in images:
-            tensors = dict(replay.tensors(torch.from_numpy(image)))
+            tensors = dict(replay.tensors(*replay.given(image)))
             for name, layer in layers.items():
                 read = _read(layer, tensors[layer.inputs[0]])
                 share = 1 / (len(images) * read.shape[2])

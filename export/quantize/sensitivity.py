@@ -30,7 +30,7 @@ def output_errors(
     replay = Replay(graph)
     errors: dict[str, float] = {}
     with torch.inference_mode():
-        exact = dict(replay.tensors(torch.from_numpy(np.concatenate(images))))
+        exact = dict(replay.tensors(*replay.given(np.concatenate(images))))
         size = float(exact[graph.output].norm()) or 1.0
         for number, operator in enumerate(graph.operators):
             name = operator.name if operator.name in names else operator.module

@@ -77,7 +77,7 @@ def steps(network: Network, path: Path, *, float_io: bool) -> Callable[[Graph], 
 
     def of(graph: Graph) -> calibrated.Steps:
         original = path.with_name(f"float-{next(numbers)}-{path.name}")
-        write(graph, original, "int8", tuple(network.outputs))
+        write(graph, original, "int8", tuple(network.outputs), network.inputs)
         kept_always = floats(graph)
 
         def make(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
@@ -135,4 +135,4 @@ def _without_ranges(network: Network, original: Path, path: Path) -> tuple[Quant
 
 def _float_file(network: Network, path: Path) -> tuple[Path, Written]:
     original = path.with_name(f"float-{path.name}")
-    return original, write(network.graph, original, "int8", tuple(network.outputs))
+    return original, write(network.graph, original, "int8", tuple(network.outputs), network.inputs)

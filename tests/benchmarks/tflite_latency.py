@@ -1,9 +1,11 @@
 """Latency of our TFLite files, fp32 and fp16, and of litert-torch's where that is installed.
 
 usage: python tests/benchmarks/tflite_latency.py [MODEL ...]      default: the focus set
+       python tests/benchmarks/tflite_latency.py OURS THEIRS      two folders of .tflite files of the same names
 
 One thread. The files take turns, a few runs each, so that whatever disturbs the machine disturbs all of them; ratios
-are those of the medians. Loading takes its turns too, since a runtime unpacks fp16 weights then.
+are those of the medians. Loading takes its turns too, since a runtime unpacks fp16 weights then. Of two folders each
+ratio is the median of ours to theirs, run by run: their geometric mean and the worst stand at the end.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
+from statistics import geometric_mean, median
 
 import numpy as np
 
@@ -28,10 +30,30 @@ TURNS, RUNS = 40, 5
 
 
 def main() -> None:
+    folders = [Path(name) for name in sys.argv[1:]]
+    if len(folders) == 2 and all(folder.is_dir() for folder in folders):
+        against(*folders)
+        return
     print(f"{'model':<20} {'file':<14} {'MB':>6} {'operators':>9} {'load ms':>8} {'run ms':>7} {'ratio':>6}")
     for name in sys.argv[1:] or models.FOCUS:
         with tempfile.TemporaryDirectory() as folder:
             show(name, files(name, Path(folder)))
+
+
+def against(ours: Path, theirs: Path) -> None:
+    """Times the files that both folders have, pair by pair."""
+    ratios: dict[str, float] = {}
+    for path in sorted(ours.glob("*.tflite")):
+        if not (theirs / path.name).exists():
+            continue
+        mine, others = interleaved([path, theirs / path.name], runs=1)
+        ratios[path.stem] = median(one / other for one, other in zip(mine, others, strict=True))
+        print(
+            f"{path.stem:<40} {median(mine) * 1e3:8.2f} ms {median(others) * 1e3:8.2f} ms {ratios[path.stem]:6.3f}",
+            flush=True,
+        )
+    worst, mean = max(ratios, key=lambda name: ratios[name]), geometric_mean(ratios.values())
+    print(f"{len(ratios)} networks: geometric mean {mean:.3f}, worst {ratios[worst]:.3f} ({worst})")
 
 
 def files(name: str, folder: Path) -> dict[str, tuple[Path, int]]:
