@@ -34,7 +34,9 @@ from edgebench.models import resolve
 from edgebench.models.sketch import sketch
 
 ENOUGH: Final = 9  # the fewest figures of which a 90% quantile is not simply beyond their maximum
-_CONTRADICTS: Final = 5.0
+_CONTRADICTS: Final = 5.0  # times what is expected: another governor, or other cores
+_IMPOSSIBLE: Final = 50.0  # another unit
+_WIDER: Final = 1.5  # an interval around figures that contradict the profile
 ALONE: Final = 8  # the fewest figures for a core of which the model knows nothing
 
 
@@ -50,13 +52,15 @@ class Figure:
 class Basis:
     """What the figures are: in words, and how far they themselves are off where they are not a clock's.
 
-    `median` is that error, `spread` the half-width of its 90% interval in ln; both are zero for measured figures.
+    `typed` says that nobody saw them being taken. `median` is that error, `spread` the half-width of its 90% interval
+    in ln; both are zero for measured figures.
     """
 
     source: str
     note: str = ""
     median: float = 0.0
     spread: float = 0.0
+    typed: bool = False
 
 
 def calibrate(
@@ -64,8 +68,8 @@ def calibrate(
 ) -> Calibration:
     """The constants that `figures` make of the model's.
 
-    Raises UsageError without a figure, with fewer than ALONE for a core that the model knows nothing of, and when the
-    profile lacks a fact that the form needs.
+    Raises UsageError without a figure, with fewer than ALONE for a core that the model knows nothing of, when the
+    profile lacks a fact that the form needs, and for a figure that was typed in another unit.
     """
     at = hierarchy.place(device, runtime, precision, threads)
     fewest = 1 if at.core in hierarchy.KIND else ALONE
@@ -78,13 +82,14 @@ def calibrate(
     effects = np.array([calibrations.effect(each.network, at) for each in samples])
     constants = conditioned(start, unknown, samples, effects)
     error = _error(start, unknown, samples, effects)
+    doubt = contradiction(start, samples, basis) if fewest == 1 else ""
     # The figures' own error and that of the model are independent, so they add as squares.
     return Calibration(
         runtime=runtime,
         precision=precision,
         threads=threads,
         constants=calibrations.named(runtime, np.exp(constants)),
-        spread=math.hypot(error.spread, basis.spread),
+        spread=math.hypot(error.spread * (_WIDER if doubt else 1), basis.spread),
         macs=calibrations.seen(runtime, precision).macs,
         rows=len(figures),
         networks=len({each.model.key for each in figures}),
@@ -92,7 +97,7 @@ def calibrate(
         error=LeftOut(median=math.hypot(error.median, basis.median), p90=error.p90, coverage=error.coverage),
         sources=(basis.source,),
         basis=f"{basis.source}, and published latencies of other devices",
-        note="; ".join(filter(None, (basis.note, contradiction(start, samples) if fewest == 1 else ""))),
+        note="; ".join(filter(None, (basis.note, doubt))),
     )
 
 
@@ -130,7 +135,10 @@ def typed(path: Path) -> tuple[list[Figure], Basis]:
     for number, line in enumerate(csv.DictReader(_text(path).splitlines()), 2):
         unknown_columns = set(line) - {"model", "latency", "width", "depth", "resolution", None}
         if not {"model", "latency"} <= set(line) or unknown_columns or None in line:
-            raise UsageError(f"{path}: the columns are model and latency, and width, depth or resolution")
+            raise UsageError(
+                f"{path}: the columns are model and latency, and width, depth or resolution, with commas between"
+                f" them, not '{','.join(name or '' for name in line)}'"
+            )
         try:
             width, depth = (float(line[name]) if line.get(name) else None for name in ("width", "depth"))
             pixels = int(line["resolution"]) if line.get("resolution") else None
@@ -140,19 +148,25 @@ def typed(path: Path) -> tuple[list[Figure], Basis]:
             raise UsageError(f"{path}, line {number}: {error}") from error
     if not figures:
         raise UsageError(f"{path} holds no figure: give a line a network, such as mobilenetv2,33ms")
-    return figures, Basis(f"{_latencies(figures)} from {path.name}")
+    return figures, Basis(f"{_latencies(figures)} from {path.name}", typed=True)
 
 
-def contradiction(start: Floats, samples: Sequence[Sample]) -> str:
-    """The sentence to say where figures are more than five times off what the model expects of the place, or ""."""
-    ratio = median(each.latency_s / math.exp(form(each, np.exp(start))[0]) for each in samples)
+def contradiction(start: Floats, samples: Sequence[Sample], basis: Basis) -> str:
+    """The sentence to say where a figure is more than five times off what the model expects of the place, or "".
+
+    Raises UsageError for one that was typed in and is off by more than a board can be.
+    """
+    ratios = [each.latency_s / math.exp(form(each, np.exp(start))[0]) for each in samples]
+    ratio, worst = max(zip(ratios, samples, strict=True), key=lambda pair: abs(math.log(pair[0])))
     if 1 / _CONTRADICTS < ratio < _CONTRADICTS:
         return ""
-    how = f"{ratio:.1f} times as long as" if ratio > 1 else f"only {ratio:.2f} times as long as"
-    return (
-        f"the figures are {how} what its core and clock let expect: look at its governor, at which cores ran it, and"
-        " at the profile's facts"
+    of_what = f"{ratio:,.1f} times" if ratio > 1 else f"a {1 / ratio:,.0f}th of"
+    expected = (
+        f"{worst.network} takes {units.show_seconds(worst.latency_s)}, {of_what} what its core and clock let expect"
     )
+    if basis.typed and not 1 / _IMPOSSIBLE < ratio < _IMPOSSIBLE:
+        raise UsageError(f"{expected}, and no board is so far off: look at the unit of {basis.source}")
+    return f"{expected}: look at its governor, at which cores ran it, and at the profile's facts"
 
 
 def counted(
@@ -183,7 +197,7 @@ def counted(
 def _text(path: Path) -> str:
     try:
         check_no_pipe(path)
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")  # spreadsheets write a mark in front
     except OSError as error:
         raise UsageError(f"cannot read the figures {path}: {reason(error)}") from error
     except UnicodeDecodeError as error:

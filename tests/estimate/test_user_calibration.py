@@ -15,7 +15,7 @@ from edgebench.estimate.user_calibration import Basis, Figure
 from edgebench.estimate.work import works
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ExportSpec, Measurement, ModelSpec, Scenario
-from edgebench.machines.profiles import DeviceProfile, OwnCalibrations, calibrated, load
+from edgebench.machines.profiles import Calibration, DeviceProfile, OwnCalibrations, calibrated, load
 from edgebench.models.sketch import sketch
 
 RPI4 = load("rpi4")
@@ -85,6 +85,20 @@ def test_too_few_networks_are_refused() -> None:
     strange = replace(RPI4, cpu=replace(RPI4.cpu, core="6502"))
     with pytest.raises(UsageError, match="7 networks ran, and a calibration needs 8 on 6502"):
         user_calibration.calibrate(strange, "ncnn", "fp32", 1, FIGURES[:7], Basis("a board"))
+
+
+def test_a_figure_that_contradicts_the_profile_widens_the_interval_and_one_in_another_unit_is_refused() -> None:
+    def one(factor: float, **basis: bool) -> Calibration:
+        figure = Figure(FIGURES[3].model, factor * FIGURES[3].latency_s)
+        return user_calibration.calibrate(RPI4, "ncnn", "fp32", 1, [figure], Basis("a board", **basis))
+
+    plain, slow = one(1.0), one(8.0)
+    assert plain.note == "" and "what its core and clock let expect: look at its governor" in slow.note
+    assert slow.spread == pytest.approx(1.5 * plain.spread)
+    assert one(1000.0).note, "a clock is believed"
+    for factor, how in ((1000.0, "times what its core"), (1e-3, "th of what its core")):
+        with pytest.raises(UsageError, match=f"{how} and clock let expect, and no board is so far off"):
+            one(factor, typed=True)
 
 
 def measurement(spec: ModelSpec, device: DeviceProfile, **fields: object) -> Measurement:

@@ -226,6 +226,8 @@ def test_typed_figures_are_a_calibration_and_the_interval_narrows(tmp_path: Path
         ("model,latency\nmobilenetv2,-3ms\n", "line 2: "),
         ("model,latency\nmobilenetv9,3ms\n", "line 2: unknown"),
         ("model,speed\nmobilenetv2,3ms\n", "the columns are model and latency"),
+        ("model;latency\nmobilenetv2;3ms\n", "with commas between them, not 'model;latency'"),
+        ("\ufeffmodel,latency\nmobilenetv2,33s\n", "no board is so far off: look at the unit of 1 latency from"),
         ("model,latency\n", "holds no figure"),
     ],
 )
