@@ -47,6 +47,7 @@ COMMANDS: Final = {
     "report": "compare",
     "plot": "compare",
     "device": "device",
+    "schema": "help",
     "help": "help",
 }
 """Every command, in the order of work, with its module in edgebench/commands/."""

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
 
+import click
 import pytest
 import torch
 from hypothesis import settings
@@ -22,6 +23,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("edgebench", deadline=None)
 settings.load_profile("edgebench")
 
+
+UNTYPED = ("query", "schema")
+"""Commands whose columns are the user's, or that print a schema itself."""
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -62,3 +66,23 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     root = tmp_path_factory.getbasetemp() / "cache"
     root.mkdir(exist_ok=True)
     monkeypatch.setenv("XDG_CACHE_HOME", str(root))
+
+
+@pytest.fixture(autouse=True)
+def _documents_fit_their_schemas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every JSON document that a command prints in any test has to fit the schema that `edgebench schema` prints."""
+    from edgebench.report import output
+
+    plain = output.document
+
+    def checked(value: object) -> str:
+        text = plain(value)
+        context = click.get_current_context(silent=True)
+        if context is not None and context.command.name not in UNTYPED:
+            from schemas import check
+
+            group = context.parent.command.name if context.parent else None
+            check(text, f"device {context.command.name}" if group == "device" else context.command.name or "")
+        return text
+
+    monkeypatch.setattr(output, "document", checked)

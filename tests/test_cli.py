@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import schemas
 
 MODELS_KEYS = {"name", "family", "parameters", "macs", "resolution", "channels", "classes"}
 DEVICES_KEYS = {"name", "title", "cpu", "memory_bytes", "runtimes", "sources", "processors"}
@@ -35,6 +36,7 @@ def rows(*arguments: str, cwd: Path | None = None) -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert isinstance(found, list)
+    schemas.check(done.stdout, arguments[0])
     return found
 
 

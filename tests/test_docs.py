@@ -1,4 +1,4 @@
-"""What README.md and the pages of edgebench/docs show is what there is: commands, options, functions, links."""
+"""What README.md, the pages of edgebench/docs and the workflows show is what there is: commands, options, links."""
 
 import ast
 import inspect
@@ -38,6 +38,8 @@ def commands() -> list[str]:
         for kind, block in BLOCK.findall(text):
             found += [line for line in block.splitlines() if kind == "sh" and not line.startswith("#")]
         found += re.findall(r"`([^`\n]*)`", BLOCK.sub("", text))
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        found += re.findall(r"^[^#\n]*(?:run: |&& )(edgebench [a-z].*)$", path.read_text("utf-8"), re.MULTILINE)
     parts = [part.strip() for line in found for part in re.split(r"&&|;|(?<!-)\s#\s|\s#$", line)]
     return sorted(
         {part.removeprefix(".venv/bin/") for part in parts if re.match(r"(\.venv/bin/)?edgebench [a-z]", part)}

@@ -18,8 +18,8 @@ SHOWN = {"json", "format", "why", "explain", "at_most", "wide"}
 """How results are shown: the command line's alone. (`format` where it is no export format.)"""
 PYTHONS = {"on_progress", "on_pair", "example_inputs"}
 """What hears of progress, and tensors: Python's alone."""
-ONLY_SHOWN = {"device_show", "help"}
-"""`edgebench device show` prints what `devices` and `device_list` return; `help` pages."""
+ONLY_SHOWN = {"device_show", "help", "schema"}
+"""`edgebench device show` prints what `devices` and `device_list` return; `help` pages; `schema` what --json holds."""
 
 
 def commands() -> Iterator[tuple[str, Command]]:

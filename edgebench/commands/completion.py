@@ -35,6 +35,12 @@ def _topics() -> Iterable[str]:
     return TOPICS
 
 
+def _documents() -> Iterable[str]:
+    from edgebench.report.documents import DOCUMENTS
+
+    return DOCUMENTS
+
+
 def _targets() -> Iterable[str]:
     from edgebench.deployment.target import TARGETS
 
@@ -52,6 +58,7 @@ OFFERED: Final[dict[str, Callable[[], Iterable[str]]]] = {
     "precision": lambda: ("fp32", "fp16", "int8"),
     "to": _targets,
     "topic": _topics,
+    "document": _documents,
     "via": lambda: ("ssh", "adb", "emulator", "estimate", "local"),
     "data": lambda: ("digits", "synthetic:shapes", "synthetic:textures"),
 }

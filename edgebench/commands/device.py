@@ -22,12 +22,14 @@ def devices(asked: options.Devices, *, json: Json = False) -> None:
 
         output.blocks(*device(found[0]))
         return
+    if json:
+        from edgebench.report.device_rows import row
+
+        output.json([row(profile) for profile in found])
+        return
     from edgebench.report import listing
 
-    if json:
-        output.json([listing.device(profile) for profile in found])
-    else:
-        output.line(listing.devices(found))
+    output.line(listing.devices(found))
 
 
 def _validation(name: str | None, *, json: bool) -> None:
@@ -38,7 +40,7 @@ def _validation(name: str | None, *, json: bool) -> None:
     if name is None:
         shown(validation.reached(), devices.reached, json=json)
     elif json:
-        output.json(devices.validation_rows(validation.validation(name)))
+        output.json(validation.validation(name))
     else:
         output.blocks(*devices.validation(validation.validation(name)))
 
@@ -118,7 +120,7 @@ def calibrate(asked: options.DeviceCalibrate, *, json: Json = False) -> None:
 
     found = run(api.device_calibrate, asked)
     if json:
-        output.json(devices.calibrated_rows(found))
+        output.json(devices.calibrated_row(found))
     else:
         output.blocks(*devices.calibrated(found))
 
@@ -137,12 +139,12 @@ def show(asked: options.DeviceShow, *, json: Json = False) -> None:
     if asked.validation:
         return _validation(asked.name, json=json)
     from edgebench.places.emulator import readiness
-    from edgebench.report import devices, listing
+    from edgebench.report import device_rows, devices
 
     [profile] = api.devices(asked.name)
     found = readiness.readiness(profile)
     if json:
-        output.json({**listing.device(profile), "emulator": found})
+        output.json(device_rows.in_full(profile, found))
     else:
         output.blocks(*devices.device(profile), *devices.emulator(found))
 

@@ -1,4 +1,4 @@
-"""`edgebench help`: the pages of edgebench/docs."""
+"""`edgebench help`: the pages of edgebench/docs. `edgebench schema`: what is in its JSON."""
 
 from pathlib import Path
 from typing import Final
@@ -33,6 +33,17 @@ def help(asked: options.Help) -> None:
         output.line("edgebench help TOPIC shows one; the options of a command: edgebench COMMAND --help")
         return
     output.blocks(Constrain(Markdown(page(asked.topic)), WIDTH))
+
+
+@command
+def schema(asked: options.Schema) -> None:
+    """Print the JSON Schema of what --json prints, or of a record in a file; without a document, which there are."""
+    from edgebench.report import documents
+
+    if asked.document:
+        output.json(documents.schema(" ".join(asked.document)))
+    else:
+        output.line("\n".join(documents.DOCUMENTS))
 
 
 def page(topic: str) -> str:

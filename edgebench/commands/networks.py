@@ -115,7 +115,7 @@ def train(asked: options.Train, *, json: Json = False) -> None:
         raise
     remarks = [*trained.warnings(outcome), *trained.curves_beside(outcome)]
     if json:
-        output.json(trained.json(outcome))
+        output.json(outcome)
     else:
         output.blocks(trained.table(outcome))
         output.wrote(Path(outcome.weights))

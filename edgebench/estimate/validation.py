@@ -136,7 +136,10 @@ def line(device: str, calibration: Calibration) -> Line:
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """A published latency that no fit has used, beside its estimate and the ends of the 90% interval, in seconds."""
+    """A published latency that no fit has used, beside its estimate and the ends of its interval, in seconds.
+
+    `error` is estimate / published - 1; `inside` is whether the interval holds the published figure.
+    """
 
     device: str
     runtime: str
@@ -147,17 +150,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     estimate_s: float
     low_s: float
     high_s: float
+    confidence: float = errors.CONFIDENCE
+    error: float
+    inside: bool
     source: str
-
-    @property
-    def inside(self) -> bool:
-        """Whether the interval holds the published figure."""
-        return self.low_s <= self.published_s <= self.high_s
-
-    @property
-    def error(self) -> float:
-        """estimate / published - 1."""
-        return self.estimate_s / self.published_s - 1
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,6 +187,8 @@ def unseen(device: str | None = None) -> list[Check]:
                 estimate_s=interval.value,
                 low_s=interval.low,
                 high_s=interval.high,
+                error=interval.value / row.latency_s - 1,
+                inside=interval.low <= row.latency_s <= interval.high,
                 source=row.source,
             )
         )

@@ -6,11 +6,12 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgebench.ground.errors import UsageError
 from edgebench.ground.paths import check_no_pipe
 from edgebench.ground.records import Accuracy, ModelSpec
+from edgebench.measure.accuracy import Confusion
 from edgebench.report import output, rows
 from edgebench.report.tables import Fitting, Rows, called, plain
 
@@ -35,8 +36,23 @@ def show(results: Sequence[Evaluation], warnings: Sequence[str] = (), *, json: b
         output.warn(warning)
 
 
-def row(result: Evaluation) -> dict[str, Any]:
-    """One row for `--json`; keys as the README documents them."""
+class Evaluated(rows.Point):
+    """What a file gets right; `unreadable` maps images to what is wrong with them."""
+
+    format: str
+    precision: str
+    device: str
+    runtime: str
+    accuracy: rows.AccuracyRow | None
+    confusions: tuple[Confusion, ...]
+    unreadable: dict[str, str]
+    warnings: list[str]
+    status: str
+    error: str | None
+
+
+def row(result: Evaluation) -> Evaluated:
+    """One row for `--json`."""
     return {
         **rows.point(result.model),
         "format": result.export.format,
@@ -44,10 +60,7 @@ def row(result: Evaluation) -> dict[str, Any]:
         "device": result.device,
         "runtime": result.runtime,
         "accuracy": rows.accuracy(result.accuracy),
-        "confusions": [
-            {"actual": each.actual, "predicted": each.predicted, "count": each.count, "images": each.images}
-            for each in result.confusions
-        ],
+        "confusions": result.confusions,
         "unreadable": result.unreadable,
         "warnings": list(result.warnings),
         "status": result.status,

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from rich.text import Text
 
+from edgebench.estimate import validation as estimates
+from edgebench.estimate.validation import Line
 from edgebench.ground.units import show_bytes, show_memory, show_seconds
+from edgebench.places.emulator.readiness import Check, Readiness
 from edgebench.report.tables import Fitting, concerned, plain
+from edgebench.run.boards import Answer
+from edgebench.run.capabilities import capabilities
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edgebench.estimate.validation import Check as Unseen
-    from edgebench.estimate.validation import Line, Reached, Validation
+    from edgebench.estimate.validation import Reached, Validation
     from edgebench.machines.profiles import Calibration, DeviceProfile
-    from edgebench.places.emulator.readiness import Check, Readiness
-    from edgebench.run.boards import Answer
     from edgebench.run.calibrate import Calibrated
+
+Checked = Answer | Check
 
 LEGEND: Final = (
     "median, p90 (90th percentile): |estimate / published - 1| of networks of a new design, on devices of which as much"
@@ -29,8 +34,6 @@ LEGEND: Final = (
 
 def device(profile: DeviceProfile) -> list[RenderableType]:
     """One device in full: facts, what can be measured or estimated, sources."""
-    from edgebench.run.capabilities import capabilities
-
     cpu = f"{profile.cpu.cores}x {profile.cpu.core}, {_clock(profile) or 'unknown'}, {profile.cpu.isa}"
     others: dict[str, str] = {each.kind: each.title for each in profile.processors}
     memory = show_memory(profile.memory_bytes)
@@ -116,13 +119,11 @@ def emulator_check(check: Check) -> list[RenderableType]:
 
 def calibrated(made: Calibrated) -> list[RenderableType]:
     """What `edgebench device calibrate` made: every calibration with its error, and what gave no figure."""
-    from edgebench.estimate.validation import line
-
     name = made.device.name
     left_out = [Text(f"! left out: {sentence}") for sentence in made.left_out]
     left_out += [Text(_narrowed(before, each)) for before, each in zip(made.before, made.calibrations, strict=True)]
     closing = Text(f"wrote {made.path}: `edgebench profile --device {name} --via estimate` reads it")
-    lines = _calibrations([line(name, each) for each in made.calibrations])
+    lines = _calibrations([estimates.line(name, each) for each in made.calibrations])
     return [*lines, *left_out, closing, Text(LEGEND, style="dim")]
 
 
@@ -133,12 +134,19 @@ def _narrowed(before: Calibration | None, after: Calibration) -> str:
     return f"{cell}: the 90% interval spans {math.exp(after.spread):.2f}x up and down; before: {was}"
 
 
-def calibrated_rows(made: Calibrated) -> dict[str, Any]:
-    """The same for `--json`."""
-    from edgebench.estimate.validation import line
+class CalibratedRow(TypedDict):
+    """What calibrating a device made."""
 
+    device: str
+    path: str
+    calibrations: list[Line]
+    left_out: list[str]
+
+
+def calibrated_row(made: Calibrated) -> CalibratedRow:
+    """The same for `--json`."""
     name = made.device.name
-    lines = [line(name, each) for each in made.calibrations]
+    lines = [estimates.line(name, each) for each in made.calibrations]
     return {"device": name, "path": str(made.path), "calibrations": lines, "left_out": list(made.left_out)}
 
 
@@ -181,18 +189,6 @@ def validation(found: Validation) -> list[RenderableType]:
     else:
         blocks += [Text(), Text("No published figure was kept from the fits for this device.")]
     return [*blocks, Text(LEGEND, style="dim")]
-
-
-def validation_rows(found: Validation) -> dict[str, Any]:
-    """The same for `--json`: seconds and shares."""
-    import msgspec
-
-    from edgebench.estimate.errors import CONFIDENCE
-
-    built: dict[str, Any] = msgspec.to_builtins(found)
-    for check, values in zip(found.unseen, built["unseen"], strict=True):
-        values |= {"confidence": CONFIDENCE, "error": check.error, "inside": check.inside}
-    return built
 
 
 def _calibrations(lines: Sequence[Line]) -> list[RenderableType]:

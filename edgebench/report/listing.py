@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Container, Sequence
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from edgebench.ground.units import show_bytes, show_count, show_memory
 from edgebench.report import output
@@ -79,21 +79,6 @@ def _range(numbers: Sequence[int]) -> str:
     """ "1-4" for all from 1 to 4, else "1,4"."""
     whole = list(numbers) == list(range(numbers[0], numbers[-1] + 1)) and len(numbers) > 1
     return f"{numbers[0]}-{numbers[-1]}" if whole else ",".join(map(str, numbers))
-
-
-def device(profile: DeviceProfile) -> dict[str, Any]:
-    """One device for `--json`: its facts, and for each runtime and precision whether it is measured or estimated."""
-    from edgebench.run.capabilities import capabilities
-
-    return {
-        "name": profile.name,
-        "title": profile.title,
-        "cpu": {name: getattr(profile.cpu, name) for name in ("core", "cores", "clock_hz", "isa")},
-        "processors": profile.processors,
-        "memory_bytes": profile.memory_bytes,
-        "runtimes": capabilities(profile),
-        "sources": profile.sources,
-    }
 
 
 def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Container[str] = ()) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -203,16 +203,34 @@ def _count(operator: OperatorTime, *names: str) -> int:
     return sum(operator.counts.get(name, 0) for name in names)
 
 
-def rows(profile: OperatorProfile) -> dict[str, Any]:
-    """The profile for `--json`: timed operators with the roof, the slowest first; counted ones in the file's order."""
-    if not profile.is_timed:
-        counts = [{"name": each.name, "kind": each.kind, "counts": each.counts} for each in profile.operators]
-        return {"method": profile.method, "operators": counts}
+class CountedOperator(TypedDict):
+    """An operator of an emulated device and the instructions that it executes, by class."""
+
+    name: str
+    kind: str
+    counts: dict[str, int]
+
+
+class OperatorRows(TypedDict):
+    """Timed `operators`, the slowest first, with the machine's roof; those that were `counted` in the file's order."""
+
+    method: str
+    roof_flop_per_s: float | None
+    roof_bytes_per_s: float | None
+    operators: list[OperatorRow]
+    counted: list[CountedOperator]
+
+
+def rows(profile: OperatorProfile) -> OperatorRows:
+    """The profile for `--json`."""
     return {
         "method": profile.method,
         "roof_flop_per_s": profile.roof_flop_per_s,
         "roof_bytes_per_s": profile.roof_bytes_per_s,
-        "operators": [vars(row) for row in ranked(profile)],
+        "operators": ranked(profile),
+        "counted": [
+            {"name": each.name, "kind": each.kind, "counts": each.counts} for each in profile.operators if each.counts
+        ],
     }
 
 

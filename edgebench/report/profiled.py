@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -34,7 +34,7 @@ def show(
 ) -> None:
     """Prints the results, with the operators of those that have them; several devices, or a limit, in one table."""
     if json:
-        output.json([row(result) for result in results])
+        output.json([rows.profile(result) for result in results])
     elif len(on) > 1 or at_most_s is not None:
         output.blocks(*matrix(results, on, at_most_s))
     else:
@@ -42,12 +42,6 @@ def show(
         output.blocks(*profile(results, device))
         for title, held in operator_profiles(results).items():
             output.blocks("", *operators.table(held, title))
-
-
-def row(result: Result) -> dict[str, Any]:
-    """One row for `--json`; with operators where they were timed or counted."""
-    flat = rows.profile(result)
-    return flat if result.operators is None else {**flat, "operators": operators.rows(result.operators)}
 
 
 def operator_profiles(results: Sequence[Result]) -> dict[str, OperatorProfile]:

@@ -2,19 +2,127 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
-from edgebench.ground.records import Accuracy, ModelSpec, QuantizationReport, Result
+from edgebench.ground.records import Accuracy, Interval, ModelSpec, Parity, QuantizationReport, Result
+from edgebench.report import operators
 
 if TYPE_CHECKING:
     from edgebench.run.exporting import Outcome
 
-_PERCENTILES = ("p90", "p95", "p99")
-_PARITY = ("max_abs_error", "range_error", "relative_l2_error", "passed", "evaluated_by")
+
+class Point(TypedDict):
+    """A network and its scaling point; null where the network could not be read."""
+
+    model: str | None
+    width: float | None
+    depth: float | None
+    resolution: int | None
 
 
-def profile(result: Result) -> dict[str, Any]:
-    """One profile row; keys as the README documents them."""
+class Latency(TypedDict):
+    """Seconds; an estimate and an emulated row have the calibrated value and the ends of its interval."""
+
+    median: float | None
+    low: float | None
+    high: float | None
+    confidence: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+
+
+class ParityRow(TypedDict):
+    """Errors of the file against PyTorch in fp32."""
+
+    max_abs_error: float
+    range_error: float
+    relative_l2_error: float
+    passed: bool
+    evaluated_by: str
+
+
+class AccuracyRow(TypedDict):
+    """Shares of images with their intervals (95%, Wilson); null where torch's network is not known."""
+
+    top1: Interval | None
+    top5: Interval | None
+    agreement: Interval | None
+    torch_top1: Interval | None
+    difference: float | None
+    images: int
+    unreadable: int
+    images_per_s: float | None
+    dataset: str
+    dataset_identity: str
+    evaluated_by: str
+
+
+class Profile(Point):
+    """A network in a file on a device, measured, emulated or estimated."""
+
+    format: str
+    precision: str
+    device: str
+    runtime: str
+    processor: str
+    threads: int
+    provenance: str
+    latency_s: Latency
+    calibrated_on: str | None
+    first_s: float | None
+    load_s: float | None
+    peak_memory_bytes: int | None
+    instructions: int | None
+    size_bytes: int | None
+    parameters: int | None
+    macs: int | None
+    parity: ParityRow | None
+    accuracy: AccuracyRow | None
+    warnings: list[str]
+    status: str
+    error: str | None
+    operators: operators.OperatorRows | None
+
+
+class Quantized(TypedDict):
+    """How a file became int8; the errors of its layers are in the manifest."""
+
+    calibrator: str
+    calibration_images: int
+    held_out: int
+    errors: dict[str, float]
+    equalized: bool
+    rounded: bool
+    bias_corrected: bool
+    drop: Interval | None
+    drop_throughout: float | None
+    judged: int
+    latency_ratio: float | None
+    activations: str
+    float_layers: list[str]
+
+
+class Exported(Point):
+    """A file, or why there is none."""
+
+    format: str
+    precision: str
+    path: str | None
+    size_bytes: int | None
+    sha256: str | None
+    max_abs_error: float | None
+    relative_l2_error: float | None
+    quantization: Quantized | None
+    warnings: list[str]
+    convert_s: float | None
+    cached: bool
+    status: str
+    error: str | None
+
+
+def profile(result: Result) -> Profile:
+    """One profile row."""
     return {
         **point(result.model),
         "format": result.export.format,
@@ -33,19 +141,17 @@ def profile(result: Result) -> dict[str, Any]:
         "size_bytes": result.size_bytes,
         "parameters": result.parameters,
         "macs": result.macs,
-        "parity": {name: getattr(result.parity, name) for name in _PARITY} if result.parity else None,
+        "parity": _parity(result.parity) if result.parity else None,
         "accuracy": accuracy(result.accuracy),
         "warnings": list(result.warnings),
         "status": result.status,
         "error": result.error,
+        "operators": operators.rows(result.operators) if result.operators else None,
     }
 
 
-def latency(result: Result) -> dict[str, float | None]:
-    """median, its interval (low, high, confidence), p90, p95, p99 in seconds; None for what the samples cannot carry.
-
-    An estimate and an emulated row have the calibrated value and the ends of its interval.
-    """
+def latency(result: Result) -> Latency:
+    """The headline, and the percentiles that the samples carry."""
     headline, summary = result.latency, None
     if result.scenario and result.samples_s:
         from edgebench.measure.latency import summarize
@@ -57,17 +163,28 @@ def latency(result: Result) -> dict[str, float | None]:
         "low": bounded.low if bounded else None,
         "high": bounded.high if bounded else None,
         "confidence": bounded.confidence if bounded else None,
-        **{name: getattr(summary, name, None) for name in _PERCENTILES},
+        "p90": summary.p90 if summary else None,
+        "p95": summary.p95 if summary else None,
+        "p99": summary.p99 if summary else None,
     }
 
 
-def export(outcome: Outcome) -> dict[str, Any]:
-    """One export row; keys as the README documents them."""
+def _parity(parity: Parity) -> ParityRow:
+    return {
+        "max_abs_error": parity.max_abs_error,
+        "range_error": parity.range_error,
+        "relative_l2_error": parity.relative_l2_error,
+        "passed": parity.passed,
+        "evaluated_by": parity.evaluated_by,
+    }
+
+
+def export(outcome: Outcome) -> Exported:
+    """One export row."""
     artifact, cell = outcome.artifact, outcome.cell
-    model = artifact.model if artifact else cell.model
     parity = artifact.parity if artifact else None
     return {
-        **(point(model) if model else {}),
+        **point(artifact.model if artifact else cell.model),
         "format": cell.export.format,
         "precision": cell.export.precision,
         "path": artifact.path if artifact else None,
@@ -84,8 +201,7 @@ def export(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _quantization(report: QuantizationReport | None) -> dict[str, Any] | None:
-    """How a file became int8; the errors of its layers are in the manifest."""
+def _quantization(report: QuantizationReport | None) -> Quantized | None:
     if report is None:
         return None
     return {
@@ -105,16 +221,21 @@ def _quantization(report: QuantizationReport | None) -> dict[str, Any] | None:
     }
 
 
-def accuracy(judged: Accuracy | None) -> dict[str, Any] | None:
-    """Shares of images with their intervals (95%, Wilson); None where torch's network is not known."""
+def accuracy(judged: Accuracy | None) -> AccuracyRow | None:
+    """The row of what was counted; None of nothing."""
     if judged is None:
         return None
+    from edgebench.measure.accuracy import wilson
+
+    def share(count: int | None) -> Interval | None:
+        return None if count is None else wilson(count, judged.images)
+
     reference = judged.reference_correct
     return {
-        "top1": _share(judged.correct, judged.images),
-        "top5": _share(judged.correct5, judged.images),
-        "agreement": _share(judged.agreed, judged.images),
-        "torch_top1": _share(reference, judged.images),
+        "top1": share(judged.correct),
+        "top5": share(judged.correct5),
+        "agreement": share(judged.agreed),
+        "torch_top1": share(reference),
         "difference": (judged.correct - reference) / judged.images if reference is not None and judged.images else None,
         "images": judged.images,
         "unreadable": judged.unreadable,
@@ -125,15 +246,10 @@ def accuracy(judged: Accuracy | None) -> dict[str, Any] | None:
     }
 
 
-def _share(count: int | None, images: int) -> dict[str, float] | None:
-    from edgebench.measure.accuracy import wilson
-
-    share = None if count is None else wilson(count, images)
-    return {name: getattr(share, name) for name in share.__struct_fields__} if share else None
-
-
-def point(spec: ModelSpec) -> dict[str, Any]:
-    """The network and its scaling point."""
+def point(spec: ModelSpec | None) -> Point:
+    """The network and its scaling point; None of a network that could not be read."""
+    if spec is None:
+        return {"model": None, "width": None, "depth": None, "resolution": None}
     return {"model": spec.name, "width": spec.width, "depth": spec.depth, "resolution": spec.resolution}
 
 

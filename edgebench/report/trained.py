@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from edgebench.ground.errors import MissingPackage
 from edgebench.report import output
@@ -90,10 +90,3 @@ def grid(rows: Mapping[str, Pixels]) -> bytes:
     content = io.BytesIO()
     sheet.save(content, "PNG")
     return content.getvalue()
-
-
-def json(trained: TrainingResult) -> dict[str, Any]:
-    """Returns what `train --json` prints."""
-    import msgspec
-
-    return {**msgspec.to_builtins(trained), "seconds": trained.seconds}

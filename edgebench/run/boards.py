@@ -170,7 +170,7 @@ class Engine(Record, frozen=True, kw_only=True):
     reason: str | None
 
 
-class Answer(Record, frozen=True, kw_only=True):
+class Answer(Record, frozen=True, kw_only=True, tag="connected", tag_field="kind"):
     """What a connected device said. `doubts` are what would disturb a measurement now."""
 
     name: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from edgebench.formats.format import NETWORKS, every, installed_version
 from edgebench.ground.records import Record
@@ -32,7 +33,7 @@ class Diagnosis(Record, frozen=True, kw_only=True):
 
     packages: tuple[Package, ...]
     abilities: tuple[Ability, ...]
-    environment: dict[str, object]
+    environment: dict[str, Any]
     disturbances: tuple[str, ...]
 
 

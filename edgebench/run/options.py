@@ -461,6 +461,12 @@ class Help(Options):
     topic: Annotated[str | None, "A page; without one, which there are."] = None
 
 
+class Schema(Options):
+    """`edgebench schema`."""
+
+    document: Annotated[Sequence[str], "A document, such as profile; without one, which there are."] = ()
+
+
 class Doctor(Options):
     """`edgebench doctor` takes nothing."""
 

@@ -14,7 +14,7 @@ from edgebench.data.images import is_image
 from edgebench.ground.paths import write
 from edgebench.ground.toml import show
 
-SETTINGS, WORKFLOW = Path("edgebench.toml"), Path(".github/workflows/edgebench.yml")
+SETTINGS, WORKFLOW = "edgebench.toml", ".github/workflows/edgebench.yml"
 ELSEWHERE: Final = ("tests", "test", "docs", "examples", "build", "dist", "venv", "node_modules")
 ENOUGH: Final = 2  # class folders, from which on a folder is taken for a data set
 MOST_FILES: Final = 200  # of Python that are read, and of a folder that are looked at
@@ -56,9 +56,9 @@ class Started:
 
     networks: tuple[str, ...]
     data: tuple[str, ...]
-    written: tuple[Path, ...]
-    kept: tuple[Path, ...]
-    settings: Path = SETTINGS
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+    settings: str = SETTINGS
 
 
 def start(folder: Path, device: str) -> Started:

@@ -36,7 +36,7 @@ class Epoch(Record, frozen=True, kw_only=True):
 
 
 class TrainingResult(Record, frozen=True, kw_only=True):
-    """A finished run. `val_accuracy` is that of the kept weights, of epoch `best_epoch`.
+    """A finished run, whose epochs took `seconds`. `val_accuracy` is that of the kept weights, of epoch `best_epoch`.
 
     `replaced` names the layers that the given weights had for other classes; `unreadable` maps an image that was left
     out to why.
@@ -58,11 +58,7 @@ class TrainingResult(Record, frozen=True, kw_only=True):
     unreadable: dict[str, str]
     advice: str = ""
     epochs: tuple[Epoch, ...] = ()
-
-    @property
-    def seconds(self) -> float:
-        """How long all epochs took."""
-        return sum(row.seconds for row in self.epochs)
+    seconds: float
 
 
 class Metrics:

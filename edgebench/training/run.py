@@ -182,6 +182,7 @@ class _Training:
                 len(train), len(self.classes), request.settings.freeze, from_weights=request.given.weights is not None
             ),
             epochs=self.metrics.rows,
+            seconds=sum(row.seconds for row in self.metrics.rows),
         )
 
 

@@ -61,6 +61,8 @@ def check(estimate_s: float) -> Check:
         estimate_s=estimate_s,
         low_s=estimate_s * 0.75,
         high_s=estimate_s * 1.25,
+        error=estimate_s - 1,
+        inside=0.75 * estimate_s <= 1 <= 1.25 * estimate_s,
         source="here",
     )
 

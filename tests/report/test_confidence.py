@@ -19,7 +19,7 @@ from edgebench.compare.budgets import Band, Budget
 from edgebench.compare.gating import gate
 from edgebench.estimate.validation import validation
 from edgebench.ground.records import Accuracy, Result, Scenario
-from edgebench.report import devices, profiled
+from edgebench.report import rows
 from edgebench.report.page.payload import PageRequest, payload
 from edgebench.report.stored import load
 
@@ -37,7 +37,7 @@ def _results() -> list[Result]:
 
 
 def _profile() -> Any:
-    return [profiled.row(result) for result in _results()]
+    return [rows.profile(result) for result in _results()]
 
 
 def _compare() -> Any:
@@ -58,7 +58,7 @@ def _ab() -> Any:
 
 
 def _validation() -> Any:
-    return devices.validation_rows(validation("rpi4"))
+    return validation("rpi4")
 
 
 def _scale() -> Any:

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import OperatorProfile, OperatorTime
-from edgebench.report import operators
+from edgebench.report import operators, output
 
 TWO = OperatorProfile(
     method="a profiler",
@@ -95,7 +95,7 @@ def test_the_table_says_what_is_left_out_and_leaves_markup_alone() -> None:
 
 
 def test_json_rows_have_every_operator() -> None:
-    flat = json.loads(json.dumps(operators.rows(made.operator_profile())))
+    flat = json.loads(output.document(operators.rows(made.operator_profile())))
     assert len(flat["operators"]) == 40
     assert set(flat["operators"][0]) == {
         "name", "kind", "unit", "time_s", "share", "cumulative_share", "macs", "traffic_bytes", "flop_per_s",

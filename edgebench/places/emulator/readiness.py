@@ -51,7 +51,7 @@ class Readiness(Record, frozen=True, kw_only=True):
     setup_s: float | None = None
 
 
-class Check(Record, frozen=True, kw_only=True):
+class Check(Record, frozen=True, kw_only=True, tag="emulated", tag_field="kind"):
     """What a bundle answered. `counts` says whether instructions can be counted; `reason` why not."""
 
     name: str

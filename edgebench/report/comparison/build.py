@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NotRequired, TypedDict
 
 from edgebench.compare.ab import AbReport
 from edgebench.compare.gating import Gate, GateReport
@@ -193,6 +193,16 @@ def _span(low: float | None, high: float | None, unit: str) -> str:
 _UNITS: Final = {"s": (1e3, "ms"), "B": (1e-6, "MB"), "1": (1.0, "")}
 
 
+class Benchmark(TypedDict):
+    """One value of github-action-benchmark."""
+
+    name: str
+    unit: str
+    value: float
+    range: NotRequired[str]
+    extra: str
+
+
 def benchmark_action(report: ComparisonReport) -> str:
     """The customSmallerIsBetter JSON of github-action-benchmark (its README, "tool"): one entry a new value.
 
@@ -205,8 +215,13 @@ def benchmark_action(report: ComparisonReport) -> str:
         if row.new is not None:
             factor, unit = _UNITS[row.unit]
             value = row.new * factor
-            entry = {"name": f"{row.cell.label}: {METRICS[row.metric].title}", "unit": unit, "value": value}
+            entry: Benchmark = {
+                "name": f"{row.cell.label}: {METRICS[row.metric].title}",
+                "unit": unit,
+                "value": value,
+                "extra": f"{wording(row)}: {row.reason}",
+            }
             if row.low is not None and row.high is not None and row.ratio:
                 entry["range"] = f"± {value * (row.high - row.low) / 2 / row.ratio:.3g}"
-            entries.append({**entry, "extra": f"{wording(row)}: {row.reason}"})
+            entries.append(entry)
     return output.document(entries)

@@ -1,5 +1,6 @@
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,15 @@ def test_saved_fp32_package_computes_the_network(packages, network):
 def test_saved_fp16_package_shows_the_error_of_float16(packages, network):
     error = np.abs(load_package(packages["fp16"]).run(X) - computed(network)).max()
     assert 1e-5 < error < 1e-2
+
+
+@pytest.mark.skipif(sys.platform != "darwin", reason="only a Mac has Apple's arithmetic")
+@pytest.mark.parametrize(("precision", "limit"), [("fp32", 1e-4), ("fp16", 2e-2)])
+def test_apple_computes_what_the_evaluator_does(packages, precision, limit):
+    from edgebench.runtimes.coreml.engine import load
+
+    ours, apples = load_package(packages[precision]).run(X), load(str(packages[precision])).run(X)
+    assert np.abs(apples - ours).max() <= limit * np.ptp(ours)
 
 
 def test_the_names_of_the_outputs_are_in_the_packages_own_metadata(packages, network, tmp_path):

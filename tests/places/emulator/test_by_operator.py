@@ -82,7 +82,7 @@ def test_differences_are_of_neighbours() -> None:
     profile = OperatorProfile(method="m", operators=tuple(found))
     assert not profile.is_timed
     assert [each.name for each in operators.counted(profile)] == ["a", "c", "b"]
-    assert operators.rows(profile)["operators"][1]["counts"][counting.TOTAL] == 40
+    assert operators.rows(profile)["counted"][1]["counts"][counting.TOTAL] == 40
 
 
 def test_the_operators_of_an_emulated_file_add_up_to_it(
