@@ -6,6 +6,7 @@ lists those messages as patterns; a message that matches none of them comes thro
 
 from __future__ import annotations
 
+import ctypes
 import io
 import logging
 import os
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from typing import TextIO
 
-DESCRIPTOR = 2  # standard error
+DESCRIPTORS = (1, 2)  # standard output and error
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Noise:
     """Patterns (regular expressions, matched from the start) of messages that say nothing to the user.
 
     `logs` maps a logger's name to the pattern of its messages; `warnings` are warnings' messages; `lines` are lines
-    on Python's standard error; `native` are lines that compiled code writes to file descriptor 2 itself.
+    on Python's standard error; `native` are lines that compiled code writes to file descriptors 1 and 2 itself.
     """
 
     logs: dict[str, str] = field(default_factory=dict)
@@ -44,7 +45,8 @@ def quiet(noise: Noise) -> Iterator[None]:
         if noise.lines:
             stack.enter_context(_unprinted(re.compile("|".join(noise.lines))))
         if noise.native:
-            stack.enter_context(_unwritten(re.compile("|".join(noise.native))))
+            for descriptor in DESCRIPTORS:
+                stack.enter_context(_unwritten(descriptor, re.compile("|".join(noise.native))))
         stack.enter_context(warnings.catch_warnings())
         for message in noise.warnings:
             warnings.filterwarnings("ignore", message)
@@ -87,22 +89,29 @@ def _unprinted(pattern: re.Pattern[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _unwritten(pattern: re.Pattern[str]) -> Iterator[None]:
-    """Holds what is written to file descriptor 2, and passes it on at the end without the lines that match."""
-    sys.stderr.flush()
-    kept = os.dup(DESCRIPTOR)
+def _unwritten(descriptor: int, pattern: re.Pattern[str]) -> Iterator[None]:
+    """Holds what is written to a file descriptor, and passes it on at the end without the lines that match."""
+    _flush()
+    kept = os.dup(descriptor)
     with TemporaryFile() as held:
-        os.dup2(held.fileno(), DESCRIPTOR)
+        os.dup2(held.fileno(), descriptor)
         try:
             yield
         finally:
-            sys.stderr.flush()
-            os.dup2(kept, DESCRIPTOR)
+            _flush()
+            os.dup2(kept, descriptor)
             os.close(kept)
             held.seek(0)
             for line in held:
                 if pattern.match(line.decode(errors="replace")) is None:
-                    os.write(DESCRIPTOR, line)
+                    os.write(descriptor, line)
+
+
+def _flush() -> None:
+    """Writes what Python and the C library hold back."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    ctypes.CDLL(None).fflush(None)
 
 
 class _Lines(io.TextIOBase):

@@ -79,6 +79,7 @@ FORMATS = Registry(
         "torch": "edgebench.formats.torch:FORMAT",
         "ncnn": "edgebench.formats.ncnn:FORMAT",
         "openvino": "edgebench.formats.openvino:FORMAT",
+        "mnn": "edgebench.formats.mnn:FORMAT",
     },
 )
 DEFAULT_FORMAT = next(iter(FORMATS))
@@ -93,6 +94,7 @@ RUNTIMES = Registry(
         "coreml": "edgebench.runtimes.coreml:RUNTIME",
         "ncnn": "edgebench.runtimes.ncnn:RUNTIME",
         "openvino": "edgebench.runtimes.openvino:RUNTIME",
+        "mnn": "edgebench.runtimes.mnn:RUNTIME",
         "fake": "edgebench.runtimes.fake:RUNTIME",
     },
 )

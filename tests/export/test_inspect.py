@@ -19,7 +19,7 @@ from edgebench.ground.records import ExportSpec, Quantization
 
 FORMATS = [each.name for each in every() if each.inspect]
 LAYERS = {"Conv", "Gemm", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "conv", "linear", "Convolution",
-          "ConvolutionDepthWise", "InnerProduct", "GroupConvolution", "MatMul"}  # fmt: skip
+          "ConvolutionDepthWise", "ConvolutionDepthwise", "InnerProduct", "GroupConvolution", "MatMul"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

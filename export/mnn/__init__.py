@@ -1,0 +1,15 @@
+"""MNN networks, a file each."""
+
+from __future__ import annotations
+
+from edgebench.formats.format import Format
+
+FORMAT = Format(
+    name="mnn",
+    suffix=".mnn",
+    precisions=("fp32", "fp16"),
+    packages=("MNN", "onnx"),
+    extra="mnn",
+    write="edgebench.formats.mnn.convert:convert",
+    inspect="edgebench.formats.mnn.inspect:inspect",
+)

@@ -1,0 +1,42 @@
+"""MNN by its own converter from our ONNX network: one file, batch 1. fp16 stores the weights of layers as float16."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from edgebench.formats.mnn.inspect import operators, tensors
+from edgebench.formats.mnn.tool import run
+from edgebench.formats.network import Conversion, Network
+from edgebench.formats.onnx.convert import save
+from edgebench.formats.onnx.writer import translate
+from edgebench.formats.quiet import Noise, quiet
+from edgebench.ground.records import ExportSpec
+from edgebench.runtimes.mnn import RUNTIME
+
+with quiet(Noise(native=RUNTIME.noise)):
+    from edgebench.runtimes.mnn.engine import HALF
+
+
+def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
+    """Writes `path` with input "image" (1, C, H, W) and output "logits".
+
+    Raises ExportError for an operator that is not covered, or that MNN's converter refuses.
+    """
+    model, notes = translate(network.graph, tuple(network.outputs), network.inputs)
+    for source in model.graph.input:
+        source.type.tensor_type.shape.dim[0].dim_value = 1
+    with TemporaryDirectory(prefix=".mnn-", dir=path.parent) as folder:
+        file = Path(folder) / "network.onnx"
+        save(model, file)
+        asked = ["--fp16", "--bizCode", HALF] if spec.precision == "fp16" else ["--bizCode", "edgebench"]
+        run(path, "-f", "ONNX", "--modelFile", str(file), "--MNNModel", str(path), *asked)
+    inputs, outputs = tensors(path)
+    return Conversion(
+        inputs=inputs,
+        outputs=outputs,
+        operators=dict(Counter(one.kind for one in operators(path))),
+        rewrites=dict(network.graph.rewrites),
+        warnings=notes,
+    )
