@@ -35,9 +35,7 @@ def case_of(device: DeviceProfile, runtime: str, precision: str) -> Name | None:
     if LEVELS["runtime, core"].key(at) in groups["runtime, core"]:
         return "core"
     if precision == "int8":
-        return (
-            None  # kernels differ too much: three other cores say of a fourth what is 2.5 times off, or more on RISC-V
-        )
+        return None  # kernels differ too much: what three cores say of a fourth is 2.5 times off, and more on RISC-V
     there = {name.split()[1] for name in groups["runtime, core"] if name.split()[::2] == [runtime, precision]}
     if len(there) >= _CORES and at.core in groups["core"]:
         return "runtime"
