@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -71,5 +72,11 @@ def _files(path: Path, beside: tuple[Path, ...]) -> Iterator[Path]:
 
 
 def _file_sha256(path: Path) -> str:
+    known = path.stat()
+    return _sha256_of(path, known.st_ino, known.st_size, known.st_mtime_ns, known.st_ctime_ns)
+
+
+@lru_cache(maxsize=256)  # one network on many devices is one file, asked for again and again
+def _sha256_of(path: Path, *unchanged: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import norm, t
 
 from edgebench.estimate.errors import ANY, CONFIDENCE, FIGURES, Case, quantile
 from edgebench.estimate.hierarchy import LEVELS
@@ -16,6 +18,7 @@ from edgebench.estimate.posterior import Design, Posterior, conditioned, effects
 
 _FOLDS: Final = 6  # of designs, and 10 of a chip's networks
 _PAIRS: Final = 10
+_NORMAL: Final = float(norm.ppf((1 + CONFIDENCE) / 2))
 _FEWEST: Final = 20  # residuals; of fewer, a line is made of more runtimes and precisions
 
 Mask = npt.NDArray[np.bool_]
@@ -68,8 +71,8 @@ def _case(key: tuple[str, bool, str, str, str], members: Sequence[Residual]) -> 
         by_soc[each.soc].append(each.error)
     covered = 0
     for soc, errors in by_soc.items():
-        others = [error for name, more in by_soc.items() if name != soc for error in more] or errors
-        bound = quantile(others)
+        others = {name: more for name, more in by_soc.items() if name != soc} or {soc: errors}
+        bound = _bound(others)
         covered += sum(abs(error) <= bound for error in errors)
     off = np.abs(np.expm1([each.error for each in members]))
     name, known, runtime, precision, threads = key
@@ -83,8 +86,16 @@ def _case(key: tuple[str, bool, str, str, str], members: Sequence[Residual]) -> 
         median=float(np.median(off)),
         p90=float(np.quantile(off, CONFIDENCE)),
         coverage=covered / len(members),
-        spread=quantile([each.error for each in members]),
+        spread=_bound(by_soc),
     )
+
+
+def _bound(by_soc: Mapping[str, Sequence[float]]) -> float:
+    """The bound on the next chip's errors. A chip's are alike, so a quantile of few chips' says too little: it is
+    widened as much as Student's distribution for one more draw is wider than the normal one."""
+    chips = max(2, len(by_soc))
+    student = float(t.ppf((1 + CONFIDENCE) / 2, chips - 1)) * math.sqrt(1 + 1 / chips)
+    return quantile([error for errors in by_soc.values() for error in errors]) * student / _NORMAL
 
 
 def _of_devices(found: Posterior, tested: Mask, *, known: bool) -> Iterator[Residual]:
@@ -98,7 +109,8 @@ def _of_devices(found: Posterior, tested: Mask, *, known: bool) -> Iterator[Resi
         yield from _left_out(found, "threads", several, alone & tested, known=known)
     cores = _names(design, "runtime, core")
     [(usual, _)] = Counter(each.at.runtime for each in design.samples).most_common(1)
-    for runtime_core in sorted({name for name in cores.tolist() if not name.startswith(f"{usual} ")}):
+    guessed = {name for name in cores.tolist() if not (name.startswith(f"{usual} ") or name.endswith(" int8"))}
+    for runtime_core in sorted(guessed):
         here = cores == runtime_core
         elsewhere = _names(design, "core")[~here & np.isin(_names(design, "core"), _names(design, "core")[here])]
         if len(elsewhere):

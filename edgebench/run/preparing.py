@@ -63,9 +63,11 @@ class Outputs(Options, kw_only=True):
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the outputs, none where they were not given. Raises UsageError as classes.read does."""
+        if self.labels is None:
+            return ()
         from edgebench.data import classes
 
-        return () if self.labels is None else classes.read(self.labels)
+        return classes.read(self.labels)
 
 
 def _numbers(value: Numbers, name: str) -> tuple[float, ...]:

@@ -34,6 +34,7 @@ MINE = DeviceProfile(
         (MINE, "ncnn", "fp32", None),  # it computes in half precision
         (load("visionfive2"), "ncnn", "int8", None),
         (RPI4, "onnxruntime", "int8", None),
+        (load("rpi3b"), "litert", "int8", None),
         (replace(MINE, cpu=replace(MINE.cpu, core="Cortex-A77")), "ncnn", "fp16", None),
         (replace(MINE, cpu=replace(MINE.cpu, clock_hz=None)), "ncnn", "fp16", None),
     ],
