@@ -81,6 +81,7 @@ def answer(search: Search, finalists: list[Point], lost: list[Rejected]) -> Choi
         ties=tuple(each for each in map(known, selection.ties) if each.key != picked.key),
         upgrade=upgrade if upgrade and upgrade.worth >= picked.worth + (TIE if picked.accuracy else 1) else None,
         frontier=frontier,
+        frontier_points=selection.frontier_points,
         rejected=(*lost, *_rejected(search, picked, known, {each.point.key for each in lost})),
         headroom=headroom(picked, search.budget),
         candidates=len(search.describe.pool.columns),

@@ -84,8 +84,8 @@ class Choice(Record, frozen=True, kw_only=True):
 
     `ties` are points whose accuracy differs by less than the prior can tell (prior.TIE) and that take less time;
     `upgrade` is the fastest network that is better by more than a tie, whatever limit it breaks. `frontier` holds the
-    points that no other beats in accuracy, latency and memory at once, fastest first, within the limits and beyond.
-    `learned` is there when accuracies are those of a data set of one's own.
+    points that no other beats in accuracy, latency and memory at once, fastest first, within the limits and beyond:
+    some of `frontier_points`, evenly spaced. `learned` is there when accuracies are those of a data set of one's own.
     """
 
     schema: int = SCHEMA
@@ -100,6 +100,7 @@ class Choice(Record, frozen=True, kw_only=True):
     ties: tuple[Point, ...] = ()
     upgrade: Point | None = None
     frontier: tuple[Point, ...] = ()
+    frontier_points: int = 0
     rejected: tuple[Rejected, ...] = ()
     headroom: tuple[Headroom, ...] = ()
     candidates: int

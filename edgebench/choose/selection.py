@@ -28,12 +28,16 @@ _APART: Final = 0.02  # points of accuracy by which near misses differ, so that 
 
 @dataclass(frozen=True)
 class Selection:
-    """Indices of candidates. `finalists` are the best first; `upgrade` is None where nothing is better by a tie."""
+    """Indices of candidates. `finalists` are the best first; `upgrade` is None where nothing is better by a tie.
+
+    `frontier` shows some of `frontier_points`.
+    """
 
     finalists: list[int]
     ties: list[int]
     upgrade: int | None
     frontier: list[int]
+    frontier_points: int
     near_misses: list[int]
 
 
@@ -49,11 +53,13 @@ def select(pool: Pool, budget: Budget, finalists: int = FINALISTS) -> Selection:
     # The fastest of these that keep the other limits is the upgrade, where there are any.
     kept = better & feasible(replace(budget, max_latency_s=None), columns.quantities())
     among = np.flatnonzero(kept if kept.any() else better)
+    shown, points = _shown_frontier(columns, budget, picked)
     return Selection(
         finalists=_spread(columns, best, finalists),
         ties=_ties(columns, np.flatnonzero(fits), picked),
         upgrade=int(among[np.argmin(columns.latency[among])]) if len(among) else None,
-        frontier=_shown_frontier(columns, budget, picked),
+        frontier=shown,
+        frontier_points=points,
         near_misses=_near_misses(columns, budget, fits, picked),
     )
 
@@ -84,15 +90,16 @@ def _ties(columns: Columns, fits: Indices, picked: int) -> list[int]:
     return [index for index in dict.fromkeys((fastest, smallest)) if index != picked]
 
 
-def _shown_frontier(columns: Columns, budget: Budget, picked: int) -> list[int]:
-    """Accuracy against latency, and accuracy against memory, thinned; the picked point is on it."""
+def _shown_frontier(columns: Columns, budget: Budget, picked: int) -> tuple[list[int], int]:
+    """Accuracy against latency, and accuracy against memory, thinned, and of how many; the picked point is on it."""
     reach = columns.latency <= _BEYOND * columns.latency[picked]
     among = np.flatnonzero(reach)
     zeros = np.zeros(len(among))
     by_latency = among[frontier(columns.accuracy[among], columns.latency[among], zeros)]
     by_memory = among[frontier(columns.accuracy[among], zeros, columns.memory[among])]
     chosen = {picked, *_thinned(by_latency), *_thinned(by_memory)}
-    return sorted(chosen, key=lambda index: float(columns.latency[index]))
+    points = len({picked, *by_latency.tolist(), *by_memory.tolist()})
+    return sorted(chosen, key=lambda index: float(columns.latency[index])), points
 
 
 def _thinned(ordered: Indices) -> list[int]:

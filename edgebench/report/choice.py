@@ -122,13 +122,22 @@ def explanation(choice: Choice) -> list[RenderableType]:
     for each in choice.rejected:
         lost.add_row(*row("", each.point)[1:], "; ".join(each.reasons))
     frontier = plain(
-        f"Frontier: more {_gain(choice)} take more time or more memory", *COLUMNS[1:], left=TEXT, spare=SPARE
+        f"Frontier{_thinned(choice)}: more {_gain(choice)} take more time or more memory",
+        *COLUMNS[1:],
+        left=TEXT,
+        spare=SPARE,
     )
     for point in choice.frontier:
         frontier.add_row(*row("", point)[1:], style="bold" if point.model == choice.picked.model else "")
     recipes = ", ".join(f"{kin}: {recipe}" for kin, recipe in choice.recipes.items())
     closing = [Text(f"trainings that accuracies are expected from: {recipes}", style="dim")] if recipes else []
     return [Text(), picks, *map(Text, remarks(choice)), Text(), lost, Text(), frontier, *closing]
+
+
+def _thinned(choice: Choice) -> str:
+    """How much of the frontier is shown, where it is not all."""
+    shown = len(choice.frontier)
+    return f", {shown} of its {choice.frontier_points} points" if shown < choice.frontier_points else ""
 
 
 def _gain(choice: Choice) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from msgspec.structs import replace
 
 from edgebench.ground import store
-from edgebench.ground.errors import DeviceError, JobError, MissingPackage, NotKept
+from edgebench.ground.errors import DeviceError, JobError, MissingPackage, NotKept, warn
 from edgebench.ground.paths import cache_folder
 from edgebench.ground.progress import OnProgress, Step, Tell, quiet, silent
 from edgebench.ground.records import (
@@ -297,7 +297,8 @@ def run(
 
     With `images` each file's accuracy on them is in its result: run on the device where that is reached, else here.
 
-    With `resume` the newest run there goes on, if it is less than a day old: see run.resume.
+    With `resume` the newest run there goes on, if it is less than a day old (see run.resume), and it is said of how
+    many cells it had a record.
     Raises UsageError before anything runs when `results` cannot be written to, or this machine lacks the threads.
     """
     from edgebench.run.evaluator import check_all_classes
@@ -311,6 +312,7 @@ def run(
         check_all_classes(cells, images, given)
     stored = resuming.newest(folder) if resume else Stored()
     done: list[Result] = []
+    had = 0
     with engine:
         if method.mode is Mode.REACH and not stored.results:
             engine.target(lambda doing: on_progress(Step(0, len(cells), device.name, doing)))
@@ -323,12 +325,15 @@ def run(
             tell("preparing")
             artifact = next(artifacts)
             result = engine.stored(stored, cell, artifact)
+            had += result is not None
             accuracy = result.accuracy if result else None
             judged = images is None or (accuracy is not None and accuracy.dataset_identity == images.identity)
             if result is None or not judged:
                 result = _judged(engine, result or engine.record(cell, artifact, tell), artifact, images, tell)
                 result = kept(folder, result, run=stored.run)
             done.append(result)
+    if resume:
+        warn(f"the run that goes on had {had} of {len(cells)} cells already")
     return done
 
 

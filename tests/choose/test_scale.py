@@ -66,6 +66,7 @@ def test_the_frontier_is_ordered_and_holds_the_pick(choice: Choice) -> None:
     latencies = [point.latency_s.value for point in choice.frontier]
     assert latencies == sorted(latencies)
     assert choice.picked.model in [point.model for point in choice.frontier]
+    assert len(choice.frontier) <= 2 * 24 + 1 < choice.frontier_points
 
 
 def test_headroom_adds_up(choice: Choice) -> None:
