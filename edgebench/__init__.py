@@ -8,7 +8,8 @@
     [evaluation] = edgebench.evaluate("mobilenetv2", "photos", weights=outcome.weights)
     choice = edgebench.scale("rpi4", "mobilenetv2", max_latency="50ms")
 
-Every command has its function, with the same options: see edgebench.api. The exporters' package, the top-level folder
+Every command has its function, with the same options: see edgebench.api. That of `edgebench runtimes` is
+rank_runtimes here, for edgebench.runtimes is the engines' package. The exporters' package, the top-level folder
 export/, is imported as edgebench.formats.
 """
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         plot,
         profile,
         query,
+        rank_runtimes,
         scale,
         sweep,
         train,
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = [
     "__version__", "ab", "augment", "build", "deploy", "device_add", "device_calibrate", "device_check",
     "device_list", "device_run", "device_setup", "devices", "doctor", "evaluate", "export", "gate", "history",
-    "init", "inspect", "noise", "plot", "profile", "query", "scale", "sweep", "train",
+    "init", "inspect", "noise", "plot", "profile", "query", "rank_runtimes", "scale", "sweep", "train",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:

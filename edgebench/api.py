@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from edgebench.choose import Choice
+    from edgebench.choose.ranking import Ranked
     from edgebench.compare.ab import AbReport
     from edgebench.compare.database import QueryResult
     from edgebench.compare.gating import GateReport
@@ -121,6 +122,22 @@ def profile(asked: options.Profile) -> Results:
     if asked.trace:
         operators.write_trace(Path(asked.trace), operator_profiles(done))
     return Results(done)
+
+
+@keywords(options.Runtimes)
+def runtimes(asked: options.Runtimes) -> tuple[Ranked, ...]:
+    """Ranks every format, precision and thread count that can be had of a network, the fastest first.
+
+    Measured in turn in fresh processes on this machine, estimated for another. Those whose difference may be chance
+    share a place; what has no latency comes last, and says why. Raises UsageError for bad input.
+    """
+    from edgebench.choose import ranking
+
+    return ranking.ranked(asked)
+
+
+rank_runtimes = runtimes
+"""The same as the package has it, whose `runtimes` are the engines."""
 
 
 @keywords(options.Evaluate)

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "models": "networks",
     "export": "networks",
     "profile": "profile",
+    "runtimes": "profile",
     "evaluate": "profile",
     "inspect": "networks",
     "deploy": "networks",

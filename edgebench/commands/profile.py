@@ -1,4 +1,4 @@
-"""`edgebench profile`, `evaluate`, `scale` and `sweep`."""
+"""`edgebench profile`, `runtimes`, `evaluate`, `scale` and `sweep`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -33,6 +33,23 @@ def profile(
         output.note(f"wrote {asked.trace}: open it at https://ui.perfetto.dev")
     output.note(f"next: {following.profiled(str(asked.results))} makes a page of all that is in {asked.results}")
     engine.check(done)
+
+
+@command
+def runtimes(asked: options.Runtimes, *, json: Json = False) -> None:
+    """Rank every format, precision and thread count.
+
+    Measured here in turn, in fresh processes, or estimated for a device: who is fastest and by how much, what cannot be
+    told apart, and what each costs in memory, file, loading and error. Every row is appended to the results folder.
+    """
+    from edgebench.report import ranking
+
+    found = run(api.runtimes, asked)
+    if json:
+        output.json([ranking.row(each) for each in found])
+    else:
+        output.blocks(*ranking.blocks(found))
+        output.note(f"next: {ranking.following(found)}")
 
 
 @command

@@ -34,13 +34,15 @@ def measure(
     device: str = "host",
     on_progress: Callable[[str], None] | None = None,
     target: Target | None = None,
+    memory: bool = True,
 ) -> Measurement:
     """Measures one cell and returns its raw samples, with the environment and the warnings.
 
     `on_progress` is told what is about to run, between processes and never while one is timed. `target` is this machine
-    unless told. An engine that fails, crashes or hangs gives a Measurement with status "failed", one sentence in
-    `error`, and what was measured until then; a clock that fell gives "invalid". Raises UsageError for a file that is
-    not there, and for a runtime that does not run it or is not available here.
+    unless told; without `memory` its peaks are not taken, which is a process less. An engine that fails, crashes or
+    hangs gives a Measurement with status "failed", one sentence in `error`, and what was measured until then; a clock
+    that fell gives "invalid". Raises UsageError for a file that is not there, and for a runtime that does not run it or
+    is not available here.
     """
     try:
         msgspec.convert(msgspec.to_builtins(scenario), Scenario)  # it may be none, such as one of 0 threads
@@ -57,7 +59,7 @@ def measure(
     before = target.environment(scenario.threads)
     found = _Found()
     job = Job(runtime=runtime, artifact=artifact.path, scenario=scenario)
-    failure = _gather(found, target, job, before.get("temperature_c"), on_progress)
+    failure = _gather(found, target, job, before.get("temperature_c"), on_progress, memory=memory)
     after = target.environment(scenario.threads)
     return _record(artifact, runtime, scenario, device, found, before, after, failure)
 
@@ -77,7 +79,13 @@ class _Found:
 
 
 def _gather(
-    found: _Found, target: Target, job: Job, start_c: float | None, on_progress: Callable[[str], None] | None
+    found: _Found,
+    target: Target,
+    job: Job,
+    start_c: float | None,
+    on_progress: Callable[[str], None] | None,
+    *,
+    memory: bool,
 ) -> str | None:
     """Runs all processes of a scenario. Returns what went wrong, in one sentence, or None."""
     tell = on_progress or (lambda doing: None)
@@ -89,6 +97,8 @@ def _gather(
             tell(f"process {process + 1} of {count}")
             for event in _events(target, job, process=process):
                 _take(event, found)
+        if not memory:
+            return None
         tell("memory")
         for event in _events(target, job, mode="memory", process=count):
             if isinstance(event, Peaks):  # the times of this pass do not count

@@ -173,6 +173,19 @@ class Profile(Files, Connection, Told):
     resume: Annotated[bool, "Go on with the newest run, up to a day old: run only what it lacks or failed."] = False
 
 
+class Runtimes(Files, Told):
+    """`edgebench runtimes`."""
+
+    model: Annotated[Model, NETWORKS]
+    _: KW_ONLY
+    device: Device = "host"
+    format: DeviceFormats = "all"
+    precision: Precisions = ("fp32", "fp16", "int8")
+    threads: Annotated[int | str | Sequence[int] | None, Several("Thread counts; default: one, and all cores.")] = None
+    rounds: Annotated[int, "Host: fresh processes of each, in turn; two or more."] = 5
+    results: Results = "results"
+
+
 class Evaluate(Files, Connection, Told):
     """`edgebench evaluate`."""
 

@@ -237,7 +237,7 @@ def asked(
     `default` are the formats where none is named; with `sources`, a file stands for the network in it.
     """
     specs = export_specs(
-        _formats(files) or default,
+        named_formats(files) or default,
         listed(files.precision, "precision", PRECISIONS),
         converter=converter,
         image_input=image_input,
@@ -258,7 +258,7 @@ def asked(
     return cells(names, network, specs, ready=ready), given
 
 
-def _formats(files: Files) -> Sequence[str]:
+def named_formats(files: Files) -> Sequence[str]:
     """The formats that are named; of all those that are installed, with a warning that names each of the others."""
     named = listed(files.format, "format", (*FORMATS, "all"))
     if "all" not in named:
