@@ -43,7 +43,7 @@ def recorded(module: nn.Module, examples: Sequence[Tensor]) -> Program | None:
         with silent_torch():
             tensors = {id(one): one for one in [*module.parameters(), *module.buffers()]}
             recorder = _Recorder(copy.deepcopy(module, tensors))
-            with torch.inference_mode(), _whole_attention(), FakeTensorMode(allow_non_fake_inputs=True) as fake:
+            with _as_torch_export(), torch.inference_mode(), FakeTensorMode(allow_non_fake_inputs=True) as fake:
                 program = recorder.program([fake.from_tensor(one) for one in examples])
     except (*FAILURES, AssertionError):
         return None
@@ -151,11 +151,12 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager
-def _whole_attention() -> Iterator[None]:
-    """Keeps torch.nn.MultiheadAttention from its one call that no format has."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
+def _as_torch_export() -> Iterator[None]:
+    """Makes networks that ask find themselves exported: they then do what torch.export can follow."""
+    before = torch.compiler._is_compiling_flag, torch.compiler._is_exporting_flag
+    torch.compiler._is_compiling_flag = torch.compiler._is_exporting_flag = True
     try:
-        yield
+        with torch.compiler.set_stance("force_eager"):  # a compilation that fails here fails again in torch.export
+            yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(before)
+        torch.compiler._is_compiling_flag, torch.compiler._is_exporting_flag = before
