@@ -160,10 +160,20 @@ class Emission:
         if self.model.shape(root) == shape:
             return root
         if (root, shape) not in self._reshapes:
-            made = self.copied(root, shape)
+            made = self.copied(self._own(root), shape)
             self._reshapes[root, shape] = made
             self._roots[made] = root
         return self._reshapes[root, shape]
+
+    def _own(self, tensor: int) -> int:
+        """Whole numbers in memory of their own, for a RESHAPE.
+
+        LiteRT lets a RESHAPE show its input's memory, and arithmetic that no delegate has, as that of whole numbers,
+        then writes into it although the input is still to be read.
+        """
+        if self.model.dtype(tensor) != "int32":
+            return tensor
+        return self.add(Code.ADD, [tensor, self.ints("zero", 0)], dtype="int32")
 
     def copied(self, tensor: int, shape: Shape | None = None) -> int:
         """RESHAPE to another or to the same shape: a tensor of its own."""

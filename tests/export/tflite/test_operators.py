@@ -5,6 +5,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from edgebench.formats.tflite.writer import write
+from edgebench.graph.capture import capture
+from edgebench.runtimes.litert import engine as litert
+
 IMAGE = (1, 8, 9, 8)
 
 
@@ -129,3 +133,20 @@ def test_a_maximum_of_negative_values_is_padded_with_its_own_edge(run):
     assert found.operators == {"STRIDED_SLICE": 2, "CONCATENATION": 2, "MAX_POOL_2D": 1}
     assert found.error == 0
     assert found.one_delegate
+
+
+def _peaks(x):
+    """The places of the largest, read whole, by their columns, and as indices of another order: whole numbers."""
+    place = x.flatten(1).topk(5).indices
+    inside = place % 64
+    column, row = inside % 8, inside // 8
+    found = x.permute(0, 2, 3, 1).reshape(1, -1, x.shape[1]).gather(1, inside[..., None].expand(-1, -1, x.shape[1]))
+    return torch.cat([column[..., None].float(), row[..., None].float(), found], -1)
+
+
+def test_whole_numbers_are_not_written_over_while_they_are_to_be_read(tmp_path):
+    """LiteRT computes in place in what a RESHAPE shows of another tensor."""
+    network, x = Calls(_peaks).eval(), torch.randn(IMAGE, generator=torch.Generator().manual_seed(0))
+    write(capture(network, IMAGE), tmp_path / "peaks.tflite")
+    found = litert.load(str(tmp_path / "peaks.tflite")).run(x.permute(0, 2, 3, 1).numpy().copy())
+    torch.testing.assert_close(torch.from_numpy(found), network(x))
