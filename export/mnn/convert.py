@@ -33,9 +33,10 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
         asked = ["--fp16", "--bizCode", HALF] if spec.precision == "fp16" else ["--bizCode", "edgebench"]
         run(path, "-f", "ONNX", "--modelFile", str(file), "--MNNModel", str(path), *asked)
     inputs, outputs = tensors(path)
+    order = list(network.outputs)  # the engine's own is that of the alphabet
     return Conversion(
         inputs=inputs,
-        outputs=outputs,
+        outputs=tuple(sorted(outputs, key=lambda one: order.index(one.name))),
         operators=dict(Counter(one.kind for one in operators(path))),
         rewrites=dict(network.graph.rewrites),
         warnings=notes,

@@ -52,10 +52,10 @@ def operators(path: Path) -> list[Operator]:
 
 
 def _without_weights(text: Path) -> Iterator[str]:
-    """The lines, with the number of its elements in place of every long array."""
+    """The lines, with the number of its elements in place of every long array of numbers."""
     with text.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            yield line if len(line) < LONG else f"[{line.count(',') + 1}]\n"
+            yield line if len(line) < LONG or '"' in line else f"[{line.count(',') + 1}]\n"
 
 
 def _operator(one: dict[str, Any], names: list[str]) -> Operator:
