@@ -121,12 +121,7 @@ def explanation(choice: Choice) -> list[RenderableType]:
     lost = plain("Why the others lost", *COLUMNS[1:], "why", left=TEXT, spare=SPARE, prose=("why",))
     for each in choice.rejected:
         lost.add_row(*row("", each.point)[1:], "; ".join(each.reasons))
-    frontier = plain(
-        f"Frontier{_thinned(choice)}: more {_gain(choice)} take more time or more memory",
-        *COLUMNS[1:],
-        left=TEXT,
-        spare=SPARE,
-    )
+    frontier = plain(_frontier_title(choice), *COLUMNS[1:], left=TEXT, spare=SPARE)
     for point in choice.frontier:
         frontier.add_row(*row("", point)[1:], style="bold" if point.model == choice.picked.model else "")
     recipes = ", ".join(f"{kin}: {recipe}" for kin, recipe in choice.recipes.items())
@@ -134,10 +129,11 @@ def explanation(choice: Choice) -> list[RenderableType]:
     return [Text(), picks, *map(Text, remarks(choice)), Text(), lost, Text(), frontier, *closing]
 
 
-def _thinned(choice: Choice) -> str:
-    """How much of the frontier is shown, where it is not all."""
+def _frontier_title(choice: Choice) -> str:
+    """What the frontier is, and how much of it is shown where it is not all."""
     shown = len(choice.frontier)
-    return f", {shown} of its {choice.frontier_points} points" if shown < choice.frontier_points else ""
+    some = f", {shown} of its {choice.frontier_points} points" if shown < choice.frontier_points else ""
+    return f"Frontier{some}: more {_gain(choice)} take more time or more memory"
 
 
 def _gain(choice: Choice) -> str:
@@ -229,7 +225,7 @@ def section(choice: Choice) -> str:
         f"<div class='chart'>{_picture(choice, '.svg').decode()}</div>",
         "<h3>Why the others lost</h3>",
         _html_table((*COLUMNS[1:], "why"), why),
-        f"<h3>Frontier: more {_gain(choice)} take more time or more memory</h3>",
+        f"<h3>{_frontier_title(choice)}</h3>",
         _html_table(COLUMNS[1:], [row("", point)[1:] for point in choice.frontier]),
     ]
     return f"<section id='choice' aria-labelledby='choice-title'>\n{''.join(parts)}\n</section>"

@@ -66,7 +66,7 @@ def milliseconds(text: str) -> float:
     return float(value) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[unit]
 
 
-@pytest.mark.parametrize(("width", "dark"), [(480, False), (1024, True), (1600, False)])
+@pytest.mark.parametrize(("width", "dark"), [(480, False), (1024, True), (1200, False)])
 def test_it_draws_at_every_width_without_a_request_or_an_error(
     report: Path, opened: Open, width: int, dark: bool
 ) -> None:
@@ -74,6 +74,10 @@ def test_it_draws_at_every_width_without_a_request_or_an_error(
     assert page.problems == []
     assert page.requests == []
     assert page.js("document.documentElement.scrollWidth") <= width
+    if width >= 1200:
+        assert (
+            page.js("(each => each.scrollWidth - each.clientWidth)(document.querySelector('#comparison .scroll'))") == 0
+        )
     assert page.texts(STATUS) == ["Rows 1\u201325 of 28"]
     assert len(page.texts(ROWS)) == 25
     assert page.texts("h2") == [
