@@ -28,10 +28,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     functions = [_function(name) for name in edgebench.__all__ if not name.startswith("_")]
     records = [f"::: edgebench.ground.records.{name}" for name in RECORDS]
     made = {
-        "index": (ROOT / "README.md").read_text("utf-8").replace("](edgebench/docs/", "]("),
+        "index": (ROOT / "README.md").read_text("utf-8").replace("](edgebench/docs/", "](").replace("](.github/", "]("),
         "functions": "\n\n".join(["# Functions", "`import edgebench` has them all.", *functions]),
         "records": "\n\n".join(["# Records", "What the functions return, and what results hold.", *records]),
     }
+    for picture in sorted((ROOT / ".github" / "pictures").iterdir()):
+        files.append(File.generated(config, f"pictures/{picture.name}", content=picture.read_bytes()))
     for name, text in made.items():
         files.append(File.generated(config, f"{name}.md", content=text + "\n"))
     return files
