@@ -603,6 +603,11 @@ def _profiled(asked: options.Profile, target: DeviceProfile, images: Dataset | N
     if asked.trace:
         check_writable(Path(asked.trace))
     processes = None if asked.processes is None else positive(asked.processes, "processes")
+
+    def resumed(had: int) -> None:
+        if asked.resume:
+            warn(f"the run that goes on had {had} of {len(cells)} cells already")
+
     return engine.run(
         cells,
         target,
@@ -613,6 +618,7 @@ def _profiled(asked: options.Profile, target: DeviceProfile, images: Dataset | N
         resume=asked.resume,
         images=images,
         on_progress=asked.on_progress,
+        on_resumed=resumed,
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import edgebench
-from edgebench.ground.errors import UsageError
+from edgebench.ground.errors import EdgebenchWarning, UsageError
 from edgebench.report.profiled import Results
 
 
@@ -119,3 +119,11 @@ def test_more_threads_than_this_process_may_use_are_refused(
     with pytest.raises(UsageError, match="2 threads on this machine: give 1 to 1, what this process may use"):
         THREADED[command](tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_goes_on_says_how_many_cells_it_had(tmp_path: Path) -> None:
+    options = {"device": "rpi4", "results": tmp_path}
+    [first] = edgebench.profile("lenet5", **options)
+    with pytest.warns(EdgebenchWarning, match="had 1 of 2 cells already"):
+        again = edgebench.profile("lenet5", format=["tflite", "onnx"], resume=True, **options)
+    assert again[0] == first

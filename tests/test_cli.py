@@ -21,7 +21,7 @@ EXPORT_KEYS = {
 PROFILE_KEYS = {
     "model", "width", "depth", "resolution", "format", "precision", "device", "runtime", "threads", "provenance",
     "latency_s", "calibrated_on", "first_s", "load_s", "peak_memory_bytes", "instructions", "size_bytes", "parameters",
-    "macs", "parity", "accuracy", "processor", "warnings", "status", "error",
+    "macs", "parity", "accuracy", "processor", "warnings", "status", "error", "operators",
 }  # fmt: skip
 FOCUS = ["mobilenetv1", "mobilenetv2", "efficientnet_lite0", "efficientnet_b0"]
 

@@ -17,6 +17,7 @@ DOCUMENTS: Final = Registry(
         "models-published": "edgebench.models.published:Published",
         "export": "edgebench.report.rows:Exported",
         "profile": "edgebench.report.rows:Profile",
+        "runtimes": "edgebench.report.ranking:RankedRow",
         "evaluate": "edgebench.report.accuracy:Evaluated",
         "inspect": "edgebench.run.inspecting:Inspection",
         "deploy": "edgebench.deployment.app:Description",
@@ -45,8 +46,10 @@ DOCUMENTS: Final = Registry(
 )
 """What commands print with --json or --format json, and what stands in files, with the type of each or of its rows."""
 
-LISTS: Final = ("models", "models-published", "export", "profile", "evaluate", "devices", "devices-validation",
-         "device list", "compare-benchmark-action")  # fmt: skip
+LISTS: Final = (
+    "models", "models-published", "export", "profile", "runtimes", "evaluate", "devices", "devices-validation",
+    "device list", "compare-benchmark-action",
+)  # fmt: skip
 """Those that are a list of objects of their type."""
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 
 from edgebench.choose.ranking import Ranked
+from edgebench.ground.records import Interval
 from edgebench.ground.units import show_bytes, show_seconds
 from edgebench.report import rows
 from edgebench.report.tables import plain
@@ -21,15 +22,19 @@ LEFT = ("format", "prec")
 SPARE = ("interval", "load")
 
 
-def row(way: Ranked) -> dict[str, Any]:
+class RankedRow(rows.Profile):
+    """One way to run a network, with its place among all."""
+
+    place: int | None
+    ratio: Interval | None
+    install: str
+    file: str
+
+
+def row(way: Ranked) -> RankedRow:
     """One row for `--json`."""
-    return {
-        "place": way.place,
-        "ratio": way.ratio,
-        "install": way.install,
-        "file": way.file,
-        **rows.profile(way.result),
-    }
+    ranked = {"place": way.place, "ratio": way.ratio, "install": way.install, "file": way.file}
+    return cast(RankedRow, ranked | rows.profile(way.result))
 
 
 def blocks(found: Sequence[Ranked]) -> list[RenderableType]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from msgspec.structs import replace
 
 from edgebench.ground import store
-from edgebench.ground.errors import DeviceError, JobError, MissingPackage, NotKept, warn
+from edgebench.ground.errors import DeviceError, JobError, MissingPackage, NotKept
 from edgebench.ground.paths import cache_folder
 from edgebench.ground.progress import OnProgress, Step, Tell, quiet, silent
 from edgebench.ground.records import (
@@ -292,13 +292,14 @@ def run(
     resume: bool = False,
     images: Dataset | None = None,
     on_progress: OnProgress = silent,
+    on_resumed: Callable[[int], None] = lambda had: None,
 ) -> list[Result]:
     """Profiles every cell and returns one result each, in order; each is also in `results`/<device>/ by then.
 
     With `images` each file's accuracy on them is in its result: run on the device where that is reached, else here.
 
-    With `resume` the newest run there goes on, if it is less than a day old (see run.resume), and it is said of how
-    many cells it had a record.
+    With `resume` the newest run there goes on, if it is less than a day old (see run.resume); `on_resumed` is told of
+    how many cells it had a record.
     Raises UsageError before anything runs when `results` cannot be written to, or this machine lacks the threads.
     """
     from edgebench.run.evaluator import check_all_classes
@@ -332,8 +333,7 @@ def run(
                 result = _judged(engine, result or engine.record(cell, artifact, tell), artifact, images, tell)
                 result = kept(folder, result, run=stored.run)
             done.append(result)
-    if resume:
-        warn(f"the run that goes on had {had} of {len(cells)} cells already")
+    on_resumed(had)
     return done
 
 

@@ -97,7 +97,7 @@ def _artifact(path: Path, form: str) -> Artifact:
 
 
 def test_a_runtime_without_a_profiler_is_refused_with_those_that_have_one(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="litert, onnxruntime, torch"):
+    with pytest.raises(UsageError, match="litert, onnxruntime, openvino, torch"):
         profile_operators(_artifact(tmp_path / "x.mlpackage", "coreml"), "coreml")
 
 

@@ -190,7 +190,7 @@ def test_profile_keeps_the_accuracy_beside_the_latency(tmp_path: Path) -> None:
     done = edgebench.profile("lenet5", data=SHAPES, limit=20, **options)
     assert [(one.accuracy.images, one.accuracy.agreed) for one in done if one.accuracy] == [(20, 20), (20, 20)]
     assert "+0.0" in repr(done)
-    assert rows.profile(done[0])["accuracy"]["top1"]["value"] == done[0].accuracy.correct / 20
+    assert rows.profile(done[0])["accuracy"]["top1"].value == done[0].accuracy.correct / 20
     assert [record.accuracy for record in store.read(tmp_path)] == [one.accuracy for one in done]
     assert edgebench.profile("lenet5", **options)[0].accuracy is None
 

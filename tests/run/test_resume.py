@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from edgebench.ground import store
-from edgebench.ground.errors import DeviceError, EdgebenchWarning, ExportError
+from edgebench.ground.errors import DeviceError, ExportError
 from edgebench.ground.records import Artifact, ExportSpec, Measurement, ModelSpec, OperatorProfile, Result, Scenario
 from edgebench.machines import profiles
 from edgebench.run import engine
@@ -120,9 +120,9 @@ def test_a_cut_run_measures_only_what_is_missing(tmp_path: Path, monkeypatch: py
     assert [each.status for each in first] == ["ok", "failed", "ok"]
     broken.clear()
     ran.clear()
-    with pytest.warns(EdgebenchWarning, match="had 2 of 3 cells"):
-        again = engine.run(cells, HOST, SCENARIO, tmp_path, method=MEASURE, resume=True)
-    assert ran == ["b"]
+    had: list[int] = []
+    again = engine.run(cells, HOST, SCENARIO, tmp_path, method=MEASURE, resume=True, on_resumed=had.append)
+    assert (ran, had) == (["b"], [2])
     assert [each.status for each in again] == ["ok"] * 3
     assert {path.name.rsplit("-", 1)[1] for path in (tmp_path / "host").iterdir()} == {
         f"{resuming.newest(tmp_path / 'host').run}.jsonl"
