@@ -129,12 +129,16 @@ def run(function: Callable[..., Answer], asked: Options) -> Answer:
     with output.progress() as report:
         answer = function(**{**asked.values(), "on_progress": report})
     if isinstance(answer, list):
-        own = click.get_current_context().command.params
-        for place, record in enumerate(answer):
-            replace: Any = dataclasses.replace if dataclasses.is_dataclass(record) else msgspec.structs.replace
-            error = record.error and spoken(record.error, own)
-            answer[place] = replace(record, warnings=tuple(spoken(each, own) for each in record.warnings), error=error)
+        answer[:] = map(worded, answer)
     return answer
+
+
+def worded(record: Any) -> Any:
+    """A record whose warnings and error are in the words of the command that runs."""
+    own = click.get_current_context().command.params
+    replace: Any = dataclasses.replace if dataclasses.is_dataclass(record) else msgspec.structs.replace
+    error = record.error and spoken(record.error, own)
+    return replace(record, warnings=tuple(spoken(each, own) for each in record.warnings), error=error)
 
 
 def show(found: Answer, blocks: Callable[[Answer], Iterable[Any]], *, json: bool) -> None:

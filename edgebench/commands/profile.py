@@ -1,10 +1,11 @@
 """`edgebench profile`, `runtimes`, `evaluate`, `scale` and `sweep`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from edgebench import api
-from edgebench.commands.options import Json, command, run
+from edgebench.commands.options import Json, command, run, worded
 from edgebench.ground import units
 from edgebench.report import output
 from edgebench.run import options
@@ -44,7 +45,7 @@ def runtimes(asked: options.Runtimes, *, json: Json = False) -> None:
     """
     from edgebench.report import ranking
 
-    found = run(api.runtimes, asked)
+    found = [replace(each, result=worded(each.result)) for each in run(api.runtimes, asked)]
     if json:
         output.json([ranking.row(each) for each in found])
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from rich.text import Text
 
 from edgebench.choose.ranking import Ranked
-from edgebench.ground.records import Interval
+from edgebench.ground.records import Interval, Result
 from edgebench.ground.units import show_bytes, show_seconds
 from edgebench.report import rows
 from edgebench.report.tables import plain
@@ -49,8 +49,14 @@ def blocks(found: Sequence[Ranked]) -> list[RenderableType]:
     installs = dict.fromkeys(f"{each.result.export.format}: {each.install}" for each in timed)
     lines = ("; ".join(legend), f"on the device {'; '.join(installs)}")
     said: list[RenderableType] = [table, *(Text(line, style="dim") for line in lines)]
-    said += [Text(f"! {_title(each)}: {each.result.error}") for each in found if not each.place]
+    untimed = dict.fromkeys(f"! {_title(each)}: {_why(each.result)}" for each in found if not each.place)
+    said += [Text(line) for line in untimed]
     return said
+
+
+def _why(result: Result) -> str:
+    """Why there is no latency: what failed, or what an estimate would need."""
+    return " ".join((result.error or "".join(result.warnings[-1:])).split())
 
 
 def _cells(way: Ranked, timed: Sequence[Ranked]) -> list[str]:

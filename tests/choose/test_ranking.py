@@ -78,8 +78,15 @@ def test_every_way_is_measured_once_a_round_in_an_order_of_chance(monkeypatch, t
 def test_a_device_ranks_estimates_and_names_what_nothing_is_published_for(tmp_path: Path) -> None:
     with pytest.warns(EdgebenchWarning, match="no published rows for openvino on the Raspberry Pi 4"):
         found = edgebench.rank_runtimes(
-            "lenet5", device="rpi4", format="tflite,openvino", precision="fp32", threads=1, results=tmp_path
+            "lenet5",
+            device="rpi4",
+            format="tflite,onnx,openvino",
+            precision=["fp32", "fp16"],
+            threads=1,
+            results=tmp_path,
         )
-    assert [each.result.provenance for each in found] == ["estimated"]
+    assert [each.result.provenance for each in found] == ["estimated"] * 4
+    text = "\n".join(str(each) for each in shown.blocks(found))
+    assert text.count("! onnx fp16: nothing near is known of onnxruntime fp16") == 1 and ": None" not in text
     with pytest.raises(UsageError, match="`rounds` is 1"):
         edgebench.rank_runtimes("lenet5", rounds=1)
