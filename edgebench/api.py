@@ -605,8 +605,7 @@ def _profiled(asked: options.Profile, target: DeviceProfile, images: Dataset | N
     processes = None if asked.processes is None else positive(asked.processes, "processes")
 
     def resumed(had: int) -> None:
-        if asked.resume:
-            warn(f"the run that goes on had {had} of {len(cells)} cells already")
+        warn(f"the run that goes on had {had} of {len(cells)} cells already")
 
     return engine.run(
         cells,

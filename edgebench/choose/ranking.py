@@ -10,7 +10,6 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 from typing import Final
@@ -178,6 +177,5 @@ def _of_estimates(result: Result, best: Result) -> Interval:
     if one is None or other is None or result is best:
         return Interval(value=1.0, low=1.0, high=1.0)
     value = one.value / other.value
-    wide = partial(math.hypot, math.log(one.high / one.value))
-    half = wide(math.log(other.high / other.value))
+    half = math.hypot(math.log(one.high / one.value), math.log(other.high / other.value))
     return Interval(value=value, low=value * math.exp(-half), high=value * math.exp(half))

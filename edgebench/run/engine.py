@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from msgspec.structs import replace
 
+from edgebench.formats.format import missing
 from edgebench.ground import store
-from edgebench.ground.errors import DeviceError, JobError, MissingPackage, NotKept
+from edgebench.ground.errors import DeviceError, JobError, NotKept
 from edgebench.ground.paths import cache_folder
 from edgebench.ground.progress import OnProgress, Step, Tell, quiet, silent
 from edgebench.ground.records import (
@@ -118,7 +119,7 @@ class Engine:
             yield None if self._by_graph_alone(cell) else next(artifacts)
 
     def _by_graph_alone(self, cell: Cell) -> bool:
-        return self.method.mode is Mode.ESTIMATE and cell.model is not None and _lacking(cell.export) is not None
+        return self.method.mode is Mode.ESTIMATE and cell.model is not None and missing(cell.export) is not None
 
     def address(self, cell: Cell, artifact: Artifact | None = None) -> Address:
         """What a cell is known by here; see resume.address."""
@@ -241,7 +242,7 @@ class Engine:
         if artifact:
             return replace(estimated, **{key: value for key, value in _of_file(artifact).items() if key != "macs"})
         known = replace(estimated, parameters=zoo.parameters(spec) if spec.name in zoo.names() else None)
-        lacking = _lacking(export)
+        lacking = missing(export)
         if lacking is None:
             return known
         warning = f"no file was made, so its parity is not known and its size is estimated: {lacking}"
@@ -272,13 +273,6 @@ def _of_file(artifact: Artifact | None) -> dict[str, Any]:
     """What a record says of its file; None throughout where there is none."""
     alike = {name: getattr(artifact, name, None) for name in ("size_bytes", "parameters", "macs", "parity")}
     return {"artifact_sha256": artifact.sha256 if artifact else None, **alike}
-
-
-def _lacking(export: ExportSpec) -> MissingPackage | None:
-    """Which package is missing to write a file; None where all are there."""
-    from edgebench.formats.format import missing
-
-    return missing(export)
 
 
 def run(
@@ -333,7 +327,8 @@ def run(
                 result = _judged(engine, result or engine.record(cell, artifact, tell), artifact, images, tell)
                 result = kept(folder, result, run=stored.run)
             done.append(result)
-    on_resumed(had)
+    if resume:
+        on_resumed(had)
     return done
 
 

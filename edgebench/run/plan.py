@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import warnings
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -16,7 +15,7 @@ from edgebench.estimate import known
 from edgebench.estimate.accelerated import known as accelerated
 from edgebench.formats import format as formats
 from edgebench.formats import manifest
-from edgebench.ground.errors import EdgebenchWarning, UsageError, unknown
+from edgebench.ground.errors import UsageError, unknown, warn
 from edgebench.ground.options import listed, many
 from edgebench.ground.paths import check_there
 from edgebench.ground.records import Calibrator, ExportSpec, ModelSpec, Precision, Quantization, QuantizationScheme
@@ -265,7 +264,7 @@ def named_formats(files: Files) -> Sequence[str]:
         return named
     absent = {form: formats.missing(ExportSpec(format=form)) for form in FORMATS}
     for error in filter(None, absent.values()):
-        warnings.warn(f"left out: {error}", EdgebenchWarning, stacklevel=2)
+        warn(f"left out: {error}")
     return [form for form, error in absent.items() if not error]
 
 
