@@ -79,6 +79,17 @@ CASES: dict[str, tuple[Callable[..., Tensor], list[nn.Module], list[str]]] = {
         [nn.LayerNorm(16), nn.Linear(16, 4)],
         ["transpose", "reduce", "sub", "activation", "reduce", "add", "activation", "mul", "reshape", "dense"],
     ),
+    "affine_before joins": (
+        lambda x, n, a, b, p: b(torch.cat([y := n(x.relu()), p(a(y).tanh() * 2 + 1), y], 1)),
+        [nn.BatchNorm2d(16), conv(1), nn.Conv2d(48, 4, 1), nn.AvgPool2d(3, 1, 1, count_include_pad=False)],
+        ["activation", "conv", "activation", "pool", "concat", "conv"],
+    ),
+    "affine_before pools": (
+        lambda x, p, m, c: c(p((m(x.exp()) + 3) * scale(torch.ones(1, 16, 1, 1))).mean((2, 3), keepdim=True)),
+        [nn.AvgPool2d(2, 2, 1), nn.MaxPool2d(3, 1, 1), conv(1)],
+        ["activation", "pool", "add", "pool", "globalpool", "conv"],
+    ),
+    "scale_before_relu": (lambda x, a, b: b(scale(a(x).relu()) - 1), [conv(), conv()], ["conv", "add", "conv"]),
     "affine_twice": (lambda x: (x * 2 * 3 + 1 + 2).tanh(), [], ["mul", "add", "activation"]),
     "scale_through_matmul": (attention, [nn.Linear(16, 48), nn.Linear(16, 4)], []),
     "lone_affine": (lambda x, n, c: c(F.relu(n(x))), [nn.BatchNorm2d(16), conv()], ["depthwise", "conv"]),
