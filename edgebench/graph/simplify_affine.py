@@ -241,7 +241,7 @@ def bias_of(layer: Layer) -> Array:
 def _factor(rewriter: Rewriter, operator: Binary) -> AnyArray | None:
     """The constant that a product or sum of an operand's own shape has."""
     x, constant = rewriter.source(operator), rewriter.constant(operator)
-    plain = operator.function in ("add", "mul") and operator.dtype == "float32"
+    plain = operator.function in ("add", "mul") and operator.dtype == "float32" and operator.activation is None
     return constant if plain and x is not None and x.shape == operator.shape and x.dtype == "float32" else None
 
 
