@@ -19,6 +19,7 @@ from edgebench.graph.operators import (
     Gather,
     Graph,
     Operator,
+    Pool,
     Reshape,
     Slice,
     Transpose,
@@ -54,6 +55,7 @@ from edgebench.graph.simplify_moves import (
     slice_of_concat,
     slice_twice,
     sliced_layer,
+    twin,
 )
 
 Rules = Mapping[type[Operator], tuple[Rule, ...]]
@@ -71,6 +73,8 @@ _FOLDS: Final[Rules] = {
     ),
     Conv: (padded_conv, gather_before),
     Gather: (gather_behind,),
+    Pool: (twin,),
+    Activation: (twin,),
     Reshape: (same_shape, pooled_flat, moves_as_one, move_twice),
     Transpose: (same_shape, moves_as_one, move_twice),
     Slice: (every_nth_pixel, slice_twice, sliced_layer, slice_of_concat),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -37,6 +37,18 @@ from edgebench.graph.simplify_affine import axis_blocks
 
 _MOST_AXES = 6  # of a transpose: what runtimes move at once
 _NARROWEST = 16  # channels: a layer of its own for a narrower slice costs more than the slice
+
+
+def twin(rewriter: Rewriter, operator: Operator) -> Operator | None:
+    """An operator without weights that another one repeats, on the same inputs: that one stands for both."""
+    x, own = rewriter.source(operator), _computes(operator)
+    others = [] if x is None else rewriter.readers_of(x)
+    return next((each for each in others if each is not operator and _computes(each) == own), None)
+
+
+def _computes(operator: Operator) -> tuple[Any, ...]:
+    """What two operators must share to compute the same."""
+    return type(operator), *(value for name, value in vars(operator).items() if name not in ("name", "module"))
 
 
 # ---- reshapes and transposes ----

@@ -119,6 +119,7 @@ CASES: dict[str, tuple[Callable[..., Tensor], list[nn.Module], list[str]]] = {
         [],
         ["reshape", "transpose", "reshape", "activation"],
     ),
+    "twin": (lambda x, p, q: p(x) + q(x).tanh(), [nn.MaxPool2d(2), nn.MaxPool2d(2)], ["pool", "activation", "add"]),
     "pooled_flat": (lambda x: x.mean((2, 3)).exp(), [], ["globalpool", "activation"]),
     "every_nth_pixel": (lambda x: x[:, :, ::2, ::3].exp(), [], ["subsample", "activation"]),
     "slice_twice": (lambda x: x[:, 2:12][:, 1:5].exp(), [], ["slice", "activation"]),
