@@ -25,6 +25,7 @@ from edgebench.graph.operators import (
     Operator,
     Pad,
     Padding,
+    Pool,
     Reshape,
     Shape,
     Slice,
@@ -318,10 +319,13 @@ def _attributes(layer: Dense | Conv) -> dict[str, object]:
 # ---- what a layer takes in ----
 
 
-def padded_conv(rewriter: Rewriter, operator: Conv) -> Operator | None:
-    """Zeros that were padded just before a convolution are its own padding."""
+def padded_window(rewriter: Rewriter, operator: Conv | Pool) -> Operator | None:
+    """Zeros just before a convolution, or what is less than all before a maximum, are its own padding."""
     pad = rewriter.source(operator)
-    if not isinstance(pad, Pad) or (pad.mode, pad.value) != ("constant", 0.0) or any(map(any, pad.amounts[:2])):
+    if not isinstance(pad, Pad) or pad.mode != "constant" or any(map(any, pad.amounts[:2])):
+        return None
+    least = isinstance(operator, Pool) and operator.mode == "max" and pad.value <= np.finfo(np.float32).min
+    if not least and (isinstance(operator, Pool) or pad.value != 0):
         return None
     padding = tuple(a + b for a, b in zip(operator.padding, (*pad.amounts[2], *pad.amounts[3]), strict=True))
     return rewriter.update(operator, inputs=pad.inputs, padding=cast(Padding, padding))

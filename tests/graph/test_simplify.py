@@ -131,7 +131,7 @@ CASES: dict[str, tuple[Callable[..., Tensor], list[nn.Module], list[str]]] = {
         [nn.Linear(16, 32)],
         ["reshape", "transpose", "dense", "dense", "mul"],
     ),
-    "padded_conv": (lambda x, c: c(F.pad(x, (1, 2, 0, 1))), [conv()], ["conv"]),
+    "padded_window": (lambda x, c: c(F.pad(x, (1, 2, 0, 1))), [conv()], ["conv"]),
     "gather_before": (lambda x, c: c(x[:, [3, 1, 1, *range(13)]]), [conv()], ["conv"]),
     "gather_behind": (lambda x, c: c(x)[:, [3, 1, 1]], [conv()], ["conv"]),
     "expand_before": (
