@@ -35,6 +35,7 @@ from edgebench.ground.records import (
     Status,
     identity,
 )
+from edgebench.ground.registry import networks
 from edgebench.machines.facts import check_threads
 from edgebench.models.given import NOTHING, Given
 from edgebench.run import resume as resuming
@@ -241,7 +242,7 @@ class Engine:
         )
         if artifact:
             return replace(estimated, **{key: value for key, value in _of_file(artifact).items() if key != "macs"})
-        known = replace(estimated, parameters=zoo.parameters(spec) if spec.name in zoo.names() else None)
+        known = replace(estimated, parameters=zoo.parameters(spec) if spec.name in networks() else None)
         lacking = missing(export)
         if lacking is None:
             return known
