@@ -579,7 +579,7 @@ def device_list(asked: options.DeviceList) -> list[Readiness]:
     from edgebench.machines import profiles
     from edgebench.places.emulator import readiness
 
-    return [readiness.readiness(profiles.load(name)) for name in profiles.names() if name != "host"]
+    return [readiness.readiness(profiles.load(name)) for name in profiles.names() if name not in profiles.HERE]
 
 
 def _profiled(asked: options.Profile, target: DeviceProfile, images: Dataset | None) -> list[Result]:
