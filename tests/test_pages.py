@@ -35,7 +35,7 @@ make_net = make
 def shown() -> list[str]:
     """Every line of the blocks, without its comment, in order."""
     blocks = [block for path in PAGES for kind, block in BLOCK.findall(path.read_text("utf-8")) if kind == "sh"]
-    lines = [re.split(r"\s#\s", line)[0].strip() for block in blocks for line in block.splitlines()]
+    lines = [re.split(r"\s#\s", line)[0].strip() for block in blocks for line in block.replace("\\\n", "").splitlines()]
     return [each for each in dict.fromkeys(lines) if each.startswith("edgebench ") and not ELSEWHERE.search(each)]
 
 
