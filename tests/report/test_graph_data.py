@@ -36,8 +36,10 @@ def test_a_files_tensors_say_what_they_are_computed_in(tmp_path: Path) -> None:
 
 
 def test_times_are_refused_before_anything_runs_where_no_clock_is(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="`graph_data` is for times"):
+    with pytest.raises(UsageError, match="`per_op` times operators on this machine"):
         edgebench.profile("lenet5", device="rpi4", graph_data=tmp_path / "data")
+    with pytest.raises(UsageError, match="`graph_data` is for times"):
+        edgebench.profile("lenet5", device="rpi4", via="emulator", graph_data=tmp_path / "data")
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot write"):
         edgebench.profile("lenet5", graph_data=tmp_path / "file")
