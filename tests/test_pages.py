@@ -95,4 +95,5 @@ def test_a_stranger_classifies_a_photograph_by_the_readmes_commands(tmp_path: Pa
         walk = ["bash", "-euo", "pipefail", "-c", commands]
         done = subprocess.run(walk, cwd=tmp_path / "clone", capture_output=True, text=True, timeout=1800)
         assert done.returncode == 0, done.stderr
-    assert re.search(r"%  daisy$", done.stdout, re.MULTILINE) and len(done.stdout.splitlines()) == 6
+    said = done.stdout.splitlines()[-6:]  # what pip says stands before
+    assert said[0] == "photo.jpg" and said[1].endswith("%  daisy")
