@@ -291,9 +291,7 @@ def scale(asked: options.Scale) -> Choice:
     and errors.Regression, saying what would do, when nothing keeps the limits.
     """
     from edgebench.choose import scale
-    from edgebench.choose.scaling import PRECISIONS
     from edgebench.models import parse_input
-    from edgebench.run import plan
 
     if not isinstance(asked.family, str):
         raise UsageError("`scale` chooses in a family of the zoo, by its name: a network in hand has one size")
@@ -302,8 +300,6 @@ def scale(asked: options.Scale) -> Choice:
         if file:
             check_writable(Path(file))
     lists = {
-        "format": listed(asked.format, "format", plan.FORMATS) or None,
-        "precision": listed(asked.precision, "precision", PRECISIONS),
         "threads": whole_numbers(asked.threads, "threads"),
         "data": None if asked.data is None else str(asked.data),
         "input": parse_input(asked.input),
@@ -598,7 +594,8 @@ def _profiled(asked: options.Profile, target: DeviceProfile, images: Dataset | N
     from edgebench import models
     from edgebench.run import engine, mode, plan
 
-    default = plan.default_formats(target, counts=asked.counts)
+    precisions = listed(asked.precision, "precision", plan.PRECISIONS)
+    default = plan.default_formats(target, precisions, processor=asked.processor, counts=asked.counts)
     cells, given = plan.asked(asked, models.FOCUS if asked.model == () else asked.model, default=default)
     method = mode.method(
         target,

@@ -80,6 +80,7 @@ FORMATS = Registry(
         "ncnn": "edgebench.formats.ncnn:FORMAT",
         "openvino": "edgebench.formats.openvino:FORMAT",
         "mnn": "edgebench.formats.mnn:FORMAT",
+        "executorch": "edgebench.formats.executorch:FORMAT",
     },
 )
 DEFAULT_FORMAT = next(iter(FORMATS))
@@ -95,6 +96,7 @@ RUNTIMES = Registry(
         "ncnn": "edgebench.runtimes.ncnn:RUNTIME",
         "openvino": "edgebench.runtimes.openvino:RUNTIME",
         "mnn": "edgebench.runtimes.mnn:RUNTIME",
+        "executorch": "edgebench.runtimes.executorch:RUNTIME",
         "fake": "edgebench.runtimes.fake:RUNTIME",
     },
 )

@@ -100,12 +100,20 @@ class LeftOut(_Part, frozen=True, kw_only=True):
     coverage: Share
 
 
+class Known(_Part, frozen=True, kw_only=True):
+    """The same of networks whose latency on other devices was published, with the half-width of their interval."""
+
+    error: LeftOut
+    spread: Spread
+
+
 class Calibration(_Part, frozen=True, kw_only=True):
     """The constants of one runtime, precision and thread count, with what they come from and their error.
 
     `spread` is the half-width of the 90% interval of ln(published / estimate). `macs` is the range of the networks that
     the model is fitted on, `seen` the largest share of the time that each term takes in one of them. `rows` and
-    `networks` count the device's own figures, `basis` says what they are.
+    `networks` count the device's own figures, `basis` says what they are. `error` and `spread` are those of networks
+    that nobody published; `known`, where there is any, of the others.
     """
 
     runtime: str
@@ -118,6 +126,7 @@ class Calibration(_Part, frozen=True, kw_only=True):
     networks: Annotated[int, Meta(ge=0, le=MOST)]
     seen: dict[str, Share]
     error: LeftOut
+    known: Known | None = None
     sources: tuple[str, ...]
     basis: str
     note: str = ""

@@ -181,21 +181,28 @@ def is_file(name: str) -> bool:
     return formats.by_suffix(Path(name)) is not None
 
 
-def default_formats(device: DeviceProfile, *, counts: bool = False) -> tuple[str, ...]:
+def default_formats(
+    device: DeviceProfile, precisions: Collection[str] = (), *, processor: str | None = None, counts: bool = False
+) -> tuple[str, ...]:
     """The formats to profile when none is named.
 
     On the host those that are installed, of every runtime that each system has or that `counts` can run; elsewhere the
-    first that figures of the device are published for, or else that has an estimate.
+    first that has estimates in most of `precisions`, one that figures of the device are published for before others.
     """
     by_runtime = {form: runtime(runtime_of(form)) for form in FORMATS}
     if device.name in HERE:
         able = [form for form, each in by_runtime.items() if (each.wheel if counts else not each.system)]
         able = able if device.name == "host" else list(web_engines())
         return tuple(form for form in able if not formats.missing(ExportSpec(format=form))) or (DEFAULT_FORMAT,)
-    estimated = {name for name, _ in known.cells(device)} or {name for name, _, _ in accelerated.cells(device)}
+    estimated = accelerated.files(device, processor)
     published = {name for (name, _), case in known.estimable(device).items() if case == "measured"}
-    found = [form for form, each in by_runtime.items() if each.name in estimated]
-    return tuple(sorted(found, key=lambda form: by_runtime[form].name not in published)[:1]) or (DEFAULT_FORMAT,)
+
+    def order(form: str) -> tuple[int, bool]:
+        name = by_runtime[form].name
+        return -sum((name, precision) in estimated for precision in precisions), name not in published
+
+    found = [form for form, each in by_runtime.items() if any(name == each.name for name, _ in estimated)]
+    return tuple(sorted(found, key=order)[:1]) or (DEFAULT_FORMAT,)
 
 
 def cells(
