@@ -121,6 +121,13 @@ def profile(asked: options.Profile) -> Results:
     done = [each for target in targets for each in _profiled(asked, target, images)]
     if asked.trace:
         operators.write_trace(Path(asked.trace), operator_profiles(done))
+    if asked.graph_data:
+        from edgebench.report import graph_data
+
+        for result in done:
+            if result.operators:
+                folder = Path(asked.graph_data) / f"{result.model.key}-{result.export.key}"
+                graph_data.write(folder, graph_data.of_profile(result.operators))
     return Results(done)
 
 
@@ -213,6 +220,10 @@ def inspect(asked: options.Inspect) -> Inspection:
     if file is None:
         raise UsageError("`inspect` looks into files: export the network, and give what `export` returned")
     found = inspecting.inspect(Path(file))
+    if asked.graph_data:
+        from edgebench.report import graph_data
+
+        graph_data.write(Path(asked.graph_data), graph_data.of_file(found))
     if asked.strict:
         inspecting.check(found)
     return found
@@ -575,7 +586,7 @@ def device_list(asked: options.DeviceList) -> list[Readiness]:
     from edgebench.machines import profiles
     from edgebench.places.emulator import readiness
 
-    return [readiness.readiness(profiles.load(name)) for name in profiles.names() if name != "host"]
+    return [readiness.readiness(profiles.load(name)) for name in profiles.names() if name not in profiles.HERE]
 
 
 def _profiled(asked: options.Profile, target: DeviceProfile, images: Dataset | None) -> list[Result]:
@@ -592,13 +603,15 @@ def _profiled(asked: options.Profile, target: DeviceProfile, images: Dataset | N
         connect=asked.connect,
         python=asked.python,
         counts=asked.counts,
-        operators=asked.per_op or bool(asked.trace),
+        operators=asked.per_op or bool(asked.trace) or bool(asked.graph_data),
         processor=asked.processor,
     )
-    if asked.trace and method.mode is not mode.Mode.MEASURE:
-        raise UsageError("`trace` is for times, and only operators on this machine are timed: leave it out")
-    if asked.trace:
-        check_writable(Path(asked.trace))
+    folder = asked.graph_data and Path(asked.graph_data) / "ran-by.json"
+    for name, path in {"trace": asked.trace, "graph_data": folder}.items():
+        if path and method.mode is not mode.Mode.MEASURE:
+            raise UsageError(f"`{name}` is for times, and only operators on this machine are timed: leave it out")
+        if path:
+            check_writable(Path(path))
     processes = None if asked.processes is None else positive(asked.processes, "processes")
 
     def resumed(had: int) -> None:

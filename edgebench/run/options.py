@@ -168,6 +168,9 @@ class Profile(Files, Connection, Told):
     limit: Limit = None
     per_op: Annotated[bool, "Also time every operator (host), or count its instructions (emulator)."] = False
     trace: Annotated[File | None, "Host: write the operators' times for Perfetto: out.json. Implies `per_op`."] = None
+    graph_data: Annotated[
+        File | None, "Host: write the operators' times for Model Explorer into this folder. Implies `per_op`."
+    ] = None
     results: Results = "results"
     resume: Annotated[bool, "Go on with the newest run, up to a day old: run only what it lacks or failed."] = False
 
@@ -441,6 +444,9 @@ class Inspect(Options):
     ]
     _: KW_ONLY
     strict: Annotated[bool, "Fail (exit 4) where int8 is not int8."] = False
+    graph_data: Annotated[
+        File | None, "Write what int8 costs and what is computed in for Model Explorer into this folder."
+    ] = None
 
 
 class Init(Options):

@@ -36,7 +36,7 @@ class Step:
 
 @dataclass
 class Held:
-    """A tensor as the file has it, as an image, or both; a constant that is no tensor of floats is `whole`."""
+    """A tensor as the file has it, as an image, or both; a constant of whole numbers, or of one number, is `whole`."""
 
     plain: Tensor | None = None
     image: Tensor | None = None
@@ -66,6 +66,12 @@ class Held:
         if self.whole is None:
             raise UsageError("the file computes a shape or an axis from its input, which no other format can")
         return [int(number) for number in self.whole.reshape(-1)]
+
+    def number(self) -> float:
+        """The one number of a constant."""
+        if self.whole is None:
+            raise UsageError("the file computes what it pads with from its input, which no other format can")
+        return float(self.whole.item())
 
 
 _DTYPES: Final[dict[int, torch.dtype]] = {
@@ -122,13 +128,18 @@ def _padded(x: Tensor, ends: list[int], value: float = 0.0) -> tuple[Tensor, tup
     return (x, (top, left)) if (left, top) == (right, bottom) else (functional.pad(x, ends, value=value), (0, 0))
 
 
+def _bias(given: Given, at: int) -> Tensor | None:
+    """A layer's bias, which a file may hold with axes of size 1 before it."""
+    return given[at].file().reshape(-1) if len(given) > at and given[at] is not None else None
+
+
 def convolution(step: Step, given: Given) -> Held:
     """CONV_2D with filters (out, H, W, in / groups) and DEPTHWISE_CONV_2D with (1, H, W, out)."""
     image, options = given[0].first(), step.options
     depthwise = step.kind == "DEPTHWISE_CONV_2D"
     weight = given[1].file().permute((3, 0, 1, 2) if depthwise else TO_IMAGE)
     dilation = (options.dilationHFactor, options.dilationWFactor)
-    bias = given[2].file() if len(given) > 2 and given[2] is not None else None
+    bias = _bias(given, 2)
     image, padding = _padded(image, _ends(step, image.shape[2:], weight.shape[2:], dilation))
     groups = image.shape[1] // weight.shape[1]
     stride = (options.strideH, options.strideW)
@@ -146,7 +157,7 @@ def transposed(step: Step, given: Given) -> Held:
         short = max(0, before + size - made.shape[axis])
         made = functional.pad(made, [0, 0, 0, short] if axis == 2 else [0, short])
         made = made.narrow(axis, before, size)
-    bias = given[3].file() if len(given) > 3 and given[3] is not None else None
+    bias = _bias(given, 3)
     return Held(image=_fused(step, made if bias is None else made + bias.reshape(1, -1, 1, 1)))
 
 
@@ -202,7 +213,7 @@ def _by_corner(image: Tensor, size: Sequence[int], *, nearest: bool, corners: bo
 def dense(step: Step, given: Given) -> Held:
     """FULLY_CONNECTED: rows of the weight are outputs; without kept dimensions the input is flattened to its rows."""
     x, weight = given[0].file(), given[1].file()
-    bias = given[2].file() if len(given) > 2 and given[2] is not None else None
+    bias = _bias(given, 2)
     rows = x if step.options.keepNumDims else x.reshape(-1, weight.shape[1])
     return Held(plain=_fused(step, functional.linear(rows, weight, bias)).reshape(step.shapes[0]))
 
@@ -246,7 +257,7 @@ def padding(step: Step, given: Given) -> Held:
     order = [both[axis] for axis in TO_IMAGE] if images else both
     flat = [amount for pair in reversed(order) for amount in pair]
     if step.kind != "MIRROR_PAD":
-        value = float(given[2].file()) if len(given) > 2 else 0.0
+        value = given[2].number() if len(given) > 2 else 0.0
         made = functional.pad(x, flat, value=value)
     elif step.options.mode or not images or any(map(any, order[:2])):
         raise UsageError("MIRROR_PAD is read where it mirrors the rows and columns of an image, without their edge")
