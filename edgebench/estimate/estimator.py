@@ -66,7 +66,9 @@ def estimate(
     runtime = runtime_of(export.format)
     of = _on_cpu if processor == "cpu" else partial(_elsewhere, processor)
     latency, warnings, calibrated_on = of(graph, device, spec, export, threads)
-    memory = footprint.peak_memory_bytes(graph, runtime, export.precision) if processor == "cpu" else None
+    memory = footprint.peak_memory(graph, runtime, export.precision) if processor == "cpu" else None
+    if memory is None and processor == "cpu":
+        warnings = (*warnings, f"how much memory {runtime} takes in {export.precision} was never measured")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Estimate(
         id=identity(spec, export, device.name, runtime, processor, threads, now),
@@ -78,7 +80,8 @@ def estimate(
         processor=processor,
         threads=threads,
         latency_s=latency,
-        peak_memory_bytes=memory,
+        peak_memory_bytes=None if memory is None else round(memory.value),
+        peak_memory=memory,
         size_bytes=footprint.file_bytes(graph, export.precision),
         macs=count(graph).macs,
         calibrated_on=calibrated_on,

@@ -1,7 +1,7 @@
 """Fits the model to all published tables and writes what estimates need of it: python -m edgebench.estimate.fit
 
 Some minutes; the same tables give the same files. They lie in data/: constants.csv, effects.csv, seen.csv, errors.csv,
-and of processors that are no CPU accelerated_constants.csv, _effects.csv and _errors.csv.
+memory.csv, and of processors that are no CPU accelerated_constants.csv, _effects.csv and _errors.csv.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from edgebench.estimate import crossvalidation, posterior, reference
+from edgebench.estimate import crossvalidation, peaks, posterior, reference
 from edgebench.estimate.accelerated import fit as accelerators
 from edgebench.estimate.form import Floats
 from edgebench.estimate.posterior import Posterior, Sample
@@ -28,7 +28,7 @@ _SHARE: Final = 0.01  # and smaller shares of the time
 
 
 def main(folder: Path | None = None) -> None:
-    """Fits, leaves out and writes all seven files."""
+    """Fits, leaves out and writes all eight files."""
     found = posterior.fitted(reference.samples())
     errors = crossvalidation.cases(crossvalidation.residuals(found))
     where = folder or Path(__file__).with_name("data")
@@ -37,6 +37,7 @@ def main(folder: Path | None = None) -> None:
         "effects.csv": effects(found),
         "seen.csv": seen(found),
         "errors.csv": [msgspec.to_builtins(each) for each in errors],
+        "memory.csv": list(peaks.constants()),
         "accelerated_constants.csv": list(accelerators.constants()),
         "accelerated_effects.csv": list(accelerators.effects()),
         "accelerated_errors.csv": [msgspec.to_builtins(each) for each in accelerators.cases()],

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 
 from edgebench.ground.errors import UsageError
 
@@ -58,11 +59,14 @@ def show_seconds(value: float | None) -> str:
     return f"{_significant(value / 1e-9)} ns"
 
 
-def show_interval(low: float | None, high: float | None) -> str:
-    """Prints seconds from low to high as 61.1-88.1 ms; both units where they differ: 82.1 us-1.50 ms."""
+def show_interval(low: float | None, high: float | None, show: Callable[[float | None], str] = show_seconds) -> str:
+    """Prints seconds from low to high as 61.1-88.1 ms; both units where they differ: 82.1 us-1.50 ms.
+
+    `show` prints another quantity.
+    """
     if low is None or high is None:
         return "-"
-    (number, _, unit), end = show_seconds(low).partition(" "), show_seconds(high)
+    (number, _, unit), end = show(low).partition(" "), show(high)
     return f"{number}-{end}" if end.endswith(f" {unit}") else f"{number} {unit}-{end}"
 
 

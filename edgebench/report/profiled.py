@@ -163,7 +163,7 @@ def _cells(result: Result) -> Row:
         "p90": "needs runs" if result.samples_s and times["p90"] is None else show_seconds(times["p90"]),
         "first": show_seconds(flat["first_s"]),
         "load": show_seconds(flat["load_s"]),
-        "peak mem": show_bytes(result.peak_memory_bytes),
+        "peak mem": _memory(result),
         "instr": show_count(result.instructions),
         "top-1": accuracy.top1(result.accuracy),
         "vs torch": accuracy.points(result.accuracy),
@@ -174,6 +174,11 @@ def _cells(result: Result) -> Row:
             "-" if result.parity is None else f"{result.parity.range_error:.0e}" if result.parity.max_abs_error else "0"
         ),
     }
+
+
+def _memory(result: Result) -> str:
+    value, interval = show_bytes(result.peak_memory_bytes), result.peak_memory
+    return value if interval is None else f"{value} ({show_interval(interval.low, interval.high, show_bytes)})"
 
 
 def _warnings(results: Sequence[Result]) -> list[str]:

@@ -73,6 +73,7 @@ class Profile(Point):
     first_s: float | None
     load_s: float | None
     peak_memory_bytes: int | None
+    peak_memory: Interval | None
     instructions: int | None
     size_bytes: int | None
     parameters: int | None
@@ -137,6 +138,7 @@ def profile(result: Result) -> Profile:
         "first_s": _middle(result.first_s),
         "load_s": _middle(result.load_s),
         "peak_memory_bytes": result.peak_memory_bytes,
+        "peak_memory": result.peak_memory,
         "instructions": result.instructions,
         "size_bytes": result.size_bytes,
         "parameters": result.parameters,

@@ -37,26 +37,6 @@ WARM_UP_RUNS: Final = 10  # before operators are timed
 Gate = tuple[str, float, str]  # the error that is limited, its limit, and both in words
 
 
-@dataclass(frozen=True)
-class Memory:
-    """How a runtime holds a network: its own bytes, copies of the weights, of the arena and of the file.
-
-    Dense layers and 3x3 convolutions that are run by Winograd's method have copies of their own. A copy of a
-    half-precision weight takes 4 bytes, since all runtimes here compute in fp32. `precisions` are those it holds for.
-
-    From peak memory of seven zoo networks on an x86-64 Linux machine, one thread (tests/benchmarks/estimate_memory.py).
-    Another processor runs the same allocations; no board has confirmed it.
-    """
-
-    base_bytes: float
-    copies: float
-    dense_copies: float
-    winograd_copies: float
-    arenas: float = 1.0
-    files: float = 1.0
-    precisions: tuple[Precision, ...] = ("fp32", "fp16", "int8")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
     """A runtime's entry: all that others must know of it. Making one imports nothing.
@@ -87,7 +67,6 @@ class Runtime:
     counted: bool = False  # data/counts.csv has the instructions that it takes for published networks
     threads_apart: bool = False  # several threads are calibrated apart from one
     libraries: tuple[str, ...] = ()  # whose versions matter too, beside the engine's own
-    memory: Memory | None = None
     units: tuple[str, ...] = ()  # processors beside the CPU that it computes on, by a profile's [[processors]]
 
     @property

@@ -1,64 +1,56 @@
-"""Measured and estimated peak memory of zoo networks: python tests/benchmarks/estimate_memory.py
+"""Peak memory of networks in an emulated Raspberry Pi 4's runtimes: python tests/benchmarks/estimate_memory.py FOLDER
 
-One fresh process a file, high-water mark of resident memory from after the engine's import to three inferences.
-Linux only. The constants in edgebench/estimate/footprint.py come from this table.
+Writes edgebench/estimate/data/peaks.csv; `python -m edgebench.estimate.fit` makes constants of it. What FOLDER has
+files of is not exported again. Some of ncnn's fp32 peaks are those of results/grid. Needs `edgebench device setup
+rpi4`; about half an hour.
 """
 
-import importlib
-import subprocess
 import sys
-import tempfile
+from itertools import product
 from pathlib import Path
 
-NETWORKS = ("lenet5", "mobilenetv2", "mobilenetv1", "efficientnet_b0", "nin", "resnet18", "alexnet")
-MORE = ("resnet50", "googlenet", "vgg16")  # for ncnn, which treats three kinds of weights apart
-RUNTIMES = {
-    "tflite": ("litert", "ai_edge_litert.interpreter", NETWORKS),
-    "onnx": ("onnxruntime", "onnxruntime", NETWORKS),
-    "ncnn": ("ncnn", "ncnn", NETWORKS + MORE),
-}
+from edgebench import models, store
+from edgebench.estimate import peaks
+from edgebench.estimate.peaks import Peak
+from edgebench.formats.pipeline import export_model
+from edgebench.ground.records import Measurement
+from edgebench.machines.profiles import load
+from edgebench.places.emulator import emulator
+from edgebench.run import plan
+
+DEVICE = load("rpi4")
+FORMATS, PRECISIONS, EVERY = ("tflite", "onnx", "ncnn"), ("fp32", "int8"), 3
+GRID = Path(__file__).parents[2] / "results" / "grid" / "rpi4"
 
 
-def high_water_bytes() -> int:
-    """The process's highest resident size since the mark was last cleared."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
+def measured(network: str, width: float, resolution: int, form: str, precision: str, folder: Path) -> Measurement:
+    """The network as a file in the guest."""
+    int8 = plan.quantization(samples=4) if precision == "int8" else None
+    cells = [
+        plan.Cell(export=export, model=models.resolve(network, width=width, resolution=resolution))
+        for export in plan.export_specs([form], [precision], quantization=int8)
+    ]
+    [cell] = plan.suited(cells, DEVICE)
+    return emulator.emulate(export_model(cell.spec, cell.export, folder), DEVICE, runs=1, counts=False)
 
 
-def run(path: str, runtime: str, package: str) -> None:
-    """Loads and runs `path`, and prints the peak above what the imported engine takes."""
-    import numpy as np
-
-    importlib.import_module(package)
-    engine = importlib.import_module(f"edgebench.runtimes.{runtime}")
-    Path("/proc/self/clear_refs").write_text("5")
-    idle = high_water_bytes()
-    session = engine.load(path, threads=1)
-    image = np.zeros([size or 1 for size in session.inputs[0]["shape"]], np.float32)
-    for _ in range(3):
-        session.run(image)
-    print(high_water_bytes() - idle)
-
-
-def main() -> None:
-    """Prints measured and estimated peak for each network and format."""
-    from edgebench import models
-    from edgebench.estimate.footprint import peak_memory_bytes
-    from edgebench.formats.pipeline import export_model
-    from edgebench.ground.records import ExportSpec
-    from edgebench.models.sketch import sketch
-
-    with tempfile.TemporaryDirectory() as folder:
-        for form, (runtime, package, networks) in RUNTIMES.items():
-            for name in networks:
-                spec = models.resolve(name)
-                artifact = export_model(spec, ExportSpec(format=form), Path(folder))  # type: ignore[arg-type]
-                command = [sys.executable, __file__, artifact.path, runtime, package]
-                done = subprocess.run(command, capture_output=True, text=True, check=True)
-                estimate = peak_memory_bytes(sketch(spec), runtime, "fp32") or 0
-                measured = int(done.stdout.split()[-1])
-                print(f"{name:16} {runtime:12} measured {measured / 1e6:7.1f} MB  estimated {estimate / 1e6:7.1f} MB")
+def main(folder: Path) -> None:
+    """Measures the networks that the file has, each in every format and precision, and those of the grid."""
+    networks = dict.fromkeys(
+        (each.network, each.width, each.resolution) for each in peaks.peaks() if each.runtime == "litert"
+    )
+    found = [
+        measured(*network, form, precision, folder)
+        for network, form, precision in product(networks, FORMATS, PRECISIONS)
+    ]
+    grid = [each for each in store.read(GRID) if isinstance(each, Measurement) and each.model.depth == 1.0]
+    lines = [",".join(Peak.__struct_fields__)]
+    for each in [*found, *grid[::EVERY]]:
+        model, peak = each.model, each.peak_memory_bytes
+        fields = (model.name, model.width, model.resolution, each.runtime, each.export.precision, peak)
+        lines.append(",".join(f"{field:g}" if isinstance(field, float) else str(field) for field in fields))
+    Path(peaks.__file__).with_name("data").joinpath("peaks.csv").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
-    run(*sys.argv[1:]) if len(sys.argv) > 1 else main()
+    main(Path(sys.argv[1]))

@@ -105,6 +105,7 @@ class Measurement(Record, frozen=True, kw_only=True, tag="measurement", tag_fiel
     """
 
     processor: ClassVar[str] = "cpu"
+    peak_memory: ClassVar[None] = None  # an estimate has an interval of it
 
     schema: int = SCHEMA
     id: str
@@ -190,6 +191,7 @@ class Estimate(Record, frozen=True, kw_only=True, tag="estimate", tag_field="kin
     provenance: Provenance = "estimated"
     latency_s: Interval | None = None
     peak_memory_bytes: int | None = None
+    peak_memory: Interval | None = None
     artifact_sha256: str | None = None
     size_bytes: int | None = None
     parameters: int | None = None

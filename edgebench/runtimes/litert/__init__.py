@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgebench.runtimes import Memory, Runtime
+from edgebench.runtimes import Runtime
 
 RUNTIME = Runtime(
     name="litert",
@@ -18,5 +18,4 @@ RUNTIME = Runtime(
     noise=("INFO: Created TensorFlow Lite XNNPACK delegate for CPU",),
     unpacks_half=lambda isa: True,
     units=("hexagon",),
-    memory=Memory(7e6, copies=1.0, dense_copies=1.0, winograd_copies=1.0),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgebench.runtimes import Memory, Runtime
+from edgebench.runtimes import Runtime
 
 RUNTIME = Runtime(
     name="ncnn",
@@ -20,9 +20,6 @@ RUNTIME = Runtime(
     # Measured as the others, on ten networks, which differ from it by at most 12%: it reads the file instead of mapping
     # it, transforms 3x3 weights to 4 times their size, and takes a layer's output before it frees its input. The same
     # MobileNetV2 took 12% less on an emulated Cortex-A72.
-    memory=Memory(
-        1.5e6, copies=0.72, dense_copies=1.3, winograd_copies=4.6, arenas=3.9, files=0.0, precisions=("fp32", "fp16")
-    ),
     # It rounds halves otherwise on Arm than on x86, layer after layer: MobileNetV2's outputs differ by 3% there.
     agreement={"int8": ("relative_l2_error", 8e-2, "relative L2 error <= 8e-2")},
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgebench.runtimes import Memory, Runtime
+from edgebench.runtimes import Runtime
 
 RUNTIME = Runtime(
     name="onnxruntime",
@@ -19,5 +19,4 @@ RUNTIME = Runtime(
         "onnxruntime/quantization/*",
         "onnxruntime/capi/libonnxruntime.so*",
     ),
-    memory=Memory(11e6, copies=1.9, dense_copies=0.65, winograd_copies=1.9),
 )
