@@ -1,4 +1,4 @@
-"""What README.md and the pages show in their blocks of shell is run, in a project that has the files they speak of.
+"""What README.md and the pages show in blocks of shell and Python is run, in a project that has the files they name.
 
 Those that take more than a few seconds are run each week: `pytest -m weekly`. Those of `ELSEWHERE` are not run.
 """
@@ -80,6 +80,25 @@ def test_what_a_page_shows_runs(line: str, files: Path, monkeypatch: pytest.Monk
         code = getattr(done.exception, "exit_code", done.exit_code)
         assert code in ((0, 1, 3) if words[0] in DECIDES else (0,)), f"{part}\n{done.output}\n{done.exception}"
         assert done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(block, id=path.stem, marks=[pytest.mark.weekly] * ("train(" in block))
+        for path in PAGES
+        for kind, block in BLOCK.findall(path.read_text("utf-8"))
+        if kind == "python"
+    ],
+)
+def test_what_a_page_shows_of_python_runs(block: str, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`module` is a user's, whose three classes are those of the project's photographs, and `batch` an image for it."""
+    import torch
+
+    monkeypatch.chdir(files)
+    nets = {}
+    exec(NETS, nets)
+    exec(block, {"module": nets["make"]().eval(), "batch": torch.zeros(1, 3, 224, 224)})
 
 
 @pytest.mark.weekly
