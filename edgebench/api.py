@@ -121,6 +121,13 @@ def profile(asked: options.Profile) -> Results:
     done = [each for target in targets for each in _profiled(asked, target, images)]
     if asked.trace:
         operators.write_trace(Path(asked.trace), operator_profiles(done))
+    if asked.graph_data:
+        from edgebench.report import graph_data
+
+        for result in done:
+            if result.operators:
+                folder = Path(asked.graph_data) / f"{result.model.key}-{result.export.key}"
+                graph_data.write(folder, graph_data.of_profile(result.operators))
     return Results(done)
 
 
@@ -213,6 +220,10 @@ def inspect(asked: options.Inspect) -> Inspection:
     if file is None:
         raise UsageError("`inspect` looks into files: export the network, and give what `export` returned")
     found = inspecting.inspect(Path(file))
+    if asked.graph_data:
+        from edgebench.report import graph_data
+
+        graph_data.write(Path(asked.graph_data), graph_data.of_file(found))
     if asked.strict:
         inspecting.check(found)
     return found
@@ -280,9 +291,7 @@ def scale(asked: options.Scale) -> Choice:
     and errors.Regression, saying what would do, when nothing keeps the limits.
     """
     from edgebench.choose import scale
-    from edgebench.choose.scaling import PRECISIONS
     from edgebench.models import parse_input
-    from edgebench.run import plan
 
     if not isinstance(asked.family, str):
         raise UsageError("`scale` chooses in a family of the zoo, by its name: a network in hand has one size")
@@ -291,8 +300,6 @@ def scale(asked: options.Scale) -> Choice:
         if file:
             check_writable(Path(file))
     lists = {
-        "format": listed(asked.format, "format", plan.FORMATS) or None,
-        "precision": listed(asked.precision, "precision", PRECISIONS),
         "threads": whole_numbers(asked.threads, "threads"),
         "data": None if asked.data is None else str(asked.data),
         "input": parse_input(asked.input),
@@ -579,7 +586,7 @@ def device_list(asked: options.DeviceList) -> list[Readiness]:
     from edgebench.machines import profiles
     from edgebench.places.emulator import readiness
 
-    return [readiness.readiness(profiles.load(name)) for name in profiles.names() if name != "host"]
+    return [readiness.readiness(profiles.load(name)) for name in profiles.names() if name not in profiles.HERE]
 
 
 def _profiled(asked: options.Profile, target: DeviceProfile, images: Dataset | None) -> list[Result]:
@@ -587,7 +594,8 @@ def _profiled(asked: options.Profile, target: DeviceProfile, images: Dataset | N
     from edgebench import models
     from edgebench.run import engine, mode, plan
 
-    default = plan.default_formats(target, counts=asked.counts)
+    precisions = listed(asked.precision, "precision", plan.PRECISIONS)
+    default = plan.default_formats(target, precisions, processor=asked.processor, counts=asked.counts)
     cells, given = plan.asked(asked, models.FOCUS if asked.model == () else asked.model, default=default)
     method = mode.method(
         target,
@@ -595,13 +603,15 @@ def _profiled(asked: options.Profile, target: DeviceProfile, images: Dataset | N
         connect=asked.connect,
         python=asked.python,
         counts=asked.counts,
-        operators=asked.per_op or bool(asked.trace),
+        operators=asked.per_op or bool(asked.trace) or bool(asked.graph_data),
         processor=asked.processor,
     )
-    if asked.trace and method.mode is not mode.Mode.MEASURE:
-        raise UsageError("`trace` is for times, and only operators on this machine are timed: leave it out")
-    if asked.trace:
-        check_writable(Path(asked.trace))
+    folder = asked.graph_data and Path(asked.graph_data) / "ran-by.json"
+    for name, path in {"trace": asked.trace, "graph_data": folder}.items():
+        if path and method.mode is not mode.Mode.MEASURE:
+            raise UsageError(f"`{name}` is for times, and only operators on this machine are timed: leave it out")
+        if path:
+            check_writable(Path(path))
     processes = None if asked.processes is None else positive(asked.processes, "processes")
 
     def resumed(had: int) -> None:

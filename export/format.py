@@ -15,7 +15,7 @@ from edgebench.ground.registry import FORMATS, load_reference
 if TYPE_CHECKING:
     from edgebench.places.emulator.by_operator import Prefix
 
-Part = Literal["write", "foreign", "inspect", "graph", "shorten", "evaluate", "source", "tensors", "sized"]
+Part = Literal["write", "foreign", "inspect", "graph", "shorten", "evaluate", "source", "tensors", "sized", "single"]
 NETWORKS: Final = "torch"  # the package that networks are written with, whatever becomes of them
 
 
@@ -36,6 +36,7 @@ class Format:
     source    (path, shape (C, H, W) or None) -> torch.nn.Module that computes what the file does
     tensors   (path) -> function of an input (1, C, H, W) that gives (name, values) of all that is computed, in order
     sized     (path, input, sizes) -> bytes: the file with the sizes that an input leaves open fixed, but for the batch
+    single    (path) -> bytes: the file with a batch of one, for an engine that takes no other; else it is as it is
     """
 
     name: str
@@ -60,6 +61,7 @@ class Format:
     source: str = ""
     tensors: str = ""
     sized: str = ""
+    single: str = ""
 
     @property
     def suffixes(self) -> tuple[str, ...]:

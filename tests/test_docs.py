@@ -36,7 +36,9 @@ def commands() -> list[str]:
     for path in PAGES:
         text = path.read_text("utf-8")
         for kind, block in BLOCK.findall(text):
-            found += [line for line in block.splitlines() if kind == "sh" and not line.startswith("#")]
+            found += [
+                line for line in block.replace("\\\n", "").splitlines() if kind == "sh" and not line.startswith("#")
+            ]
         found += re.findall(r"`([^`\n]*)`", BLOCK.sub("", text))
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
         found += re.findall(r"^[^#\n]*(?:run: |&& )(edgebench [a-z].*)$", path.read_text("utf-8"), re.MULTILINE)

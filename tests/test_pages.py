@@ -5,6 +5,7 @@ Those that take more than a few seconds are run each week: `pytest -m weekly`. T
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import onnx
@@ -34,7 +35,7 @@ make_net = make
 def shown() -> list[str]:
     """Every line of the blocks, without its comment, in order."""
     blocks = [block for path in PAGES for kind, block in BLOCK.findall(path.read_text("utf-8")) if kind == "sh"]
-    lines = [re.split(r"\s#\s", line)[0].strip() for block in blocks for line in block.splitlines()]
+    lines = [re.split(r"\s#\s", line)[0].strip() for block in blocks for line in block.replace("\\\n", "").splitlines()]
     return [each for each in dict.fromkeys(lines) if each.startswith("edgebench ") and not ELSEWHERE.search(each)]
 
 
@@ -78,3 +79,20 @@ def test_what_a_page_shows_runs(line: str, files: Path, monkeypatch: pytest.Monk
         code = getattr(done.exception, "exit_code", done.exit_code)
         assert code in ((0, 1, 3) if words[0] in DECIDES else (0,)), f"{part}\n{done.output}\n{done.exception}"
         assert done.stdout.strip()
+
+
+@pytest.mark.weekly
+def test_a_stranger_classifies_a_photograph_by_the_readmes_commands(tmp_path: Path) -> None:
+    """From a clone to what the emulated Pi's own script says of a daisy, with weights and names from PyPI."""
+    images = pytest.importorskip("sklearn.datasets", reason="scikit-learn ships a photograph")
+    readme = (ROOT / "README.md").read_text()
+    first = re.search(r"^python3 -m venv .*edgebench profile.*$", readme, re.MULTILINE)
+    [others] = [block for kind, block in BLOCK.findall(readme) if kind == "sh" and "device run" in block]
+    assert first is not None
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(tmp_path / "clone")], check=True)
+    Image.fromarray(images.load_sample_image("flower.jpg")).save(tmp_path / "clone" / "photo.jpg")
+    for commands in (first[0], others):
+        walk = ["bash", "-euo", "pipefail", "-c", commands]
+        done = subprocess.run(walk, cwd=tmp_path / "clone", capture_output=True, text=True, timeout=1800)
+        assert done.returncode == 0, done.stderr
+    assert re.search(r"%  daisy$", done.stdout, re.MULTILINE) and len(done.stdout.splitlines()) == 6

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -76,7 +77,7 @@ def confirm(
                 yield Confirmation(point, str(artifact))
                 continue
             point = _with_file(point, artifact)
-            if method is not None and _runs(engine, cell, point):
+            if method is not None and point.processor == "cpu" and _runs(engine, cell, point):
                 engine.scenario = replace(scenario, threads=point.threads)
                 point = _with_measurement(point, _once(engine, cell, artifact, stored, folder_of_device, tell))
             yield Confirmation(point)
@@ -100,7 +101,13 @@ def _slowest(found: dict[str, Confirmation]) -> Confirmation:
     merged = replace(
         points[order[0]],
         there=tuple(
-            There(device=name, latency_s=points[name].latency_s, provenance=points[name].provenance) for name in order
+            There(
+                device=name,
+                latency_s=points[name].latency_s,
+                processor=points[name].processor,
+                provenance=points[name].provenance,
+            )
+            for name in order
         ),
         peak_memory_bytes=most.peak_memory_bytes,
         memory_provenance=most.memory_provenance,
@@ -133,6 +140,9 @@ def write_sweep(
 
     Raises UsageError for a device that a sweep cannot run on, and when the file cannot be written.
     """
+    for point, device in product(points, devices):
+        if (on := point.on(device.name).processor) != "cpu":
+            raise UsageError(f"a sweep runs on the CPU, and these networks are chosen for the {on} of {device.name}")
     modes = {device.name: _mode_of_sweep(device, emulation) for device in devices}
     write(
         path,

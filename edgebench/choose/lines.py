@@ -14,13 +14,12 @@ from typing import Final
 
 import numpy as np
 
-from edgebench.choose.pool import Variant, calibrated
+from edgebench.choose.pool import Variant, costs
 from edgebench.choose.prior import Floats, accuracy, load
 from edgebench.choose.records import Choice
 from edgebench.choose.scalable import Base, base_of
 from edgebench.choose.space import Axis, Line, network_at
 from edgebench.choose.table import Grid, Points, Table
-from edgebench.estimate.calibrations import machine_of
 from edgebench.ground.errors import UsageError
 from edgebench.machines.profiles import DeviceProfile
 from edgebench.machines.profiles import load as load_device
@@ -61,8 +60,8 @@ def macs(table: Table, points: Points) -> Floats:
 
 def latency_on(device: DeviceProfile, variant: Variant) -> Cost:
     """Estimated latency on a device as the cost. Raises UsageError without a calibration."""
-    calibration, machine = calibrated(device, variant), machine_of(device)
-    return lambda table, points: table.latency_s(points, calibration, machine)
+    of = costs(device, variant)
+    return lambda table, points: table.latency_s(points, of)
 
 
 def compare(base: Base, factor: float, cost: Cost = macs) -> dict[str, Scaled]:
@@ -102,7 +101,9 @@ def at_the_picks_cost(choice: Choice) -> dict[str, Scaled]:
     if not base.deepens:
         return {}
     device = choice.picked.there[0].device if choice.picked.there else choice.device
-    cost = latency_on(load_device(device), Variant(choice.picked.export, choice.picked.threads))
+    cost = latency_on(
+        load_device(device), Variant(choice.picked.export, choice.picked.threads, choice.picked.processor)
+    )
     pixels = resolve(base.name).resolution
     grid = Grid(base, (1.0, model.width), (1.0, model.depth), (pixels, model.resolution))
     start, end = cost(Table(grid), Points(*np.array([(0, 0, 0), (1, 1, 1)]).T)).tolist()

@@ -20,13 +20,15 @@ from edgebench.choose.scalable import Base
 from edgebench.choose.space import Extent, Space, space
 from edgebench.choose.table import Grid, Points, Table
 from edgebench.estimate import calibrations, footprint
-from edgebench.estimate.calibrations import machine_of
+from edgebench.estimate.accelerated import known as processors
+from edgebench.estimate.accelerated.estimator import costs as elsewhere
+from edgebench.estimate.costs import Costs, on_cpu
 from edgebench.estimate.estimator import estimate, missing
 from edgebench.graph.memory import Indices
 from edgebench.graph.operators import Graph
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Estimate, ExportSpec, Interval, ModelSpec
-from edgebench.machines.profiles import Calibration, DeviceProfile
+from edgebench.machines.profiles import DeviceProfile
 from edgebench.models import resolve
 from edgebench.runtimes import runtime_of
 
@@ -36,10 +38,15 @@ Expect = Callable[[Grid, Points, Floats, str], Accuracy]
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to run a network: a file and a number of threads."""
+    """One way to run a network: a file, a number of threads, and the `processor` where one is asked for."""
 
     export: ExportSpec
     threads: int
+    processor: str | None = None
+
+    def on(self, device: DeviceProfile) -> str:
+        """The processor of a device that runs it. Raises UsageError for one that the device does not have."""
+        return processors.processor(device, runtime_of(self.export.format), self.export.precision, self.processor)
 
 
 @dataclass(frozen=True)
@@ -140,7 +147,7 @@ def filled(
     Latencies are those of the slowest device. Raises UsageError as `pool` does.
     """
     for variant, device in product(variants, devices):
-        calibrated(device, variant)
+        costs(device, variant)
     parts = []
     for index, (its_space, table) in enumerate(zip(spaces, tables, strict=True)):
         every = np.arange(len(its_space))
@@ -156,18 +163,24 @@ def filled(
     return Pool(tuple(spaces), tuple(variants), Columns(**columns))
 
 
-def calibrated(device: DeviceProfile, variant: Variant, spec: ModelSpec | None = None) -> Calibration:
+def costs(device: DeviceProfile, variant: Variant, spec: ModelSpec | None = None) -> Costs:
     """What networks are estimated with in a variant; a known one, where its `spec` is given.
 
     Raises UsageError when there is nothing, or for more threads than cores.
     """
     if not 1 <= variant.threads <= device.cpu.cores:
         raise UsageError(f"{variant.threads} threads on {device.name}: give 1 to {device.cpu.cores}, its cores")
-    runtime = runtime_of(variant.export.format)
-    calibration = calibrations.calibration(device, runtime, variant.export.precision, variant.threads, spec)
+    runtime, precision = runtime_of(variant.export.format), variant.export.precision
+    on = variant.on(device)
+    if on != "cpu":
+        found = elsewhere(device, on, runtime, precision, spec)
+        if found is None:
+            raise UsageError(processors.missing(device, on, runtime, precision))
+        return found
+    calibration = calibrations.calibration(device, runtime, precision, variant.threads, spec)
     if calibration is None:
         raise UsageError(missing(device, runtime, variant.export, variant.threads))
-    return calibration
+    return on_cpu(device, calibration)
 
 
 def _columns(
@@ -183,8 +196,9 @@ def _columns(
     size = np.rint(footprint.file_size(counts.weights, counts.operators, precision))
     arena = table.arena_bytes(points, footprint.element_bytes(precision))
     held = footprint.Held(counts.weights, counts.dense_weights, counts.winograd_weights, arena, size)
-    known = footprint.memory_size(held, runtime, precision)
-    memory = np.zeros(len(points)) if known is None else np.rint(known)  # zero: it is not known for the runtime
+    on_cpus = all(variant.on(device) == "cpu" for device in devices)
+    known = footprint.memory_size(held, runtime, precision) if on_cpus else None
+    memory = np.zeros(len(points)) if known is None else np.rint(known)  # zero: it is not known
     macs = counts.macs.astype(float)
     expected = expect(table.grid, points, macs, precision)
     return Columns(
@@ -204,7 +218,7 @@ def _slowest_s(
     table: Table, points: Points, variant: Variant, devices: Sequence[DeviceProfile], spec: ModelSpec | None = None
 ) -> Floats:
     """Seconds on the slowest of the devices, of points that are the known network `spec` where it is given."""
-    every = [table.latency_s(points, calibrated(each, variant, spec), machine_of(each)) for each in devices]
+    every = [table.latency_s(points, costs(each, variant, spec)) for each in devices]
     slowest: Floats = np.max(every, axis=0)
     return slowest
 
@@ -227,14 +241,16 @@ class Describer:
         spec, variant = self.pool.spec(index), self.pool.variant(index)
         graph = self.pool.graph(index)
         found = [
-            estimate(graph, device, spec=spec, export=variant.export, threads=variant.threads)
+            estimate(
+                graph, device, spec=spec, export=variant.export, threads=variant.threads, processor=variant.on(device)
+            )
             for device in self.devices
         ]
         self.calibrated_on.update(each.calibrated_on for each in found)
         slowest = max(found, key=_seconds)
         ratio, note = _correction(_seconds(slowest), float(columns.latency[index]))
         there = [
-            There(device=each.device, latency_s=_times(each.latency_s, ratio))
+            There(device=each.device, latency_s=_times(each.latency_s, ratio), processor=each.processor)
             for each in sorted(found, key=_seconds, reverse=True)
             if each.latency_s is not None
         ]
@@ -242,6 +258,7 @@ class Describer:
             model=spec,
             export=variant.export,
             threads=variant.threads,
+            processor=slowest.processor,
             origin=self.pool.origin(index),
             accuracy=self._accuracy(index) if self.pool.judged else None,
             extrapolated=bool(columns.outside[index]),

@@ -14,22 +14,24 @@ class There(Record, frozen=True, kw_only=True):
 
     device: str
     latency_s: Interval
+    processor: str = "cpu"
     provenance: Provenance = "estimated"
 
 
 class Point(Record, frozen=True, kw_only=True):
-    """One network as one file, run with so many threads, and what it gives and takes.
+    """One network as one file, run by a processor with so many threads, and what it gives and takes.
 
     `accuracy` is the expected top-1 in percent, never measured here, or None where nothing tells it; `extrapolated`
     when no published row reaches so far. `origin` is a published network's name, or the place on a compound line, or
     "". `path` is the exported file.
-    `peak_memory_bytes` is None for a runtime whose memory is not known. `there` has each of several devices, the
-    slowest first, and `latency_s` is the slowest's.
+    `peak_memory_bytes` is None where it is not known of the runtime or processor. `there` has each of several devices,
+    the slowest first, and `latency_s` is the slowest's.
     """
 
     model: ModelSpec
     export: ExportSpec
     threads: int
+    processor: str = "cpu"
     origin: str = ""
     accuracy: Interval | None
     extrapolated: bool = False
@@ -49,7 +51,9 @@ class Point(Record, frozen=True, kw_only=True):
         """The point as it is on one of its devices."""
         for each in self.there:
             if each.device == device:
-                return replace(self, latency_s=each.latency_s, provenance=each.provenance, there=())
+                return replace(
+                    self, latency_s=each.latency_s, processor=each.processor, provenance=each.provenance, there=()
+                )
         return self
 
     @property

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +22,10 @@ from edgebench.choose.rounds import settle
 from edgebench.choose.scalable import EVERY, bases
 from edgebench.choose.selection import FINALISTS
 from edgebench.choose.space import BEYOND_PRIOR, WITHIN_PRIOR
-from edgebench.estimate import footprint, known
-from edgebench.ground.errors import ExportError, Regression, UsageError, unknown
-from edgebench.ground.options import positive
+from edgebench.estimate import footprint
+from edgebench.estimate.accelerated import known as processors
+from edgebench.ground.errors import ExportError, Regression, UsageError
+from edgebench.ground.options import listed, positive
 from edgebench.ground.paths import cache_folder
 from edgebench.ground.progress import OnProgress, Step, silent
 from edgebench.ground.records import ExportSpec, ModelSpec
@@ -52,6 +54,7 @@ def scale(
     format: str | Sequence[str] | None = None,
     precision: str | Sequence[str] = "fp32",
     threads: int | Sequence[int] = 1,
+    processor: str | None = None,
     recipe: str | None = None,
     extrapolate: bool = False,
     confirmed: bool = True,
@@ -78,11 +81,19 @@ def scale(
     """
     positive(finalists, "finalists")
     budget, devices = parse(max_latency, max_memory, max_size, min_accuracy), _devices(device)
-    variants = _variants(format or _usual_format(devices), precision, threads, exported=confirmed, data=data)
+    precisions = listed(precision, "precision", PRECISIONS)
+    variants = _variants(
+        format or _usual_format(devices, precisions, processor),
+        precisions,
+        (threads,) if isinstance(threads, int) else tuple(threads),
+        processor,
+        exported=confirmed,
+        data=data,
+    )
     factory = None if base is None else own(base, input)
     given = factory.given if factory else _nothing
     on_progress(Step(0, 1, f"searching {factory.name if factory else family} for {device}"))
-    _check_memory_known(budget, variants)
+    _check_memory_known(budget, variants, devices)
     if factory:
         search = _own_search(factory, devices, budget, variants, finalists, judged=data is not None, tell=on_progress)
     else:
@@ -112,10 +123,10 @@ def _devices(wanted: str) -> list[DeviceProfile]:
     return profiles.several(wanted)
 
 
-def _usual_format(devices: Sequence[DeviceProfile]) -> str:
+def _usual_format(devices: Sequence[DeviceProfile], precisions: Sequence[str], processor: str | None) -> str:
     """The first of the devices' own formats that each of them has an estimate for, else the first one's own."""
-    usual = [plan.default_formats(each)[0] for each in devices]
-    able = [{runtime for runtime, _ in known.cells(each)} for each in devices]
+    usual = [plan.default_formats(each, precisions, processor=processor)[0] for each in devices]
+    able = [{runtime for runtime, _ in processors.files(each, processor)} for each in devices]
     return next((form for form in usual if all(runtime_of(form) in each for each in able)), usual[0])
 
 
@@ -124,13 +135,18 @@ def _nothing(_: Sequence[ModelSpec]) -> Given:
     return NOTHING
 
 
-def _check_memory_known(budget: Budget, variants: Sequence[Variant]) -> None:
-    """Raises UsageError for a limit of memory where a runtime's memory is not known."""
+def _check_memory_known(budget: Budget, variants: Sequence[Variant], devices: Sequence[DeviceProfile]) -> None:
+    """Raises UsageError for a limit of memory where a runtime's or a processor's memory is not known."""
     if budget.max_memory_bytes is None:
         return
     nothing = footprint.Held(0, 0, 0, 0, 0)
-    for variant in variants:
+    for variant, device in product(variants, devices):
         runtime, precision = runtime_of(variant.export.format), variant.export.precision
+        if (on := variant.on(device)) != "cpu":
+            raise UsageError(
+                f"`max_memory`: how much memory a network takes on the {on} of {device.name} is not known; leave the"
+                " limit out"
+            )
         if footprint.memory_size(nothing, runtime, precision) is None:
             raise UsageError(
                 f"`max_memory`: how much memory {runtime} takes in {precision} is not known; leave the limit out, "
@@ -216,31 +232,23 @@ def _taught(search: Search, request: Request, given: Giving, on_progress: OnProg
 
 def _variants(
     formats: str | Sequence[str],
-    precisions: str | Sequence[str],
-    threads: int | Sequence[int],
+    precisions: Sequence[str],
+    threads: Sequence[int],
+    processor: str | None,
     *,
     exported: bool,
     data: str | None = None,
 ) -> list[Variant]:
     """Every asked way to run a network; int8 files are calibrated on the data set where there is one."""
-    many_formats, many_precisions = _many(formats), _many(precisions)
-    for form in many_formats:
-        if form not in plan.FORMATS:
-            raise unknown("format", form, plan.FORMATS)
-    for each in many_precisions:
-        if each not in PRECISIONS:
-            raise unknown("precision", each, PRECISIONS)
+    forms = listed(formats, "format", plan.FORMATS)
+    if processor not in (None, "cpu") and len(threads) > 1:
+        raise UsageError(f"`threads` are the CPU's, and `processor='{processor}'` has none: leave one of them out")
     if exported:
-        int8 = plan.quantization(data) if data and "int8" in many_precisions else None
-        exports = plan.export_specs(many_formats, many_precisions, quantization=int8)
+        int8 = plan.quantization(data) if data and "int8" in precisions else None
+        exports = plan.export_specs(forms, precisions, quantization=int8)
     else:
-        exports = [ExportSpec(format=form, precision=each) for form in many_formats for each in many_precisions]  # type: ignore[arg-type]
-    counts = (threads,) if isinstance(threads, int) else tuple(threads)
-    return [Variant(export, count) for export in exports for count in counts]
-
-
-def _many(names: str | Sequence[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
+        exports = [ExportSpec(format=form, precision=each) for form in forms for each in precisions]  # type: ignore[arg-type]
+    return [Variant(export, count, processor) for export in exports for count in threads]
 
 
 def _kept(tried: Sequence[Confirmation], budget: Budget) -> tuple[list[Point], list[Rejected]]:

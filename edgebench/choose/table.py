@@ -16,13 +16,12 @@ from typing import Final
 import numpy as np
 
 from edgebench.choose.scalable import Base
-from edgebench.estimate.form import Floats, Kernels, batch, kernel_s
-from edgebench.estimate.terms import Machine
-from edgebench.estimate.work import Kind, named_works
+from edgebench.estimate.costs import Costs, Named, works_of
+from edgebench.estimate.form import Floats, Kernels, batch
+from edgebench.estimate.work import Kind
 from edgebench.graph.memory import Indices, Ints, aligned, lifetimes, place
 from edgebench.graph.operators import Graph
 from edgebench.ground.records import ModelSpec
-from edgebench.machines.profiles import Calibration
 from edgebench.models import resolve
 from edgebench.models.sketch import sketch, sketch_plan
 from edgebench.runtimes import every
@@ -127,11 +126,11 @@ class Table:
             counts[:, here] = slab.counts(points.at(here), runtime)
         return Counts(*counts)
 
-    def latency_s(self, points: Points, calibration: Calibration, machine: Machine) -> Floats:
+    def latency_s(self, points: Points, costs: Costs) -> Floats:
         """Latency in seconds; the very number that estimate.estimate gives for each network alone."""
         seconds = np.zeros(len(points))
         for slab, here in self._parts(points):
-            seconds[here] = slab.latency_s(points.at(here), calibration, machine)
+            seconds[here] = slab.latency_s(points.at(here), costs)
         return seconds
 
     def arena_bytes(self, points: Points, element_bytes: int) -> Ints:
@@ -150,7 +149,7 @@ class Table:
 
 @dataclass(frozen=True)
 class _Sampled:
-    """The kernels that a runtime runs for a slab, and which of the template's operators needs each.
+    """The kernels that a processor runs for a slab, and which of the template's operators needs each.
 
     `by_width` is at the first resolution, `by_resolution` at some one width.
     """
@@ -190,23 +189,21 @@ class _Slab:
         self._by_resolution = by_resolution
         template = grid.base.repeats(grid.base.template_depth)
         self._places = [grid.base.place(each.name, template) for each in by_width[0].operators]
-        self._by_runtime: dict[str, _Sampled] = {}
+        self._sampled: dict[Named, _Sampled] = {}
 
     def counts(self, points: Points, runtime: str) -> Ints:
         """(5, points): the fields of Counts."""
         drawn = self._copies(np.arange(len(self._places))).sum(1)[points.depth]
-        kernels = self._kernels(runtime)
+        kernels = self._kernels(works_of(runtime))
         totals = [self._totals(points, kernels, partial(kernels.amounts, name, kind=kind)) for name, kind in _COUNTED]
         return np.rint([*totals, drawn]).astype(np.int64)
 
-    def latency_s(self, points: Points, calibration: Calibration, machine: Machine) -> Floats:
+    def latency_s(self, points: Points, costs: Costs) -> Floats:
         """One entry a point."""
-        kernels = self._kernels(calibration.runtime)
-
-        def seconds(rows: Indices, columns: Indices) -> Floats:
-            return kernel_s(kernels.at(rows, columns), calibration.precision, machine, calibration.constants)
-
-        return self._totals(points, kernels, seconds)
+        kernels = self._kernels(costs.works)
+        return costs.fixed_s + self._totals(
+            points, kernels, lambda rows, columns: costs.seconds(kernels.at(rows, columns))
+        )
 
     def _totals(self, points: Points, kernels: _Sampled, value: Callable[[Indices, Indices], Floats]) -> Floats:
         """Sums `value` over each point's kernels; it is asked once for each pair of a width and a resolution."""
@@ -273,17 +270,17 @@ class _Slab:
         by_resolution = np.array([[graph[name].elements for name in names] for graph in self._by_resolution])
         return by_width, by_resolution / by_resolution[0]
 
-    def _kernels(self, runtime: str) -> _Sampled:
-        if runtime not in self._by_runtime:
+    def _kernels(self, works: Named) -> _Sampled:
+        if works not in self._sampled:
             at = {each.name: at for at, each in enumerate(self._by_width[0].operators)}
             kept = {name for name, index in at.items() if self._drawn(self._places[index])}
-            named = list(named_works(self._by_width[0], runtime, kept))
+            names = [name for name, _ in works(self._by_width[0], kept)]
             by_width, by_resolution = (
-                batch([[work for _, work in named_works(graph, runtime, kept)] for graph in graphs])
+                batch([[work for _, work in works(graph, kept)] for graph in graphs])
                 for graphs in (self._by_width, self._by_resolution)
             )
-            self._by_runtime[runtime] = _Sampled(np.array([at[name] for name, _ in named]), by_width, by_resolution)
-        return self._by_runtime[runtime]
+            self._sampled[works] = _Sampled(np.array([at[name] for name in names]), by_width, by_resolution)
+        return self._sampled[works]
 
 
 def _pairs(rows: Indices, columns: Indices) -> tuple[Indices, Indices]:

@@ -10,23 +10,11 @@ from typing import Final
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from edgebench.ground import paths
+from edgebench.ground import paths, registry
 from edgebench.ground.errors import UsageError
-from edgebench.ground.registry import FORMATS
+from edgebench.machines import device_files
 
 ASKS: Final = "_EDGEBENCH_COMPLETE"  # a shell sets it, and says in it which shell it is
-
-
-def _networks() -> Iterable[str]:
-    from edgebench.models import names
-
-    return names()
-
-
-def _devices() -> Iterable[str]:
-    from edgebench.machines import profiles
-
-    return profiles.names()
 
 
 def _topics() -> Iterable[str]:
@@ -49,12 +37,12 @@ def _targets() -> Iterable[str]:
 
 # By the name of the option; where files are as good an answer, the shell offers them beside the names.
 OFFERED: Final[dict[str, Callable[[], Iterable[str]]]] = {
-    "model": _networks,
-    "base": _networks,
-    "family": _networks,
-    "device": _devices,
-    "name": _devices,
-    "format": lambda: FORMATS,
+    "model": registry.networks,
+    "base": registry.networks,
+    "family": registry.networks,
+    "device": device_files.names,
+    "name": device_files.names,
+    "format": lambda: registry.FORMATS,
     "precision": lambda: ("fp32", "fp16", "int8"),
     "to": _targets,
     "topic": _topics,

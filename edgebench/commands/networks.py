@@ -77,8 +77,10 @@ def inspect(asked: options.Inspect, *, json: Json = False) -> None:
     from edgebench.report import files
     from edgebench.run import inspecting
 
-    found = api.inspect(asked.file)
+    found = api.inspect(asked.file, graph_data=asked.graph_data)
     show(found, files.inspected, json=json)
+    if asked.graph_data is not None:
+        note(f"wrote {asked.graph_data}: model-explorer FILE --node_data_paths lays them over the graph")
     if asked.strict:
         inspecting.check(found)
 

@@ -7,7 +7,6 @@ The first argument holds what Python's function of that name takes too. What fol
 results are shown. Errors and warnings of the library name options as Python does; here they become flags.
 """
 
-import dataclasses
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +19,6 @@ from types import UnionType
 from typing import Annotated, Any, Final, TextIO, TypeVar, get_args, get_origin
 
 import click
-import msgspec
 from click.core import ParameterSource
 
 from edgebench.commands import completion, project
@@ -135,8 +133,12 @@ def run(function: Callable[..., Answer], asked: Options) -> Answer:
 
 def worded(record: Any) -> Any:
     """A record whose warnings and error are in the words of the command that runs."""
+    import dataclasses
+
+    from msgspec import structs
+
     own = click.get_current_context().command.params
-    replace: Any = dataclasses.replace if dataclasses.is_dataclass(record) else msgspec.structs.replace
+    replace: Any = dataclasses.replace if dataclasses.is_dataclass(record) else structs.replace
     error = record.error and spoken(record.error, own)
     return replace(record, warnings=tuple(spoken(each, own) for each in record.warnings), error=error)
 

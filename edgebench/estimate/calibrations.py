@@ -14,6 +14,7 @@ from functools import cache
 from typing import Final
 
 import numpy as np
+from msgspec.structs import replace
 
 from edgebench.estimate import errors, hierarchy, known
 from edgebench.estimate.errors import Name
@@ -52,10 +53,8 @@ def calibration(
     computed = computed_precision(runtime, precision, device.cpu.isa)
     own = device.calibration(runtime, computed, threads)
     if own is not None:
-        return own
-    case = known.case_of(device, runtime, computed)
-    if case == "measured" and not known.tables_of(device, runtime, computed, threads):
-        case = "threads"
+        return _of_known(own, spec, hierarchy.place(device, runtime, computed, threads))
+    case = known.case_at(device, runtime, computed, threads)
     at = hierarchy.place(device, runtime, computed, threads, table_name(device.name, runtime, computed, threads))
     return _composed(device, at, case, spec) if case else None
 
@@ -63,9 +62,13 @@ def calibration(
 def with_one_figure(
     device: DeviceProfile, runtime: str, precision: Precision, threads: int, spec: ModelSpec
 ) -> errors.Case:
-    """How far estimates of a network are off once one network, of no matter which, has been measured there."""
+    """How far estimates of a network are off once one network, of no matter which, has been measured there.
+
+    One tells nothing of a board whose own table was published: it is off by more than the table leaves unknown.
+    """
     at = hierarchy.place(device, runtime, computed_precision(runtime, precision, device.cpu.isa), threads)
-    return errors.case("1", is_known(spec, at), at.runtime, at.precision, threads)
+    published = known.case_at(device, runtime, at.precision, threads) == "measured"
+    return errors.case("measured" if published else "1", is_known(spec, at), at.runtime, at.precision, threads)
 
 
 def effect(network: str, at: Place) -> float:
@@ -120,6 +123,17 @@ def named(runtime: str, constants: Floats) -> dict[str, float]:
         for term, value in zip(TERMS, constants.tolist(), strict=True)
         if term not in CALIBRATION_ONLY and (term not in _OTHER or _OTHER[term] in kernels)
     }
+
+
+def _of_known(own: Calibration, spec: ModelSpec | None, at: Place) -> Calibration:
+    """A user's own calibration with what is known of a network, where that is known from other devices."""
+    if spec is None or not is_known(spec, at):
+        return own
+    factor = float(np.exp(effect(spec.name, at)))
+    constants = {term: value * factor for term, value in own.constants.items()}
+    if own.known is None:
+        return replace(own, constants=constants)
+    return replace(own, constants=constants, spread=own.known.spread, error=own.known.error)
 
 
 def _composed(device: DeviceProfile, at: Place, case: Name, spec: ModelSpec | None) -> Calibration:

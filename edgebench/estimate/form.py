@@ -88,7 +88,12 @@ def kernel_s(kernels: Kernels, precision: str, machine: Machine, constants: Mapp
         compute = _weighted(COMPUTE, units, constants) / machine.clock_hz
         traffic = _weighted(TRAFFIC, units, constants) / (2 * machine.copy_bytes_per_s)
         seconds[:, here] = np.hypot(compute, traffic)
-    ticks: Floats = np.rint((seconds + constants.get(OPERATOR, 0.0) / machine.clock_hz) / TICK_S)
+    return in_ticks(seconds + constants.get(OPERATOR, 0.0) / machine.clock_hz)
+
+
+def in_ticks(seconds: Floats) -> Floats:
+    """The nearest whole multiples of TICK_S."""
+    ticks: Floats = np.rint(seconds / TICK_S)
     return ticks * TICK_S
 
 

@@ -42,6 +42,12 @@ def case_of(device: DeviceProfile, runtime: str, precision: str) -> Name | None:
     return None
 
 
+def case_at(device: DeviceProfile, runtime: str, precision: str, threads: int) -> Name | None:
+    """The case that a device is in at a number of threads."""
+    case = case_of(device, runtime, precision)
+    return "threads" if case == "measured" and not tables_of(device, runtime, precision, threads) else case
+
+
 def estimable(device: DeviceProfile) -> dict[tuple[str, Precision], Name]:
     """The runtimes and precisions that the model has an estimate for, with the case each is in."""
     if not at_all(device):

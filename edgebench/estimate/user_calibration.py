@@ -18,18 +18,19 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from edgebench.estimate import calibrations, counts, errors, hierarchy
+from edgebench.estimate import calibrations, counts, errors, hierarchy, known
 from edgebench.estimate.errors import quantile
 from edgebench.estimate.form import Floats
 from edgebench.estimate.hierarchy import Place
 from edgebench.estimate.posterior import Sample, conditioned, form, sample
+from edgebench.estimate.published import table_name
 from edgebench.estimate.work import works
 from edgebench.ground import units
 from edgebench.ground.errors import UsageError, reason
 from edgebench.ground.paths import check_no_pipe
 from edgebench.ground.records import Measurement, ModelSpec, Precision
 from edgebench.ground.toml import show
-from edgebench.machines.profiles import Calibration, DeviceProfile, LeftOut
+from edgebench.machines.profiles import Calibration, DeviceProfile, Known, LeftOut
 from edgebench.models import resolve
 from edgebench.models.sketch import sketch
 
@@ -37,6 +38,7 @@ ENOUGH: Final = 9  # the fewest figures of which a 90% quantile is not simply be
 _CONTRADICTS: Final = 5.0  # times what is expected: another governor, or other cores
 _IMPOSSIBLE: Final = 50.0  # another unit
 _WIDER: Final = 1.5  # an interval around figures that contradict the profile
+_AGREEING: Final = ", which agree with what was published of such a board"
 ALONE: Final = 8  # the fewest figures for a core of which the model knows nothing
 
 
@@ -80,25 +82,59 @@ def calibrate(
     samples = [_sample(device, at, each) for each in figures]
     start, unknown = calibrations.start(at), calibrations.missing_levels(at)
     effects = np.array([calibrations.effect(each.network, at) for each in samples])
-    constants = conditioned(start, unknown, samples, effects)
-    error = _error(start, unknown, samples, effects)
     doubt = contradiction(start, samples, basis) if fewest == 1 else ""
+    published = _published(device, at)
+    off = "" if published is None else _off(published, samples, effects)
+    constants, wider = conditioned(start, unknown, samples, effects), _WIDER if doubt else 1.0
     # The figures' own error and that of the model are independent, so they add as squares.
+    found = [_error(start, unknown, samples, effects, is_known=is_known) for is_known in (False, True)]
+    found = [
+        msgspec.structs.replace(
+            each, spread=math.hypot(each.spread * wider, basis.spread), median=math.hypot(each.median, basis.median)
+        )
+        for each in found
+    ]
+    if published is not None and not off:
+        before = [errors.case("measured", is_known, runtime, precision, threads) for is_known in (False, True)]
+        if before[0].spread <= found[0].spread:  # few figures are off by more than the board's own table leaves unknown
+            constants, found = published, before
+    new, of_known = ((LeftOut(median=each.median, p90=each.p90, coverage=each.coverage), each.spread) for each in found)
     return Calibration(
         runtime=runtime,
         precision=precision,
         threads=threads,
         constants=calibrations.named(runtime, np.exp(constants)),
-        spread=math.hypot(error.spread * (_WIDER if doubt else 1), basis.spread),
+        spread=new[1],
         macs=calibrations.seen(runtime, precision).macs,
         rows=len(figures),
         networks=len({each.model.key for each in figures}),
         seen=calibrations.seen(runtime, precision).shares,
-        error=LeftOut(median=math.hypot(error.median, basis.median), p90=error.p90, coverage=error.coverage),
+        error=new[0],
+        known=Known(error=of_known[0], spread=of_known[1]),
         sources=(basis.source,),
-        basis=f"{basis.source}, and published latencies of other devices",
-        note="; ".join(filter(None, (basis.note, doubt))),
+        basis=f"{basis.source}{_AGREEING if constants is published else ''}, and published latencies of other devices",
+        note="; ".join(filter(None, (basis.note, doubt or off))),
     )
+
+
+def _published(device: DeviceProfile, at: Place) -> Floats | None:
+    """ln of the constants by the board's own published table; None where there is none."""
+    if not known.tables_of(device, at.runtime, at.precision, at.threads):
+        return None
+    return calibrations.start(replace(at, table=table_name(device.name, at.runtime, at.precision, at.threads)))
+
+
+def _off(published: Floats, samples: Sequence[Sample], effects: Floats) -> str:
+    """The sentence to say where a figure is outside the interval that the board's published table gives it, or ""."""
+    at = samples[0].at
+    ratios = [
+        each.latency_s / math.exp(form(each, np.exp(published))[0] + effect)
+        for each, effect in zip(samples, effects.tolist(), strict=True)
+    ]
+    ratio, worst = max(zip(ratios, samples, strict=True), key=lambda pair: abs(math.log(pair[0])))
+    if abs(math.log(ratio)) <= errors.case("measured", False, at.runtime, at.precision, at.threads).spread:
+        return ""
+    return f"{worst.network} takes {ratio:.2f} times what was published of such a board: the interval is wider"
 
 
 def left_out(start: Floats, unknown: Collection[str], samples: Sequence[Sample], effects: Floats) -> list[float]:
@@ -115,7 +151,9 @@ def left_out(start: Floats, unknown: Collection[str], samples: Sequence[Sample],
 def toml(made: Iterable[Calibration]) -> str:
     """Calibrations as TOML, their numbers with four significant digits."""
     tables = [dict(_rounded(msgspec.to_builtins(each))) for each in made]
-    return show({"calibrations": [{key: value for key, value in table.items() if value != ""} for table in tables]})
+    return show(
+        {"calibrations": [{key: value for key, value in table.items() if value not in ("", None)} for table in tables]}
+    )
 
 
 def measured(results: Sequence[Measurement]) -> tuple[list[Figure], Basis]:
@@ -216,18 +254,20 @@ def _latencies(figures: Sequence[Figure]) -> str:
     return f"{len(figures)} latenc{'y' if len(figures) == 1 else 'ies'}"
 
 
-def _error(start: Floats, unknown: Collection[str], samples: Sequence[Sample], effects: Floats) -> errors.Case:
+def _error(
+    start: Floats, unknown: Collection[str], samples: Sequence[Sample], effects: Floats, *, is_known: bool
+) -> errors.Case:
     """By the figures themselves where there are enough; else by what as many figures are known to give elsewhere."""
     at = samples[0].at
     if len(samples) < ENOUGH:
         figures = max(count for count in errors.FIGURES if count <= len(samples))
-        return errors.case(str(figures), False, at.runtime, at.precision, at.threads)
+        return errors.case(str(figures), is_known, at.runtime, at.precision, at.threads)
     found = left_out(start, unknown, samples, effects)
     off = np.abs(np.expm1(found))
     spread = quantile(found)
     return errors.Case(
         case="10",
-        known=False,
+        known=is_known,
         runtime=at.runtime,
         precision=at.precision,
         threads="1" if at.threads == 1 else "several",

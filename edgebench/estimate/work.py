@@ -37,6 +37,8 @@ from edgebench.runtimes import runtime as entry
 Kind = Literal[
     "gemm", "winograd", "depthwise", "dense", "elementwise", "exponential", "normalize", "resize", "detection"
 ]
+# The same on a processor that is no CPU: see accelerated/form.py.
+Group = Literal["layer", "depthwise", "product", "copy", "function", "affine", "norm", "transpose", "layout"]
 
 # Functions that need an exponential an element; the others are a few arithmetic instructions.
 _EXPONENTIAL: Final = (
@@ -62,7 +64,7 @@ class Work:
     a pool reads its whole window for every element it writes.
     """
 
-    kind: Kind
+    kind: Kind | Group
     reads: int
     writes: int
     macs: int = 0

@@ -26,7 +26,7 @@ class Rewriter(Builder):
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self.outputs = list(graph.outputs)
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter(graph.rewrites)
         self.readers: dict[str, dict[str, None]] = {}
         self._places: dict[str, int] = {}
         self._place = 0

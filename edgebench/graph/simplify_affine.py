@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final, TypeGuard, cast
 
 import numpy as np
@@ -10,12 +11,14 @@ from edgebench.graph.operators import (
     FUSIBLE,
     Activation,
     AnyArray,
+    Arithmetic,
     Array,
     Binary,
     Concat,
     Conv,
     Dense,
     DepthToSpace,
+    GlobalPool,
     MatMul,
     Operator,
     Pool,
@@ -79,30 +82,96 @@ def _is_own_layer(rewriter: Rewriter, part: Operator | AnyArray, axis: int) -> T
     return rewriter.is_single(part) and axis == (len(part.shape) - 1 if isinstance(part, Dense) else 1)
 
 
-def affine_before(rewriter: Rewriter, operator: Conv | Dense) -> Operator | None:
-    """A layer's input times or plus a constant of one value a channel: into the weights of all who read it.
+def affine_before(rewriter: Rewriter, operator: Binary) -> Operator | None:
+    """A tensor times or plus a constant of one value a channel, read by layers alone: into the weights of all of them.
 
-    A shift only where no zeros are padded. Moves may stand between where nothing else reads them.
+    Moves, joins, pools and resizes may stand between; a shift goes only where no zeros are padded.
     """
-    x, moves = rewriter.source(operator), []
-    while isinstance(x, Transpose | Reshape) and rewriter.is_single(x):
-        moves.append(x)
-        x = rewriter.source(x)
-    if not isinstance(x, Binary) or rewriter.is_output(x) or (moves and not rewriter.is_single(x)):
+    constant, source = _factor(rewriter, operator), rewriter.source(operator)
+    reached = None if constant is None else _reached(rewriter, operator, operator.function, constant)
+    if not reached or source is None:
         return None
-    constant, source = _factor(rewriter, x), rewriter.source(x)
-    for move in reversed(moves):
-        constant = None if constant is None else _behind_move(constant, move, rewriter.shape_of(move.inputs[0]))
-    if constant is None or source is None:
+    _prepare(rewriter, operator.function, reached)
+    return source
+
+
+def _prepare(rewriter: Rewriter, function: Arithmetic, reached: list[tuple[str, AnyArray]]) -> None:
+    for name, constant in reached:
+        layer = cast(Conv | Dense, rewriter.operators[name])
+        rewriter.update(layer, **_prepared(layer, function, constant, rewriter.shape_of(layer.inputs[0])))
+
+
+def _reached(
+    rewriter: Rewriter, x: Operator, function: Arithmetic, constant: AnyArray
+) -> list[tuple[str, AnyArray]] | None:
+    """The layers that read x, directly or not, with the constant as it arrives there; None where others do, too."""
+    found: list[tuple[str, AnyArray]] = []
+    if rewriter.is_output(x):
         return None
-    readers = [operator] if moves else rewriter.readers_of(x)
-    shape = rewriter.shape_of(operator.inputs[0])
-    if not all(_takes(reader, x.function, constant) for reader in readers):
+    for reader in rewriter.readers_of(x):
+        for at in (number for number, name in enumerate(reader.inputs) if name == x.name):
+            if _takes(reader, function, constant):
+                found.append((reader.name, constant))
+                continue
+            passed = _passed(rewriter, reader, at, function, constant)
+            further = None if passed is None else _reached(rewriter, reader, function, passed)
+            if further is None:
+                return None
+            found += further
+    return found
+
+
+def _passed(rewriter: Rewriter, reader: Operator, at: int, function: Arithmetic, constant: AnyArray) -> AnyArray | None:
+    """The constant behind an operator that lets a product or sum pass; None for any other."""
+    if isinstance(reader, Transpose | Reshape):
+        return _behind_move(constant, reader, rewriter.shape_of(reader.inputs[0]))
+    if isinstance(reader, Concat) and varies_along(constant, reader.axis):
+        return _joined(constant, [rewriter.shape_of(name) for name in reader.inputs], at, reader.axis, function)
+    passes = isinstance(reader, GlobalPool | Resize) or (isinstance(reader, Pool) and _keeps(reader, function))
+    return constant.reshape(constant.shape[: len(reader.shape)]) if passes and varies_along(constant, 1) else None
+
+
+def _joined(constant: AnyArray, shapes: list[Shape], at: int, axis: int, function: Arithmetic) -> AnyArray:
+    """The constant of one part of a join, with what changes nothing in place of the other parts'."""
+    sizes = [shape[axis] for shape in shapes]
+    start = sum(sizes[:at])
+    whole = np.full(sum(sizes), 1.0 if function == "mul" else 0.0)
+    whole[start : start + sizes[at]] = constant.reshape(-1)
+    return whole.reshape([-1 if number == axis else 1 for number in range(len(shapes[at]))])
+
+
+def _keeps(pool: Pool, function: Arithmetic) -> bool:
+    """Whether the pool of x times or plus a constant is that of x, times or plus it."""
+    if function == "mul" or pool.mode == "max":
+        return (function == "mul") == (pool.mode == "average")
+    return pool.divisor is None and not (pool.counts_padding and any(pool.padding))
+
+
+def scale_through_product(rewriter: Rewriter, operator: Binary) -> Operator | None:
+    """A tensor times a gate that is times a constant: into the weights of the layers that read the product."""
+    gates = [gate for at in (0, 1) if isinstance(gate := rewriter.source(operator, at), Binary)]
+    for gate in gates if operator.function == "mul" and operator.activation is None else ():
+        constant, source = _factor(rewriter, gate), rewriter.source(gate)
+        if constant is None or source is None or gate.function != "mul" or not rewriter.is_single(gate):
+            continue
+        reached = _reached(rewriter, operator, "mul", constant) if varies_along(constant, 1) else None
+        if reached:
+            _prepare(rewriter, "mul", reached)
+            return rewriter.update(
+                operator, inputs=tuple(source.name if name == gate.name else name for name in operator.inputs)
+            )
+    return None
+
+
+def scale_before_relu(rewriter: Rewriter, operator: Binary) -> Operator | None:
+    """ReLU of a layer, times constants of which none is negative: into the layer's weights."""
+    x, constant = rewriter.source(operator), _factor(rewriter, operator)
+    if not isinstance(x, Activation) or x.function != "relu" or constant is None or operator.function != "mul":
         return None
-    for reader in readers:
-        rewriter.update(reader, **_prepared(reader, x.function, constant, shape))  # type: ignore[arg-type]
-    rewriter.put(x, source)
-    return rewriter.operators[operator.name]
+    if not rewriter.is_single(x) or (constant < 0).any():
+        return None
+    made = affine_behind(rewriter, replace(operator, inputs=(x.inputs[0], operator.inputs[1])))
+    return None if made is None else x
 
 
 def affine_twice(rewriter: Rewriter, operator: Binary) -> Operator | None:
@@ -172,7 +241,7 @@ def bias_of(layer: Layer) -> Array:
 def _factor(rewriter: Rewriter, operator: Binary) -> AnyArray | None:
     """The constant that a product or sum of an operand's own shape has."""
     x, constant = rewriter.source(operator), rewriter.constant(operator)
-    plain = operator.function in ("add", "mul") and operator.dtype == "float32"
+    plain = operator.function in ("add", "mul") and operator.dtype == "float32" and operator.activation is None
     return constant if plain and x is not None and x.shape == operator.shape and x.dtype == "float32" else None
 
 
@@ -185,7 +254,7 @@ def _scaled_rows(layer: Layer, values: Any) -> Array:
     return weight * values.reshape(-1, *[1] * (weight.ndim - 1))  # type: ignore[no-any-return]
 
 
-def _takes(reader: Operator, function: str, constant: AnyArray) -> bool:
+def _takes(reader: Operator, function: Arithmetic, constant: AnyArray) -> bool:
     if isinstance(reader, Dense):
         return reader.weight is not None and varies_along(constant, constant.ndim - 1)
     if not isinstance(reader, Conv) or reader.weight is None or not varies_along(constant, 1):
@@ -193,7 +262,7 @@ def _takes(reader: Operator, function: str, constant: AnyArray) -> bool:
     return function == "mul" or not any(reader.padding)
 
 
-def _prepared(reader: Conv | Dense, function: str, constant: AnyArray, shape: Shape) -> dict[str, Array]:
+def _prepared(reader: Conv | Dense, function: Arithmetic, constant: AnyArray, shape: Shape) -> dict[str, Array]:
     """The weight and bias that make of x what the layer makes of x times or plus the constant."""
     weight = wide(reader.weight)  # type: ignore[arg-type]
     channels = shape[-1] if isinstance(reader, Dense) else shape[1]

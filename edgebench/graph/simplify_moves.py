@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from edgebench.graph.operators import (
     Operator,
     Pad,
     Padding,
+    Pool,
     Reshape,
     Shape,
     Slice,
@@ -37,6 +38,18 @@ from edgebench.graph.simplify_affine import axis_blocks
 
 _MOST_AXES = 6  # of a transpose: what runtimes move at once
 _NARROWEST = 16  # channels: a layer of its own for a narrower slice costs more than the slice
+
+
+def twin(rewriter: Rewriter, operator: Operator) -> Operator | None:
+    """An operator without weights that another one repeats, on the same inputs: that one stands for both."""
+    x, own = rewriter.source(operator), _computes(operator)
+    others = [] if x is None else rewriter.readers_of(x)
+    return next((each for each in others if each is not operator and _computes(each) == own), None)
+
+
+def _computes(operator: Operator) -> tuple[Any, ...]:
+    """What two operators must share to compute the same."""
+    return type(operator), *(value for name, value in vars(operator).items() if name not in ("name", "module"))
 
 
 # ---- reshapes and transposes ----
@@ -306,10 +319,13 @@ def _attributes(layer: Dense | Conv) -> dict[str, object]:
 # ---- what a layer takes in ----
 
 
-def padded_conv(rewriter: Rewriter, operator: Conv) -> Operator | None:
-    """Zeros that were padded just before a convolution are its own padding."""
+def padded_window(rewriter: Rewriter, operator: Conv | Pool) -> Operator | None:
+    """Zeros just before a convolution, or what is less than all before a maximum, are its own padding."""
     pad = rewriter.source(operator)
-    if not isinstance(pad, Pad) or (pad.mode, pad.value) != ("constant", 0.0) or any(map(any, pad.amounts[:2])):
+    if not isinstance(pad, Pad) or pad.mode != "constant" or any(map(any, pad.amounts[:2])):
+        return None
+    least = isinstance(operator, Pool) and operator.mode == "max" and pad.value <= np.finfo(np.float32).min
+    if not least and (isinstance(operator, Pool) or pad.value != 0):
         return None
     padding = tuple(a + b for a, b in zip(operator.padding, (*pad.amounts[2], *pad.amounts[3]), strict=True))
     return rewriter.update(operator, inputs=pad.inputs, padding=cast(Padding, padding))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import platform
 import stat
 import sys
 import time
@@ -20,19 +19,22 @@ OF_SHELLS: Final = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")  # what stands t
 
 
 def cache_folder() -> Path:
-    """The user's cache folder for edgebench, where the platform keeps such: $XDG_CACHE_HOME or ~/.cache on Linux."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("edgebench", appauthor=False)
+    """The user's cache folder for edgebench: below $XDG_CACHE_HOME, ~/.cache, or a Mac's ~/Library/Caches."""
+    return _ours("XDG_CACHE_HOME", ".cache", "Library/Caches")
 
 
 def configuration_folder() -> Path:
     """The user's configuration folder for edgebench: below $XDG_CONFIG_HOME or ~/.config, on a Mac if it is there."""
-    from platformdirs import user_config_path
-
     before = Path.home() / ".config" / "edgebench"  # where a Mac's was, too
     kept = sys.platform == "darwin" and before.is_dir()
-    return before if kept else user_config_path("edgebench", appauthor=False)
+    return before if kept else _ours("XDG_CONFIG_HOME", ".config", "Library/Application Support")
+
+
+def _ours(variable: str, usual: str, on_macs: str) -> Path:
+    """Our folder below what a variable names, or else below a folder of the user's home."""
+    named = os.environ.get(variable, "").strip()
+    home = Path.home() / (on_macs if sys.platform == "darwin" else usual)
+    return (Path(named) if named else home) / "edgebench"
 
 
 def write(path: Path, data: str | bytes) -> None:
@@ -150,7 +152,9 @@ def alone(lock: Path, doing: str) -> Iterator[None]:
     """
     file = _locked(lock, doing)
     try:
-        file.write(f"process {os.getpid()} on {platform.node()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}".encode())
+        file.write(
+            f"process {os.getpid()} on {os.uname().nodename}, since {time.strftime('%Y-%m-%d %H:%M:%S')}".encode()
+        )
         file.flush()
         yield
     finally:

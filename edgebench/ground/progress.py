@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from html import escape
 from importlib import import_module
 from typing import Any, Final
 
@@ -56,6 +55,8 @@ class _Line:
         step = self.step
         if step is None:
             return ""
+        from html import escape
+
         return f"<progress value='{step.done}' max='{step.total}'></progress> {escape(f'{step.title}: {step.detail}')}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ def read(path: Path, kind: str) -> dict[str, Any]:
 
 def parse(data: bytes | str, name: str) -> dict[str, Any]:
     """The content of TOML text; `name` is what messages call it. Raises UsageError."""
+    import tomllib  # a shell that asks for names needs none of it
+
     try:
         return tomllib.loads(data if isinstance(data, str) else data.decode("utf-8"))
     except UnicodeDecodeError as error:

@@ -29,6 +29,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1, le=MOST)]
 PROCESSORS: Final = ("cpu", "gpu", "npu")
 ALL: Final = "all"  # of the devices
+HERE: Final = {"host": "local", "browser": "browser"}  # places on this machine, by their names: how they are reached
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,12 +100,20 @@ class LeftOut(_Part, frozen=True, kw_only=True):
     coverage: Share
 
 
+class Known(_Part, frozen=True, kw_only=True):
+    """The same of networks whose latency on other devices was published, with the half-width of their interval."""
+
+    error: LeftOut
+    spread: Spread
+
+
 class Calibration(_Part, frozen=True, kw_only=True):
     """The constants of one runtime, precision and thread count, with what they come from and their error.
 
     `spread` is the half-width of the 90% interval of ln(published / estimate). `macs` is the range of the networks that
     the model is fitted on, `seen` the largest share of the time that each term takes in one of them. `rows` and
-    `networks` count the device's own figures, `basis` says what they are.
+    `networks` count the device's own figures, `basis` says what they are. `error` and `spread` are those of networks
+    that nobody published; `known`, where there is any, of the others.
     """
 
     runtime: str
@@ -117,6 +126,7 @@ class Calibration(_Part, frozen=True, kw_only=True):
     networks: Annotated[int, Meta(ge=0, le=MOST)]
     seen: dict[str, Share]
     error: LeftOut
+    known: Known | None = None
     sources: tuple[str, ...]
     basis: str
     note: str = ""
@@ -139,8 +149,8 @@ class Reach(_Part, frozen=True, kw_only=True):
 class DeviceProfile(_Part, frozen=True, kw_only=True, rename={"memory_bytes": "memory"}):
     """A device: what it is, where that is known from, and what its latencies are estimated with.
 
-    `reach` says how a measurement gets there: "local" is this machine; None has no way yet, so only estimates unless
-    one is told.
+    `reach` says how a measurement gets there: "local" is this machine, "browser" a page in its Chromium; None has no
+    way yet, so only estimates unless one is told.
     """
 
     name: str
@@ -148,7 +158,7 @@ class DeviceProfile(_Part, frozen=True, kw_only=True, rename={"memory_bytes": "m
     cpu: Cpu
     processors: tuple[Processor, ...] = ()
     memory_bytes: Count | None = None
-    reach: Literal["local"] | Reach | None = None
+    reach: Literal["local", "browser"] | Reach | None = None
     sources: tuple[Source, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
 
@@ -176,8 +186,8 @@ names = device_files.names
 
 
 def several(wanted: str) -> list[DeviceProfile]:
-    """The profiles of names with commas between them, each once; "all" are all but this machine. Raises UsageError."""
-    given = [name for name in names() if name != "host"] if wanted == ALL else wanted.split(",")
+    """The profiles of names with commas between them, each once; "all" are other machines. Raises UsageError."""
+    given = [name for name in names() if name not in HERE] if wanted == ALL else wanted.split(",")
     return [load(name.strip()) for name in dict.fromkeys(given)]
 
 
@@ -247,7 +257,7 @@ def parse(text: bytes | str, stem: str, file: str) -> DeviceProfile:
     """Builds a profile from TOML `text`; `stem` is the name it must have, `file` what messages call it."""
     table = toml.parse(text, file)
     converted = _quantities(table, file)
-    if table.get("reach") == "local":
+    if table.get("reach") in HERE.values():
         converted = facts.facts() | converted
     profile = _convert(converted, file, DeviceProfile)
     if profile.name != stem:

@@ -3,8 +3,9 @@
 `edgebench.models.build` makes torch modules of them, `edgebench.models.sketch` Graphs.
 """
 
+from edgebench.ground.registry import networks as names
 from edgebench.models.user import InputSize, parse_input
-from edgebench.models.zoo import FOCUS, family_of, names, parameters, plan_of, preprocessing, resolve
+from edgebench.models.zoo import FOCUS, family_of, parameters, plan_of, preprocessing, resolve
 
 __all__ = [
     "FOCUS",

@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from edgebench.ground.records import ModelSpec, Record
+from edgebench.ground.registry import UNLISTED, networks
 from edgebench.ground.tables import read_csv
 from edgebench.models import zoo
 
@@ -61,7 +62,7 @@ class Quantized(msgspec.Struct, frozen=True, kw_only=True):
 
 def published() -> list[Published]:
     """All rows in the order of `models.names()`, then by recipe and scaling point. No torch, no numpy."""
-    order = {name: index for index, name in enumerate((*zoo.names(), *zoo.UNLISTED))}
+    order = {name: index for index, name in enumerate((*networks(), *UNLISTED))}
     rows = _rows(Published, "models", "published.csv")
     for row in fitted():
         spec = _spec(row.kin, row.network, row.width, row.depth, row.resolution)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.records import CLASSES, Beside, ModelSpec
@@ -51,15 +51,19 @@ def parse_input(given: str | Sequence[int]) -> InputSize:
     return InputSize(*(int(number) for number in match.groups()))
 
 
-def parse_inputs(given: str | Sequence[int]) -> Inputs:
+def parse_inputs(given: str | Sequence[int] | Sequence[Sequence[int]]) -> Inputs:
     """Reads an image's size, as `parse_input`, and inputs beside it behind commas: "3x224x224,10,77:int64".
 
-    Of these the sizes behind the batch are said. Raises UsageError for anything else.
+    Of these the sizes behind the batch are said, as numbers too: [(3, 224, 224), (10,)]. Raises UsageError for anything
+    else.
     """
-    if not isinstance(given, str):
-        return Inputs(parse_input(given))
-    image, *others = given.split(",")
-    return Inputs(parse_input(image), tuple(map(_beside_image, others)))
+    if isinstance(given, str):
+        image, *others = given.split(",")
+        return Inputs(parse_input(image), tuple(map(_beside_image, others)))
+    if not given or isinstance(given[0], int):
+        return Inputs(parse_input(cast("Sequence[int]", given)))
+    first, *rest = cast("Sequence[Sequence[int]]", given)
+    return Inputs(parse_input(first), tuple(_beside_image("x".join(map(str, size))) for size in rest))
 
 
 def _beside_image(text: str) -> Beside:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from edgebench.ground.errors import UsageError, unknown
 from edgebench.ground.records import ModelSpec, Preprocessing
-from edgebench.ground.registry import Registry
+from edgebench.ground.registry import NETWORKS as NETWORKS
 from edgebench.models import plan as plans
 from edgebench.models.family import Family, Member, Option
 from edgebench.models.scaling import compound
@@ -16,43 +16,10 @@ from edgebench.models.user import is_user_network, resolve_user
 FOCUS = ("mobilenetv1", "mobilenetv2", "efficientnet_lite0", "efficientnet_b0")
 """The networks that `edgebench profile` takes when none is named."""
 
-_FAMILIES: dict[str, tuple[str, ...]] = {
-    "lenet:FAMILY": ("lenet5",),
-    "alexnet:FAMILY": ("alexnet", "alexnet_owt"),
-    "vgg:FAMILY": ("vgg16", "vgg19", "vgg16_bn", "vgg19_bn"),
-    "resnet:FAMILY": (
-        *(f"resnet{layers}" for layers in (18, 34, 50, 101, 152, 20, 56)),
-        *(f"plain{layers}" for layers in (18, 34, 20, 56)),
-    ),
-    "nin:FAMILY": ("nin",),
-    "googlenet:FAMILY": ("googlenet",),
-    "mobilenetv1:FAMILY": ("mobilenetv1",),
-    "mobilenetv2:FAMILY": ("mobilenetv2",),
-    "mobilenetv3:FAMILY": ("mobilenetv3_small", "mobilenetv3_large"),
-    "mobilenetv4:FAMILY": tuple(f"mobilenetv4_conv_{size}" for size in ("small", "medium", "large")),
-    "mnasnet:FAMILY": ("mnasnet_b1", "mnasnet_a1"),
-    "shufflenetv2:FAMILY": ("shufflenetv2",),
-    "squeezenet:FAMILY": ("squeezenet1_0", "squeezenet1_1"),
-    "efficientnet:FAMILY": ("efficientnet", *(f"efficientnet_b{size}" for size in range(8))),
-    "efficientnet:LITE": ("efficientnet_lite", *(f"efficientnet_lite{size}" for size in range(5))),
-    "efficientnetv2:FAMILY": ("efficientnetv2", *(f"efficientnetv2_{size}" for size in ("b0", "b1", "b2", "b3", "s"))),
-}
-UNLISTED = ("efficientnet", "efficientnet_lite", "efficientnetv2")
-"""Accepted wherever a network is named, to be scaled by phi. Unscaled they are the smallest: lists leave them out."""
-
-NETWORKS = Registry(
-    "model", {name: f"edgebench.models.{where}" for where, names in _FAMILIES.items() for name in names}
-)
-
 SCALE_LIMIT = 16.0
 RESOLUTION_LIMIT = 4096
 CLASSES_LIMIT = 1_000_000
 CHANNELS_LIMIT = 1024
-
-
-def names() -> list[str]:
-    """Returns the names of the zoo's networks, family by family."""
-    return [name for name in NETWORKS if name not in UNLISTED]
 
 
 def family_of(spec: ModelSpec) -> Family:

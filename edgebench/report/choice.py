@@ -45,7 +45,7 @@ def summary(choice: Choice) -> list[RenderableType]:
     size = f"size {point['size']}, {point['MACs']} MACs"
     lines = [
         Text(f"{choice.family} on {choice.device}: best of {choice.candidates:,} networks{within}"),
-        Text(f"pick: {picked.model.key}, {picked.export.key}, {_threads(picked)}", style="bold"),
+        Text(f"pick: {picked.model.key}, {picked.export.key}, {_where(picked)}", style="bold"),
         Text(f"  latency {point['latency']} ({picked.latency_s.confidence:.0%} interval){rooms.get('latency', '')}"),
     ]
     lines += [Text(f"  {each}") for each in _everywhere(choice)]
@@ -73,11 +73,14 @@ def _everywhere(choice: Choice) -> list[str]:
         left = "" if limit is None else f"; {1 - told.value / limit:.0%} of {show_seconds(limit)} left"
         binds = " (binds)" if not said else ""
         latency = f"{show_seconds(told.value)} ({show_interval(told.low, told.high)}) {each.provenance}"
-        said.append(f"on {each.device}{binds}: {latency}{left}")
+        part = "" if each.processor == "cpu" else f"'s {each.processor}"
+        said.append(f"on {each.device}{part}{binds}: {latency}{left}")
     return said
 
 
-def _threads(point: Point) -> str:
+def _where(point: Point) -> str:
+    if point.processor != "cpu":
+        return f"on the {point.processor}"
     return f"{point.threads} thread{'s' if point.threads > 1 else ''}"
 
 
@@ -167,7 +170,7 @@ def row(mark: str, point: Point) -> Sequence[str]:
         point.model.key,
         point.origin or "-",
         point.export.key,
-        str(point.threads),
+        str(point.threads) if point.processor == "cpu" else point.processor,
         f"{accuracy.value:.1f}% ({accuracy.low:.1f}-{accuracy.high:.1f}){mark_of_guess}" if accuracy else "-",
         f"{show_seconds(latency.value)} ({show_interval(latency.low, latency.high)}) {point.provenance}{where}",
         f"{show_bytes(point.peak_memory_bytes)} {point.memory_provenance if point.peak_memory_bytes else ''}".rstrip(),

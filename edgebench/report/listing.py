@@ -48,7 +48,7 @@ def devices(found: Sequence[DeviceProfile]) -> str:
             f"{each.cpu.cores}x {each.cpu.core}",
             f"{each.cpu.clock_hz / 1e9:.2f} GHz" if each.cpu.clock_hz else "-",
             show_memory(each.memory_bytes),
-            _estimated(each) or ("measured here" if each.name == "host" else "nothing near is known"),
+            _estimated(each) or ("measured here" if isinstance(each.reach, str) else "nothing near is known"),
         ]
         rows.append(row)
     if not wide:

@@ -204,10 +204,12 @@ def legend(results: Sequence[Result]) -> list[str]:
         f"estimated: from the network's graph; the interval should hold the device's median in {value:.0%} of cases."
         for value in _confidences([each for each in results if each.provenance == "estimated"], timed=False)
     ]
-    if any(result.parity for result in results):
+    if any(result.parity and result.device != "browser" for result in results):
         lines.append(
             "parity: largest error against PyTorch as a share of the output's range, with the file run on this machine."
         )
+    if any(result.parity and result.device == "browser" for result in results):
+        lines.append("parity: largest error against this machine's own runtime, as a share of the output's range.")
     judged = {result.accuracy.dataset: None for result in results if result.accuracy}
     lines += [
         f"top-1: share of images of {dataset} whose class is the file's first, with Wilson's 95% interval; vs torch: "

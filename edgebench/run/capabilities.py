@@ -8,8 +8,9 @@ from edgebench.estimate.accelerated import known as accelerated
 from edgebench.estimate.known import cells as cells_of
 from edgebench.estimate.known import estimable, expected_error
 from edgebench.formats.format import every
+from edgebench.formats.web import web_engines
 from edgebench.ground.records import Precision
-from edgebench.machines.profiles import DeviceProfile
+from edgebench.machines.profiles import HERE, DeviceProfile
 from edgebench.runtimes import bundled, computed_precision, runtime_of, unavailable
 
 
@@ -38,7 +39,9 @@ def capabilities(profile: DeviceProfile) -> list[Capability]:
         if (runtime, precision) in estimable(profile) or profile.calibration(runtime, precision, threads)
     }
     cells: list[_Cell] = [(runtime_of(form.name), precision, 1) for form in every() for precision in form.precisions]
-    here = profile.reach == "local"
+    here = profile.name in HERE
+    if profile.reach == "browser":
+        cells = [cell for cell in cells if cell[0] in {runtime_of(name) for name in web_engines()}]
     if not here:
         there = {each.name for each in bundled()}
         halves: dict[_Cell, float | None] = {

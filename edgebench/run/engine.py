@@ -35,6 +35,7 @@ from edgebench.ground.records import (
     Status,
     identity,
 )
+from edgebench.ground.registry import networks
 from edgebench.machines.facts import check_threads
 from edgebench.models.given import NOTHING, Given
 from edgebench.run import resume as resuming
@@ -84,6 +85,10 @@ class Engine:
         """Raises UsageError for what cannot be had of the cells by this method, before anything runs."""
         if self.method.mode is Mode.MEASURE:
             check_threads(self.scenario.threads)
+        if self.device.reach == "browser":
+            from edgebench.run import pages
+
+            pages.check((cell.export.format for cell in cells), self.scenario.threads)
         if self.method.mode in (Mode.EMULATE, Mode.COUNT):
             from edgebench.places.emulator import emulator
 
@@ -94,7 +99,11 @@ class Engine:
 
         Raises DeviceError, UsageError where it cannot be had.
         """
-        if self._target is None and self.method.mode is Mode.REACH:
+        if self._target is None and self.device.reach == "browser":
+            from edgebench.run.pages import target
+
+            self._target = target()
+        elif self._target is None and self.method.mode is Mode.REACH:
             from edgebench.places.board.reach import reach
 
             way = self.method
@@ -205,6 +214,10 @@ class Engine:
         target = self.target(tell)
         if target is None:
             raise DeviceError(f"{self.device.name} is not connected")
+        if self.device.reach == "browser":
+            from edgebench.run.pages import measure_in_page
+
+            return measure_in_page(artifact, self.runtime(cell), self.scenario, target, tell)
         graph = None if artifact.model.family == "file" else graph_of_model(artifact.model, self.given)
         return measure_there(
             artifact, self.runtime(cell), self.scenario, target=target, device=self.device.name, graph=graph, tell=tell
@@ -241,7 +254,7 @@ class Engine:
         )
         if artifact:
             return replace(estimated, **{key: value for key, value in _of_file(artifact).items() if key != "macs"})
-        known = replace(estimated, parameters=zoo.parameters(spec) if spec.name in zoo.names() else None)
+        known = replace(estimated, parameters=zoo.parameters(spec) if spec.name in networks() else None)
         lacking = missing(export)
         if lacking is None:
             return known

@@ -90,6 +90,11 @@ def method(
         if via not in (None, "local") or connect:
             raise UsageError("`device='host'` is this machine: name another `device` to reach one, or add it")
         return Method(Mode.MEASURE, operators=operators)
+    if device.reach == "browser":
+        if via is not None or connect:
+            raise UsageError("`device='browser'` is Chromium on this machine: leave `via` and `connect` out")
+        _only_cpu(processor)
+        return Method(Mode.REACH)
     if via == "local":
         raise UsageError(f"`via='local'` measures this machine, which is `device='host'` and not {device.name}")
     if via == "emulator":

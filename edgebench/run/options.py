@@ -31,6 +31,7 @@ Formats = Annotated[Names, Several(f"Formats: {', '.join(FORMATS)}; or all that 
 DeviceFormats = Annotated[Names, Several("Formats, or all; default: the device's first.", "--fmt")]
 Precisions = Annotated[Names, Several("Precisions: fp32, fp16, int8.")]
 Threads = Annotated[int, "Threads of the runtime."]
+Processor = Annotated[str | None, "Estimate for: cpu, gpu or npu; default: cpu, or else what there is an estimate for."]
 Limit = Annotated[int | None, "Images of `data` at most, every class in its share."]
 Results = Annotated[File, "Folder that every record is appended to."]
 Stored = Annotated[File, "File, folder, or git revision of one: main:results/baseline."]
@@ -156,9 +157,7 @@ class Profile(Files, Connection, Told):
     device: ManyDevices = "host"
     format: DeviceFormats = ()
     via: Annotated[str | None, "ssh, adb, emulator, estimate or local; default: as the device's profile says."] = None
-    processor: Annotated[
-        str | None, "Estimate for: cpu, gpu or npu; default: cpu, or else what there is an estimate for."
-    ] = None
+    processor: Processor = None
     threads: Threads = 1
     counts: Annotated[bool, "Host: count executed instructions instead of time."] = False
     quick: Annotated[bool, "3 processes of 1 s each; no p95, no p99."] = False
@@ -169,6 +168,9 @@ class Profile(Files, Connection, Told):
     limit: Limit = None
     per_op: Annotated[bool, "Also time every operator (host), or count its instructions (emulator)."] = False
     trace: Annotated[File | None, "Host: write the operators' times for Perfetto: out.json. Implies `per_op`."] = None
+    graph_data: Annotated[
+        File | None, "Host: write the operators' times for Model Explorer into this folder. Implies `per_op`."
+    ] = None
     results: Results = "results"
     resume: Annotated[bool, "Go on with the newest run, up to a day old: run only what it lacks or failed."] = False
 
@@ -290,6 +292,7 @@ class Scale(Told):
     format: Annotated[Names | None, Several("Formats to choose from; default: the device's first.", "--fmt")] = None
     precision: Annotated[Names, Several("Precisions to choose from.")] = "fp32"
     threads: Annotated[int | str | Sequence[int], Several("Thread counts to choose from.")] = 1
+    processor: Processor = None
     recipe: Annotated[str | None, "Training whose published accuracies to expect."] = None
     extrapolate: Annotated[bool, "Let in networks beyond all published accuracies."] = False
     confirmed: Annotated[bool, Flag("Export, check and emulate or measure the best few.", "--confirm/--no-confirm")] = (
@@ -441,6 +444,9 @@ class Inspect(Options):
     ]
     _: KW_ONLY
     strict: Annotated[bool, "Fail (exit 4) where int8 is not int8."] = False
+    graph_data: Annotated[
+        File | None, "Write what int8 costs and what is computed in for Model Explorer into this folder."
+    ] = None
 
 
 class Init(Options):

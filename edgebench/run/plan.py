@@ -15,12 +15,14 @@ from edgebench.estimate import known
 from edgebench.estimate.accelerated import known as accelerated
 from edgebench.formats import format as formats
 from edgebench.formats import manifest
+from edgebench.formats.web import web_engines
 from edgebench.ground.errors import UsageError, unknown, warn
 from edgebench.ground.options import listed, many
 from edgebench.ground.paths import check_there
 from edgebench.ground.records import Calibrator, ExportSpec, ModelSpec, Precision, Quantization, QuantizationScheme
 from edgebench.ground.registry import DEFAULT_FORMAT
 from edgebench.ground.registry import FORMATS as FORMATS
+from edgebench.machines.profiles import HERE
 from edgebench.models.given import Given
 from edgebench.models.user import InputSize, parse_input, parse_inputs
 from edgebench.run.network import Model, ModelArguments, Wanted
@@ -158,7 +160,7 @@ def quantization(
 def suited(cells: Iterable[Cell], device: DeviceProfile) -> list[Cell]:
     """The cells with int8's activations in the signedness that is fast on the device, where none was asked for."""
     found, isa = list(cells), device.cpu.isa
-    for place, cell in enumerate(found if device.name != "host" else ()):
+    for place, cell in enumerate(found if device.name not in HERE else ()):
         wanted, fast = cell.export.quantization, formats.form(cell.export.format).activations
         if fast is None or wanted is None or wanted.activations or wanted.scheme != "static":
             continue
@@ -179,20 +181,28 @@ def is_file(name: str) -> bool:
     return formats.by_suffix(Path(name)) is not None
 
 
-def default_formats(device: DeviceProfile, *, counts: bool = False) -> tuple[str, ...]:
+def default_formats(
+    device: DeviceProfile, precisions: Collection[str] = (), *, processor: str | None = None, counts: bool = False
+) -> tuple[str, ...]:
     """The formats to profile when none is named.
 
     On the host those that are installed, of every runtime that each system has or that `counts` can run; elsewhere the
-    first that figures of the device are published for, or else that has an estimate.
+    first that has estimates in most of `precisions`, one that figures of the device are published for before others.
     """
     by_runtime = {form: runtime(runtime_of(form)) for form in FORMATS}
-    if device.name == "host":
+    if device.name in HERE:
         able = [form for form, each in by_runtime.items() if (each.wheel if counts else not each.system)]
+        able = able if device.name == "host" else list(web_engines())
         return tuple(form for form in able if not formats.missing(ExportSpec(format=form))) or (DEFAULT_FORMAT,)
-    estimated = {name for name, _ in known.cells(device)} or {name for name, _, _ in accelerated.cells(device)}
+    estimated = accelerated.files(device, processor)
     published = {name for (name, _), case in known.estimable(device).items() if case == "measured"}
-    found = [form for form, each in by_runtime.items() if each.name in estimated]
-    return tuple(sorted(found, key=lambda form: by_runtime[form].name not in published)[:1]) or (DEFAULT_FORMAT,)
+
+    def order(form: str) -> tuple[int, bool]:
+        name = by_runtime[form].name
+        return -sum((name, precision) in estimated for precision in precisions), name not in published
+
+    found = [form for form, each in by_runtime.items() if any(name == each.name for name, _ in estimated)]
+    return tuple(sorted(found, key=order)[:1]) or (DEFAULT_FORMAT,)
 
 
 def cells(

@@ -66,6 +66,36 @@ def _affine(option: int, switch: int) -> Callable[[Layer], Sizes]:
     return lambda layer: [(number(layer, option), False)] * (2 * number(layer, switch, 1))
 
 
+def _recurrent(gates: int, biases: int) -> Callable[[Layer], Sizes]:
+    """Of a layer of `gates`: what takes the input, the biases, what takes the state, and a projection's."""
+
+    def sizes(layer: Layer) -> Sizes:
+        outputs, directions = number(layer, 0), 1 + (number(layer, 2) == 2)
+        states = number(layer, 3) or outputs
+        projected = [states * outputs] * (states != outputs)
+        found = [number(layer, 1), states * biases * directions, outputs * states * gates * directions, *projected]
+        return [(size, True) for size in found]
+
+    return sizes
+
+
+def _attention(layer: Layer) -> Sizes:
+    """Query, key, value and what joins the heads, each with its bias."""
+    features, weights = number(layer, 0), number(layer, 2)
+    queries = weights // features
+    keys, values = number(layer, 3) or features, number(layer, 4) or features
+    inside = [(features * width, features) for width in (queries, keys, values)]
+    return [each for weight, bias in (*inside, (weights, queries)) for each in ((weight, True), (bias, False))]
+
+
+def _product(layer: Layer) -> Sizes:
+    """The factors and the addend of a matrix product that are constant."""
+    rows, columns, inner, spread = (number(layer, option) for option in (7, 8, 9, 10))
+    addend = {0: 1, 1: rows, 2: rows, 3: rows * columns, 4: columns}.get(spread, 0)
+    sizes = {4: rows * inner, 5: columns * inner, 6: addend}
+    return [(size, True) for constant, size in sizes.items() if number(layer, constant) and size]
+
+
 LAYOUTS: dict[str, Callable[[Layer], Sizes]] = {
     "BatchNorm": lambda layer: [(number(layer, 0), False)] * 4,
     "Convolution": _convolution,
@@ -73,6 +103,8 @@ LAYOUTS: dict[str, Callable[[Layer], Sizes]] = {
     "ConvolutionDepthWise": _convolution,
     "Deconvolution": _convolution,
     "DeconvolutionDepthWise": _convolution,
+    "GRU": _recurrent(3, 4),
+    "Gemm": _product,
     "GroupNorm": _affine(1, 3),
     "InnerProduct": lambda layer: [
         (number(layer, 2), True),
@@ -80,11 +112,14 @@ LAYOUTS: dict[str, Callable[[Layer], Sizes]] = {
         *_scales(number(layer, 8), number(layer, 0)),
     ],
     "InstanceNorm": _affine(0, 2),
+    "LSTM": _recurrent(4, 4),
     "LayerNorm": _affine(0, 2),
     "MemoryData": lambda layer: [
         (math.prod(number(layer, option) or 1 for option in (0, 1, 11, 2)), number(layer, 21, 1) == 0)
     ],
+    "MultiHeadAttention": _attention,
     "PReLU": lambda layer: [(number(layer, 0), False)],
+    "RNN": _recurrent(1, 1),
     "Scale": lambda layer: [(number(layer, 0), False)] * (1 + number(layer, 1)),
 }
 

@@ -21,6 +21,7 @@ FORMAT = Format(
     graph="edgebench.formats.tflite.graph:read_graph",
     source="edgebench.formats.tflite.source:module",
     sized="edgebench.formats.tflite.sized:sized",
+    single="edgebench.formats.tflite.sized:single",
     shorten="edgebench.formats.tflite.shorten:cut",
     tensors="edgebench.formats.tflite.activations:inside",
 )

@@ -46,7 +46,7 @@ def _convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
         inputs=written.inputs,
         outputs=written.outputs,
         operators=written.operators,
-        rewrites=dict(network.graph.rewrites),
+        rewrites=dict(written.rewrites),
         transposes=written.transposes,
         moved_bytes=written.moved_bytes,
         warnings=written.notes,

@@ -66,6 +66,7 @@ def convert(network: Network, path: Path) -> Conversion:
         inputs=inputs,
         outputs=outputs,
         operators=contents.operators,
+        rewrites=dict(written.rewrites),
         warnings=(*written.notes, *warnings),
         quantization=report,
     )

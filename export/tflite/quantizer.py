@@ -62,7 +62,7 @@ def quantize(
     given = None
     if ranges:
         wider = summable(source, ranges)
-        ends = {name: np.reshape(np.asarray(both, np.float32), (2, 1, 1, 1, 1)) for name, both in wider.items()}
+        ends = {name: np.asarray(both, np.float32) for name, both in wider.items()}
         given = {name: {"min": low, "max": high} for name, (low, high) in ends.items()}
     with quiet(NOISE), np.errstate(invalid="ignore"):  # a bias beyond int32 is mended below
         result = made.quantize(given, enable_progress_bar=False, enable_progress_report=False)

@@ -38,3 +38,13 @@ def sized(path: Path, name: str, sizes: Sequence[int]) -> bytes:
         if tensor.ShapeSignatureLength() == len(shape) > 0:
             tensor.ShapeSignatureAsNumpy()[1:] = shape[1:]
     return bytes(content)
+
+
+def single(path: Path) -> bytes:
+    """The network in `path` with the shapes that its tensors have now, a batch of one where they leave it open."""
+    content = bytearray(path.read_bytes())
+    graph = schema.Model.GetRootAs(content, 0).Subgraphs(0)
+    for tensor in map(graph.Tensors, range(graph.TensorsLength())):
+        if tensor.ShapeSignatureLength() == tensor.ShapeLength() > 0:
+            tensor.ShapeSignatureAsNumpy()[:] = tensor.ShapeAsNumpy()  # a view, too
+    return bytes(content)

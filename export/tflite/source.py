@@ -103,7 +103,9 @@ class Network(nn.Module):
         self.pretrained_cfg: Any = {"architecture": reading.path.stem, "input_size": shape}
         self.entry = int(reading.subgraph.inputs[0])
         self.results = [int(index) for index in reading.subgraph.outputs]
-        self.whole = {index: value for index, value in reading.constants.items() if value.dtype.kind != "f"}
+        self.whole = {
+            index: value for index, value in reading.constants.items() if value.dtype.kind != "f" or value.size == 1
+        }
         for index, value in reading.constants.items():
             if value.dtype.kind == "f":
                 weight = nn.Parameter(torch.from_numpy(value), requires_grad=False)
@@ -126,9 +128,9 @@ class Network(nn.Module):
     def _value(self, index: int, values: Mapping[int, Held]) -> Held | None:
         if index < 0:
             return None
-        if index in self.whole:
-            return Held(whole=self.whole[index])
-        return values[index] if index in values else Held(plain=getattr(self, f"weight{index}"))
+        if index in values:
+            return values[index]
+        return Held(plain=getattr(self, f"weight{index}", None), whole=self.whole.get(index))
 
 
 def _compare(path: Path, network: Network) -> None:

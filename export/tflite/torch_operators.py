@@ -36,7 +36,7 @@ class Step:
 
 @dataclass
 class Held:
-    """A tensor as the file has it, as an image, or both; a constant that is no tensor of floats is `whole`."""
+    """A tensor as the file has it, as an image, or both; a constant of whole numbers, or of one number, is `whole`."""
 
     plain: Tensor | None = None
     image: Tensor | None = None
@@ -66,6 +66,12 @@ class Held:
         if self.whole is None:
             raise UsageError("the file computes a shape or an axis from its input, which no other format can")
         return [int(number) for number in self.whole.reshape(-1)]
+
+    def number(self) -> float:
+        """The one number of a constant."""
+        if self.whole is None:
+            raise UsageError("the file computes what it pads with from its input, which no other format can")
+        return float(self.whole.item())
 
 
 _DTYPES: Final[dict[int, torch.dtype]] = {
@@ -246,7 +252,7 @@ def padding(step: Step, given: Given) -> Held:
     order = [both[axis] for axis in TO_IMAGE] if images else both
     flat = [amount for pair in reversed(order) for amount in pair]
     if step.kind != "MIRROR_PAD":
-        value = float(given[2].file()) if len(given) > 2 else 0.0
+        value = given[2].number() if len(given) > 2 else 0.0
         made = functional.pad(x, flat, value=value)
     elif step.options.mode or not images or any(map(any, order[:2])):
         raise UsageError("MIRROR_PAD is read where it mirrors the rows and columns of an image, without their edge")

@@ -13,6 +13,7 @@ from edgebench.formats.tflite.emit_elementwise import ELEMENTWISE
 from edgebench.formats.tflite.emit_layers import LAYERS
 from edgebench.formats.tflite.emit_moves import MOVES
 from edgebench.formats.tflite.model import Model
+from edgebench.formats.tflite.rewrites import fold
 from edgebench.formats.tflite.windows import WINDOWS
 from edgebench.graph.batch import MixedBatch, batched_shapes
 from edgebench.graph.layout import NHWC, Layouts, home, permuted, plan
@@ -34,6 +35,7 @@ class Written:
     operators: dict[str, int]
     transposes: int
     moved_bytes: int
+    rewrites: Mapping[str, int]
     notes: tuple[str, ...] = ()
 
 
@@ -50,7 +52,7 @@ def write(
     have the `names` given, or the graph's. `precision` is that of the weights; arithmetic is float32, and for int8 the
     file is one that will be quantised. Raises ExportError for what TFLite cannot express.
     """
-    graph = _flattened_in_memory_order(graph)
+    graph = _flattened_in_memory_order(fold(graph))
     layouts, notes = _laid_out(graph)
     emission = Emission(graph, layouts, Model("edgebench"), precision)
     for source in graph.inputs:
@@ -76,6 +78,7 @@ def write(
         operators=emission.model.counts(),
         transposes=layouts.transposes,
         moved_bytes=layouts.moved_bytes,
+        rewrites=graph.rewrites,
         notes=notes,
     )
 

@@ -12,6 +12,7 @@ import msgspec
 from edgebench.graph.cost import count
 from edgebench.graph.memory import plan_arena
 from edgebench.ground.paths import write_atomically
+from edgebench.ground.registry import networks
 from edgebench.models import zoo
 from edgebench.models.sketch import sketch
 from edgebench.models.summary import ModelSummary
@@ -35,7 +36,7 @@ def compute(name: str) -> ModelSummary:
 
 def write(path: Path) -> None:
     """Writes the summaries of all networks, one a line."""
-    rows = ",\n".join(msgspec.json.encode(compute(name)).decode() for name in zoo.names())
+    rows = ",\n".join(msgspec.json.encode(compute(name)).decode() for name in networks())
     write_atomically(path, f"[\n{rows}\n]\n")
 
 

@@ -89,7 +89,7 @@ def _telling(module: nn.Module, size: tuple[int, int, int]) -> nn.Module:
     random = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for value in module.parameters():
-            if value.numel() > 1 and value.std() == 0:
+            if value.numel() == 1 or value.std() == 0:
                 value.add_(0.1 * torch.randn(value.shape, generator=random))
         norms = [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
         for part in norms:

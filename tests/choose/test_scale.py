@@ -1,6 +1,7 @@
 """`scale` without confirmation: the pick, its reasons, and bad input."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -104,6 +105,18 @@ def test_one_network_keeps_the_limit_on_all_of_several_devices() -> None:
     assert msgspec.json.decode(msgspec.json.encode(found), type=Choice) == found
 
 
+def test_a_network_is_chosen_for_a_phones_npu(tmp_path: Path) -> None:
+    found = scale("galaxy_s25", "mobilenetv1", max_latency="1ms", processor="npu", confirmed=False)
+    picked = found.picked
+    alone = estimate(sketch(picked.model), load("galaxy_s25"), spec=picked.model, export=picked.export, processor="npu")
+    assert (picked.processor, picked.latency_s, picked.peak_memory_bytes) == ("npu", alone.latency_s, None)
+    assert "tflite-fp32, on the npu" in "\n".join(map(str, choice_report.summary(found)))
+    phone = scale("iphone13", "mobilenetv1", max_latency="1ms", confirmed=False).picked
+    assert (phone.processor, phone.export.format) == ("npu", "coreml")
+    with pytest.raises(UsageError, match="chosen for the npu of iphone13"):
+        scale("iphone13", "mobilenetv1", max_latency="1ms", sweep=tmp_path / "sweep.toml")
+
+
 def test_beyond_the_prior_only_when_asked_and_marked() -> None:
     with pytest.raises(Regression, match="no network fits"):
         scale("rpi4", "mobilenetv2", max_latency="2ms", confirmed=False)
@@ -126,6 +139,9 @@ def test_resnets_are_chosen_among_their_depths() -> None:
         ({"device": "all"}, "name the devices that you ship to"),
         ({"device": "rpi4,iphone12"}, "nothing near is known of litert fp32 on iphone12"),
         ({"device": "rpi4,rpi2", "threads": 9}, "9 threads on rpi4: give 1 to 4"),
+        ({"processor": "npu"}, "the profile of rpi4 has no npu"),
+        ({"device": "galaxy_s25", "processor": "npu", "threads": (1, 2)}, "`threads` are the CPU's"),
+        ({"device": "galaxy_s25", "max_memory": "64MB"}, "on the npu of galaxy_s25 is not known"),
         ({"family": "mobilnet"}, "unknown family"),
         ({"format": "onxx"}, "unknown format"),
         ({"precision": "fp64"}, "unknown precision"),

@@ -5,7 +5,9 @@ import pytest
 
 from edgebench.choose.scalable import BASES
 from edgebench.choose.table import Grid, Points, Table
-from edgebench.estimate.calibrations import calibration, machine_of
+from edgebench.estimate.accelerated.estimator import costs as elsewhere
+from edgebench.estimate.calibrations import calibration
+from edgebench.estimate.costs import on_cpu
 from edgebench.estimate.estimator import estimate
 from edgebench.graph.cost import count
 from edgebench.graph.memory import plan_arena
@@ -14,7 +16,7 @@ from edgebench.machines.profiles import load
 from edgebench.models import resolve
 from edgebench.models.sketch import sketch
 
-RPI4 = load("rpi4")
+RPI4, S25 = load("rpi4"), load("galaxy_s25")
 
 
 def random_points(name: str, seed: int, number: int) -> tuple[Grid, Points]:
@@ -40,7 +42,8 @@ def test_random_candidates_cost_what_the_one_network_estimate_says(name: str, pr
     grid, points = random_points(name, seed=7, number=15)
     table, export = Table(grid), ExportSpec(precision=precision)
     counts = table.counts(points)
-    latency = table.latency_s(points, calibration(RPI4, "litert", precision, 1), machine_of(RPI4))
+    latency = table.latency_s(points, on_cpu(RPI4, calibration(RPI4, "litert", precision, 1)))
+    accelerated = table.latency_s(points, elsewhere(S25, "npu", "litert", precision))
     arena = table.arena_bytes(points, element_bytes=4)
     for index, (width, depth, resolution) in enumerate(zip(points.width, points.depth, points.resolution, strict=True)):
         spec = resolve(
@@ -52,6 +55,9 @@ def test_random_candidates_cost_what_the_one_network_estimate_says(name: str, pr
         assert counts.weights[index] == count(graph).weight_count
         assert counts.operators[index] == len(graph.operators)
         assert latency[index] == alone.latency_s.value
+        if index % 5 == 0:
+            there = estimate(graph, S25, spec=spec, export=export, processor="npu")
+            assert accelerated[index] == there.latency_s.value
         assert arena[index] == plan_arena(graph).peak_bytes
 
 

@@ -12,7 +12,7 @@ from edgebench.ground.errors import UsageError
 
 FORMATS = {
     "python": ["tflite", "onnx", "ncnn"],
-    "web": ["onnx"],
+    "web": ["tflite", "onnx"],
     "android": ["tflite"],
     "ios": ["coreml"],
     "cpp": ["tflite"],
@@ -79,7 +79,7 @@ def test_a_project_is_replaced_and_nothing_else_is(deployed: Deploy, tmp_path: P
     ("how", "said"),
     [
         ({"to": "pyhton"}, "python"),
-        ({"to": "web", "format": "tflite"}, "a project for web runs onnx, not tflite"),
+        ({"to": "web", "format": "ncnn"}, "a project for web runs tflite or onnx, not ncnn"),
         ({"to": "python", "format": ("tflite", "onnx")}, "this is 2 files, and a project runs one"),
         ({"to": "python", "labels": ("cat", "dog")}, "10 outputs, and 2 `labels` are given"),
         ({"to": "python", "image": __file__}, "give another"),

@@ -12,7 +12,7 @@ from edgebench.estimate.errors import Name
 from edgebench.estimate.hierarchy import KIND, LEVELS
 from edgebench.estimate.published import published
 from edgebench.ground.errors import UsageError
-from edgebench.machines.profiles import Cpu, DeviceProfile, load, names
+from edgebench.machines.profiles import HERE, Cpu, DeviceProfile, load, names
 from edgebench.models import resolve
 from edgebench.run.capabilities import capabilities
 
@@ -77,7 +77,7 @@ def test_a_known_network_has_its_effect_at_its_own_scaling_point_only() -> None:
 
 
 def test_at_least_eighty_devices_or_so_have_numbers_and_every_core_a_kind() -> None:
-    devices = [load(name) for name in names() if name != "host"]
+    devices = [load(name) for name in names() if name not in HERE]
     able = [device for device in devices if any(each.estimated for each in capabilities(device))]
     assert len(able) >= 70
     assert {"pixel1", "pixel2", "pixel3", "pixel3a", "pixel4"} <= {device.name for device in able}

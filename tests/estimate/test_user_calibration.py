@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from edgebench import models
 from edgebench.estimate import counts, user_calibration
-from edgebench.estimate.calibrations import machine_of
+from edgebench.estimate.calibrations import calibration, machine_of
 from edgebench.estimate.estimator import estimate
 from edgebench.estimate.form import features, latency_s, shares
 from edgebench.estimate.grid import specs
@@ -59,8 +59,8 @@ def test_a_board_that_obeys_the_form_is_estimated_closely_on_networks_that_it_ne
 
 
 def test_the_figures_own_error_widens_the_interval() -> None:
-    exact = user_calibration.calibrate(RPI4, "ncnn", "fp32", 1, FIGURES, Basis("a clock"))
-    vague = user_calibration.calibrate(RPI4, "ncnn", "fp32", 1, FIGURES, Basis("counts", "not measured", 0.3, 0.4))
+    exact = user_calibration.calibrate(RPI4, "ncnn", "fp32", 2, FIGURES, Basis("a clock"))
+    vague = user_calibration.calibrate(RPI4, "ncnn", "fp32", 2, FIGURES, Basis("counts", "not measured", 0.3, 0.4))
     assert vague.constants == exact.constants
     assert vague.spread == pytest.approx(math.hypot(exact.spread, 0.4))
     assert vague.error.median == pytest.approx(math.hypot(exact.error.median, 0.3))
@@ -79,6 +79,31 @@ def test_one_figure_sets_the_scale_and_more_narrow_the_interval() -> None:
     assert spreads[0] > spreads[1]
 
 
+def test_a_figure_that_agrees_with_the_boards_own_table_leaves_the_interval_as_it_is() -> None:
+    before, spec = calibration(RPI4, "litert", "fp32", 1), models.resolve("mobilenetv2", width=0.5)
+    expected = latency_s(works(sketch(spec), "litert"), "fp32", MACHINE, before.constants)
+
+    def one(ratio: float) -> Calibration:
+        figure = Figure(spec, ratio * expected)
+        return user_calibration.calibrate(RPI4, "litert", "fp32", 1, [figure], Basis("1 latency"))
+
+    agreeing, other = one(1.1), one(2.0)
+    assert (agreeing.spread, agreeing.note) == (before.spread, "")
+    assert agreeing.constants == pytest.approx(before.constants)
+    assert agreeing.basis.startswith("1 latency, which agree")
+    assert other.spread > before.spread and "2.00 times what was published of such a board" in other.note
+
+
+def test_what_is_known_of_a_network_stays_known_on_a_calibrated_board() -> None:
+    spec = models.resolve("mobilenetv1")
+    made = user_calibration.calibrate(RPI4, "ncnn", "fp32", 2, FIGURES[:1], Basis("a board"))
+    device = calibrated(RPI4, OwnCalibrations(name="rpi4", calibrations=(made,)))
+    found = calibration(device, "ncnn", "fp32", 2, spec)
+    assert found.spread == made.known.spread < made.spread == calibration(device, "ncnn", "fp32", 2).spread
+    ratios = {found.constants[term] / made.constants[term] for term in made.constants}
+    assert max(ratios) == pytest.approx(min(ratios)) != 1
+
+
 def test_too_few_networks_are_refused() -> None:
     with pytest.raises(UsageError, match="0 networks ran, and a calibration needs 1"):
         user_calibration.calibrate(RPI4, "ncnn", "fp32", 1, [], Basis("a board"))
@@ -90,7 +115,7 @@ def test_too_few_networks_are_refused() -> None:
 def test_a_figure_that_contradicts_the_profile_widens_the_interval_and_one_in_another_unit_is_refused() -> None:
     def one(factor: float, **basis: bool) -> Calibration:
         figure = Figure(FIGURES[3].model, factor * FIGURES[3].latency_s)
-        return user_calibration.calibrate(RPI4, "ncnn", "fp32", 1, [figure], Basis("a board", **basis))
+        return user_calibration.calibrate(RPI4, "ncnn", "fp32", 2, [figure], Basis("a board", **basis))
 
     plain, slow = one(1.0), one(8.0)
     assert plain.note == "" and "what its core and clock let expect: look at its governor" in slow.note

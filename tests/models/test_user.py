@@ -182,6 +182,7 @@ def test_inputs_beside_an_image_read_back() -> None:
     assert size == InputSize(3, 8, 9)
     assert list(map(str, beside)) == ["10", "2x7:int64"]
     assert parse_inputs((1, 3, 8, 9)) == (size, ())
+    assert parse_inputs([(3, 8, 9), (10,)]) == (size, beside[:1])
 
 
 @pytest.mark.parametrize("text", ["3x8x8,", "3x8x8,0", "3x8x8,7:float16", "3x8x8,a"])

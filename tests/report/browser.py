@@ -1,140 +1,43 @@
-"""A headless Chromium, driven over its DevTools pipe: no driver program, no port, no package.
-
-Real mouse and keyboard events, and a record of every request, console message and exception of the page.
-"""
+"""A page as a person uses it: mouse and keyboard, and what it asked for and complained of."""
 
 from __future__ import annotations
 
 import base64
 import json
-import os
-import shutil
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-    "--disable-extensions", "--mute-audio", "--remote-debugging-pipe",
-)  # fmt: skip
-# Chromium takes commands on descriptor 3 and answers on 4: moves two descriptors there and becomes Chromium.
-MOVE = """
-import os, sys
-from fcntl import F_DUPFD, fcntl
-high = [fcntl(int(number), F_DUPFD, 10) for number in sys.argv[1:3]]
-os.dup2(high[0], 3)
-os.dup2(high[1], 4)
-os.execv(sys.argv[3], sys.argv[3:])
-"""
+from edgebench.places.browser import chromium
+from edgebench.places.browser.chromium import program as program
+
 KEYS = {"Enter": (13, "\r"), "Tab": (9, "\t"), " ": (32, " ")}
 
 
-def program() -> str | None:
-    """The first Chromium on the PATH."""
-    return next((found for name in PROGRAMS if (found := shutil.which(name))), None)
-
-
-class Browser:
-    """One Chromium process with a profile of its own; close() ends it."""
-
-    def __init__(self, executable: str, profile: Path) -> None:
-        child_reads, self._write = os.pipe()
-        self._read, child_writes = os.pipe()
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", MOVE, str(child_reads), str(child_writes), executable, *FLAGS,
-             f"--user-data-dir={profile}"],
-            pass_fds=(child_reads, child_writes),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        os.close(child_reads)
-        os.close(child_writes)
-        self._held = b""
-        self._next = 0
-        self.events: list[dict[str, Any]] = []
-
-    def call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
-        """Sends one command and waits for its answer; events that come in between are kept."""
-        self._next += 1
-        message = {"id": self._next, "method": method, "params": parameters}
-        if session:
-            message["sessionId"] = session
-        os.write(self._write, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self.receive()
-            if answer.get("id") == self._next:
-                if "error" in answer:
-                    raise RuntimeError(f"{method}: {answer['error']['message']}")
-                return answer["result"]
-            self.events.append(answer)
-
-    def receive(self) -> dict[str, Any]:
-        """The next message of the browser."""
-        while b"\0" not in self._held:
-            chunk = os.read(self._read, 1 << 20)
-            if not chunk:
-                raise RuntimeError("Chromium closed its pipe")
-            self._held += chunk
-        message, self._held = self._held.split(b"\0", 1)
-        return json.loads(message)
+class Browser(chromium.Browser):
+    """A browser whose pages can be used."""
 
     def open(self, path: Path, *, width: int = 1024, height: int = 900, dark: bool = False) -> Page:
         """Opens a file and waits until it is loaded."""
         return Page(self, path, width, height, dark)
 
-    def close(self) -> None:
-        """Ends the browser."""
-        os.close(self._write)
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        os.close(self._read)
 
+class Page(chromium.Page):
+    """One tab: real mouse and keyboard events, and a record of every request, console message and exception."""
 
-class Page:
-    """One tab."""
+    domains = ("Page", "Runtime", "Network", "Log")
 
     def __init__(self, browser: Browser, path: Path, width: int, height: int, dark: bool) -> None:
-        self._browser = browser
-        self.url = path.resolve().as_uri()
-        target = browser.call("Target.createTarget", url="about:blank")["targetId"]
-        self._target = target
-        self._session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "Log"):
-            self.call(f"{domain}.enable")
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        self.media(dark=dark)
-        self.call("Page.navigate", url=self.url)
-        self.wait("document.readyState === 'complete'")
+        self._width, self._height, self._dark = width, height, dark
+        super().__init__(browser, path.resolve().as_uri())
 
-    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        return self._browser.call(method, self._session, **parameters)
+    def prepare(self) -> None:
+        size = {"width": self._width, "height": self._height}
+        self.call("Emulation.setDeviceMetricsOverride", **size, deviceScaleFactor=1, mobile=False)
+        self.media(dark=self._dark)
 
     def media(self, *, dark: bool = False, kind: str = "") -> None:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", media=kind, features=[scheme])
-
-    def js(self, expression: str) -> Any:
-        """The value of a JavaScript expression in the page; a promise is waited for."""
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        if "exceptionDetails" in answer:
-            raise RuntimeError(json.dumps(answer["exceptionDetails"])[:800])
-        return answer["result"].get("value")
-
-    def wait(self, condition: str, seconds: float = 30.0) -> None:
-        """Waits until a JavaScript expression is true."""
-        deadline = time.monotonic() + seconds
-        while not self.js(condition):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"waited {seconds:.0f} s for: {condition}")
-            time.sleep(0.05)
 
     def texts(self, selector: str) -> list[str]:
         return self.js(f"[...document.querySelectorAll({json.dumps(selector)})].map((each) => each.textContent)")

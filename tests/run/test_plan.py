@@ -82,6 +82,9 @@ def test_the_default_format_is_one_that_the_device_is_calibrated_for() -> None:
     assert plan.default_formats(profiles.load("rpi4")) == ("tflite",)
     assert plan.default_formats(profiles.load("jetson_nano")) == ("ncnn",)
     assert plan.default_formats(profiles.load("pixel1")) == ("tflite",)
+    rk3588 = profiles.load("rk3588")  # its ncnn tables are in half precision: there is no estimate of fp32
+    assert [plan.default_formats(rk3588, [of]) for of in ("fp32", "fp16")] == [("tflite",), ("ncnn",)]
+    assert plan.default_formats(profiles.load("galaxy_s25"), ["int8"], processor="npu") == ("tflite",)
 
 
 def test_formats_that_are_not_installed_are_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:

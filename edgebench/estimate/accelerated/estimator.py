@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
 import numpy as np
@@ -13,9 +13,10 @@ import numpy as np
 from edgebench.estimate import errors
 from edgebench.estimate.accelerated import figures
 from edgebench.estimate.accelerated.errors import shipped
-from edgebench.estimate.accelerated.form import FORMS, TERMS, kinds, quantities
+from edgebench.estimate.accelerated.form import FORMS, TERMS, kinds, quantities, step_s, works
 from edgebench.estimate.accelerated.known import Key, computed, estimable, fitted, networks_of, part_of
-from edgebench.estimate.form import Floats
+from edgebench.estimate.costs import Costs, Named
+from edgebench.estimate.form import Floats, batch, in_ticks
 from edgebench.estimate.hierarchy import soc_of
 from edgebench.estimate.published import text
 from edgebench.graph.operators import Graph
@@ -55,9 +56,8 @@ def interval(
     if part is None or seconds is None:
         return None
     key = (part.unit, computed(precision))
-    needed = quantities(graph, FORMS[key])
-    effect = _effect(key, spec)
-    value = float(seconds @ needed) * math.exp(effect or 0.0)
+    needed, effect = quantities(graph, FORMS[key]), _effect(key, spec)
+    value = _latency_s(graph, _costs(key, seconds, effect))
     case = shipped()[*key, "new" if effect is None else "known"]
     doubts = _doubts(key, needed, seconds, kinds(graph))
     spread = case.spread * _WIDER ** len(doubts)
@@ -71,6 +71,33 @@ def interval(
         f" such estimates are off by {case.median:.0%} (median), {case.p90:.0%} (90th percentile)"
     )
     return latency, tuple(warnings), origin
+
+
+def costs(
+    device: DeviceProfile, processor: str, runtime: str, precision: str, spec: ModelSpec | None = None
+) -> Costs | None:
+    """What the processor takes; what is known of a network, where its `spec` is given. None as `interval`."""
+    part, seconds = part_of(device, processor), constants(device, processor, runtime, precision)
+    if part is None or seconds is None:
+        return None
+    key = (part.unit, computed(precision))
+    return _costs(key, seconds, _effect(key, spec) if spec else None)
+
+
+def _costs(key: Key, seconds: Floats, effect: float | None) -> Costs:
+    scaled = seconds * math.exp(effect or 0.0)
+    fixed_s = float(in_ticks(scaled[:1])[0])
+    return Costs(_works(key), partial(step_s, form=FORMS[key], constants=scaled), fixed_s)
+
+
+@cache
+def _works(key: Key) -> Named:
+    return lambda graph, only: works(graph, FORMS[key], only)
+
+
+def _latency_s(graph: Graph, of: Costs) -> float:
+    """One network: a batch of one."""
+    return float(of.seconds(batch([[work for _, work in of.works(graph, None)]])).sum()) + of.fixed_s
 
 
 def _effect(key: Key, spec: ModelSpec) -> float | None:

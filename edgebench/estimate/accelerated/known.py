@@ -70,6 +70,16 @@ def processor(device: DeviceProfile, runtime: str, precision: str, wanted: str |
     return next(able, "cpu")
 
 
+def files(device: DeviceProfile, wanted: str | None) -> set[tuple[str, Precision]]:
+    """The runtimes and precisions that there is an estimate for on the `wanted` processor; None: as `processor` has it.
+
+    Raises UsageError as `check` does.
+    """
+    check(device, wanted)
+    on_cpu = set(known.cells(device)) if wanted in (None, "cpu") else set()
+    return on_cpu or {(runtime, of) for runtime, of, kind in cells(device) if wanted in (None, kind)}
+
+
 def cells(device: DeviceProfile) -> dict[tuple[str, Precision, str], Case]:
     """The runtimes, precisions and processors beside the CPU that there is an estimate for, and how far it is off."""
     from edgebench.runtimes import every

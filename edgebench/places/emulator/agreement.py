@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from msgspec.structs import replace
@@ -44,13 +44,20 @@ def write_inputs(artifact: Artifact, path: Path, seed: int) -> None:
 
 
 def compare(found: Path, expected: Path, precision: Precision, evaluated_by: str, runtime: str) -> Parity:
-    """The worst errors of the outputs in `found` against those in `expected`, by the gate of precision and runtime.
+    """As `agreement`, of outputs in .npy files."""
+    return agreement(np.load(found), np.load(expected), precision, evaluated_by, runtime)
+
+
+def agreement(
+    found: npt.NDArray[Any], expected: npt.NDArray[Any], precision: Precision, evaluated_by: str, runtime: str
+) -> Parity:
+    """The worst errors of the outputs `found` elsewhere against this machine's, by the gate of precision and runtime.
 
     Raises DeviceError for outputs of another shape or that are not finite.
     """
-    ours, theirs = _outputs(found), _outputs(expected)
+    ours, theirs = found.astype(np.float64), expected.astype(np.float64)
     if ours.shape != theirs.shape:
-        raise DeviceError(f"the emulated outputs have shape {ours.shape}, this machine's have {theirs.shape}")
+        raise DeviceError(f"the device's outputs have shape {ours.shape}, this machine's have {theirs.shape}")
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         raise DeviceError("the outputs have values that are not finite")
     error, limit, words = {**GATES, **entry(runtime).agreement}[precision]
@@ -64,8 +71,3 @@ def compare(found: Path, expected: Path, precision: Precision, evaluated_by: str
         evaluated_by=evaluated_by,
     )
     return replace(result, passed=getattr(result, error) <= limit)
-
-
-def _outputs(path: Path) -> npt.NDArray[np.float64]:
-    outputs: npt.NDArray[np.float64] = np.load(path).astype(np.float64)
-    return outputs

@@ -40,6 +40,7 @@ from edgebench.run.resume import Address, address
 from edgebench.runtimes import runtime_of
 
 HOW = {"estimated": Mode.ESTIMATE, "emulated": Mode.EMULATE, "measured": Mode.MEASURE}
+TIMED = (Mode.MEASURE, Mode.REACH)
 
 
 class SweepCell(Record, frozen=True, kw_only=True):
@@ -62,6 +63,13 @@ class SweepCell(Record, frozen=True, kw_only=True):
     def engine(self) -> Engine:
         """The device, the mode and the scenario of this cell. Raises UsageError for an unknown device."""
         return Engine(profiles.load(self.device), Method(self.mode), scenario(quick=self.quick, threads=self.threads))
+
+    @property
+    def place(self) -> str | None:
+        """The machine that it needs for itself, since it is timed there; None for what is only computed."""
+        if self.mode not in TIMED:
+            return None
+        return "host" if self.mode is Mode.MEASURE or self.device in profiles.HERE else self.device
 
     @property
     def address(self) -> Address:
@@ -150,8 +158,10 @@ def _cells(table: dict[str, object], path: Path) -> Iterator[SweepCell]:
     _check(axes, path)
     exports = plan.export_specs(axes.formats, axes.precisions)
     for name, device in itertools.product(axes.models, axes.devices):
-        by_default = Mode.MEASURE if profiles.load(device).reach == "local" else Mode.ESTIMATE
-        mode = HOW.get(axes.how, by_default)
+        reach = profiles.load(device).reach
+        mode = HOW.get(axes.how, Mode.ESTIMATE if reach is None else Mode.MEASURE)
+        if mode is Mode.MEASURE and reach not in (None, "local"):
+            mode = Mode.REACH
         for spec in _points(name, axes):
             for export, threads in itertools.product(exports, axes.threads):
                 yield SweepCell(
@@ -160,7 +170,7 @@ def _cells(table: dict[str, object], path: Path) -> Iterator[SweepCell]:
                     device=device,
                     threads=threads,
                     mode=mode,
-                    quick=axes.quick if mode is Mode.MEASURE else True,
+                    quick=axes.quick if mode in TIMED else True,
                     files=axes.files and mode is Mode.ESTIMATE,
                 )
 

@@ -22,11 +22,15 @@ import msgspec
 from edgebench.ground.errors import MissingPackage, UsageError
 from edgebench.ground.records import Result
 from edgebench.run.mode import Mode
-from edgebench.run.sweep.cells import SweepCell, failed, run_cell
+from edgebench.run.sweep.cells import TIMED, SweepCell, failed, run_cell
 
 _IN_FLIGHT: Final = 256  # cells that are submitted and not collected
 _RETRIES: Final = 2
 _PATIENCE_S: Final = 5.0
+# What opens a connection of gRPC (RFC 9113, 3.4: HTTP/2's preface and empty settings), and where the server's own first
+# frame says that it holds settings.
+_HELLO: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+_SETTINGS: Final = 3
 _PORTS: Final = 65536
 _decoder: msgspec.json.Decoder[Result] = msgspec.json.Decoder(Result)
 
@@ -68,7 +72,7 @@ class RayWorkers:
 
     def _submit(self, cell: SweepCell) -> Any:
         options: dict[str, Any] = {"num_cpus": 1, "max_retries": _RETRIES}
-        if cell.mode in (Mode.MEASURE, Mode.PRETEND):
+        if cell.mode in (*TIMED, Mode.PRETEND):
             resource = f"device:{cell.device}"
             if not self._ray.cluster_resources().get(resource):
                 raise UsageError(
@@ -100,16 +104,20 @@ def _connected(address: str) -> ModuleType:
 
 
 def _check_answers(address: str) -> None:
-    """Ray itself tries for minutes; a port that nobody listens on is known at once."""
+    """Ray itself tries for minutes; a port that nobody listens on, or that speaks no gRPC, is known in seconds."""
     if address == "auto":
         return
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not (host and port.isdigit() and int(port) < _PORTS):
         raise UsageError(f"'{address}' is no address of a Ray cluster: write auto, HOST:PORT or ray://HOST:PORT")
     try:
-        socket.create_connection((host, int(port)), timeout=_PATIENCE_S).close()
+        with socket.create_connection((host, int(port)), timeout=_PATIENCE_S) as connection:
+            connection.sendall(_HELLO)
+            answer = connection.recv(_SETTINGS + 1)
     except OSError as error:
         raise _no_answer(address) from error
+    if answer[_SETTINGS:] != b"\4":
+        raise _no_answer(address)
 
 
 def _no_answer(address: str) -> UsageError:

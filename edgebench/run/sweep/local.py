@@ -21,7 +21,6 @@ import msgspec
 
 from edgebench.ground.process import end_with_parent
 from edgebench.ground.records import Result
-from edgebench.run.mode import Mode
 from edgebench.run.resume import Address
 from edgebench.run.sweep.cells import SweepCell, failed, run_cell
 
@@ -88,12 +87,12 @@ def _serve(pipe: Connection, artifacts: str, driver: int) -> None:
 
 
 def _hand_out(queue: deque[SweepCell], workers: list[_Worker]) -> None:
-    """Gives idle workers the next cells; of the cells that are measured here only one runs at a time."""
+    """Gives idle workers the next cells; of the cells that are timed on one machine only one runs at a time."""
     for worker in workers:
         if worker.cell is not None:
             continue
-        measuring = any(each.cell is not None and each.cell.mode is Mode.MEASURE for each in workers)
-        cell = next((each for each in queue if not (measuring and each.mode is Mode.MEASURE)), None)
+        taken = {each.cell.place for each in workers if each.cell is not None}
+        cell = next((each for each in queue if each.place is None or each.place not in taken), None)
         if cell is None:
             return
         queue.remove(cell)

@@ -4,8 +4,10 @@ import os
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 pytest.importorskip("pnnx", reason="needs pnnx: pip install 'edgebench[ncnn]'")
 
@@ -26,9 +28,10 @@ from edgebench.formats.ncnn.files import (
 )
 from edgebench.formats.ncnn.int8 import SLOWER, layer_errors, save_folder
 from edgebench.formats.ncnn.static import quantize
+from edgebench.formats.network import Network
 from edgebench.formats.quantize.ranges import observe, ranges
 from edgebench.ground.errors import ExportError
-from edgebench.ground.records import ExportSpec, Quantization
+from edgebench.ground.records import ExportSpec, ModelSpec, Quantization
 from edgebench.runtimes import runtime
 from edgebench.runtimes.ncnn import engine
 
@@ -75,6 +78,34 @@ def error(folder, source, images) -> float:
 def test_a_bin_file_is_read_as_it_was_written(source, layers, arrays):
     assert write_weights(layers, arrays) == (source / BIN).read_bytes()
     assert arrays["convclip_0"][0].values.size == 16 * 3 * 9
+
+
+class Columns(nn.Module):
+    """Image columns read by `cell`, or by attention where it is none: layers whose weights stay float."""
+
+    def __init__(self, cell: nn.Module | None) -> None:
+        super().__init__()
+        self.stem, self.cell = nn.Conv2d(3, 8, 4, 4), cell
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.stem(x).flatten(2).transpose(1, 2)
+        return (self.cell(y) if self.cell else self.attention(y, y, y))[0]
+
+
+@pytest.mark.parametrize(("kind", "cell"), [
+    ("GRU", nn.GRU(8, 6, bidirectional=True, batch_first=True)),
+    ("LSTM", nn.LSTM(8, 6, batch_first=True)),
+    ("RNN", nn.RNN(8, 6, batch_first=True)),
+    ("MultiHeadAttention", None),
+])  # fmt: skip
+def test_every_array_of_a_layer_with_many_is_read(kind, cell, tmp_path):
+    network = Network(ModelSpec(name="columns", family="test", resolution=16, classes=8), Columns(cell).eval())
+    exporter.convert(network, ExportSpec(format="ncnn"), tmp_path / "net.ncnn")
+    layers = parse((tmp_path / "net.ncnn" / PARAM).read_text())
+    content = (tmp_path / "net.ncnn" / BIN).read_bytes()
+    assert kind in {layer.kind for layer in layers}
+    assert write_weights(layers, read_weights(layers, content)) == content
 
 
 def test_int8_computes_the_network_nearly(source, layers, arrays, seen, images, tmp_path):

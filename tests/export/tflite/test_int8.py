@@ -85,18 +85,23 @@ def test_int8_tensors_at_both_ends_come_with_scales(network, tmp_path):
 
 
 class WithoutKernels(nn.Module):
-    """What XNNPACK has in float alone: attention, GELU, hardswish, a maximum, a lone ReLU, a nearly silent branch."""
+    """What XNNPACK has in float alone: attention, GELU, hardswish, a maximum, a lone ReLU, a nearly silent branch.
+
+    A constant is joined to the tokens, as a class token is.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.stem, self.silent = nn.Conv2d(3, 16, 4, 4), nn.Conv2d(16, 16, 1)
         self.qkv, self.head = nn.Linear(16, 48), nn.Linear(16, 10)
+        self.token = nn.Parameter(torch.randn(1, 1, 16))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.stem(x)
         y = nn.functional.gelu(y) + nn.functional.hardswish(y)
         y = torch.maximum(y, y.mean((2, 3), keepdim=True)) + nn.functional.relu(-y) + 1e-5 * self.silent(y)
-        q, k, v = self.qkv(y.flatten(2).mT).chunk(3, -1)
+        tokens = torch.cat([self.token.expand(len(x), -1, -1), y.flatten(2).mT], 1)
+        q, k, v = self.qkv(tokens).chunk(3, -1)
         return self.head(nn.functional.scaled_dot_product_attention(q, k, v).mean(1))
 
 

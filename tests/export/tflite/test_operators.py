@@ -94,6 +94,16 @@ FUNCTIONS = {
         [nn.Linear(8, 8)],
         {"MEAN": 1, "FULLY_CONNECTED": 1, "RESHAPE": 1, "MUL": 1},
     ),
+    "hard gate": (
+        lambda x, gate, conv: conv(x * F.hardsigmoid(gate(x.mean((2, 3), keepdim=True)))),
+        [nn.Conv2d(8, 8, 1), nn.Conv2d(8, 4, 3, padding=1)],
+        {"MEAN": 1, "CONV_2D": 2, "MUL": 1},
+    ),
+    "norm and clamp before a mean": (
+        lambda x, norm, conv: conv(norm(x).relu().mean((2, 3), keepdim=True)),
+        [norm_with_statistics(8), nn.Conv2d(8, 4, 1)],
+        {"MUL": 1, "ADD": 1, "MEAN": 1, "CONV_2D": 1},
+    ),
     "spatial gate": (lambda x, conv: x * conv(x), [nn.Conv2d(8, 1, 1)], {"CONV_2D": 1, "MUL": 1}),
     "subsample": (lambda x: x[:, :, ::2, ::3], [], {"DEPTHWISE_CONV_2D": 1}),
     "shortcut": (lambda x: F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 3, 5)), [], {"DEPTHWISE_CONV_2D": 1, "PAD": 1}),

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import edgebench
+from edgebench.formats.tflite.model import Model
 from edgebench.formats.tflite.source import module
 from edgebench.formats.tflite.torch_operators import Held, Step, resize, transposed
 from edgebench.formats.tflite.writer import write
@@ -147,3 +148,15 @@ def test_a_transposed_convolution_is_cut_as_its_padding_says(padding, size):
     )
     whole = F.conv_transpose2d(image, weight.permute(3, 0, 1, 2), stride=2)
     torch.testing.assert_close(made.first(), whole[..., :size, :size])
+
+
+def test_a_maximum_of_what_was_padded_with_the_least_number_is_one_pool(tmp_path):
+    model, code = Model("test"), schema.BuiltinOperator
+    image, padded, pooled = (model.computed(str(size), (1, size, size, 3)) for size in (4, 6, 2))
+    amounts = model.constant("amounts", np.array([[0, 0], [1, 1], [1, 1], [0, 0]], np.int32))
+    model.operator(code.PADV2, [image, amounts, model.constant("value", np.array(-np.inf, np.float32))], padded)
+    window = {"filterHeight": 3, "filterWidth": 3, "strideH": 3, "strideW": 3, "padding": schema.Padding.VALID}
+    model.operator(code.MAX_POOL_2D, [padded], pooled, **window)
+    model.save(tmp_path / "net.tflite", {"image": image}, {"logits": pooled})
+    (pool,) = capture(module(tmp_path / "net.tflite"), (1, 3, 4, 4)).computed
+    assert (pool.kind, pool.padding) == ("pool", (1, 1, 1, 1))

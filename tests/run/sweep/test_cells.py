@@ -1,5 +1,7 @@
 """The sweep file, and addresses that records and cells agree on."""
 
+from collections import deque
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from edgebench.run.mode import Mode
 from edgebench.run.resume import address_of
 from edgebench.run.sweep import SweepCell, read, write
 from edgebench.run.sweep.cells import failed, run_cell
+from edgebench.run.sweep.local import _hand_out, _Worker
 
 GOOD = """
 [sweep]
@@ -109,3 +112,33 @@ def test_several_tables_and_what_is_written_is_read_back(tmp_path: Path) -> None
 def test_a_mistake_in_a_second_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="'withs'; did you mean widths"):
         read(written(tmp_path, '[[sweep]]\nmodels = ["lenet5"]\ndevices = ["rpi4"]\n[[sweep]]\nwiths = [1.0]\n'))
+
+
+BOARD = """
+name = "board"
+title = "A board"
+[cpu]
+soc = "S"
+core = "Cortex-A72"
+cores = 4
+isa = "aarch64"
+[reach]
+via = "local"
+"""
+
+
+def test_a_board_with_an_address_is_measured_there_one_cell_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "devices").mkdir()
+    (tmp_path / "devices" / "board.toml").write_text(BOARD)
+    monkeypatch.chdir(tmp_path)
+    [cell] = read(written(tmp_path, '[sweep]\nmodels = ["lenet5"]\ndevices = ["board"]'))
+    assert cell.mode is Mode.REACH and cell.place == "board"
+    record = run_cell(cell, tmp_path / "artifacts")
+    assert record.status == "ok" and record.device == "board" and record.provenance == "measured", record.error
+    assert address_of(record) == cell.address
+    workers = [_Worker(None, None), _Worker(None, Pipe()[0])]  # type: ignore[arg-type]
+    workers[0].cell = cell
+    _hand_out(deque([cell]), workers)
+    assert workers[1].cell is None

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -161,3 +162,19 @@ def test_a_node_that_is_added_offers_its_device(
 def test_an_address_that_does_not_answer_is_one_sentence(address: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=message):
         RayWorkers(address, tmp_path)
+
+
+def test_a_port_that_speaks_no_grpc_is_no_cluster(tmp_path: Path) -> None:
+    def talk() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(100)
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=talk)
+        thread.start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(UsageError, match=f"no Ray cluster answers at '{address}'"):
+            RayWorkers(address, tmp_path)
+        thread.join()
