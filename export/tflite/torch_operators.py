@@ -128,13 +128,18 @@ def _padded(x: Tensor, ends: list[int], value: float = 0.0) -> tuple[Tensor, tup
     return (x, (top, left)) if (left, top) == (right, bottom) else (functional.pad(x, ends, value=value), (0, 0))
 
 
+def _bias(given: Given, at: int) -> Tensor | None:
+    """A layer's bias, which a file may hold with axes of size 1 before it."""
+    return given[at].file().reshape(-1) if len(given) > at and given[at] is not None else None
+
+
 def convolution(step: Step, given: Given) -> Held:
     """CONV_2D with filters (out, H, W, in / groups) and DEPTHWISE_CONV_2D with (1, H, W, out)."""
     image, options = given[0].first(), step.options
     depthwise = step.kind == "DEPTHWISE_CONV_2D"
     weight = given[1].file().permute((3, 0, 1, 2) if depthwise else TO_IMAGE)
     dilation = (options.dilationHFactor, options.dilationWFactor)
-    bias = given[2].file() if len(given) > 2 and given[2] is not None else None
+    bias = _bias(given, 2)
     image, padding = _padded(image, _ends(step, image.shape[2:], weight.shape[2:], dilation))
     groups = image.shape[1] // weight.shape[1]
     stride = (options.strideH, options.strideW)
@@ -152,7 +157,7 @@ def transposed(step: Step, given: Given) -> Held:
         short = max(0, before + size - made.shape[axis])
         made = functional.pad(made, [0, 0, 0, short] if axis == 2 else [0, short])
         made = made.narrow(axis, before, size)
-    bias = given[3].file() if len(given) > 3 and given[3] is not None else None
+    bias = _bias(given, 3)
     return Held(image=_fused(step, made if bias is None else made + bias.reshape(1, -1, 1, 1)))
 
 
@@ -208,7 +213,7 @@ def _by_corner(image: Tensor, size: Sequence[int], *, nearest: bool, corners: bo
 def dense(step: Step, given: Given) -> Held:
     """FULLY_CONNECTED: rows of the weight are outputs; without kept dimensions the input is flattened to its rows."""
     x, weight = given[0].file(), given[1].file()
-    bias = given[2].file() if len(given) > 2 and given[2] is not None else None
+    bias = _bias(given, 2)
     rows = x if step.options.keepNumDims else x.reshape(-1, weight.shape[1])
     return Held(plain=_fused(step, functional.linear(rows, weight, bias)).reshape(step.shapes[0]))
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 import edgebench
 from edgebench.formats.tflite.model import Model
 from edgebench.formats.tflite.source import module
-from edgebench.formats.tflite.torch_operators import Held, Step, resize, transposed
+from edgebench.formats.tflite.torch_operators import OPERATORS, Held, Step, resize, transposed
 from edgebench.formats.tflite.writer import write
 from edgebench.graph.capture import capture
 from edgebench.ground.errors import ExportError, UsageError
@@ -160,3 +160,12 @@ def test_a_maximum_of_what_was_padded_with_the_least_number_is_one_pool(tmp_path
     model.save(tmp_path / "net.tflite", {"image": image}, {"logits": pooled})
     (pool,) = capture(module(tmp_path / "net.tflite"), (1, 3, 4, 4)).computed
     assert (pool.kind, pool.padding) == ("pool", (1, 1, 1, 1))
+
+
+def test_a_bias_may_have_axes_of_size_one():
+    options = schema.FullyConnectedOptionsT()
+    x, weight, bias = torch.ones(3, 2), torch.ones(4, 2), torch.arange(4.0).reshape(1, 1, 1, 4)
+    made = OPERATORS["FULLY_CONNECTED"](
+        Step("FULLY_CONNECTED", options, ((3, 4),)), [Held(v) for v in (x, weight, bias)]
+    )
+    assert made.file().tolist() == [[2, 3, 4, 5]] * 3
