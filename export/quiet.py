@@ -55,14 +55,17 @@ def quiet(noise: Noise) -> Iterator[None]:
 
 @contextmanager
 def hidden(*packages: str) -> Iterator[None]:
-    """Lets packages that were not imported yet not be found while the block runs."""
-    absent = dict.fromkeys(set(packages) - sys.modules.keys())
-    sys.modules.update(absent)  # type: ignore[arg-type]
+    """Lets packages not be found while the block runs, imported before or not."""
+    known = {package: sys.modules.get(package) for package in packages}
+    sys.modules.update(dict.fromkeys(packages))  # type: ignore[arg-type]
     try:
         yield
     finally:
-        for package in absent:
-            del sys.modules[package]
+        for package, module in known.items():
+            if module is None:
+                del sys.modules[package]
+            else:
+                sys.modules[package] = module
 
 
 @contextmanager

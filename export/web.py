@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from edgebench.formats.format import every
+from edgebench.formats.format import Format, every
 from edgebench.places.browser.npm import Package, WebEngine
 
 SCRIPT: Final = "engine.js"
@@ -21,6 +22,11 @@ def web_engines() -> dict[str, WebEngine]:
         folder = Path(__file__).parent / form.name / "deploy"
         if (folder / SCRIPT).is_file():
             package = msgspec.json.decode((folder / _PACKAGE).read_bytes(), type=Package)
-            content = form.load("single") if form.single else Path.read_bytes
-            found[form.name] = WebEngine(folder / SCRIPT, package, content)
+            found[form.name] = WebEngine(folder / SCRIPT, package, partial(_content, form))
     return found
+
+
+def _content(form: Format, path: Path) -> bytes:
+    """What a page loads of a file."""
+    content: bytes = form.load("single")(path) if form.single else path.read_bytes()
+    return content

@@ -14,6 +14,8 @@ ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15
 """Depth, width and resolution at phi = 1; alpha * beta^2 * gamma^2 = 1.92, about twice the MACs
 (Tan and Le, EfficientNet, 2019, section 3.3)."""
 
+_SHOWN = 1e-6  # by which a number of six digits may be off
+
 PHI_LIMIT = 10.0
 """Beyond it a network has 6 times the depth and 4 times the resolution (or a fraction): surely a slip."""
 
@@ -31,9 +33,9 @@ def round_channels(channels: float, divisor: int = 8, least: float = 0.9) -> int
 def round_repeats(repeats: int, depth: float) -> int:
     """Returns ceil(repeats * depth), at least 1 (round_repeats in tensorflow/tpu efficientnet_model.py).
 
-    A product that is whole but for the rounding of floats counts as whole.
+    A product that is whole but for rounding counts as whole: a depth of 2/3 is shown, and typed, as 0.666667.
     """
-    return max(1, math.ceil(repeats * depth - 1e-9))
+    return max(1, math.ceil(repeats * depth * (1 - _SHOWN)))
 
 
 def repeated(rows: Sequence[Row], depth: float) -> list[Row]:

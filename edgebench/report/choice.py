@@ -30,6 +30,19 @@ FILE: Final = "choice.json"
 COLUMNS = ("", "network", "known as", "file", "thr", "top-1 (expected)", "latency", "peak mem", "size", "MACs")
 SPARE = ("known as", "MACs", "size", "thr", "file", "peak mem")
 TEXT = ("", "network", "known as", "file", "why")
+HELP: Final = {
+    "": "The pick; what cannot be told from it (tie); and the best that some limit keeps out (next).",
+    "network": "The family with its width, depth and resolution.",
+    "known as": "The name under which this point is published.",
+    "file": "Format and precision.",
+    "thr": "Threads.",
+    "top-1 (expected)": "The share of ImageNet that it should get right, with its interval.",
+    "latency": "One inference, with its interval, and where the number comes from.",
+    "peak mem": "The most memory that a process takes.",
+    "size": "The file's bytes.",
+    "MACs": "Multiplications with additions of one inference.",
+    "why": "What keeps it from being the pick.",
+}
 
 _COLOURS: Final = {"frontier": "#33659f", "published": "#8a6d1d", "tie": "#2f7d5b", "pick": "#c03d3e"}
 _LABEL_SHARE: Final = 0.35  # of the plot's width, what the name of a network takes
@@ -219,17 +232,17 @@ def read(path: Path) -> Choice:
 
 def section(choice: Choice) -> str:
     """The section's HTML; every text in it is escaped. Raises MissingPackage without the packages of `report`."""
-    why = [[*row("", each.point)[1:], "; ".join(each.reasons)] for each in choice.rejected]
+    why = [(*_cells("", each.point)[1:], ("; ".join(each.reasons), "")) for each in choice.rejected]
     parts = [
         f"<h2 id='choice-title'>Choice: {escape(choice.family)} on {escape(choice.device)}</h2>",
         f"<p class='lead'>The best of {choice.candidates:,} networks within the limits.</p>",
-        _html_table(COLUMNS, [row(mark, point) for mark, point in _picks(choice)]),
+        _html_table(COLUMNS, [_cells(mark, point) for mark, point in _picks(choice)]),
         "<ul>" + "".join(f"<li>{escape(text.removeprefix('! '))}</li>" for text in remarks(choice)) + "</ul>",
         f"<div class='chart'>{_picture(choice, '.svg').decode()}</div>",
         "<h3>Why the others lost</h3>",
         _html_table((*COLUMNS[1:], "why"), why),
         f"<h3>{_frontier_title(choice)}</h3>",
-        _html_table(COLUMNS[1:], [row("", point)[1:] for point in choice.frontier]),
+        _html_table(COLUMNS[1:], [_cells("", point)[1:] for point in choice.frontier]),
     ]
     return f"<section id='choice' aria-labelledby='choice-title'>\n{''.join(parts)}\n</section>"
 
@@ -239,20 +252,33 @@ def _picks(choice: Choice) -> list[tuple[str, Point]]:
     return [("pick", choice.picked), *(("tie", tie) for tie in choice.ties), *upgrade]
 
 
-def _html_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _cells(mark: str, point: Point) -> tuple[tuple[str, str], ...]:
+    """What stands in each cell of a point, and a whole number that the page sorts it by; empty where it is the text."""
+    accuracy, memory = point.accuracy.value * 1e3 if point.accuracy else None, point.peak_memory_bytes
+    numbers = (None, None, None, None, point.threads, accuracy, point.latency_s.value * 1e9, memory)
+    keys = ["" if each is None else str(round(each)) for each in (*numbers, point.size_bytes, point.macs)]
+    return tuple(zip(row(mark, point), keys, strict=True))
+
+
+def _html_table(columns: Sequence[str], rows: Iterable[Sequence[tuple[str, str]]]) -> str:
     kinds = ["wrap" if column == "why" else "text" if column in TEXT else "" for column in columns]
     head = "".join(
-        f"<th scope='col' class='{kind}' style='padding:6px 9px'>{escape(name)}</th>"
+        f"<th scope='col' class='{kind}'>"
+        f"<button type='button' title='{escape(HELP[name])}'>{escape(name)}</button></th>"
         for name, kind in zip(columns, kinds, strict=True)
     )
     body = "".join(
-        "<tr>" + "".join(f"<td class='{k}'>{escape(v)}</td>" for v, k in zip(values, kinds, strict=True)) + "</tr>"
+        "<tr>"
+        + "".join(
+            f"<td class='{k}' data-key='{key}'>{escape(v)}</td>" for (v, key), k in zip(values, kinds, strict=True)
+        )
+        + "</tr>"
         for values in rows
     )
     return f"<div class='scroll'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
-def chart(choice: Choice) -> alt.LayerChart:
+def chart(choice: Choice, look: theme.Look = "light") -> alt.LayerChart:
     """The Altair chart. Raises MissingPackage without altair."""
     try:
         import altair as alt
@@ -272,7 +298,16 @@ def chart(choice: Choice) -> alt.LayerChart:
     )
     colour = alt.Color("group:N", title=None, scale=alt.Scale(domain=list(drawn), range=list(drawn.values())))
     line = base.transform_filter("datum.on_frontier").mark_line(interpolate="step-after", opacity=0.5)
-    dots = base.encode(size=alt.Size("memory:Q", title=["peak memory", "(MB)"]), color=colour)
+    told = (
+        ("latency:Q", "latency, ms"),
+        ("accuracy:Q", "top-1, %" if choice.picked.accuracy else "MACs, M"),
+        ("memory:Q", "peak memory, MB"),
+    )
+    dots = base.encode(
+        size=alt.Size("memory:Q", title=["peak memory", "(MB)"]),
+        color=colour,
+        tooltip=["network:N", "group:N", *(alt.Tooltip(name, title=title, format=".4~g") for name, title in told)],
+    )
     named = base.transform_filter("datum.label != ''").encode(text="label:N")
     limits = choice.budget.limits()
     times = [math.log(row["latency"]) for row in rows]
@@ -296,7 +331,7 @@ def chart(choice: Choice) -> alt.LayerChart:
     ]
     title = f"{choice.family} on {choice.device}"
     made: alt.LayerChart = alt.LayerChart(layer=layers, width=640, height=400, title=title).configure(
-        **theme.config("light")
+        **theme.config(look)
     )
     return made
 
@@ -325,5 +360,6 @@ def _row(point: Point, group: str) -> dict[str, Any]:
         "accuracy": point.worth if point.accuracy else point.macs / 1e6,
         "memory": (point.peak_memory_bytes or 0) / 1e6,
         "group": group,
+        "network": point.model.key,
         "label": point.model.key if group == "pick" else point.origin if group == "published" else "",
     }

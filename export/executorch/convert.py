@@ -34,7 +34,7 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     parts = program.parts(source)
     path.write_bytes(program.program(source, parts))
     alone = Counter(part.call.kernel for part in parts if part.call is not None)
-    notes = made.warnings
+    notes = tuple(note for note in made.warnings if not note.startswith("the batch is fixed"))  # it is in any case
     if alone:
         named = ", ".join(f"{kernel} ({count})" for kernel, count in alone.items())
         notes = (*notes, f"not delegated to XNNPACK, and slower: {named}")

@@ -20,6 +20,9 @@ from edgebench.ground.records import TensorSpec
 STORED: Final = {1: "float32", 2: "float16", 3: "int8", 4: "uint8", 5: "int32", 6: "int8", 7: "int32"}
 MOVES: Final = ("StaticTranspose", "StaticReshape", "StaticConstantPad", "StaticSlice", "Copy")
 CALLED_MOVES: Final = ("permute", "view", "slice", "constant_pad", "cat", "index_select")
+# What XNNPACK computes in float alone.
+FLOATS: Final = ("BatchMatrixMultiply", "Cos", "Div", "Exp", "Gelu", "Log", "ReciprocalSquareRoot", "Sin", "Softmax",
+                 "Square", "SquareRoot")  # fmt: skip
 NAMES: Final = {code: name for name, code in DTYPES.items()}
 DAMAGE: Final = (struct.error, LookupError, ValueError)
 
@@ -34,20 +37,27 @@ def inspect(path: Path) -> Inspected:
         if foreign := [each.text(0) for each in plan.tables(7) if each.text(0) != BACKEND]:
             raise UsageError(f"{path} is for {', '.join(foreign)}, and edgebench reads XNNPACK's delegates alone")
         values = plan.tables(2)
-        inputs, outputs = ([_spec(values[at], side, number) for number, at in enumerate(plan.array(slot, "<i4"))]
-                           for slot, side in ((3, "input"), (4, "output")))  # fmt: skip
-        return Inspected(inputs=tuple(inputs), outputs=tuple(outputs), operators=tuple(_operators(content, plan)))
+        inputs, outputs = (
+            [_spec(values[at], f"{side}_{number}") for number, at in enumerate(plan.array(slot, "<i4"))]
+            for slot, side in ((3, "input"), (4, "output"))
+        )
+        return Inspected(
+            inputs=tuple(inputs),
+            outputs=tuple(outputs),
+            operators=tuple(_operators(content, plan)),
+            int8_kinds=tuple(kind for kind in NODES if kind not in FLOATS),
+        )
     except DAMAGE as error:
         raise UsageError(f"{path} cannot be read: it is damaged; copy or export it again") from error
 
 
-def _spec(value: Table, side: str, number: int) -> TensorSpec:
+def _spec(value: Table, name: str) -> TensorSpec:
     tensor = _within(value, 0)
     if value.number(0, "B") != TENSOR:
         raise ValueError("an end that is no tensor")
     shape, dtype = tuple(tensor.array(2, "<i4").tolist()), NAMES[tensor.number(0, "b")]
     layout = "NHWC" if dtype == "uint8" else LAYOUTS.get(len(shape))
-    return TensorSpec(name=f"{side}_{number}", shape=shape, dtype=dtype, layout=layout)
+    return TensorSpec(name=name, shape=shape, dtype=dtype, layout=layout)
 
 
 def _within(table: Table, union: int) -> Table:

@@ -138,8 +138,10 @@ def _padded(made: Calls, step: Step) -> None:
     made.add("constant_pad_nd.out", Ref(step.inputs[0]), amounts, value, made=step.outputs[0])
 
 
+# XNNPACK has these too, but of no tensor without axes.
+UNARY: Final = ("ABS", "CEIL", "COS", "EXP", "FLOOR", "LOG", "NEG", "ROUND", "RSQRT", "SIGN", "SIN", "SQRT", "TANH")
 EMITTERS: Final[dict[str, Callable[[Calls, Step], None]]] = {
-    "ABS": _plain("abs.out"),
+    **{kind: _plain(f"{kind.lower()}.out") for kind in UNARY},
     "ADD": _plain("add.out", 1),
     "ARG_MAX": _argmax,
     "CAST": lambda made, step: _cast(made, step.inputs[0], step.outputs[0]),
@@ -159,7 +161,6 @@ EMITTERS: Final[dict[str, Callable[[Calls, Step], None]]] = {
     "MEAN": _reduction("mean.out", None),
     "MINIMUM": _plain("minimum.out"),
     "MUL": _plain("mul.out"),
-    "NEG": _plain("neg.out"),
     "NOT_EQUAL": _plain("ne.Tensor_out"),
     "PAD": _padded,
     "PADV2": _padded,
@@ -167,9 +168,7 @@ EMITTERS: Final[dict[str, Callable[[Calls, Step], None]]] = {
     "REDUCE_MAX": _reduction("amax.out"),
     "REDUCE_MIN": _reduction("amin.out"),
     "RESHAPE": lambda made, step: _shaped(made, step.inputs[0], step.outputs[0]),
-    "ROUND": _plain("round.out"),
     "SELECT_V2": _plain("where.self_out"),
-    "SIGN": _plain("sign.out"),
     "STRIDED_SLICE": _strided,
     "SUB": _plain("sub.out", 1),
     "SUM": _reduction("sum.IntList_out", None),

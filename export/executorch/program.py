@@ -176,10 +176,11 @@ class _Values:
         return self._tensors[number]
 
     def call(self, call: Call) -> Packed:
-        """An instruction that calls a kernel; what it makes is named as its result again."""
+        """An instruction that calls a kernel; what it makes is named again, as its result."""
         if call.kernel not in self.kernels:
             self.kernels.append(call.kernel)
-        given = [self._value(each) for each in call.arguments] + [self.tensor(at) for at in call.made]
+        results = list(map(Ref, call.made))
+        given = [self._value(each) for each in (*call.arguments, results if len(results) > 1 else results[0])]
         return np.uint8(KERNEL), (np.int32(self.kernels.index(call.kernel)), np.array(given, np.int32))
 
     def _add(self, kind: int, *slots: Any) -> int:

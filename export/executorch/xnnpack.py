@@ -315,7 +315,8 @@ def _of_images(source: Source, step: Step) -> bool:
 
 def takes(source: Source, step: Step) -> bool:
     """Whether XNNPACK has a step: of floats or of bytes with a scale, and as the tables above say."""
-    flowing = [source.tensors[at] for at in (*step.inputs[:1], *step.outputs)]
+    tensors = [source.tensors[at] for at in (*step.inputs, *step.outputs) if at >= 0]
+    flowing = [each for each in tensors if each.data is None]
     if step.kind not in EMITTERS or not all(each.dtype in COMPUTED and each.shape for each in flowing):
         return False
     return step.kind not in CONDITIONS or CONDITIONS[step.kind](source, step)

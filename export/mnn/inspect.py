@@ -1,30 +1,46 @@
-"""What is inside an .mnn file, as MNN's own converter writes it as text."""
+"""What is inside an .mnn file, read as the flatbuffer that it is (MNN's schema/default/MNN.fbs and CaffeOp.fbs)."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import struct
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final
 
-from edgebench.formats.inspect import CONVERSION, FP16, FP32, SHAPE, Inspected, Operator
-from edgebench.formats.mnn.tool import run
+from edgebench.formats.inspect import CONVERSION, FP16, FP32, INT8, SHAPE, Inspected, Operator
 from edgebench.formats.native import session
 from edgebench.formats.network import LAYOUTS
-from edgebench.ground.errors import ExportError, UsageError
+from edgebench.formats.tables import Table
+from edgebench.ground.errors import UsageError
 from edgebench.ground.records import TensorSpec
 
-LONG = 4096  # characters of a line: an array of weights
-MOVES = ("ConvertTensor", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Concat", "Slice")
-IN_8_BITS = ("ConvInt8", "DepthwiseConvInt8", "EltwiseInt8", "PoolInt8")
+# The schema's numbers of the operators that networks of images become; others are told by their numbers.
+KINDS: Final = {
+    0: "AbsVal", 2: "ArgMax", 7: "BinaryOp", 9: "Cast", 10: "Concat", 11: "Const", 12: "Convolution",
+    13: "ConvolutionDepthwise", 17: "Deconvolution", 18: "DeconvolutionDepthwise", 22: "Eltwise", 23: "ELU",
+    26: "ExpandDims", 27: "Fill", 28: "Flatten", 30: "Gather", 31: "GatherV2", 33: "InnerProduct", 34: "Input",
+    35: "Interp", 37: "LRN", 38: "LSTM", 39: "MatMul", 43: "Normalize", 44: "Pack", 45: "Padding", 46: "Permute",
+    47: "Pooling", 49: "PReLU", 65: "Range", 66: "Rank", 68: "Reduction", 69: "ReLU", 70: "ReLU6", 73: "Reshape",
+    74: "Resize", 77: "Scale", 80: "Shape", 81: "Sigmoid", 83: "Slice", 84: "SliceTf", 85: "Softmax", 90: "Squeeze",
+    91: "StridedSlice", 95: "TanH", 98: "Tile", 99: "TopKV2", 100: "Transpose", 101: "UnaryOp", 102: "Unpack",
+    103: "Where", 106: "BatchMatMul", 107: "Unsqueeze", 109: "DepthToSpace", 110: "SpaceToDepth", 112: "Pooling3D",
+    113: "Convolution3D", 115: "GatherND", 118: "ScatterNd", 119: "OneHot", 120: "BroadcastTo", 128: "Raster",
+    129: "ConvertTensor", 130: "ArgMin", 148: "CumSum", 151: "ScatterElements", 152: "GatherElements", 257: "Select",
+    299: "Attention", 304: "GroupNorm", 513: "ConvInt8", 514: "Int8ToFloat", 515: "DepthwiseConvInt8",
+    517: "FloatToInt8", 518: "EltwiseInt8", 600: "While", 603: "LayerNorm", 604: "GridSample",
+}  # fmt: skip
+CONVOLUTION: Final = 9  # the parameters of a layer with weights, as the union counts them
+HALVES: Final = 3  # how weights are stored
+MOVES: Final = ("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Concat", "Slice")
+CONVERSIONS: Final = ("ConvertTensor", "FloatToInt8", "Int8ToFloat")
+IN_8_BITS: Final = ("ConvInt8", "DepthwiseConvInt8", "EltwiseInt8")
+DAMAGE: Final = (struct.error, LookupError, ValueError)
 
 
 def inspect(path: Path) -> Inspected:
     """Returns what is in the file. Raises UsageError for one that is damaged."""
     try:
         found = operators(path)
-    except (ExportError, ValueError, LookupError) as error:
+    except DAMAGE as error:
         raise UsageError(f"{path} cannot be read: it is damaged, or no MNN file; copy or export it again") from error
     inputs, outputs = tensors(path)
     return Inspected(inputs=inputs, outputs=outputs, operators=tuple(found), int8_kinds=IN_8_BITS)
@@ -42,38 +58,37 @@ def _tensor(known: dict[str, Any]) -> TensorSpec:
 
 
 def operators(path: Path) -> list[Operator]:
-    """The operators of a file, without its inputs and constants. Raises ExportError where it cannot be read."""
-    with TemporaryDirectory() as folder:
-        text = Path(folder) / "network.json"
-        run(text, "-f", "MNN", "--modelFile", str(path), "--JsonFile", str(text))
-        known = json.loads("".join(_without_weights(text)))
-    names = known["tensorName"]
-    return [_operator(one, names) for one in known["oplists"] if one["type"] not in ("Input", "Const")]
+    """The operators of a file, without its inputs and constants. Raises one of DAMAGE where it cannot be read."""
+    network = Table.root(path.read_bytes())
+    names, found = network.texts(7), network.tables(3)
+    if not found:
+        raise ValueError("a network without operators")
+    made = (_operator(one, names) for one in found)
+    return [one for one in made if one.kind not in ("Input", "Const")]
 
 
-def _without_weights(text: Path) -> Iterator[str]:
-    """The lines, with the number of its elements in place of every long array of numbers."""
-    with text.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            yield line if len(line) < LONG or '"' in line else f"[{line.count(',') + 1}]\n"
-
-
-def _operator(one: dict[str, Any], names: list[str]) -> Operator:
-    main = one.get("main", {})
-    halves, floats = _count(main.get("quanParameter", {}).get("buffer", [])), _count(main.get("weight", []))
-    weights = {"float16": halves} if halves else {"float32": 4 * floats} if floats else {}
-    kind = one["type"]
-    moved = CONVERSION if kind == "ConvertTensor" else SHAPE if kind in MOVES else ""
+def _operator(one: Table, names: list[str]) -> Operator:
+    number = one.number(5, "i")
+    kind = KINDS.get(number, f"operator {number}")
+    main = one.table(2)
+    weights = _weights(main) if main is not None and one.number(1, "B") == CONVOLUTION else {}
+    moved = CONVERSION if kind in CONVERSIONS else SHAPE if kind in MOVES else ""
     return Operator(
-        name=one.get("name", kind),
+        name=one.text(3) or kind,
         kind=kind,
-        computes=moved or (FP16 if halves else FP32),
-        inputs=tuple(names[at] for at in one.get("inputIndexes", [])),
-        outputs=tuple(names[at] for at in one["outputIndexes"]),
+        computes=moved or (INT8 if kind in IN_8_BITS else FP16 if "float16" in weights else FP32),
+        inputs=tuple(names[at] for at in one.array(0, "<i4")),
+        outputs=tuple(names[at] for at in one.array(4, "<i4")),
         weights=weights,
     )
 
 
-def _count(array: list[float]) -> int:
-    """How many elements an array has, or had."""
-    return int(array[0]) if len(array) == 1 else len(array)
+def _weights(layer: Table) -> dict[str, int]:
+    """The bytes of a layer's weights by the type that they are stored in."""
+    packed, whole = layer.table(3), layer.table(4)
+    if whole is not None and whole.length(0):
+        return {"int8": whole.length(0)}
+    if packed is not None and packed.length(0):
+        return {"float16" if packed.number(2, "i") == HALVES else "int8": packed.length(0)}
+    floats = 4 * layer.length(1)
+    return {"float32": floats} if floats else {}

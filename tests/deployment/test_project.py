@@ -15,7 +15,7 @@ FORMATS = {
     "web": ["tflite", "onnx"],
     "android": ["tflite"],
     "ios": ["coreml"],
-    "cpp": ["tflite"],
+    "cpp": ["tflite", "onnx"],
 }
 
 

@@ -63,6 +63,7 @@ def test_the_normalisation_is_folded_where_that_changes_nothing(module, folded, 
         ("onnx", "fp32", (None, 32, 32, 3)),
         ("ncnn", "fp32", (1, 3, 32, 32)),
         ("openvino", "int8", (1, 32, 32, 3)),
+        ("executorch", "fp32", (1, 32, 32, 3)),
     ],
 )
 def test_a_baked_file_takes_bytes(form, precision, shape, network, spec, builds, tmp_path):

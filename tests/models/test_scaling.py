@@ -37,12 +37,13 @@ def test_rounding_keeps_a_multiple_of_eight(eighths: int) -> None:
 def test_repeats_round_up(repeats: int, depth: float) -> None:
     rounded = round_repeats(repeats, depth)
     assert rounded >= 1
-    assert repeats * depth - 1e-6 <= rounded < repeats * depth + 1
+    assert repeats * depth * (1 - 2e-6) <= rounded < repeats * depth + 1
 
 
 def test_repeats_forgive_the_rounding_of_floats() -> None:
     assert 100 * 0.07 > 7
     assert round_repeats(100, 0.07) == 7
+    assert [round_repeats(repeats, float(f"{2 / 3:g}")) for repeats in (3, 6, 36)] == [2, 4, 24]
 
 
 def test_phi_zero_is_the_base_and_one_the_papers_constants() -> None:

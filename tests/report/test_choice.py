@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from browser import Browser
 from click.testing import CliRunner
 from msgspec.structs import replace
 
@@ -131,7 +132,7 @@ def test_text_from_a_record_never_becomes_markup(choice: Choice) -> None:
     assert "<img" not in text and "&lt;img" in text
 
 
-def test_the_report_shows_the_choice_of_a_folder(choice: Choice, tmp_path: Path) -> None:
+def test_the_report_shows_the_choice_of_a_folder(choice: Choice, tmp_path: Path, browser: Browser) -> None:
     shown.save(choice, tmp_path / "chosen")
     assert shown.read(tmp_path / "chosen") == shown.read(tmp_path / "chosen" / "choice.json") == choice
     from edgebench.estimate.estimator import estimate
@@ -144,7 +145,17 @@ def test_the_report_shows_the_choice_of_a_folder(choice: Choice, tmp_path: Path)
     asked = [str(tmp_path / "results"), "--choice", str(tmp_path / "chosen"), "-o", str(tmp_path / "r.html")]
     done = CliRunner().invoke(app, ["report", *asked])
     assert done.exit_code == 0, done.output
-    assert "id='choice'" in (tmp_path / "r.html").read_text()
+    page = browser.open(tmp_path / "r.html")
+    page.wait("document.querySelectorAll('#choice .chart svg.marks').length")
+    rows = "[...[...document.querySelectorAll('#choice tbody')].at(-1).rows]"
+    for order in (1, -1):
+        page.js("[...document.querySelectorAll('#choice table')].at(-1).tHead.rows[0].cells[5].firstChild.click()")
+        found = page.js(f"{rows}.map((row) => +row.cells[5].dataset.key)")
+        assert found == sorted(found, reverse=order < 0) and len(set(found)) > 2
+    assert page.js("document.querySelector('#choice th:nth-child(7) button').title").startswith("One inference")
+    assert page.js("document.querySelectorAll('#choice .chart path[aria-label*=latency]').length") > 2
+    assert page.problems == []
+    page.close()
 
 
 @pytest.mark.parametrize(("content", "message"), [(None, "there is no choice at"), ("{}", "is no choice of this")])

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 
 from edgebench.deployment.app import App
 from edgebench.deployment.target import Target, Texts
+from edgebench.formats.format import form
 from edgebench.ground.errors import UsageError
 
+_FETCH = "engine.sh"  # beside a format's engine: how its library is got
 HEADER = """\
 // What the network takes and gives; made by edgebench from the file's manifest.
 #pragma once
@@ -24,7 +26,8 @@ def _made(app: App) -> Texts:
     if app.description.images.upright:
         raise UsageError("a program in C++ does not turn images as their EXIF orientation says: leave `exif` out")
     lines = (f"inline const {kind} {name} = {value};\n" for kind, name, value in _constants(app))
-    return {"model.hpp": f"{HEADER}{''.join(lines)}}}  // namespace model\n"}
+    fetch = TARGET.snippet(form(app.artifact.export.format)).with_name(_FETCH)
+    return {"model.hpp": f"{HEADER}{''.join(lines)}}}  // namespace model\n", _FETCH: fetch}
 
 
 def _constants(app: App) -> Iterator[tuple[str, str, str]]:
@@ -51,6 +54,7 @@ def _constants(app: App) -> Iterator[tuple[str, str, str]]:
     for name, on in switches.items():
         yield "bool", name, str(on).lower()
     for end, tensor in {"INPUT": told.input, "OUTPUT": told.output}.items():
+        yield "std::string", f"{end}_NAME", _text(tensor.name)
         yield "std::string", f"{end}_TYPE", _text(tensor.type)
         yield "float", f"{end}_SCALE", repr(tensor.scale or 0.0)
         yield "int", f"{end}_ZERO", str(tensor.zero_point)
@@ -70,5 +74,8 @@ def _list(values: Iterable[object]) -> str:
 
 
 TARGET = Target(
-    name="cpp", engine="engine.hpp", made=_made, run="cmake -B build && cmake --build build && build/classify"
+    name="cpp",
+    engine="engine.hpp",
+    made=_made,
+    run="sh engine.sh && cmake -B build && cmake --build build && build/classify",
 )

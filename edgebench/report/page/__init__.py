@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from types import MappingProxyType
 from typing import Any
 
 from edgebench.ground.errors import MissingPackage, UsageError
@@ -22,10 +23,11 @@ from edgebench.report.page.payload import PageRequest, payload
 SCRIPTS = ("1_elements", "2_numbers", "3_table", "4_charts", "5_overview", "6_matrix", "7_details", "8_rest")
 
 
-def page(data: dict[str, Any], sections: str = "") -> str:
+def page(data: dict[str, Any], sections: str = "", more: Mapping[str, Any] = MappingProxyType({})) -> str:
     """The page for a payload (see payload.py). Raises MissingPackage without the packages of the extra `report`.
 
-    `sections` is HTML that stands before the overview; whatever text it holds is escaped already.
+    `sections` is HTML that stands before the overview; whatever text it holds is escaped already. `more` are the
+    descriptions of charts in it.
 
     The content security policy allows the page's own scripts by their hashes and forbids every request, so that text
     from a record could do nothing even if it became markup.
@@ -41,7 +43,7 @@ def page(data: dict[str, Any], sections: str = "") -> str:
         style=theme.css() + _asset("page.css"),
         data=_embedded(data),
         sections=sections,
-        charts=_embedded(_charts()),
+        charts=_embedded(_charts() | dict(more)),
         library=library,
         script=script,
     )
@@ -136,9 +138,11 @@ def write_report(
         comparison=comparison,
         warnings=tuple(warnings),
     )
-    section = ""
+    section, more = "", {}
     if choice is not None:
         from edgebench.report import choice as chosen
+        from edgebench.report.plots import described
 
-        section = chosen.section(chosen.read(choice))
-    output.write(path, page(payload(results, request), section).encode())
+        read = chosen.read(choice)
+        section, more = chosen.section(read), {"choice": described(chosen.chart(read, "page"))}
+    output.write(path, page(payload(results, request), section, more).encode())

@@ -1,16 +1,14 @@
 // Runs a .tflite file by LiteRT's C API (2.2 or newer), of which it declares what it needs: a library is all that it takes.
 #pragma once
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <limits>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "model.hpp"
+#include "values.hpp"
 
 extern "C" {
 struct LiteRtLayout {
@@ -66,17 +64,10 @@ class Engine {
 
   // The output's values for the input's.
   std::vector<float> run(const std::vector<float>& values) {
-    void* address = locked(input_, WRITE);
-    if (model::INPUT_TYPE == "float32") std::memcpy(address, values.data(), values.size() * sizeof(float));
-    if (model::INPUT_TYPE == "int8") store(static_cast<int8_t*>(address), values);
-    if (model::INPUT_TYPE == "uint8") store(static_cast<uint8_t*>(address), values);
+    put(locked(input_, WRITE), values);
     LiteRtUnlockTensorBuffer(input_);
     need(LiteRtRunCompiledModel(compiled_, 0, 1, &input_, 1, &output_), "run the network");
-    std::vector<float> found(model::CLASSES);
-    const void* given = locked(output_, READ);
-    if (model::OUTPUT_TYPE == "float32") std::memcpy(found.data(), given, found.size() * sizeof(float));
-    if (model::OUTPUT_TYPE == "int8") load(static_cast<const int8_t*>(given), found);
-    if (model::OUTPUT_TYPE == "uint8") load(static_cast<const uint8_t*>(given), found);
+    const std::vector<float> found = taken(locked(output_, READ));
     LiteRtUnlockTensorBuffer(output_);
     return found;
   }
@@ -97,23 +88,11 @@ class Engine {
     described.element_type = type == "float32" ? 1 : type == "uint8" ? 3 : 9;
     described.layout.rank = shape.size();
     std::copy(shape.begin(), shape.end(), described.layout.dimensions);
-    size_t size = type == "float32" ? sizeof(float) : 1;
+    size_t size = width(type);
     for (int32_t each : shape) size *= each;
     void* made = nullptr;
     need(LiteRtCreateManagedTensorBuffer(environment_, HOST_MEMORY, &described, size, &made), "make a tensor");
     return made;
-  }
-  template <typename Stored>
-  static void store(Stored* to, const std::vector<float>& values) {
-    const float least = std::numeric_limits<Stored>::min(), most = std::numeric_limits<Stored>::max();
-    for (float value : values) {
-      if (model::INPUT_SCALE != 0) value = std::nearbyint(value / model::INPUT_SCALE) + model::INPUT_ZERO;
-      *to++ = Stored(std::clamp(value, least, most));
-    }
-  }
-  template <typename Stored>
-  static void load(const Stored* from, std::vector<float>& values) {
-    for (float& value : values) value = (*from++ - model::OUTPUT_ZERO) * model::OUTPUT_SCALE;
   }
 
   void *environment_ = nullptr, *model_ = nullptr, *compiled_ = nullptr, *input_ = nullptr, *output_ = nullptr;

@@ -51,6 +51,21 @@ function makeMethod() {
   );
 }
 
+/** The section of a choice stands in the page already: its tables sort, and its chart tells what is under the pointer. */
+async function makeChoice() {
+  for (const table of document.querySelectorAll("#choice table")) {
+    const heads = [...table.tHead.rows[0].cells], [body] = table.tBodies;
+    heads.forEach((head, number) => head.firstChild.addEventListener("click", () => {
+      const down = head.getAttribute("aria-sort") === "ascending";
+      for (const each of heads) each.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const keyOf = ({ cells }) => cells[number].dataset.key || cells[number].textContent;
+      body.append(...[...body.rows].sort((a, b) => (down ? -1 : 1) * ORDER.compare(keyOf(a), keyOf(b))));
+    }));
+  }
+  if (charts.choice) await vegaEmbed(document.querySelector("#choice .chart"), charts.choice, OPTIONS);
+}
+
 function makeFrame() {
   const { meta } = data;
   const counts = new Map();
@@ -67,6 +82,7 @@ function makeFrame() {
 }
 
 makeOverview();
+makeChoice();
 makeMatrix();
 makeTrade();
 makeDetails();
