@@ -134,7 +134,7 @@ def test_an_interval_names_a_unit_once_only_when_both_ends_have_it(
 def test_only_prose_is_narrowed_where_a_table_is_too_wide() -> None:
     table = plain("t", "package", "version", "for", left=("package", "version", "for"), prose=("for",))
     table.add_row("executorch", "missing: pip install 'edgebench[executorch]'", "export to it, running files " * 5)
-    console = Console(width=100, file=StringIO())
+    console = Console(width=100, file=StringIO(), markup=False)
     console.print(table)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert max(map(len, lines)) <= 100
