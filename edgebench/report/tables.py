@@ -84,7 +84,7 @@ class Fitting:
                 name,
                 justify="right" if numeric else "left",
                 overflow="fold",
-                no_wrap=numeric,
+                no_wrap=bool(numeric or whole),  # Rich narrows what may wrap alike
                 min_width=self._longest(name) if whole else None,
             )
         for cells, style in self.rows:

@@ -4,13 +4,14 @@ from io import StringIO
 
 import pytest
 from msgspec.structs import replace
-from rich.console import RenderableType
+from rich.console import Console, RenderableType
 
 from edgebench.ground.records import QUICK, Estimate, ExportSpec, Interval, Measurement, ModelSpec, Parity, Result
 from edgebench.ground.units import show_interval
 from edgebench.machines import profiles
 from edgebench.report import devices, listing, profiled, rows
 from edgebench.report.output import all_columns, wide_console
+from edgebench.report.tables import plain
 
 MODEL = ModelSpec(name="mobilenetv2", family="mobilenetv2", width=0.5, resolution=192)
 PARITY = Parity(
@@ -128,3 +129,13 @@ def test_an_interval_names_a_unit_once_only_when_both_ends_have_it(
     low: float | None, high: float | None, shown: str
 ) -> None:
     assert show_interval(low, high) == shown
+
+
+def test_only_prose_is_narrowed_where_a_table_is_too_wide() -> None:
+    table = plain("t", "package", "version", "for", left=("package", "version", "for"), prose=("for",))
+    table.add_row("executorch", "missing: pip install 'edgebench[executorch]'", "export to it, running files " * 5)
+    console = Console(width=100, file=StringIO(), markup=False)
+    console.print(table)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(len, lines)) <= 100
+    assert any("missing: pip install 'edgebench[executorch]'  export" in line for line in lines)
