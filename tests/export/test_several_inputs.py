@@ -1,14 +1,24 @@
 """A network that takes more than an image: which formats hold it, under which names, and what is refused."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from edgebench.formats.examples import apart, example_inputs, with_beside
 from edgebench.formats.format import every
+from edgebench.formats.format import form as registered
+from edgebench.formats.inside import look
+from edgebench.formats.network import Network
+from edgebench.formats.outputs import Joined
 from edgebench.formats.pipeline import export_models
+from edgebench.ground.errors import UsageError
 from edgebench.ground.records import Beside, ExportSpec, ModelSpec, Quantization
 from edgebench.ground.registry import FORMATS
 from edgebench.models.given import Given
+from edgebench.models.in_hand import zeros
 
 BESIDE = (Beside(shape=(6,)), Beside(shape=(2, 3), dtype="int64"))
 SPEC = ModelSpec(name="nets.py:Conditioned", family="user", resolution=16, beside=BESIDE)
@@ -42,5 +52,53 @@ def test_a_file_takes_and_checks_every_input(exported, form):
     artifact = exported[form, "fp32"]
     assert [source.name for source in artifact.inputs] == ["image", "context", "keep"]
     assert [source.shape[1:] for source in artifact.inputs[1:]] == [(6,), (2, 3)]
-    alone = ("coreml", "openvino", "executorch")  # elsewhere a batch of two was checked
-    assert artifact.inputs[0].shape[0] is None or form in alone
+    alone = form in ("coreml", "openvino", "executorch")  # elsewhere a batch of two was checked
+    assert alone or artifact.inputs[0].shape[0] is None
+    assert artifact.parity.passed and set(artifact.parity.outputs) == {"output_0", "output_1"}
+    assert "i6-i2x3int64" in artifact.path
+
+
+def test_what_cannot_be_is_refused_and_the_others_go_on(exported):
+    assert exported["ncnn", "fp32"].exit_code == 4
+    assert "ncnn files of several inputs are not written here: use tflite, onnx" in str(exported["ncnn", "fp32"])
+    with pytest.raises(UsageError, match="takes more than images, which cannot judge `max_drop`"):
+        Network(SPEC, Conditioned().eval()).calibrated(Quantization(max_drop=1.0))
+
+
+@pytest.mark.parametrize("form", ["onnx", "tflite", "coreml"])
+def test_int8_is_calibrated_on_every_input_and_says_on_what(exported, form):
+    artifact = exported[form, "int8"]
+    assert artifact.parity.passed and artifact.quantization.errors["minmax"] < 0.06
+    assert any("beside the image were calibrated on normal noise" in warning for warning in artifact.warnings)
+    assert {layer.stored for layer in artifact.quantization.layers if layer.kind in ("conv", "Conv")} == {"int8"}
+
+
+@pytest.mark.parametrize("form", ["onnx", "tflite", "coreml"])
+def test_tensors_inside_are_compared_where_outputs_could_not_tell(exported, form):
+    torch.manual_seed(0)
+    module = Joined(Conditioned().eval(), zeros(SPEC))
+    inputs = with_beside(example_inputs(SPEC.input_shape, None), BESIDE)
+    witness = look(registered(form).load("tensors")(Path(exported[form, "fp32"].path)), module, inputs, "fp32")
+    assert witness.agreeing >= 5 and not witness.untold
+
+
+def test_inputs_as_one_come_apart_again():
+    image = np.random.default_rng(0).standard_normal((1, 3, 4, 5), dtype=np.float32)
+    (one, _) = with_beside([image, image], BESIDE)
+    pair = np.concatenate([one, one])
+    found = apart(pair, [(3, 4, 5), (6,), (2, 3)])
+    np.testing.assert_array_equal(found[0], np.concatenate([image, image]))
+    assert [part.shape for part in found[1:]] == [(2, 6), (2, 2, 3)]
+    assert set(np.unique(found[2])) <= {0, 1}
+    assert with_beside([image], ()) == [image]
+
+
+def test_a_module_with_any_number_of_inputs_numbers_them():
+    class Open(nn.Module):
+        def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+            return inputs[0].mean((2, 3)) + inputs[1][:, :3]
+
+    spec = ModelSpec(name="nets.py:Open", family="user", resolution=8, beside=BESIDE[:1])
+    network = Network(spec, Open().eval())
+    assert network.inputs == ("image", "input_2")
+    assert [one.shape for one in network.graph.inputs] == [(1, 3, 8, 8), (1, 6)]
