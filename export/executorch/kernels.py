@@ -58,11 +58,11 @@ def calls(source: Source, step: Step) -> list[Call]:
 
 def _plain(kernel: str, *further: Any) -> Callable[[Calls, Step], None]:
     """A kernel of the step's inputs and constants behind them."""
-    return lambda made, step: _ignored(made.add(kernel, *map(Ref, step.inputs), *further, made=step.outputs[0]))
 
+    def add(made: Calls, step: Step) -> None:
+        made.add(kernel, *map(Ref, step.inputs), *further, made=step.outputs[0])
 
-def _ignored(_: int) -> None:
-    return None
+    return add
 
 
 def _reduction(kernel: str, *further: Any) -> Callable[[Calls, Step], None]:
