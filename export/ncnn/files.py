@@ -48,7 +48,7 @@ def number(layer: Layer, option: int, default: int = 0) -> int:
 
 
 def _convolution(layer: Layer) -> Sizes:
-    if number(layer, 19) or number(layer, 28):  # its weights come from another layer
+    if number(layer, 28 if layer.kind.startswith("Deconvolution") else 19):  # its weights come from another layer
         return []
     outputs, term = number(layer, 0), number(layer, 8)
     sizes = [(number(layer, 6), True)] + [(outputs, False)] * number(layer, 5)
@@ -98,6 +98,7 @@ def _product(layer: Layer) -> Sizes:
 
 LAYOUTS: dict[str, Callable[[Layer], Sizes]] = {
     "BatchNorm": lambda layer: [(number(layer, 0), False)] * 4,
+    "Bias": lambda layer: [(number(layer, 0), False)],
     "Convolution": _convolution,
     "Convolution1D": _convolution,
     "ConvolutionDepthWise": _convolution,
@@ -118,7 +119,9 @@ LAYOUTS: dict[str, Callable[[Layer], Sizes]] = {
         (math.prod(number(layer, option) or 1 for option in (0, 1, 11, 2)), number(layer, 21, 1) == 0)
     ],
     "MultiHeadAttention": _attention,
+    "Normalize": lambda layer: [(number(layer, 3), False)],
     "PReLU": lambda layer: [(number(layer, 0), False)],
+    "RMSNorm": lambda layer: [(number(layer, 0), False)] * number(layer, 2, 1),
     "RNN": _recurrent(1, 1),
     "Scale": lambda layer: [(number(layer, 0), False)] * (1 + number(layer, 1)),
 }

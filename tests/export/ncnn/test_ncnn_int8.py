@@ -93,14 +93,23 @@ class Columns(nn.Module):
         return (self.cell(y) if self.cell else self.attention(y, y, y))[0]
 
 
-@pytest.mark.parametrize(("kind", "cell"), [
-    ("GRU", nn.GRU(8, 6, bidirectional=True, batch_first=True)),
-    ("LSTM", nn.LSTM(8, 6, batch_first=True)),
-    ("RNN", nn.RNN(8, 6, batch_first=True)),
-    ("MultiHeadAttention", None),
+class Unit(nn.Module):
+    """An embedding of length one."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.normalize(x.flatten(1))
+
+
+@pytest.mark.parametrize(("kind", "module"), [
+    ("GRU", Columns(nn.GRU(8, 6, bidirectional=True, batch_first=True))),
+    ("LSTM", Columns(nn.LSTM(8, 6, batch_first=True))),
+    ("RNN", Columns(nn.RNN(8, 6, batch_first=True))),
+    ("MultiHeadAttention", Columns(None)),
+    ("DeconvolutionDepthWise", nn.ConvTranspose2d(3, 6, 3, 2, 1, output_padding=1, groups=3)),
+    ("Normalize", nn.Sequential(nn.Conv2d(3, 8, 4, 4), Unit())),
 ])  # fmt: skip
-def test_every_array_of_a_layer_with_many_is_read(kind, cell, tmp_path):
-    network = Network(ModelSpec(name="columns", family="test", resolution=16, classes=8), Columns(cell).eval())
+def test_every_array_of_a_layer_is_read(kind, module, tmp_path):
+    network = Network(ModelSpec(name="columns", family="test", resolution=16, classes=8), module.eval())
     exporter.convert(network, ExportSpec(format="ncnn"), tmp_path / "net.ncnn")
     layers = parse((tmp_path / "net.ncnn" / PARAM).read_text())
     content = (tmp_path / "net.ncnn" / BIN).read_bytes()
