@@ -12,7 +12,7 @@ WIDTH: Final = 100  # of a line of text that one reads
 FOLDER: Final = Path(__file__).parents[1] / "docs"
 TOPICS: Final = (
     "start", "export", "int8", "profile", "devices", "evaluate", "train", "choose", "compare", "deploy", "python",
-    "json", "promises", "developing",
+    "json", "promises", "methods", "developing",
 )  # fmt: skip
 """The pages, in the order in which one reads them."""
 
