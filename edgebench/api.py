@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from edgebench.ground.errors import UsageError, warn
 from edgebench.ground.options import keywords, listed, many, positive, whole_numbers, within
 from edgebench.ground.paths import cache_folder, check_writable
-from edgebench.ground.progress import Step, told
+from edgebench.ground.progress import OnProgress, Step, one_of, told
 from edgebench.run import options
 
 # `import edgebench.api` runs this file, so what a function needs is imported inside it.
@@ -118,7 +118,10 @@ def profile(asked: options.Profile) -> Results:
     if len(targets) > 1 and (asked.connect or asked.trace):
         raise UsageError("`connect` and `trace` are for one device, and several are named: leave them out, or name one")
     images = _images(asked.data, None, asked.limit, exif=asked.exif) if asked.data else None
-    done = [each for target in targets for each in _profiled(asked, target, images)]
+    names = [target.name for target in targets]
+    done: list[Result] = []
+    for at, target in enumerate(targets):
+        done += _profiled(asked, target, images, one_of(asked.on_progress, names, at))
     if asked.trace:
         operators.write_trace(Path(asked.trace), operator_profiles(done))
     if asked.graph_data:
@@ -589,7 +592,9 @@ def device_list(asked: options.DeviceList) -> list[Readiness]:
     return [readiness.readiness(profiles.load(name)) for name in profiles.names() if name not in profiles.HERE]
 
 
-def _profiled(asked: options.Profile, target: DeviceProfile, images: Dataset | None) -> list[Result]:
+def _profiled(
+    asked: options.Profile, target: DeviceProfile, images: Dataset | None, on_progress: OnProgress
+) -> list[Result]:
     """What `profile` has of one device."""
     from edgebench import models
     from edgebench.run import engine, mode, plan
@@ -626,7 +631,7 @@ def _profiled(asked: options.Profile, target: DeviceProfile, images: Dataset | N
         given=given,
         resume=asked.resume,
         images=images,
-        on_progress=asked.on_progress,
+        on_progress=on_progress,
         on_resumed=resumed,
     )
 

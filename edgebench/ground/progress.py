@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -36,6 +36,13 @@ def quiet(doing: str) -> None:
 def told(on_progress: OnProgress, title: str) -> Tell:
     """A callback that shows what is being done as the one cell `title`."""
     return lambda doing: on_progress(Step(0, 1, title, doing))
+
+
+def one_of(on_progress: OnProgress, names: Sequence[str], at: int) -> OnProgress:
+    """A callback for the cells of `names[at]`, such as a device; of several names, they are what is counted."""
+    if len(names) == 1:
+        return on_progress
+    return lambda step: on_progress(Step(at, len(names), f"{names[at]}: {step.title}", step.detail))
 
 
 OFTEN_S: Final = 0.1  # between two updates of a notebook's line, unless the cell changes

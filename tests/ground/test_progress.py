@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from edgebench.ground import progress
-from edgebench.ground.progress import Step, in_notebook, silent
+from edgebench.ground.progress import Step, in_notebook, one_of, silent
 
 
 class Handle:
@@ -21,6 +21,13 @@ class Handle:
     def update(self, line: Any) -> None:
         self.shown.append(f"update {line!r}")
         line._repr_html_()
+
+
+def test_of_several_devices_these_are_counted() -> None:
+    shown: list[Step] = []
+    one_of(shown.append, ["rpi4", "pixel4"], 1)(Step(0, 3, "lenet5", "loading"))
+    one_of(shown.append, ["rpi4"], 0)(Step(2, 3, "lenet5", "loading"))
+    assert shown == [Step(1, 2, "pixel4: lenet5", "loading"), Step(2, 3, "lenet5", "loading")]
 
 
 def test_outside_of_a_notebook_nothing_is_shown() -> None:
