@@ -184,7 +184,7 @@ class Runtimes(Files, Told):
     format: DeviceFormats = "all"
     precision: Precisions = ("fp32", "fp16", "int8")
     threads: Annotated[int | str | Sequence[int] | None, Several("Thread counts; default: one, and all cores.")] = None
-    rounds: Annotated[int, "Host: fresh processes of each, in turn; two or more."] = 5
+    rounds: Annotated[int, "Measured: fresh processes of each, in turn; two or more."] = 5
     results: Results = "results"
 
 
