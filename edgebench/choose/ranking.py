@@ -79,7 +79,7 @@ def _cells(asked: Runtimes, device: profiles.DeviceProfile) -> tuple[list[plan.C
     precisions = listed(asked.precision, "precision", plan.PRECISIONS)
     found: list[plan.Cell] = []
     given = NOTHING
-    for name in plan.named_formats(asked):
+    for name in plan.named_formats(asked.format):
         able = [each for each in precisions if each in form(name).precisions]
         if why_not := _why_not(device, name):
             warn(f"left out: {name}: {why_not}")

@@ -289,7 +289,9 @@ class Scale(Told):
     max_memory: Annotated[str | float | None, "Most peak memory, such as 64MB."] = None
     max_size: Annotated[str | float | None, "Largest file, such as 10MB."] = None
     min_accuracy: Annotated[str | float | None, "Least expected top-1 in percent, such as 70."] = None
-    format: Annotated[Names | None, Several("Formats to choose from; default: the device's first.", "--fmt")] = None
+    format: Annotated[
+        Names | None, Several("Formats to choose from, or all; default: the device's first.", "--fmt")
+    ] = None
     precision: Annotated[Names, Several("Precisions to choose from.")] = "fp32"
     threads: Annotated[int | str | Sequence[int], Several("Thread counts to choose from.")] = 1
     processor: Processor = None

@@ -26,7 +26,7 @@ from edgebench.machines.profiles import HERE
 from edgebench.models.given import Given
 from edgebench.models.user import InputSize, parse_input, parse_inputs
 from edgebench.run.network import Model, ModelArguments, Wanted
-from edgebench.run.options import NOT_JUDGED, Files, Judged
+from edgebench.run.options import NOT_JUDGED, Files, Judged, Names
 from edgebench.runtimes import runtime, runtime_of
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ def asked(
     `default` are the formats where none is named; with `sources`, a file stands for the network in it.
     """
     specs = export_specs(
-        named_formats(files) or default,
+        named_formats(files.format) or default,
         listed(files.precision, "precision", PRECISIONS),
         converter=converter,
         image_input=image_input,
@@ -267,9 +267,9 @@ def asked(
     return cells(names, network, specs, ready=ready), given
 
 
-def named_formats(files: Files) -> Sequence[str]:
+def named_formats(names: Names) -> Sequence[str]:
     """The formats that are named; of all those that are installed, with a warning that names each of the others."""
-    named = listed(files.format, "format", (*FORMATS, "all"))
+    named = listed(names, "format", (*FORMATS, "all"))
     if "all" not in named:
         return named
     absent = {form: formats.missing(ExportSpec(format=form)) for form in FORMATS}
