@@ -80,10 +80,14 @@ def _cells(asked: Runtimes, device: profiles.DeviceProfile) -> tuple[list[plan.C
     found: list[plan.Cell] = []
     given = NOTHING
     for name in plan.named_formats(asked.format):
-        able = [each for each in precisions if each in form(name).precisions]
+        entry = form(name)
+        able = entry.able(precisions, asked.scheme)
         if why_not := _why_not(device, name):
             warn(f"left out: {name}: {why_not}")
-        elif able:
+            continue
+        if len(able) < len(entry.able(precisions, entry.schemes[0])):
+            warn(f"left out: {entry.without(asked.scheme)}")
+        if able:
             cells, given = plan.asked(asked.replace(format=name, precision=able), asked.model)
             found += cells
     if not found:

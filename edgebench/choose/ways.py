@@ -41,7 +41,7 @@ def ways(
         raise UsageError(f"`threads` are the CPU's, and `processor='{processor}'` has none: leave one of them out")
     exports: list[ExportSpec] = []
     for form in forms:
-        able = [each for each in precisions if each in entry(form).precisions] if every else precisions
+        able = entry(form).able(precisions) if every else precisions
         if exported:
             int8 = plan.quantization(data) if data and "int8" in able else None
             exports += plan.export_specs([form], able, quantization=int8)

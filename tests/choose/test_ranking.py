@@ -104,6 +104,14 @@ def test_a_page_is_measured_with_what_it_runs(monkeypatch, tmp_path: Path) -> No
         edgebench.rank_runtimes("lenet5", format="tflite", threads=2, **given)
 
 
+def test_a_scheme_that_a_format_lacks_is_said() -> None:
+    with (
+        pytest.raises(UsageError, match="none of these formats and precisions"),
+        pytest.warns(EdgebenchWarning, match="left out: onnx has no int8 by `scheme='weights'`"),
+    ):
+        edgebench.rank_runtimes("lenet5", format="onnx", precision="int8", scheme="weights")
+
+
 def test_a_device_ranks_estimates_and_names_what_nothing_is_published_for(tmp_path: Path) -> None:
     with pytest.warns(EdgebenchWarning, match="no published rows for openvino on the Raspberry Pi 4"):
         found = edgebench.rank_runtimes(
