@@ -36,17 +36,15 @@ def ways(
     """
     formats = listed(named or _usual_format(devices, precisions, processor), "format", (*plan.FORMATS, "all"))
     every = "all" in formats
-    forms = (plan.named_formats("all") if exported else plan.FORMATS) if every else formats
+    forms = (plan.named_formats("all") if exported else tuple(plan.FORMATS)) if every else formats
     if processor not in (None, "cpu") and len(threads) > 1:
         raise UsageError(f"`threads` are the CPU's, and `processor='{processor}'` has none: leave one of them out")
-    exports: list[ExportSpec] = []
-    for form in forms:
-        able = entry(form).able(precisions) if every else precisions
-        if exported:
-            int8 = plan.quantization(data) if data and "int8" in able else None
-            exports += plan.export_specs([form], able, quantization=int8)
-        else:
-            exports += [ExportSpec(format=form, precision=each) for each in able]  # type: ignore[arg-type]
+    if exported:
+        int8 = plan.quantization(data) if data and "int8" in precisions else None
+        exports = plan.export_specs(forms, precisions, quantization=int8, named=not every)
+    else:
+        able = {form: entry(form).able(precisions) if every else precisions for form in forms}
+        exports = [ExportSpec(format=form, precision=each) for form in forms for each in able[form]]  # type: ignore[arg-type]
     found = [Variant(export, count, processor) for export in exports for count in threads]
     if every:
         found = _estimable(found, devices, limited=limited)
