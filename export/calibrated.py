@@ -30,6 +30,7 @@ from edgebench.runtimes import runtime_of
 
 LAYER_IMAGES = 4  # that the errors of single layers are measured on
 BUDGET = "kept float to stay within the error budget"
+ONLY_WEIGHTS = "only the weights have 8 bits, as asked"
 DROP = "kept float to stay within the drop of top-1"
 GAIN = 0.98  # an adjustment is kept where it leaves no more than this share of the error
 
@@ -238,6 +239,15 @@ def uncalibrated(network: Network, activations: str, layers: tuple[LayerError, .
         layers=layers,
         activations=activations,
     )
+
+
+def weights_only(
+    network: Network, activations: str, layers: Sequence[LayerError]
+) -> tuple[QuantizationReport, tuple[str, ...]]:
+    """The report on a file of 8-bit weights alone, and the warning that it is not faster."""
+    explained = tuple(msgspec.structs.replace(layer, why=ONLY_WEIGHTS) for layer in layers)
+    slow = f"8-bit weights alone make the file smaller, not faster: activations are computed in {activations}"
+    return uncalibrated(network, activations, explained), (slow,)
 
 
 def fewest(error: Callable[[int], float], budget: float, most: int) -> int:

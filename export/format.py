@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -67,6 +67,16 @@ class Format:
     def suffixes(self) -> tuple[str, ...]:
         """All that its files may end in."""
         return (self.suffix, *self.further)
+
+    def able(self, precisions: Collection[str], scheme: str = "static") -> list[str]:
+        """Those of some precisions that it can be written in, with int8 by a scheme."""
+        known = set(self.precisions) if scheme in self.schemes else set(self.precisions) - {"int8"}
+        return [each for each in precisions if each in known]
+
+    def without(self, scheme: str) -> str:
+        """The sentence that says that it has no int8 by a scheme; empty where it has."""
+        known = " or ".join(f"`scheme='{each}'`" for each in self.schemes)
+        return "" if scheme in self.schemes else f"{self.name} has no int8 by `scheme='{scheme}'`: ask for {known}"
 
     def load(self, part: Part) -> Any:
         """The function behind a reference. Raises MissingPackage for a package that it needs."""
@@ -135,9 +145,8 @@ def _check_scheme(found: Format, spec: ExportSpec) -> None:
     wanted = spec.quantization
     if wanted is None:
         return
-    if wanted.scheme not in found.schemes:
-        known = " or ".join(f"`scheme='{each}'`" for each in found.schemes)
-        raise UsageError(f"{found.name} has no int8 by `scheme='{wanted.scheme}'`: ask for {known}")
+    if lacking := found.without(wanted.scheme):
+        raise UsageError(lacking)
     if not (wanted.float_io or found.int8_io):
         able = ", ".join(each.name for each in every() if each.int8_io)
         raise UsageError(f"{found.name} files take and give float32 (`float_io=False` is for {able}): leave it out")

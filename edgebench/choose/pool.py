@@ -168,19 +168,25 @@ def costs(device: DeviceProfile, variant: Variant, spec: ModelSpec | None = None
 
     Raises UsageError when there is nothing, or for more threads than cores.
     """
+    found = known_costs(device, variant, spec)
+    if found is not None:
+        return found
+    runtime, export, on = runtime_of(variant.export.format), variant.export, variant.on(device)
+    if on != "cpu":
+        raise UsageError(processors.missing(device, on, runtime, export.precision))
+    raise UsageError(missing(device, runtime, export, variant.threads))
+
+
+def known_costs(device: DeviceProfile, variant: Variant, spec: ModelSpec | None = None) -> Costs | None:
+    """As `costs`, None when there is nothing. Raises UsageError for more threads than cores."""
     if not 1 <= variant.threads <= device.cpu.cores:
         raise UsageError(f"{variant.threads} threads on {device.name}: give 1 to {device.cpu.cores}, its cores")
     runtime, precision = runtime_of(variant.export.format), variant.export.precision
     on = variant.on(device)
     if on != "cpu":
-        found = elsewhere(device, on, runtime, precision, spec)
-        if found is None:
-            raise UsageError(processors.missing(device, on, runtime, precision))
-        return found
+        return elsewhere(device, on, runtime, precision, spec)
     calibration = calibrations.calibration(device, runtime, precision, variant.threads, spec)
-    if calibration is None:
-        raise UsageError(missing(device, runtime, variant.export, variant.threads))
-    return on_cpu(device, calibration)
+    return None if calibration is None else on_cpu(device, calibration)
 
 
 def _columns(

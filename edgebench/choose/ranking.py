@@ -1,7 +1,8 @@
 """Which runtime: every format, precision and thread count of a network, ranked by latency.
 
-On this machine all are measured in turn, a fresh process each and a round after the other, so that what the machine
-does to one it does to all; the ratio of two is that of their processes in the same round. Elsewhere they are estimated.
+On this machine, and in a page on it, all are measured in turn, a fresh process each and a round after the other, so
+that what the machine does to one it does to all; the ratio of two is that of their processes in the same round.
+Elsewhere they are estimated.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
-from typing import Final
+from typing import Final, cast
 
 from msgspec import structs
 
 from edgebench.estimate.known import cells as estimable
 from edgebench.formats.format import form
+from edgebench.formats.web import web_engines
 from edgebench.ground import store
 from edgebench.ground.errors import JobError, UsageError, warn
 from edgebench.ground.options import listed, whole_numbers, within
@@ -26,7 +28,6 @@ from edgebench.ground.progress import Step
 from edgebench.ground.records import Artifact, Interval, Measurement, Result, Scenario
 from edgebench.ground.statistics import interval
 from edgebench.machines import profiles
-from edgebench.machines.facts import check_threads
 from edgebench.measure import measure
 from edgebench.models.given import NOTHING, Given
 from edgebench.run import engine, mode, plan
@@ -55,37 +56,38 @@ class Ranked:
 def ranked(asked: Runtimes) -> tuple[Ranked, ...]:
     """Measures or estimates all, and ranks them. Raises UsageError where nothing of the kind can be had."""
     device = profiles.load(asked.device)
-    here = device.name == "host"
-    every = {1, device.cpu.cores}
+    here = device.name in profiles.HERE
+    every = {1} if device.reach == "browser" else {1, device.cpu.cores}
     threads = whole_numbers(asked.threads, "threads") if asked.threads is not None else tuple(sorted(every))
     within(asked.rounds, "rounds", 2, MOST_ROUNDS)
     folder = Path(asked.results) / device.name
     store.check_writable(folder)
-    known = None if here else {runtime for runtime, _ in estimable(device)}
-    cells, given = _cells(asked, known, device.title)
+    cells, given = _cells(asked, device)
     if not here:
         found: list[Result] = []
         for count in threads:
             method, scenario = mode.method(device, "estimate"), engine.scenario(threads=count)
             found += engine.run(cells, device, scenario, Path(asked.results), method=method, given=given)
         return rank([(each, "") for each in found])
-    check_threads(max(threads))
-    return rank([(engine.kept(folder, each), file) for each, file in _measured(asked, cells, given, threads)])
+    runner = engine.Engine(device, mode.method(device), structs.replace(SCENARIO, threads=max(threads)), given)
+    runner.check(cells)
+    return rank([(engine.kept(folder, each), file) for each, file in _measured(asked, runner, cells, threads)])
 
 
-def _cells(asked: Runtimes, known: set[str] | None, title: str) -> tuple[list[plan.Cell], Given]:
-    """Each format in those precisions that it has; what cannot run, or is not among the `known`, is warned of."""
+def _cells(asked: Runtimes, device: profiles.DeviceProfile) -> tuple[list[plan.Cell], Given]:
+    """Each format in those precisions that it has; what neither runs nor has an estimate is warned of."""
     precisions = listed(asked.precision, "precision", plan.PRECISIONS)
     found: list[plan.Cell] = []
     given = NOTHING
-    for name in plan.named_formats(asked):
-        able, of = [each for each in precisions if each in form(name).precisions], runtime_of(name)
-        why_not = unavailable(of) if known is None else ""
-        if known is not None and of not in known:
-            why_not = f"no estimate: no published rows for {of} on the {title}"
-        if why_not:
+    for name in plan.named_formats(asked.format):
+        entry = form(name)
+        able = entry.able(precisions, asked.scheme)
+        if why_not := _why_not(device, name):
             warn(f"left out: {name}: {why_not}")
-        elif able:
+            continue
+        if len(able) < len(entry.able(precisions, entry.schemes[0])):
+            warn(f"left out: {entry.without(asked.scheme)}")
+        if able:
             cells, given = plan.asked(asked.replace(format=name, precision=able), asked.model)
             found += cells
     if not found:
@@ -93,12 +95,22 @@ def _cells(asked: Runtimes, known: set[str] | None, title: str) -> tuple[list[pl
     return found, given
 
 
+def _why_not(device: profiles.DeviceProfile, form: str) -> str | None:
+    """Why files of a format have no latency on the device; empty or None where they have."""
+    if device.reach == "browser" and form not in (engines := web_engines()):
+        return f"a page runs {' or '.join(engines)}"
+    of = runtime_of(form)
+    if device.name in profiles.HERE:
+        return unavailable(of)
+    known = any(of == runtime for runtime, _ in estimable(device))
+    return None if known else f"no estimate: no published rows for {of} on the {device.title}"
+
+
 def _measured(
-    asked: Runtimes, cells: Sequence[plan.Cell], given: Given, threads: Sequence[int]
+    asked: Runtimes, runner: engine.Engine, cells: Sequence[plan.Cell], threads: Sequence[int]
 ) -> Iterator[tuple[Result, str]]:
     """Every file at every number of threads, in turn."""
-    device = profiles.load("host")
-    runner = engine.Engine(device, mode.method(device), SCENARIO, given)
+    device, target = runner.device.name, runner.target()
     ways: list[tuple[plan.Cell, Artifact, int]] = []
     for cell, artifact in zip(cells, runner.files(cells, cache_folder() / "artifacts"), strict=True):
         asked.on_progress(Step(0, asked.rounds, cell.title, "converting and checking"))
@@ -113,8 +125,13 @@ def _measured(
             if found[at] and found[at][-1].status == "failed":
                 continue
             asked.on_progress(Step(number, asked.rounds, f"{cell.title}, {count} threads", "measuring in turn"))
-            scenario = structs.replace(SCENARIO, threads=count)
-            found[at].append(measure(artifact, runtime_of(cell.export.format), scenario, memory=not number))
+            runner.scenario = structs.replace(SCENARIO, threads=count)
+            if number:
+                of = runtime_of(cell.export.format)
+                again = measure(artifact, of, runner.scenario, device=device, target=target, memory=False)
+            else:  # with its memory, and in a page with its outputs
+                again = cast(Measurement, runner.record(cell, artifact))
+            found[at].append(again)
     yield from ((_joined(each), artifact.path) for each, (_, artifact, _) in zip(found, ways, strict=True))
 
 
@@ -134,9 +151,7 @@ def _joined(rounds: Sequence[Measurement]) -> Measurement:
 
 def rank(results: Sequence[tuple[Result, str]]) -> tuple[Ranked, ...]:
     """The results, each with its file, by their latency; those without one last."""
-    ways = [
-        Ranked(result, f"pip install {runtime(result.runtime).distribution}", file=file) for result, file in results
-    ]
+    ways = [Ranked(result, _install(result), file=file) for result, file in results]
     timed = _in_order([each for each in ways if each.result.status == "ok" and each.result.latency])
     found: list[Ranked] = []
     leader, place = None, 1
@@ -146,6 +161,13 @@ def rank(results: Sequence[tuple[Result, str]]) -> tuple[Ranked, ...]:
             leader, place = each, number
         found.append(replace(each, place=place, ratio=_ratio(each.result, timed[0].result)))
     return (*found, *(each for each in ways if each not in timed))
+
+
+def _install(result: Result) -> str:
+    if result.device == "browser":
+        package = web_engines()[result.export.format].package
+        return f"npm install {package.name}@{package.version}"
+    return f"pip install {runtime(result.runtime).distribution}"
 
 
 def _in_order(ways: Sequence[Ranked]) -> list[Ranked]:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -22,19 +21,17 @@ from edgebench.choose.rounds import settle
 from edgebench.choose.scalable import EVERY, bases
 from edgebench.choose.selection import FINALISTS
 from edgebench.choose.space import BEYOND_PRIOR, WITHIN_PRIOR
-from edgebench.estimate import footprint
-from edgebench.estimate.accelerated import known as processors
+from edgebench.choose.ways import ways
 from edgebench.ground.errors import ExportError, Regression, UsageError
 from edgebench.ground.options import listed, positive
 from edgebench.ground.paths import cache_folder
 from edgebench.ground.progress import OnProgress, Step, silent
-from edgebench.ground.records import ExportSpec, ModelSpec
+from edgebench.ground.records import ModelSpec
 from edgebench.machines import profiles
 from edgebench.machines.profiles import DeviceProfile
 from edgebench.models import InputSize
 from edgebench.models.given import NOTHING, Given
-from edgebench.run import engine, plan
-from edgebench.runtimes import runtime_of
+from edgebench.run import engine
 
 DEFAULT_INPUT: Final = InputSize(3, 224, 224)
 Giving = Callable[[Sequence[ModelSpec]], Given]
@@ -81,19 +78,19 @@ def scale(
     """
     positive(finalists, "finalists")
     budget, devices = parse(max_latency, max_memory, max_size, min_accuracy), _devices(device)
-    precisions = listed(precision, "precision", PRECISIONS)
-    variants = _variants(
-        format or _usual_format(devices, precisions, processor),
-        precisions,
+    variants = ways(
+        format,
+        listed(precision, "precision", PRECISIONS),
         (threads,) if isinstance(threads, int) else tuple(threads),
         processor,
+        devices,
         exported=confirmed,
+        limited=budget.max_memory_bytes is not None,
         data=data,
     )
     factory = None if base is None else own(base, input)
     given = factory.given if factory else _nothing
     on_progress(Step(0, 1, f"searching {factory.name if factory else family} for {device}"))
-    _check_memory_known(budget, variants, devices)
     if factory:
         search = _own_search(factory, devices, budget, variants, finalists, judged=data is not None, tell=on_progress)
     else:
@@ -123,35 +120,9 @@ def _devices(wanted: str) -> list[DeviceProfile]:
     return profiles.several(wanted)
 
 
-def _usual_format(devices: Sequence[DeviceProfile], precisions: Sequence[str], processor: str | None) -> str:
-    """The first of the devices' own formats that each of them has an estimate for, else the first one's own."""
-    usual = [plan.default_formats(each, precisions, processor=processor)[0] for each in devices]
-    able = [{runtime for runtime, _ in processors.files(each, processor)} for each in devices]
-    return next((form for form in usual if all(runtime_of(form) in each for each in able)), usual[0])
-
-
 def _nothing(_: Sequence[ModelSpec]) -> Given:
     """What a user has given of the zoo's networks."""
     return NOTHING
-
-
-def _check_memory_known(budget: Budget, variants: Sequence[Variant], devices: Sequence[DeviceProfile]) -> None:
-    """Raises UsageError for a limit of memory where a runtime's or a processor's memory is not known."""
-    if budget.max_memory_bytes is None:
-        return
-    nothing = footprint.Held(0, 0, 0, 0, 0)
-    for variant, device in product(variants, devices):
-        runtime, precision = runtime_of(variant.export.format), variant.export.precision
-        if (on := variant.on(device)) != "cpu":
-            raise UsageError(
-                f"`max_memory`: how much memory a network takes on the {on} of {device.name} is not known; leave the"
-                " limit out"
-            )
-        if footprint.memory_size(nothing, runtime, precision) is None:
-            raise UsageError(
-                f"`max_memory`: how much memory {runtime} takes in {precision} is not known; leave the limit out, "
-                f"or {variant.export.format} in {precision}"
-            )
 
 
 def _own_search(
@@ -228,27 +199,6 @@ def _taught(search: Search, request: Request, given: Giving, on_progress: OnProg
     low, high = percent(logit(value) - learning.spread), percent(logit(value) + learning.spread)
     columns = replace(columns, accuracy=value, accuracy_low=low, accuracy_high=high)
     return replace(search, pool=replace(search.pool, columns=columns), learned=learning)
-
-
-def _variants(
-    formats: str | Sequence[str],
-    precisions: Sequence[str],
-    threads: Sequence[int],
-    processor: str | None,
-    *,
-    exported: bool,
-    data: str | None = None,
-) -> list[Variant]:
-    """Every asked way to run a network; int8 files are calibrated on the data set where there is one."""
-    forms = listed(formats, "format", plan.FORMATS)
-    if processor not in (None, "cpu") and len(threads) > 1:
-        raise UsageError(f"`threads` are the CPU's, and `processor='{processor}'` has none: leave one of them out")
-    if exported:
-        int8 = plan.quantization(data) if data and "int8" in precisions else None
-        exports = plan.export_specs(forms, precisions, quantization=int8)
-    else:
-        exports = [ExportSpec(format=form, precision=each) for form in forms for each in precisions]  # type: ignore[arg-type]
-    return [Variant(export, count, processor) for export in exports for count in threads]
 
 
 def _kept(tried: Sequence[Confirmation], budget: Budget) -> tuple[list[Point], list[Rejected]]:

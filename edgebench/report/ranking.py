@@ -84,7 +84,7 @@ def _title(way: Ranked) -> str:
 
 def following(found: Sequence[Ranked]) -> str:
     """How the fastest is compared with the best of another file, or looked at where nothing was measured."""
-    files = list(dict.fromkeys(each.file for each in found if each.place and each.file))
+    files = list(dict.fromkeys(each.file for each in found if each.place and each.result.device == "host"))
     if len(files) > 1:
         return f"edgebench ab {shlex.join(files[:2])} makes sure of the first place"
     return "edgebench report makes a page of all that was kept"

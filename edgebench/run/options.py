@@ -184,7 +184,7 @@ class Runtimes(Files, Told):
     format: DeviceFormats = "all"
     precision: Precisions = ("fp32", "fp16", "int8")
     threads: Annotated[int | str | Sequence[int] | None, Several("Thread counts; default: one, and all cores.")] = None
-    rounds: Annotated[int, "Host: fresh processes of each, in turn; two or more."] = 5
+    rounds: Annotated[int, "Measured: fresh processes of each, in turn; two or more."] = 5
     results: Results = "results"
 
 
@@ -289,7 +289,9 @@ class Scale(Told):
     max_memory: Annotated[str | float | None, "Most peak memory, such as 64MB."] = None
     max_size: Annotated[str | float | None, "Largest file, such as 10MB."] = None
     min_accuracy: Annotated[str | float | None, "Least expected top-1 in percent, such as 70."] = None
-    format: Annotated[Names | None, Several("Formats to choose from; default: the device's first.", "--fmt")] = None
+    format: Annotated[
+        Names | None, Several("Formats to choose from, or all; default: the device's first.", "--fmt")
+    ] = None
     precision: Annotated[Names, Several("Precisions to choose from.")] = "fp32"
     threads: Annotated[int | str | Sequence[int], Several("Thread counts to choose from.")] = 1
     processor: Processor = None

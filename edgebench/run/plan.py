@@ -26,7 +26,7 @@ from edgebench.machines.profiles import HERE
 from edgebench.models.given import Given
 from edgebench.models.user import InputSize, parse_input, parse_inputs
 from edgebench.run.network import Model, ModelArguments, Wanted
-from edgebench.run.options import NOT_JUDGED, Files, Judged
+from edgebench.run.options import NOT_JUDGED, Files, Judged, Names
 from edgebench.runtimes import runtime, runtime_of
 
 if TYPE_CHECKING:
@@ -66,10 +66,12 @@ def export_specs(
     converter: str = "default",
     image_input: bool = False,
     quantization: Quantization | None = None,
+    named: bool = True,
 ) -> list[ExportSpec]:
     """Every asked combination. UsageError for an unknown name, and for what cannot be written or means nothing.
 
-    `quantization` is for those in int8; None means Quantization(), which is calibrated on generated images.
+    `quantization` is for those in int8; None means Quantization(), which is calibrated on generated images. Of formats
+    that were not `named` one by one, a warning names what cannot be written, and the others are returned.
     """
     _check("format", forms, FORMATS)
     _check("precision", precisions, PRECISIONS)
@@ -79,10 +81,12 @@ def export_specs(
         _demand(f"converter {converter} writes", writers, forms)
     wanted = quantization or Quantization()
     _check_int8(wanted, forms, precisions)
-    for form, precision in product(forms, precisions):
-        known = formats.form(form).precisions
-        if precision not in known:
-            raise UsageError(f"{form} cannot be written in {precision} yet; it can in {', '.join(known)}")
+    asked = list(product(forms, precisions))
+    lacking = {pair: why for pair in asked if (why := _unwritten(*pair, wanted.scheme, schemes=not named))}
+    if lacking and (named or len(lacking) == len(asked)):
+        raise UsageError(next(iter(lacking.values())))
+    for why in lacking.values():
+        warn(f"left out: {why}")
     # Without a signedness of activations where that is not a choice.
     plain = structs.replace(wanted, activations="")
     fitting = {form: wanted if formats.form(form).activations else plain for form in forms}
@@ -94,8 +98,17 @@ def export_specs(
             image_input=image_input,
             quantization=fitting[form] if precision == "int8" else None,
         )
-        for form, precision in product(forms, precisions)
+        for form, precision in asked
+        if (form, precision) not in lacking
     ]
+
+
+def _unwritten(form: str, precision: str, scheme: str, *, schemes: bool) -> str:
+    """Why a format cannot be written in a precision, with int8's `schemes` or without; empty where it can."""
+    entry = formats.form(form)
+    if precision not in entry.precisions:
+        return f"{form} cannot be written in {precision} yet; it can in {', '.join(entry.precisions)}"
+    return entry.without(scheme) if schemes and precision == "int8" else ""
 
 
 def _demand(what: str, able: Sequence[str], forms: Sequence[str]) -> None:
@@ -246,10 +259,11 @@ def asked(
     `default` are the formats where none is named; with `sources`, a file stands for the network in it.
     """
     specs = export_specs(
-        named_formats(files) or default,
+        named_formats(files.format) or default,
         listed(files.precision, "precision", PRECISIONS),
         converter=converter,
         image_input=image_input,
+        named=bool(files.format) and "all" not in listed(files.format, "format", (*FORMATS, "all")),
         quantization=quantization(
             str(files.calibrate),
             files.samples,
@@ -267,9 +281,9 @@ def asked(
     return cells(names, network, specs, ready=ready), given
 
 
-def named_formats(files: Files) -> Sequence[str]:
+def named_formats(names: Names) -> Sequence[str]:
     """The formats that are named; of all those that are installed, with a warning that names each of the others."""
-    named = listed(files.format, "format", (*FORMATS, "all"))
+    named = listed(names, "format", (*FORMATS, "all"))
     if "all" not in named:
         return named
     absent = {form: formats.missing(ExportSpec(format=form)) for form in FORMATS}

@@ -23,8 +23,6 @@ from edgebench.ground.records import LayerError, Quantization, QuantizationRepor
 
 WEIGHTED = ("conv", "linear")
 NORMALISED = "local response normalisation divides by what 8 bits cannot hold"
-ONLY_WEIGHTS = "only the weights have 8 bits, as asked"
-NOT_FASTER = "8-bit weights alone make the package smaller, not faster: activations are computed in float16"
 SYMMETRIC = "int8, symmetric about zero"
 
 
@@ -38,8 +36,7 @@ def write(network: Network, made: Callable[[Graph], Any], path: Path) -> tuple[Q
             save(round_weights(model), path)
             original = load_package(source)
             layers = layer_errors(original, load_package(path), network.held_out_images, _names(network, original))
-            explained = tuple(msgspec.structs.replace(layer, why=ONLY_WEIGHTS) for layer in layers)
-            return calibrated.uncalibrated(network, "float16", explained), (NOT_FASTER,)
+            return calibrated.weights_only(network, "float16", layers)
         steps = calibrated.of_graph(network, network.graph, _steps(network, made, path))
         report, warnings = calibrated.make(network, steps, path)
         return msgspec.structs.replace(report, activations=SYMMETRIC), warnings

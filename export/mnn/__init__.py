@@ -7,8 +7,9 @@ from edgebench.formats.format import Format
 FORMAT = Format(
     name="mnn",
     suffix=".mnn",
-    precisions=("fp32", "fp16"),
+    precisions=("fp32", "fp16", "int8"),
     packages=("MNN", "onnx"),
+    schemes=("weights",),
     extra="mnn",
     write="edgebench.formats.mnn.convert:convert",
     inspect="edgebench.formats.mnn.inspect:inspect",

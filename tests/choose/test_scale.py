@@ -13,7 +13,7 @@ from edgebench.choose.scalable import bases
 from edgebench.choose.space import WITHIN_PRIOR
 from edgebench.estimate import footprint
 from edgebench.estimate.estimator import estimate
-from edgebench.ground.errors import Regression, UsageError
+from edgebench.ground.errors import EdgebenchWarning, Regression, UsageError
 from edgebench.ground.records import ExportSpec
 from edgebench.machines.profiles import load
 from edgebench.models.sketch import sketch
@@ -87,6 +87,24 @@ def test_more_threads_and_formats_are_further_axes() -> None:
     alone = scale("rpi4", "mobilenetv1", max_latency="20ms", confirmed=False)
     assert several.candidates == 4 * alone.candidates
     assert several.picked.accuracy.value >= alone.picked.accuracy.value
+
+
+def test_of_all_formats_those_with_an_estimate_are_chosen_from(monkeypatch: MonkeyPatch) -> None:
+    asked = {"family": "mobilenetv1", "max_latency": "100ms", "max_memory": "64MB", "confirmed": False}
+    with pytest.warns(EdgebenchWarning) as told:
+        found = scale("pixel3", format="all", precision=["fp32", "fp16"], **asked)
+    reasons = [str(each.message) for each in told]
+    assert "left out: coreml in fp32 (threads 1), fp16 (threads 1): no estimate of its latency on pixel3" in reasons
+    each = [scale("pixel3", format=form, **asked) for form in ("tflite", "ncnn")]
+    assert found.candidates >= sum(one.candidates for one in each)
+    assert found.picked.accuracy.value >= max(one.picked.accuracy.value for one in each)
+    monkeypatch.setattr(footprint, "_constants", dict)
+    with (
+        pytest.warns(EdgebenchWarning, match="left out: .*: no estimate of its (memory|latency)"),
+        pytest.raises(UsageError, match="no format has an estimate here"),
+    ):
+        scale("pixel3", format="all", **asked)
+    assert f"{found.picked.export.format}-" in "\n".join(map(str, choice_report.summary(found)))
 
 
 def test_one_network_keeps_the_limit_on_all_of_several_devices() -> None:

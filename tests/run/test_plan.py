@@ -171,3 +171,11 @@ def test_onnx_in_int8_is_written_for_the_devices_processor(monkeypatch: pytest.M
     assert [each.activations for each in there if each] == ["int8", "", "uint8"]
     assert plan.suited(cells, profiles.load("n100")) == list(cells)
     assert plan.suited(cells, profiles.load("host")) == list(cells)
+
+
+def test_of_formats_that_were_not_named_those_that_can_be_written_go_on() -> None:
+    with pytest.warns(EdgebenchWarning, match="left out: (torch cannot be written in int8|mnn has no int8 by)") as told:
+        found = plan.export_specs(["torch", "mnn", "onnx"], ["int8"], named=False)
+    assert [each.format for each in found] == ["onnx"] and len(told) == 2
+    with pytest.raises(UsageError, match="torch cannot be written in int8 yet"):
+        plan.export_specs(["torch"], ["int8"], named=False)

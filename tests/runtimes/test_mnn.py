@@ -8,11 +8,13 @@ from torch import nn
 
 pytest.importorskip("MNN", reason="needs MNN: pip install 'edgebench[mnn]'")
 
+from edgebench.formats.calibrated import ONLY_WEIGHTS
 from edgebench.formats.mnn import tool
 from edgebench.formats.mnn.convert import convert
+from edgebench.formats.mnn.inspect import inspect
 from edgebench.formats.network import Network
 from edgebench.ground.errors import ExportError
-from edgebench.ground.records import ExportSpec, ModelSpec
+from edgebench.ground.records import ExportSpec, ModelSpec, Quantization
 from edgebench.runtimes import runtime
 from edgebench.runtimes.mnn import engine
 
@@ -42,6 +44,21 @@ def test_an_output_survives_the_next_run(network: Network, tmp_path: Path) -> No
     np.testing.assert_array_equal(first, kept)
     with pytest.raises(ValueError, match="fixed to 1, not 2"):
         runtime("mnn").load(str(tmp_path / "net.mnn"), 1, 2)
+
+
+def test_weights_of_8_bits_are_told_layer_by_layer(network: Network, tmp_path: Path) -> None:
+    made = network.calibrated(Quantization(samples=2, scheme="weights"))
+    conversion = convert(made, ExportSpec(format="mnn", precision="int8"), tmp_path / "net.mnn")
+    [stored] = [one.weights for one in inspect(tmp_path / "net.mnn").operators if one.weights]
+    assert list(stored) == ["int8"]
+    (image, *_), (expected, *_) = network.reference
+    error = np.abs(runtime("mnn").load(str(tmp_path / "net.mnn")).run(image) - expected).max() / np.ptp(expected)
+    assert 1e-5 < error < 0.02
+    assert conversion.quantization is not None
+    [layer] = conversion.quantization.layers
+    assert (layer.stored, layer.why) == ("float", ONLY_WEIGHTS)
+    assert 1e-5 < layer.relative_l2_error < 0.02
+    assert "computed in float32" in conversion.warnings[-1]
 
 
 def test_what_the_converter_refuses_is_said(tmp_path: Path) -> None:

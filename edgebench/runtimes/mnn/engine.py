@@ -9,11 +9,13 @@ Uses the standard library, numpy and the engine only: this file is copied to dev
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection
 from typing import Any
 
 import MNN
 import numpy as np
 
+STOPPED = "MNN stopped: an operator failed, or memory ran out"
 HALF = "edgebench-fp16"  # what a file of float16 weights says of itself, as its bizCode
 
 
@@ -72,11 +74,28 @@ class MnnSession:
 
     def run_all(self, x: np.ndarray) -> list[np.ndarray]:
         """Runs the network and returns every output. Raises RuntimeError where MNN stops."""
+        self._feed(x)
+        if self._network.runSession(self._session):
+            raise RuntimeError(STOPPED)
+        return [self._read(tensor) for tensor in self._results.values()]
+
+    def inside(self, x: np.ndarray, names: Collection[str]) -> dict[str, np.ndarray]:
+        """Runs the network and returns what the operators of these names gave, in order; raises as `run_all`."""
+        found: dict[str, np.ndarray] = {}
+
+        def after(tensors: Any, operator: Any) -> bool:
+            if operator.getName() in names:
+                found[operator.getName()] = self._read(tensors[0])
+            return True
+
+        self._feed(x)
+        if self._network.runSessionWithCallBackInfo(self._session, lambda tensors, operator: True, after):
+            raise RuntimeError(STOPPED)
+        return found
+
+    def _feed(self, x: np.ndarray) -> None:
         (source,) = self._sources.values()
         source.copyFrom(_held(np.ascontiguousarray(x)))
-        if self._network.runSession(self._session):
-            raise RuntimeError("MNN stopped: an operator failed, or memory ran out")
-        return [self._read(tensor) for tensor in self._results.values()]
 
     def _read(self, tensor: Any) -> np.ndarray:
         values = np.empty(tensor.getShape(), np.float32)

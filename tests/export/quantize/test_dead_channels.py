@@ -33,8 +33,9 @@ def planes(values: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("form", [each.name for each in every() if "int8" in each.precisions])
 def test_nothing_is_divided_by_zero(form, tmp_path):
     """Warnings are errors in these tests: RuntimeWarning was what numpy said of it, by the page."""
-    export = ExportSpec(format=form, precision="int8", quantization=Quantization(samples=8, calibrator="mse"))
     found, network = pipeline.form(form), dead()
+    wanted = Quantization(samples=8, calibrator="mse", scheme=found.schemes[0])
+    export = ExportSpec(format=form, precision="int8", quantization=wanted)
     made = pipeline._export(network, export, tmp_path / f"dead{found.suffix}", "", {})
     assert made.parity.relative_l2_error < 0.1
     errors = [layer.relative_l2_error for layer in made.quantization.layers]
