@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from secrets import token_hex
 from typing import Final
 
 from edgebench.ground.errors import UsageError, reason
@@ -29,12 +29,16 @@ def staging(folder: Path) -> Iterator[Path]:
     allowed or not a folder.
     """
     made = _make(folder)
+    staged = folder / f"{PREFIX}{token_hex(4)}"  # known before it is made: an interrupt in between leaves nothing
     try:
         _remove_stale(folder)
-        with TemporaryDirectory(prefix=PREFIX, dir=folder) as name, (Path(name) / LOCK).open("x") as lock:
+        staged.mkdir(0o700)
+        with (staged / LOCK).open("x") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield Path(name)
+            yield staged
     finally:
+        if staged.exists():
+            shutil.rmtree(staged)
         for parent in made:
             if not any(parent.iterdir()):
                 parent.rmdir()

@@ -20,8 +20,8 @@ EXPORT_KEYS = {
 }  # fmt: skip
 PROFILE_KEYS = {
     "model", "width", "depth", "resolution", "format", "precision", "device", "runtime", "threads", "provenance",
-    "latency_s", "calibrated_on", "first_s", "load_s", "peak_memory_bytes", "instructions", "size_bytes", "parameters",
-    "macs", "parity", "accuracy", "processor", "warnings", "status", "error", "operators",
+    "latency_s", "calibrated_on", "first_s", "load_s", "peak_memory_bytes", "peak_memory", "instructions", "size_bytes",
+    "parameters", "macs", "parity", "accuracy", "processor", "warnings", "status", "error", "operators",
 }  # fmt: skip
 FOCUS = ["mobilenetv1", "mobilenetv2", "efficientnet_lite0", "efficientnet_b0"]
 
@@ -106,7 +106,9 @@ def test_profile_estimates_the_focus_set_on_rpi4(tmp_path: Path) -> None:
 
 
 def test_profile_measures_here_in_every_runtime(tmp_path: Path) -> None:
-    found = rows("profile", "lenet5", "--quick", "--fmt", "tflite,onnx,torch", "--results", str(tmp_path))
+    found = rows(
+        *("profile", "lenet5", "--quick", "--processes", "1", "--fmt", "tflite,onnx,torch", "--results", str(tmp_path))
+    )
     assert {row["runtime"] for row in found} == {"litert", "onnxruntime", "torch"}
     for row in found:
         assert row.keys() == PROFILE_KEYS

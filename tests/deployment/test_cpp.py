@@ -13,8 +13,11 @@ LIBRARIES = {"tflite": "ai_edge_litert/libLiteRt.so", "onnx": "onnxruntime/capi/
 
 @pytest.mark.parametrize(
     "how",
-    [{"format": "tflite"}, {"format": "tflite", "precision": "int8", "float_io": False}, {"format": "onnx"}],
-    ids=["tflite", "int8", "onnx"],
+    [
+        pytest.param({"format": "tflite"}, id="tflite", marks=pytest.mark.weekly),
+        pytest.param({"format": "tflite", "precision": "int8", "float_io": False}, id="int8"),
+        pytest.param({"format": "onnx"}, id="onnx"),
+    ],
 )
 def test_it_is_built_and_gives_what_the_file_gives(deployed: Deploy, tmp_path: Path, how: dict[str, object]) -> None:
     needed("cmake", "g++")
