@@ -82,6 +82,7 @@ def test_what_a_page_shows_runs(line: str, files: Path, monkeypatch: pytest.Monk
         assert done.stdout.strip()
 
 
+@pytest.mark.filterwarnings("default::edgebench.ground.errors.EdgebenchWarning")
 @pytest.mark.parametrize(
     "block",
     [
