@@ -15,6 +15,7 @@ import numpy.typing as npt
 from flatbuffers import number_types
 
 Packed = tuple[Any, ...]
+DAMAGE: Final = (struct.error, LookupError, ValueError)  # what reading a damaged file ends in
 
 _FLAGS: Final = {
     "bool": number_types.BoolFlags,

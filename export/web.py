@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +16,10 @@ SCRIPT: Final = "engine.js"
 _PACKAGE: Final = "engine.json"  # beside it: the package of npm, its version, and the files that are needed
 
 
-def web_engines() -> dict[str, WebEngine]:
+@cache
+def web_engines() -> Mapping[str, WebEngine]:
     """The engines by the names of the formats."""
-    found = {}
+    found: dict[str, WebEngine] = {}
     for form in every():
         folder = Path(__file__).parent / form.name / "deploy"
         if (folder / SCRIPT).is_file():

@@ -74,13 +74,13 @@ def export(asked: options.Export, *, json: Json = False) -> None:
 @command
 def inspect(asked: options.Inspect, *, json: Json = False) -> None:
     """Show what is in a file: operators, sizes, precision, what int8 costs each layer, and what is not int8."""
-    from edgebench.report import files
+    from edgebench.report import files, following
     from edgebench.run import inspecting
 
     found = api.inspect(asked.file, graph_data=asked.graph_data)
     show(found, files.inspected, json=json)
     if asked.graph_data is not None:
-        note(f"wrote {asked.graph_data}: model-explorer FILE --node_data_paths lays them over the graph")
+        note(following.laid_over(asked.graph_data))
     if asked.strict:
         inspecting.check(found)
 

@@ -33,7 +33,7 @@ def profile(
     if asked.trace is not None:
         output.note(f"wrote {asked.trace}: open it at https://ui.perfetto.dev")
     if asked.graph_data is not None:
-        output.note(f"wrote {asked.graph_data}: model-explorer FILE --node_data_paths lays them over the graph")
+        output.note(following.laid_over(asked.graph_data))
     output.note(f"next: {following.profiled(str(asked.results))} makes a page of all that is in {asked.results}")
     engine.check(done)
 

@@ -90,7 +90,7 @@ def _fitted(seen: Sequence[Peak]) -> Floats:
 
 
 def _files(peak: Peak) -> float:
-    """Copies of the file that a runtime keeps: that is no question of the fit."""
+    """Copies of the file that a runtime keeps, none where it reads it instead of mapping it: no question of the fit."""
     return float(_prior()[peak.runtime, peak.precision]["files"])
 
 

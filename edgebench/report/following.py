@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from edgebench.runtimes import runtime_of, unavailable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from edgebench.ground.records import Artifact, ModelSpec
 
 
@@ -38,3 +40,8 @@ def exported(artifact: Artifact) -> str:
 def profiled(results: str) -> str:
     """How what was measured and kept is looked at."""
     return f"edgebench report{'' if results == 'results' else f' {shlex.quote(results)}'}"
+
+
+def laid_over(folder: str | Path) -> str:
+    """How a folder of node data is looked at."""
+    return f"wrote {folder}: model-explorer FILE --node_data_paths lays them over the graph"

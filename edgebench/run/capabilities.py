@@ -41,7 +41,8 @@ def capabilities(profile: DeviceProfile) -> list[Capability]:
     cells: list[_Cell] = [(runtime_of(form.name), precision, 1) for form in every() for precision in form.precisions]
     here = profile.name in HERE
     if profile.reach == "browser":
-        cells = [cell for cell in cells if cell[0] in {runtime_of(name) for name in web_engines()}]
+        in_pages = {runtime_of(name) for name in web_engines()}
+        cells = [cell for cell in cells if cell[0] in in_pages]
     if not here:
         there = {each.name for each in bundled()}
         halves: dict[_Cell, float | None] = {

@@ -13,7 +13,7 @@ from edgebench.formats.executorch.program import BACKEND, DELEGATE, DTYPES, IDEN
 from edgebench.formats.executorch.xnnpack import MAGIC, NODES, references
 from edgebench.formats.inspect import CONVERSION, FP16, FP32, INT8, SHAPE, Inspected, Operator
 from edgebench.formats.network import LAYOUTS
-from edgebench.formats.tables import Table
+from edgebench.formats.tables import DAMAGE, Table
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import TensorSpec
 
@@ -24,7 +24,6 @@ CALLED_MOVES: Final = ("permute", "view", "slice", "constant_pad", "cat", "index
 FLOATS: Final = ("BatchMatrixMultiply", "Cos", "Div", "Exp", "Gelu", "Log", "ReciprocalSquareRoot", "Sin", "Softmax",
                  "Square", "SquareRoot")  # fmt: skip
 NAMES: Final = {code: name for name, code in DTYPES.items()}
-DAMAGE: Final = (struct.error, LookupError, ValueError)
 
 
 def inspect(path: Path) -> Inspected:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 from typing import Any, Final
 
 from edgebench.formats.inspect import CONVERSION, FP16, FP32, INT8, SHAPE, Inspected, Operator
 from edgebench.formats.native import session
 from edgebench.formats.network import LAYOUTS
-from edgebench.formats.tables import Table
+from edgebench.formats.tables import DAMAGE, Table
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import TensorSpec
 
@@ -33,7 +32,6 @@ HALVES: Final = 3  # how weights are stored
 MOVES: Final = ("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Concat", "Slice")
 CONVERSIONS: Final = ("ConvertTensor", "FloatToInt8", "Int8ToFloat")
 IN_8_BITS: Final = ("ConvInt8", "DepthwiseConvInt8", "EltwiseInt8")
-DAMAGE: Final = (struct.error, LookupError, ValueError)
 
 
 def inspect(path: Path) -> Inspected:

@@ -17,9 +17,6 @@ RUNTIME = Runtime(
     kernels=("winograd", "normalize", "silu"),
     threads_apart=True,
     counted=True,
-    # Measured as the others, on ten networks, which differ from it by at most 12%: it reads the file instead of mapping
-    # it, transforms 3x3 weights to 4 times their size, and takes a layer's output before it frees its input. The same
-    # MobileNetV2 took 12% less on an emulated Cortex-A72.
     # It rounds halves otherwise on Arm than on x86, layer after layer: MobileNetV2's outputs differ by 3% there.
     agreement={"int8": ("relative_l2_error", 8e-2, "relative L2 error <= 8e-2")},
 )
