@@ -294,7 +294,6 @@ def scale(asked: options.Scale) -> Choice:
     and errors.Regression, saying what would do, when nothing keeps the limits.
     """
     from edgebench.choose import scale
-    from edgebench.models import parse_input
 
     if not isinstance(asked.family, str):
         raise UsageError("`scale` chooses in a family of the zoo, by its name: a network in hand has one size")
@@ -302,12 +301,7 @@ def scale(asked: options.Scale) -> Choice:
     for file in (asked.sweep, asked.output and Path(asked.output) / "choice.json"):
         if file:
             check_writable(Path(file))
-    lists = {
-        "threads": whole_numbers(asked.threads, "threads"),
-        "data": None if asked.data is None else str(asked.data),
-        "input": parse_input(asked.input),
-    }
-    return scale(**{**asked.values(), **lists})
+    return scale(asked)
 
 
 @keywords(options.Sweep)

@@ -10,104 +10,86 @@ from pathlib import Path
 from typing import Final
 
 from edgebench.choose.answer import Search, answer, broken_by
-from edgebench.choose.budget import Budget, Quantity, parse
+from edgebench.choose.budget import Budget, parse
 from edgebench.choose.confirm import Confirmation, confirm, confirm_on_all, write_sweep
-from edgebench.choose.own import Make, Own, by_macs, expected, learn_costs, own
+from edgebench.choose.own import Own, by_macs, expected, learn_costs, own
 from edgebench.choose.pool import Variant, filled, pool
 from edgebench.choose.prior import COMMON_RECIPE, load, logit, percent
-from edgebench.choose.proxies import EPOCHS, PROXIES, Request, learned, trainer
+from edgebench.choose.proxies import Request, learned, trainer
 from edgebench.choose.records import Choice, Point, Rejected
 from edgebench.choose.rounds import settle
 from edgebench.choose.scalable import EVERY, bases
-from edgebench.choose.selection import FINALISTS
 from edgebench.choose.space import BEYOND_PRIOR, WITHIN_PRIOR
 from edgebench.choose.ways import ways
 from edgebench.ground.errors import ExportError, Regression, UsageError
-from edgebench.ground.options import listed, positive
+from edgebench.ground.options import listed, positive, whole_numbers
 from edgebench.ground.paths import cache_folder
-from edgebench.ground.progress import OnProgress, Step, silent
+from edgebench.ground.progress import OnProgress, Step
 from edgebench.ground.records import ModelSpec
 from edgebench.machines import profiles
 from edgebench.machines.profiles import DeviceProfile
-from edgebench.models import InputSize
+from edgebench.models import parse_input
 from edgebench.models.given import NOTHING, Given
 from edgebench.run import engine
+from edgebench.run.options import Scale
 
-DEFAULT_INPUT: Final = InputSize(3, 224, 224)
 Giving = Callable[[Sequence[ModelSpec]], Given]
 PRECISIONS: Final = ("fp32", "fp16", "int8")
 
 
-def scale(
-    device: str,
-    family: str = EVERY,
-    *,
-    base: str | Make | None = None,
-    input: InputSize = DEFAULT_INPUT,
-    max_latency: Quantity = None,
-    max_memory: Quantity = None,
-    max_size: Quantity = None,
-    min_accuracy: Quantity = None,
-    format: str | Sequence[str] | None = None,
-    precision: str | Sequence[str] = "fp32",
-    threads: int | Sequence[int] = 1,
-    processor: str | None = None,
-    recipe: str | None = None,
-    extrapolate: bool = False,
-    confirmed: bool = True,
-    emulation: bool = True,
-    quick: bool = True,
-    finalists: int = FINALISTS,
-    data: str | None = None,
-    proxies: int = PROXIES,
-    proxy_epochs: int = EPOCHS,
-    sweep: str | Path | None = None,
-    output: str | Path | None = None,
-    results: str | Path = "results",
-    on_progress: OnProgress = silent,
-) -> Choice:
+def scale(asked: Scale) -> Choice:
     """Chooses the most accurate network of a family that keeps the limits on a device, or on several.
 
-    `device` is one name, or several with commas, of which the slowest then counts. Limits are text with a unit ("50ms",
-    "64MB") or numbers in base units; accuracy is top-1 in percent. With
-    `confirmed` the best `finalists` are exported, checked and measured or emulated, and so is what then looks better;
-    with `sweep` they are written into that file instead. All families are compared under one `recipe` of training, each
-    alone under its own. `base` is a factory to scale in place of a family: see choose.own. options.Scale has the rest.
-    Raises UsageError for bad input and a device without the calibration, Regression when nothing keeps the limits (it
-    says what would), ExportError when no finalist could be exported.
+    Of several devices the slowest counts. Unless `sweep` is to hold the best few, these are exported, checked and
+    measured or emulated, and so is what then looks better. All families are compared under one `recipe` of training,
+    each alone under its own. For `base` see choose.own. Raises UsageError for bad input and a device without the
+    calibration, Regression when nothing keeps the limits (it says what would), ExportError when no finalist could be
+    exported.
     """
-    positive(finalists, "finalists")
-    budget, devices = parse(max_latency, max_memory, max_size, min_accuracy), _devices(device)
+    positive(asked.finalists, "finalists")
+    budget = parse(asked.max_latency, asked.max_memory, asked.max_size, asked.min_accuracy)
+    devices, data = _devices(asked.device), None if asked.data is None else str(asked.data)
     variants = ways(
-        format,
-        listed(precision, "precision", PRECISIONS),
-        (threads,) if isinstance(threads, int) else tuple(threads),
-        processor,
+        asked.format,
+        listed(asked.precision, "precision", PRECISIONS),
+        whole_numbers(asked.threads, "threads"),
+        asked.processor,
         devices,
-        exported=confirmed,
+        exported=asked.confirmed,
         limited=budget.max_memory_bytes is not None,
         data=data,
     )
-    factory = None if base is None else own(base, input)
+    factory = None if asked.base is None else own(asked.base, parse_input(asked.input))
     given = factory.given if factory else _nothing
-    on_progress(Step(0, 1, f"searching {factory.name if factory else family} for {device}"))
+    asked.on_progress(Step(0, 1, f"searching {factory.name if factory else asked.family} for {asked.device}"))
     if factory:
-        search = _own_search(factory, devices, budget, variants, finalists, judged=data is not None, tell=on_progress)
+        search = _own_search(asked, factory, devices, budget, variants)
     else:
-        search = _search(devices, family, budget, variants, recipe, extrapolate, finalists)
+        search = _search(asked, devices, budget, variants)
     if data is not None:
-        search = _taught(search, Request(data, proxies, proxy_epochs), given, on_progress)
-    if not confirmed or sweep is not None:
-        points = [search.describe.point(index) for index in search.selection.finalists]
-        if sweep is not None:
-            write_sweep(Path(sweep), points, devices, quick=quick, emulation=emulation)
-        return answer(search, points, [])
-    folder = Path(output) if output else cache_folder() / "artifacts"
-    confirming = partial(confirm, scenario=engine.scenario(quick=quick), emulation=emulation, given=given)
-    confirming = partial(confirming, folder=folder, results=Path(results), on_progress=on_progress)
-    everywhere = partial(confirm_on_all, devices=devices, confirming=confirming)
-    settled = settle(search.pool, budget, search.selection, search.describe.point, everywhere)
-    return answer(replace(search, pool=settled.pool), *_kept(settled.tried, budget))
+        search = _taught(search, Request(data, asked.proxies, asked.proxy_epochs), given, asked.on_progress)
+    if asked.confirmed and asked.sweep is None:
+        return _confirmed(asked, search, given)
+    points = [search.describe.point(index) for index in search.selection.finalists]
+    if asked.sweep is not None:
+        write_sweep(Path(asked.sweep), points, devices, quick=True, emulation=asked.emulation)
+    return answer(search, points, [])
+
+
+def _confirmed(asked: Scale, search: Search, given: Giving) -> Choice:
+    """The answer, once the best few are files that were run."""
+    confirming = partial(
+        confirm,
+        scenario=engine.scenario(quick=True),
+        emulation=asked.emulation,
+        given=given,
+        folder=Path(asked.output) if asked.output else cache_folder() / "artifacts",
+        results=Path(asked.results),
+        on_progress=asked.on_progress,
+    )
+    everywhere = partial(confirm_on_all, devices=search.devices, confirming=confirming)
+    settled = settle(search.pool, search.budget, search.selection, search.describe.point, everywhere)
+    return answer(replace(search, pool=settled.pool), *_kept(settled.tried, search.budget))
 
 
 def _devices(wanted: str) -> list[DeviceProfile]:
@@ -126,20 +108,14 @@ def _nothing(_: Sequence[ModelSpec]) -> Given:
 
 
 def _own_search(
-    factory: Own,
-    devices: Sequence[DeviceProfile],
-    budget: Budget,
-    variants: Sequence[Variant],
-    finalists: int,
-    *,
-    judged: bool,
-    tell: OnProgress,
+    asked: Scale, factory: Own, devices: Sequence[DeviceProfile], budget: Budget, variants: Sequence[Variant]
 ) -> Search:
     """Costs of what a factory builds; accuracies by the prior of any design where data will correct it."""
+    judged = asked.data is not None
     if budget.min_accuracy is not None and not judged:
         raise UsageError("`min_accuracy`: nothing tells how accurate your networks are; give `data` to learn it")
     began = time.perf_counter()
-    costs = learn_costs(factory, tell)
+    costs = learn_costs(factory, asked.on_progress)
     found = filled(
         costs.spaces,
         costs.tables,
@@ -153,7 +129,7 @@ def _own_search(
         family=factory.name,
         budget=budget,
         extrapolate=True,
-        finalists=finalists,
+        finalists=asked.finalists,
         recipes={},
         seconds=time.perf_counter() - began,
         notes=(
@@ -163,28 +139,19 @@ def _own_search(
     )
 
 
-def _search(
-    devices: Sequence[DeviceProfile],
-    family: str,
-    budget: Budget,
-    variants: Sequence[Variant],
-    recipe: str | None,
-    extrapolate: bool,
-    finalists: int,
-) -> Search:
+def _search(asked: Scale, devices: Sequence[DeviceProfile], budget: Budget, variants: Sequence[Variant]) -> Search:
     """Costs and expected accuracies of every candidate."""
-    chosen = bases(family)
-    if family == EVERY and recipe is None:
-        recipe = COMMON_RECIPE
+    chosen, extrapolate = bases(asked.family), asked.extrapolate
+    recipe = COMMON_RECIPE if asked.family == EVERY and asked.recipe is None else asked.recipe
     began = time.perf_counter()
     extent = BEYOND_PRIOR if extrapolate else WITHIN_PRIOR
     return Search(
         pool=pool(chosen, variants, devices, extent=extent, recipe=recipe, extrapolate=extrapolate),
         devices=devices,
-        family=family,
+        family=asked.family,
         budget=budget,
         extrapolate=extrapolate,
-        finalists=finalists,
+        finalists=asked.finalists,
         recipes={base.kin: load().recipe(base.kin, recipe) for base in chosen},
         seconds=time.perf_counter() - began,
     )

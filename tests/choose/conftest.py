@@ -2,7 +2,8 @@
 
 import pytest
 
-from edgebench.choose import Choice, scale
+from edgebench.api import scale
+from edgebench.choose import Choice
 
 
 @pytest.fixture(scope="session")

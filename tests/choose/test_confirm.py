@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 from pytest import MonkeyPatch
 
+from edgebench.api import scale as choose
 from edgebench.choose import Choice, confirm, scaling
-from edgebench.choose import scale as choose
 from edgebench.choose.confirm import Confirmation
 from edgebench.choose.records import Point, There
 from edgebench.ground import store

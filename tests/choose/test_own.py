@@ -9,7 +9,8 @@ import pytest
 from pytest import MonkeyPatch
 from torch import nn
 
-from edgebench.choose import own, scale
+from edgebench.api import scale
+from edgebench.choose import own
 from edgebench.choose.pool import Describer, Variant, filled
 from edgebench.graph.cost import count
 from edgebench.ground.errors import UsageError

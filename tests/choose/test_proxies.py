@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgebench.choose import scale as choose
+from edgebench.api import scale as choose
 from edgebench.choose import scaling
 from edgebench.choose.budget import Budget
 from edgebench.choose.pool import Pool, Variant, pool

@@ -7,7 +7,8 @@ import pytest
 from pytest import MonkeyPatch
 
 import edgebench.choose.prior as prior
-from edgebench.choose import Choice, scale
+from edgebench.api import scale
+from edgebench.choose import Choice
 from edgebench.choose.pool import Variant, pool
 from edgebench.choose.scalable import bases
 from edgebench.choose.space import WITHIN_PRIOR
@@ -162,7 +163,7 @@ def test_resnets_are_chosen_among_their_depths() -> None:
         ({"format": "onxx"}, "unknown format"),
         ({"precision": "fp64"}, "unknown precision"),
         ({"threads": 9}, "give 1 to 4"),
-        ({"threads": 0}, "give 1 to 4"),
+        ({"threads": 0}, "1 or more"),
         ({"recipe": "magic"}, "unknown recipe"),
         ({"format": "onnx", "precision": "fp16"}, "nothing near is known of onnxruntime fp16 on rpi4"),
         ({"device": "host"}, "edgebench device calibrate host --fmt tflite"),

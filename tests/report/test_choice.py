@@ -12,7 +12,8 @@ from browser import Browser
 from click.testing import CliRunner
 from msgspec.structs import replace
 
-from edgebench.choose import Choice, scale
+from edgebench.api import scale
+from edgebench.choose import Choice
 from edgebench.cli import app
 from edgebench.ground import store
 from edgebench.ground.errors import UsageError
