@@ -38,6 +38,7 @@ from edgebench.models.layers import Subsample
 
 UNWANTED = ("pnnxparam", "pnnxbin", "pnnxpy", "pnnxonnx", "ncnnpy")  # files that pnnx writes beside the two
 FILE_TOO_LARGE = -getattr(signal, "SIGXFSZ", 0)  # how a program ends at the limit on a file's size; not on Windows
+FEW_AXES = "its tensors have four axes at most, and none of them is a batch"
 PNNX_TYPES = {torch.float32: "f32", torch.int64: "i64", torch.int32: "i32", torch.bool: "u8"}
 PATIENCE_S = 1800.0  # VGG-16 takes half a minute on a busy machine
 NOISE = Noise(
@@ -179,7 +180,10 @@ def renamed(layers: list[Layer], network: Network) -> list[Layer]:
         raise ExportError(f"ncnn has no tensors without axes, as {bare[0]} is: keep an axis of it, or choose onnx")
     unknown = sorted({layer.kind for layer in layers if "." in layer.kind or "::" in layer.kind})
     if unknown:
-        raise ExportError(f"ncnn has no operator for {', '.join(unknown)}: replace it in the network, or choose onnx")
+        moves = f" ({FEW_AXES})" if any(kind.startswith("Tensor.") for kind in unknown) else ""
+        raise ExportError(
+            f"ncnn has no operator for {', '.join(unknown)}{moves}: replace it in the network, or choose onnx"
+        )
     fed = {f"in{at}": name for at, name in enumerate(network.inputs)}
     names = fed | {f"out{at}": name for at, name in enumerate(results)}
     sizes = {name: tuple(one.shape) for name, one in zip(fed, zeros(network.spec), strict=True)}
