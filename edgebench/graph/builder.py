@@ -8,6 +8,7 @@ constants about gives a constant.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar, cast
@@ -89,6 +90,7 @@ class Builder:
         self._base = self._module = ""
         self._before = 0
         self._known: dict[int, tuple[Any, str]] = {}
+        self._numbers: defaultdict[str, int] = defaultdict(lambda: 2)
 
     def begin(self, base: str, module: str) -> None:
         """Calls what is built from here on after `base`, and says that `module` made it."""
@@ -128,9 +130,10 @@ class Builder:
 
     def free(self, name: str) -> str:
         """Returns `name`, numbered where it is taken."""
-        taken, count = name, 2
+        taken = name
         while taken in self.operators or taken in self.constants:
-            taken, count = f"{name}_{count}", count + 1
+            taken = f"{name}_{self._numbers[name]}"
+            self._numbers[name] += 1
         return taken
 
     # ---- operands ----

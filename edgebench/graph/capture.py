@@ -52,6 +52,7 @@ _LIKE: Final = {
     "type_as": "reshape",
     "view_as": "reshape",
 }  # shapes alone
+_KEPT: Final = {*RULES, *_REFUSED, *_LIKE}
 _SKIPPED: Final = ("_assert", "sym_constrain")
 
 
@@ -70,7 +71,7 @@ def capture(
         return simplify(read(network))
     capture_program.require_evaluation(network)
     examples = _examples(inputs)
-    program = recorded(network, examples)
+    program = recorded(network, examples, _KEPT)
     if program is not None:
         # What a record does not show, torch.export may say in simpler calls; else it has the words for what is wrong.
         with contextlib.suppress(Decompose, ExportError):

@@ -130,20 +130,11 @@ def picked(call: Call, x: Operand, axis: int, index: Operand) -> Operator:
 
 
 def grid_sample(call: Call) -> Result:
-    """aten.grid_sampler_2d, an image after the other.
+    """aten.grid_sampler_2d, of all images as one.
 
     What lies outside is zero by a frame of zeros, to which coordinates beyond are drawn.
     """
-    x, grid, images = call.operand("input"), call.operand("grid"), range(call.shape[0])
-    sample = _SAMPLES[call["interpolation_mode"]]
-    if len(images) == 1:
-        return sample(call, x, grid)
-    pairs = [[_image(call, one, at) for one in (x, grid)] for at in images]
-    return call.build.concat([sample(call, *pair) for pair in pairs], 0)
-
-
-def _image(call: Call, x: Operand, at: int) -> Operand:
-    return call.build.slice(x, 0, at, at + 1) if isinstance(x, Operator) else x[at : at + 1]
+    return _SAMPLES[call["interpolation_mode"]](call, call.operand("input"), call.operand("grid"))
 
 
 def _bilinear(call: Call, x: Operand, grid: Operand) -> Operator:
@@ -155,7 +146,7 @@ def _bilinear(call: Call, x: Operand, grid: Operand) -> Operator:
         for point, size in zip(points, sizes, strict=True)
     ]
     shares = [_arithmetic(call, "sub", point, low) for point, low in zip(points, first, strict=True)]
-    corner, terms = _place(call, first[0], first[1], sizes[1]), []
+    corner, terms = _place(call, first[0], first[1], sizes), []
     for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
         behind = row * sizes[1] * (sizes[0] > 1) + column * (sizes[1] > 1)
         pixel = picked(call, flat, 2, _arithmetic(call, "add", corner, behind) if behind else corner)
@@ -169,7 +160,7 @@ def _nearest(call: Call, x: Operand, grid: Operand) -> Operator:
     flat, sizes = _framed(call, x)
     points = [_drawn(call, _pixel(call, grid, x, at), x.shape[2 + at]) for at in range(2)]
     rows, columns = (_stepped(call, "round", point) for point in points)
-    return _sampled(call, [picked(call, flat, 2, _place(call, rows, columns, sizes[1]))], x, grid)
+    return _sampled(call, [picked(call, flat, 2, _place(call, rows, columns, sizes))], x, grid)
 
 
 def _bicubic(call: Call, x: Operand, grid: Operand) -> Operator:
@@ -185,7 +176,7 @@ def _bicubic(call: Call, x: Operand, grid: Operand) -> Operator:
     weights = [[_polynomial(call, share, row) for row in _CUBIC] for share in shares]
     rows = []
     for row, weight in zip(places[0], weights[0], strict=True):
-        pixels = [picked(call, flat, 2, _place(call, row, column, sizes[1])) for column in places[1]]
+        pixels = [picked(call, flat, 2, _place(call, row, column, sizes)) for column in places[1]]
         across = [_weighed(call, pixel, share) for pixel, share in zip(pixels, weights[1], strict=True)]
         rows.append(_weighed(call, _total(call, across), weight))
     return _sampled(call, rows, x, grid)
@@ -200,11 +191,11 @@ def _polynomial(call: Call, x: Operand, coefficients: Sequence[float]) -> Operan
 
 
 def _framed(call: Call, x: Operand) -> tuple[Operand, Pair]:
-    """The image of one axis, in a frame of zeros where these are padded, and its height and width then."""
+    """All images' pixels on one axis, each in a frame of zeros where these are padded; its height and width then."""
     if call["padding_mode"] == 0:
         frame: list[Pair] = [(0, 0), (0, 0), (1, 1), (1, 1)]
         x = call.build.pad(x, frame) if isinstance(x, Operator) else np.pad(x, frame)
-    return call.build.reshape(x, (*x.shape[:2], -1)), cast(Pair, x.shape[2:])
+    return call.build.reshape(call.build.swap(x, 0, 1), (1, x.shape[1], -1)), cast(Pair, x.shape[2:])
 
 
 def _weighed(call: Call, pixel: Operator, share: Operand) -> Operator:
@@ -219,7 +210,8 @@ def _total(call: Call, terms: Sequence[Operator]) -> Operator:
 
 
 def _sampled(call: Call, terms: Sequence[Operator], x: Operand, grid: Operand) -> Operator:
-    return call.build.reshape(_total(call, terms), (*x.shape[:2], *grid.shape[1:3]))
+    total = call.build.reshape(_total(call, terms), (x.shape[1], x.shape[0], *grid.shape[1:3]))
+    return call.build.swap(total, 0, 1)
 
 
 def _pixel(call: Call, grid: Operand, x: Operand, at: int) -> Operand:
@@ -257,10 +249,13 @@ def _share(call: Call, share: Operand, second: int) -> Operand:
     return share if second else _arithmetic(call, "add", _arithmetic(call, "mul", share, -1.0), 1.0)
 
 
-def _place(call: Call, row: Operand, column: Operand, width: int) -> Operand:
-    """Where a pixel lies in an image of one axis: whole numbers, which float16 would not hold."""
+def _place(call: Call, row: Operand, column: Operand, sizes: Pair) -> Operand:
+    """Where a pixel lies on the axis of all images' pixels: whole numbers, which float16 would not hold."""
+    images, (height, width) = call.shape[0], sizes
     rows, columns = (call.build.cast(each, "int32") for each in (row, column))
-    return _arithmetic(call, "add", _arithmetic(call, "mul", rows, width), columns)
+    within = _arithmetic(call, "add", _arithmetic(call, "mul", rows, width), columns)
+    before = np.repeat(np.arange(images, dtype=np.int32) * height * width, row.shape[0] // images)
+    return _arithmetic(call, "add", within, before) if images > 1 else within
 
 
 def _arithmetic(call: Call, function: Arithmetic, x: Operand, y: Operand | float) -> Operand:

@@ -174,9 +174,13 @@ def _chain(node: fx.Node) -> list[fx.Node]:
 
 @contextlib.contextmanager
 def silent_torch() -> Iterator[None]:
-    """torch.export prints, logs and warns of what it does; an error says it in one sentence."""
-    before = logging.root.manager.disable
+    """torch.export prints, logs and warns of what it does; an error says it in one sentence.
+
+    Attention is said in plain calls, not in those of the layer as a whole that torch runs where nothing is learned.
+    """
+    before, fused = logging.root.manager.disable, torch.backends.mha.get_fastpath_enabled()
     logging.disable(logging.CRITICAL)
+    torch.backends.mha.set_fastpath_enabled(False)
     try:
         with (
             contextlib.redirect_stdout(io.StringIO()),
@@ -187,6 +191,7 @@ def silent_torch() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 def _first_line(error: BaseException) -> str:

@@ -9,7 +9,7 @@ import contextlib
 import copy
 import inspect
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -33,16 +33,17 @@ class _Unknown(RuntimeError):
     """A call that the record would not tell of as torch.export does."""
 
 
-def recorded(module: nn.Module, examples: Sequence[Tensor]) -> Program | None:
+def recorded(module: nn.Module, examples: Sequence[Tensor], ruled: Container[str]) -> Program | None:
     """Returns the program of `module` (in evaluation) for inputs like `examples`; None where it cannot be told.
 
+    A call whose name is not `ruled` is written down as the calls that torch composes it of, if it is composed.
     The module is copied, its weights are not: what it keeps for its next call is lost. Whatever goes wrong is left for
     torch.export to say, which knows more ways and has the words.
     """
     try:
         with silent_torch():
             tensors = {id(one): one for one in [*module.parameters(), *module.buffers()]}
-            recorder = _Recorder(copy.deepcopy(module, tensors))
+            recorder = _Recorder(copy.deepcopy(module, tensors), ruled)
             with _as_torch_export(), torch.inference_mode(), FakeTensorMode(allow_non_fake_inputs=True) as fake:
                 program = recorder.program([fake.from_tensor(one) for one in examples])
     except (*FAILURES, AssertionError):
@@ -58,9 +59,10 @@ def recorded(module: nn.Module, examples: Sequence[Tensor]) -> Program | None:
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees every aten call before it is decomposed, as torch dispatches in inference mode."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, ruled: Container[str]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.module = module
+        self.ruled = ruled
         self.paths = {part: path for path, part in module.named_modules()}
         self.names = {id(one): name for name, one in [*module.named_parameters(), *module.named_buffers()]}
         self.graph = fx.Graph()
@@ -87,6 +89,11 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             func.overloadpacket.__name__ in _RESHAPING or not isinstance(args[0], FakeTensor)
         ):
             raise _Unknown(str(func))
+        if func.namespace == "aten" and func.overloadpacket.__name__.removesuffix("_") not in self.ruled:
+            with self:
+                composed = func.decompose(*args, **(kwargs or {}))
+            if composed is not NotImplemented:
+                return composed
         result = func(*args, **(kwargs or {}))
         if any(isinstance(one, Tensor) for one in _pytree.tree_leaves(result)):
             self._write(func, map_aggregate(args, self._node), map_aggregate(kwargs or {}, self._node), result)

@@ -11,6 +11,7 @@ FORMAT = Format(
     precisions=("fp32", "fp16", "int8"),
     packages=("pnnx", "ncnn"),
     extra="ncnn",
+    several=True,
     write="edgebench.formats.ncnn.convert:convert",
     inspect="edgebench.formats.ncnn.inspect:inspect",
     shorten="edgebench.formats.ncnn.shorten:cut",

@@ -15,6 +15,7 @@ import os
 import signal
 import subprocess
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,19 +24,22 @@ import pnnx
 import torch
 from torch import nn
 
-from edgebench.formats.native import Shapes, plain
+from edgebench.formats.ncnn.activations import loaded
 from edgebench.formats.ncnn.files import BIN, PARAM, Layer, parse, show
-from edgebench.formats.network import INPUT, Conversion, Network
+from edgebench.formats.ncnn.inspect import spec_of
+from edgebench.formats.network import Conversion, Network
 from edgebench.formats.quantize.replay import Replay
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.formats.verify import difference, scale
 from edgebench.ground.errors import ExportError
-from edgebench.ground.records import ExportSpec, Layout, Precision, TensorSpec
+from edgebench.ground.records import ExportSpec, Precision
+from edgebench.models.in_hand import zeros
 from edgebench.models.layers import Subsample
-from edgebench.runtimes.ncnn.engine import load
 
 UNWANTED = ("pnnxparam", "pnnxbin", "pnnxpy", "pnnxonnx", "ncnnpy")  # files that pnnx writes beside the two
 FILE_TOO_LARGE = -getattr(signal, "SIGXFSZ", 0)  # how a program ends at the limit on a file's size; not on Windows
+FEW_AXES = "its tensors have four axes at most, and none of them is a batch"
+PNNX_TYPES = {torch.float32: "f32", torch.int64: "i64", torch.int32: "i32", torch.bool: "u8"}
 PATIENCE_S = 1800.0  # VGG-16 takes half a minute on a busy machine
 NOISE = Noise(
     warnings=(
@@ -46,7 +50,7 @@ NOISE = Noise(
 
 
 def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
-    """Writes the folder `path` with input "image" (1, C, H, W) and output "logits".
+    """Writes the folder `path` with input "image" (1, C, H, W), and those beside it as float32, and output "logits".
 
     Raises ExportError when pnnx fails or leaves an operator that ncnn does not have, by its name, and torch's own
     errors for a network that it cannot trace.
@@ -54,7 +58,7 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
     with TemporaryDirectory(prefix=".pnnx-", dir=path.parent) as name:
         folder = Path(name)
         layers = _translated(network, spec.precision, folder)
-        conversion = _describe(layers, network.spec.input_shape, network.outputs)
+        conversion = _describe(layers, network)
         if spec.precision == "int8":
             from edgebench.formats.ncnn import int8
 
@@ -70,7 +74,7 @@ def _translated(network: Network, precision: Precision, folder: Path) -> list[La
     """The layers of the files that pnnx makes of the network; where it cannot, or errs, of the network's Graph.
 
     The Graph says in plain operators of few axes what a module may say in others. Raises ExportError for the module
-    where pnnx makes nothing of either.
+    where pnnx makes nothing of either: as the Graph says it where it has no such operator, and no other format either.
     """
     try:
         layers = _layers(network, _with_pooling(network.flat), precision, folder)
@@ -79,6 +83,8 @@ def _translated(network: Network, precision: Precision, folder: Path) -> list[La
         failure = None
     except ExportError as error:
         failure = error
+    if failure:
+        network.graph  # noqa: B018  captured here, whose words come first
     try:
         simpler = _layers(network, Replay(network.graph), precision, folder)
     except ExportError:
@@ -92,10 +98,10 @@ def _translated(network: Network, precision: Precision, folder: Path) -> list[La
 
 def _layers(network: Network, module: nn.Module, precision: Precision, folder: Path) -> list[Layer]:
     """Lets pnnx write its two files of a module into `folder`."""
-    shape = network.spec.input_shape
-    trace(module, shape, folder / "network.pt")
-    _run_pnnx(folder, shape, precision)
-    layers = renamed(parse((folder / PARAM).read_text("utf-8")), shape, network.outputs)
+    examples = zeros(network.spec)
+    trace(module, examples, folder / "network.pt")
+    _run_pnnx(folder, examples, precision)
+    layers = renamed(parse((folder / PARAM).read_text("utf-8")), network)
     (folder / PARAM).write_text(show(layers), "utf-8")
     return layers
 
@@ -104,19 +110,19 @@ def _agrees(network: Network, precision: Precision, folder: Path) -> bool:
     """Whether ncnn computes what the network does on one input."""
     (image, *_), (expected, *_) = network.reference
     try:
-        found = plain(load(str(folder)), list(network.outputs))(image)
+        found = loaded(folder, list(network.outputs))(image)
         return difference(found, expected, scale(network.reference[1])).passes(precision)
     except (ExportError, RuntimeError, ValueError):  # another shape, or ncnn stops: as wrong as another value
         return False
 
 
-def trace(module: nn.Module, shape: tuple[int, ...], path: Path) -> None:
+def trace(module: nn.Module, examples: tuple[torch.Tensor, ...], path: Path) -> None:
     """Saves a module as TorchScript.
 
     The file is written from Python: torch's own writer ends the process where the disk is full. Raises OSError there.
     """
     with quiet(NOISE), torch.no_grad():
-        traced = torch.jit.trace(module, torch.zeros(shape), check_trace=False)  # type: ignore[no-untyped-call]
+        traced = torch.jit.trace(module, examples, check_trace=False)  # type: ignore[no-untyped-call]
         saved = traced.save_to_buffer()
     path.write_bytes(saved)
 
@@ -146,9 +152,9 @@ def _with_pooling(module: nn.Module) -> nn.Module:
     return copied
 
 
-def _run_pnnx(folder: Path, shape: tuple[int, ...], precision: str) -> None:
-    sizes = ",".join(map(str, shape))
-    command = [pnnx.EXEC_PATH, "network.pt", f"inputshape=[{sizes}]f32", f"fp16={int(precision == 'fp16')}"]
+def _run_pnnx(folder: Path, examples: tuple[torch.Tensor, ...], precision: str) -> None:
+    given = ",".join(f"[{','.join(map(str, one.shape))}]{PNNX_TYPES[one.dtype]}" for one in examples)
+    command = [pnnx.EXEC_PATH, "network.pt", f"inputshape={given}", f"fp16={int(precision == 'fp16')}"]
     command += [f"ncnnparam={PARAM}", f"ncnnbin={BIN}", *(f"{name}={os.devnull}" for name in UNWANTED)]
     try:
         done = subprocess.run(
@@ -163,30 +169,36 @@ def _run_pnnx(folder: Path, shape: tuple[int, ...], precision: str) -> None:
         raise ExportError(f"pnnx ended with exit code {done.returncode}: {words[-1][:200] if words else 'no message'}")
 
 
-def renamed(layers: list[Layer], image: tuple[int, ...], results: Shapes) -> list[Layer]:
-    """Gives input and outputs edgebench's names and states their shapes, given here as torch has them.
+def renamed(layers: list[Layer], network: Network) -> list[Layer]:
+    """Gives inputs and outputs the network's names and states their shapes.
 
     Raises ExportError for an operator that ncnn does not have (pnnx passes it on under its own name, with a dot), and
     for an output of one number without an axis.
     """
+    results = network.outputs
     if bare := [name for name, shape in results.items() if not shape]:
         raise ExportError(f"ncnn has no tensors without axes, as {bare[0]} is: keep an axis of it, or choose onnx")
     unknown = sorted({layer.kind for layer in layers if "." in layer.kind or "::" in layer.kind})
     if unknown:
-        raise ExportError(f"ncnn has no operator for {', '.join(unknown)}: replace it in the network, or choose onnx")
-    names = {"in0": INPUT} | {f"out{number}": name for number, name in enumerate(results)}
+        moves = f" ({FEW_AXES})" if any(kind.startswith("Tensor.") for kind in unknown) else ""
+        raise ExportError(
+            f"ncnn has no operator for {', '.join(unknown)}{moves}: replace it in the network, or choose onnx"
+        )
+    fed = {f"in{at}": name for at, name in enumerate(network.inputs)}
+    names = fed | {f"out{at}": name for at, name in enumerate(results)}
+    sizes = {name: tuple(one.shape) for name, one in zip(fed, zeros(network.spec), strict=True)}
     found = []
     for layer in layers:
         inputs, outputs = (tuple(names.get(blob, blob) for blob in blobs) for blobs in (layer.inputs, layer.outputs))
-        options = layer.options | _stated(layer, image, list(results.values()))
+        options = layer.options | _stated(layer, sizes, list(results.values()))
         found.append(replace(layer, inputs=inputs, outputs=outputs, options=options))
     return found
 
 
-def _stated(layer: Layer, image: tuple[int, ...], results: list[tuple[int, ...]]) -> dict[str, str]:
+def _stated(layer: Layer, sources: Mapping[str, tuple[int, ...]], results: list[tuple[int, ...]]) -> dict[str, str]:
     """The options that state a shape: width, height, channels, and for an output the number of dimensions before."""
     if layer.kind == "Input":
-        return {str(number): str(size) for number, size in enumerate(image[:0:-1])}
+        return {str(number): str(size) for number, size in enumerate(sources[layer.outputs[0]][:0:-1])}
     ends = [results[int(blob[3:])] if blob[3:].isdecimal() and blob[:3] == "out" else () for blob in layer.outputs]
     if not any(ends):
         return {}
@@ -194,13 +206,10 @@ def _stated(layer: Layer, image: tuple[int, ...], results: list[tuple[int, ...]]
     return {"-23330": ",".join(map(str, (4 * len(hints), *(size for hint in hints for size in hint))))}
 
 
-def _describe(layers: list[Layer], image: tuple[int, ...], results: Shapes) -> Conversion:
-    layouts: dict[int, Layout] = {2: "NC", 4: "NCHW"}
+def _describe(layers: list[Layer], network: Network) -> Conversion:
+    sources = zip(network.inputs, zeros(network.spec), strict=True)
     return Conversion(
-        inputs=(TensorSpec(name=INPUT, shape=image, dtype="float32", layout="NCHW"),),
-        outputs=tuple(
-            TensorSpec(name=name, shape=shape, dtype="float32", layout=layouts.get(len(shape)))
-            for name, shape in results.items()
-        ),
+        inputs=tuple(spec_of(name, tuple(one.shape)) for name, one in sources),
+        outputs=tuple(spec_of(name, shape) for name, shape in network.outputs.items()),
         operators=dict(Counter(layer.kind for layer in layers if layer.kind not in ("Input", "Split"))),
     )

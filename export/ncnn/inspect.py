@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgebench.formats.inspect import FP16, FP32, INT8, SHAPE, Inspected, Operator
@@ -30,16 +31,16 @@ def inspect(path: Path) -> Inspected:
     except (OSError, ValueError, LookupError) as error:
         raise UsageError(f"{path} cannot be read: {PARAM} or {BIN} is damaged; copy or export it again") from error
     return Inspected(
-        inputs=tuple(_tensor(one) for one in inputs),
-        outputs=tuple(_tensor(one) for one in outputs),
+        inputs=tuple(spec_of(one["name"], one["shape"]) for one in inputs),
+        outputs=tuple(spec_of(one["name"], one["shape"]) for one in outputs),
         operators=tuple(_operator(layer, blocks.get(layer.name, [])) for layer in layers if layer.kind != "Input"),
         int8_kinds=tuple(QUANTIZED),
     )
 
 
-def _tensor(described: dict[str, object]) -> TensorSpec:
-    shape: tuple[int, ...] = tuple(described["shape"])  # type: ignore[arg-type]
-    return TensorSpec(name=str(described["name"]), shape=shape, dtype="float32", layout=LAYOUTS.get(len(shape)))
+def spec_of(name: str, shape: Sequence[int]) -> TensorSpec:
+    """One input or output of a folder, which is all float32 to ncnn."""
+    return TensorSpec(name=name, shape=tuple(shape), dtype="float32", layout=LAYOUTS.get(len(shape)))
 
 
 def _operator(layer: Layer, blocks: list[Block]) -> Operator:

@@ -13,8 +13,7 @@ import numpy as np
 from edgebench.formats import calibrated
 from edgebench.formats.examples import Array
 from edgebench.formats.layers import relative_errors, torch_names
-from edgebench.formats.native import plain
-from edgebench.formats.ncnn.activations import Blobs, activations
+from edgebench.formats.ncnn.activations import Blobs, activations, loaded
 from edgebench.formats.ncnn.files import (
     BIN,
     PARAM,
@@ -31,7 +30,6 @@ from edgebench.formats.ncnn.static import OUTPUT_IN_INT8, QUANTIZED, WEIGHTED, W
 from edgebench.formats.network import Network
 from edgebench.formats.quantize.adjust import OBSERVED, Weighted, shifts
 from edgebench.ground.records import LayerError, QuantizationReport
-from edgebench.runtimes.ncnn.engine import load
 
 SLOWER = "ncnn computes depthwise convolutions faster in float"
 SYMMETRIC = "int8, symmetric about zero"
@@ -78,7 +76,7 @@ def _steps(
     return calibrated.Steps(
         activations=lambda images: activations(source, images, observed),
         write=save,
-        run=lambda folder: plain(load(str(folder)), list(network.outputs)),
+        run=lambda folder: loaded(folder, list(network.outputs)),
         layers=lambda folder, images: layer_errors(source, folder, images[: calibrated.LAYER_IMAGES], names),
         corrected=corrected,
     )

@@ -189,17 +189,9 @@ def _pool(one: Pool, inputs: list[Tensor], given: Given) -> Tensor:
         return F.avg_pool2d(image, one.window, one.stride, (top, left), False, counted, divisor)
     if one.mode == "max":
         return F.max_pool2d(_padded(image, one.padding, -torch.inf), one.window, one.stride, 0, one.dilation)
-    total = F.avg_pool2d(_padded(image, one.padding), one.window, one.stride, divisor_override=1)
-    return total / one.divisor if one.divisor else total / _cells(one, image)
-
-
-def _cells(one: Pool, image: Tensor) -> Tensor:
-    """How many cells of each window count: those of the image and, where asked for, of the padding that is torch's."""
-    top, bottom, left, right = one.padding
-    own = (top, min(top, bottom), left, min(left, right)) if one.counts_padding else (0, 0, 0, 0)
-    counted = _padded(torch.ones_like(image), own, 1.0)
-    rest = (top - own[0], bottom - own[1], left - own[2], right - own[3])
-    return F.avg_pool2d(_padded(counted, rest), one.window, one.stride, divisor_override=1)
+    _, divisors = one.cells((image.shape[2], image.shape[3]))
+    share = torch.from_numpy(math.prod(one.window) / divisors).to(image.dtype)  # a constant to whoever traces this
+    return F.avg_pool2d(_padded(image, one.padding), one.window, one.stride) * share
 
 
 def _slice(one: Slice, inputs: list[Tensor], given: Given) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from edgebench.graph.capture import RULES
 from edgebench.graph.capture_call import aten_name, location
 from edgebench.graph.capture_program import export_program, program_of
 from edgebench.graph.capture_record import recorded
@@ -69,7 +70,7 @@ class Columns(nn.Module):
 )
 def test_the_calls_are_those_of_torch_export(make):
     network = make().eval()
-    found, expected = recorded(network, [IMAGE]), program_of(export_program(network, [IMAGE]))
+    found, expected = recorded(network, [IMAGE], RULES), program_of(export_program(network, [IMAGE]))
     assert told(found) == told(expected)
     assert found.inputs == expected.inputs
     assert {one.shape for one in found.constants.values()} <= {one.shape for one in expected.constants.values()}
@@ -77,7 +78,7 @@ def test_the_calls_are_those_of_torch_export(make):
 
 def test_the_network_is_left_as_it_was():
     network = Remembers().eval()
-    program = recorded(network, [IMAGE])
+    program = recorded(network, [IMAGE], RULES)
     assert not network.seen
     assert program.constants["weight"].data_ptr() == network.weight.data_ptr()
     assert program.constants["shift"].data_ptr() != network.shift.data_ptr()
@@ -94,4 +95,4 @@ def test_the_network_is_left_as_it_was():
     ids=["changes a shape in place", "takes a value for a number", "changes a constant", "does not run"],
 )
 def test_what_cannot_be_told_is_left_to_torch_export(function):
-    assert recorded(Calls(function).eval(), [IMAGE]) is None
+    assert recorded(Calls(function).eval(), [IMAGE], RULES) is None

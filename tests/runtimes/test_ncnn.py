@@ -88,7 +88,7 @@ def test_it_refuses_a_batch(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "blob"),
     [
-        (("Input image 0 1 image 0=8 1=8", f"{CONV.format(output='logits')} {SHAPE}"), "image"),
+        (("Input image 0 1 image", f"{CONV.format(output='logits')} {SHAPE}"), "image"),
         (("Input image 0 1 image 0=8 1=8 2=3", CONV.format(output="logits")), "logits"),
     ],
 )

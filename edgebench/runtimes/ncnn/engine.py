@@ -57,20 +57,26 @@ class NcnnSession:
         self.version: str = ncnn.__version__
         self.inputs = inputs
         self.outputs = outputs
+        self._others = [np.zeros(one["shape"], np.float32) for one in inputs[1:]]
         self._net = net
 
-    def run(self, x: np.ndarray) -> np.ndarray:
-        """Runs the network and returns its first output. Raises RuntimeError when ncnn stops."""
+    def run(self, x: np.ndarray | list[np.ndarray]) -> np.ndarray:
+        """Runs the network on an image, with zeros for its other inputs, or on all; returns its first output.
+
+        Raises RuntimeError when ncnn stops.
+        """
         return next(self._outputs(x))[np.newaxis]
 
-    def run_all(self, x: np.ndarray) -> list[np.ndarray]:
+    def run_all(self, x: np.ndarray | list[np.ndarray]) -> list[np.ndarray]:
         """Runs the network and returns every output. Raises RuntimeError when ncnn stops."""
         return [output[np.newaxis] for output in self._outputs(x)]
 
-    def _outputs(self, x: np.ndarray) -> Iterator[np.ndarray]:
-        image = np.ascontiguousarray(x[0])  # a name of its own: ncnn reads this memory and does not keep it alive
+    def _outputs(self, x: np.ndarray | list[np.ndarray]) -> Iterator[np.ndarray]:
+        given = x if isinstance(x, list) else [x, *self._others]
+        held = [np.ascontiguousarray(one[0]) for one in given]  # ncnn reads this memory and does not keep it alive
         extractor = self._net.create_extractor()
-        extractor.input(self.inputs[0]["name"], ncnn.Mat(image))
+        for source, values in zip(self.inputs, held):  # noqa: B905  an older Python's
+            extractor.input(source["name"], ncnn.Mat(values))
         for blob in self.outputs:
             code, output = extractor.extract(blob["name"])
             if code:
@@ -88,7 +94,7 @@ def ends(param: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         options = dict(option.split("=", 1) for option in rest[end:])
         read.update(rest[:first])
         if kind == "Input":
-            inputs.append(described(rest[first], [options.get(key, "") for key in "210"]))
+            inputs.append(described(rest[first], [options[key] for key in "210" if key in options] or [""]))
         for number, blob in enumerate(rest[first:end]):
             written[blob] = options.get(SHAPES, "").split(",")[1 + 4 * number :][:4]
     outputs = []
