@@ -57,8 +57,9 @@ def quantize(
     kinds = qtyping.TFLOperationName
     for operation in (kinds.SOFTMAX, kinds.INPUT, kinds.OUTPUT) if float_io else (kinds.SOFTMAX,):
         made.update_quantization_recipe(".*", operation, algorithm_key=KEPT)
-    for name in kept:
-        made.update_quantization_recipe(f"^{re.escape(name)}{PARTS};?$", kinds.ALL_SUPPORTED, algorithm_key=KEPT)
+    if kept:  # as one pattern: each is tried on each operator, and Python forgets compiled ones beyond 512
+        named = f"^({'|'.join(map(re.escape, kept))}){PARTS};?$"
+        made.update_quantization_recipe(named, kinds.ALL_SUPPORTED, algorithm_key=KEPT)
     given = None
     if ranges:
         wider = summable(source, ranges)
