@@ -6,13 +6,11 @@ of the narrow side costs nothing: its steps are still far below those of the oth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from edgebench.formats.quantize.ranges import Range
-from edgebench.formats.tflite.flatbuffer import read
-from edgebench.formats.tflite.inspect import operator_name
+from edgebench.formats.tflite.inspect import name_of, operators
 
 # XNNPACK asks for addend's scale / sum's scale in [2^-10, 2^8) (xnn_define_binary of quantised tensors).
 LEAST: Final = 2.0**-9
@@ -20,15 +18,19 @@ MOST: Final = 2.0**7
 SUMS: Final = ("ADD", "SUB")
 
 
-def summable(source: Path, ranges: Mapping[str, Range]) -> dict[str, Range]:
-    """The ranges of the tensors of the float file `source`, some of them wider."""
-    model = read(source)
-    kinds = [operator_name(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
-    tensors, found = model.subgraphs[0].tensors, dict(ranges)
-    for operator in model.subgraphs[0].operators:
-        if kinds[operator.opcodeIndex] not in SUMS:
-            continue
-        *addends, total = (tensors[int(at)].name.decode() for at in (*operator.inputs, *operator.outputs))
+def sums(content: bytes) -> list[tuple[list[str], str]]:
+    """The addends that are computed or constant, and the result, of every sum in a file, by their tensors' names."""
+    return [
+        ([name_of(graph, at) for at in operator.InputsAsNumpy()], name_of(graph, operator.Outputs(0)))
+        for kind, operator, graph in operators(content)
+        if kind in SUMS
+    ]
+
+
+def summable(sums: Sequence[tuple[Sequence[str], str]], ranges: Mapping[str, Range]) -> dict[str, Range]:
+    """The ranges of the tensors of a file with these sums, some of them wider."""
+    found = dict(ranges)
+    for addends, total in sums:
         known = [name for name in addends if name in found]
         if total in found and known:
             found[total] = _spanning(found[total], max(_span(found[name]) for name in known) / MOST)
