@@ -23,7 +23,7 @@ from edgebench.graph.operators import Conv, Dense, Graph
 DAMPING: Final = 0.01  # of the mean second moment: of directions that the images do not tell
 LONGEST: Final = 2304  # weights of an output; beyond, the second moments take too much memory
 POSITIONS: Final = 256  # of an image that count
-BLOCK: Final = 64  # input positions that are rounded before the others hear of it
+BLOCK: Final = 32  # input positions that are rounded before the others hear of it
 
 
 def rounded(graph: Graph, images: Sequence[Array], levels: int = LEVELS) -> Graph:
@@ -91,24 +91,25 @@ def _rounded(weight: Tensor, moments: Tensor, levels: int) -> Tensor:
     The upper factor of the inverse says how an error at one position is taken back at those behind it. The largest
     weight of an output stays, so that its scale does.
     """
-    scale = _scale(weight, levels)[:, :, 0]
+    scale = _scale(weight, levels)
     size = moments.shape[1]
     damping = DAMPING * moments.diagonal(dim1=1, dim2=2).mean(1)
     damping[damping == 0] = 1
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(moments + damping[:, None, None] * torch.eye(size)))
     factor = torch.linalg.cholesky(inverse, upper=True)
-    given = weight.transpose(1, 2)
-    left, found = given.clone(memory_format=torch.contiguous_format), torch.empty_like(given)
-    errors = torch.empty_like(left)
+    shares = factor / factor.diagonal(dim1=1, dim2=2)[:, :, None]
+    # In steps, an input position after the other; the largest weights of an output may go nowhere.
+    left = (weight / scale).transpose(1, 2).contiguous()
+    nearest = left.round()
+    lowest = torch.where(nearest == levels, nearest, -levels)
+    highest = torch.where(nearest == -levels, nearest, levels)
+    found, errors = torch.empty_like(left), torch.empty_like(left)
     for start in range(0, size, BLOCK):
         end = min(start + BLOCK, size)
         for at in range(start, end):
-            own = left[:, at]
-            step = (own / scale).round().clamp(-levels, levels) * scale
-            largest = (given[:, at].abs() / scale).round() == levels
-            found[:, at] = torch.where(largest, given[:, at].sign() * levels * scale, step)
-            errors[:, at] = (own - found[:, at]) / factor[:, None, at, at]
-            left[:, at + 1 : end] -= factor[:, at, at + 1 : end, None] * errors[:, at, None]
+            torch.clamp(left[:, at].round(), lowest[:, at], highest[:, at], out=found[:, at])
+            torch.sub(left[:, at], found[:, at], out=errors[:, at])
+            left[:, at + 1 : end] -= shares[:, at, at + 1 : end, None] * errors[:, at, None]
         # What lies behind the block takes its errors together: a product in place of many passes over all weights.
-        left[:, end:] -= torch.bmm(factor[:, start:end, end:].transpose(1, 2), errors[:, start:end])
-    return found.transpose(1, 2)
+        left[:, end:] -= torch.bmm(shares[:, start:end, end:].transpose(1, 2), errors[:, start:end])
+    return found.transpose(1, 2) * scale
