@@ -120,6 +120,11 @@ def name_of(graph: Any, tensor: int) -> str:
     return _name(graph.Tensors(int(tensor)))
 
 
+def holds_data(model: Any, tensor: Any) -> bool:
+    """Whether a tensor is a constant."""
+    return _size(model, tensor) > 0
+
+
 def _weights(model: Any, graph: Any, tensors: list[TensorSpec], content: bytes) -> dict[str, int]:
     """Counts the constants' elements by dtype, and so reads every buffer's extent: a cut file ends inside one."""
     weights: Counter[str] = Counter()

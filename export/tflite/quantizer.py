@@ -16,7 +16,7 @@ import numpy as np
 from edgebench.formats.quantize.ranges import Range
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.formats.tflite.biases import biases, mend_biases
-from edgebench.formats.tflite.scales import summable, sums
+from edgebench.formats.tflite.scales import mend_constants, summable, sums
 from edgebench.ground.errors import MissingPackage
 from edgebench.ground.records import QuantizationScheme
 
@@ -78,3 +78,4 @@ class FloatFile:
             result = made.quantize(given, enable_progress_bar=False, enable_progress_report=False)
         target.write_bytes(result.quantized_model)
         mend_biases(self._biases, target)
+        mend_constants(target)
