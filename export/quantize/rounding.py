@@ -23,6 +23,7 @@ from edgebench.graph.operators import Conv, Dense, Graph
 DAMPING: Final = 0.01  # of the mean second moment: of directions that the images do not tell
 LONGEST: Final = 2304  # weights of an output; beyond, the second moments take too much memory
 POSITIONS: Final = 256  # of an image that count
+BLOCK: Final = 32  # input positions that are rounded before the others hear of it
 
 
 def rounded(graph: Graph, images: Sequence[Array], levels: int = LEVELS) -> Graph:
@@ -47,9 +48,17 @@ def _read(layer: Conv | Dense, values: Tensor) -> Tensor:
     if isinstance(layer, Dense):
         return values.reshape(1, -1, values.shape[-1]).transpose(1, 2)
     top, bottom, left, right = layer.padding
-    padded = F.pad(values, (left, right, top, bottom))
-    read = F.unfold(padded, layer.kernel, layer.dilation, stride=layer.stride)
-    return read.reshape(layer.groups, -1, read.shape[2])[:, :, :: -(-read.shape[2] // POSITIONS)]
+    image = F.pad(values, (left, right, top, bottom))[0]
+    along, down, across = image.stride()
+    steps, spread = layer.stride, layer.dilation
+    # Each window where it lies: only those that count are copied.
+    windows = image.as_strided(
+        (len(image), *layer.kernel, *layer.shape[2:]),
+        (along, spread[0] * down, spread[1] * across, steps[0] * down, steps[1] * across),
+    )
+    rows, columns = layer.shape[2:]
+    at = torch.arange(0, rows * columns, -(-rows * columns // POSITIONS))
+    return windows[..., at // columns, at % columns].reshape(layer.groups, -1, len(at))
 
 
 def _layer(layer: Conv | Dense, mean: Tensor, moments: Tensor | None, levels: int) -> Conv | Dense:
@@ -82,17 +91,25 @@ def _rounded(weight: Tensor, moments: Tensor, levels: int) -> Tensor:
     The upper factor of the inverse says how an error at one position is taken back at those behind it. The largest
     weight of an output stays, so that its scale does.
     """
-    scale = _scale(weight, levels)[:, :, 0]
+    scale = _scale(weight, levels)
     size = moments.shape[1]
     damping = DAMPING * moments.diagonal(dim1=1, dim2=2).mean(1)
     damping[damping == 0] = 1
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(moments + damping[:, None, None] * torch.eye(size)))
     factor = torch.linalg.cholesky(inverse, upper=True)
-    left, found = weight.clone(), torch.empty_like(weight)
-    for at in range(size):
-        own, given = left[:, :, at], weight[:, :, at]
-        step = (own / scale).round().clamp(-levels, levels) * scale
-        found[:, :, at] = torch.where((given.abs() / scale).round() == levels, given.sign() * levels * scale, step)
-        error = (own - found[:, :, at]) / factor[:, None, at, at]
-        left[:, :, at + 1 :] -= error[:, :, None] * factor[:, None, at, at + 1 :]
-    return found
+    shares = factor / factor.diagonal(dim1=1, dim2=2)[:, :, None]
+    # In steps, an input position after the other; the largest weights of an output may go nowhere.
+    left = (weight / scale).transpose(1, 2).contiguous()
+    nearest = left.round()
+    lowest = torch.where(nearest == levels, nearest, -levels)
+    highest = torch.where(nearest == -levels, nearest, levels)
+    found, errors = torch.empty_like(left), torch.empty_like(left)
+    for start in range(0, size, BLOCK):
+        end = min(start + BLOCK, size)
+        for at in range(start, end):
+            torch.clamp(left[:, at].round(), lowest[:, at], highest[:, at], out=found[:, at])
+            torch.sub(left[:, at], found[:, at], out=errors[:, at])
+            left[:, at + 1 : end] -= shares[:, at, at + 1 : end, None] * errors[:, at, None]
+        # What lies behind the block takes its errors together: a product in place of many passes over all weights.
+        left[:, end:] -= torch.bmm(shares[:, start:end, end:].transpose(1, 2), errors[:, start:end])
+    return found.transpose(1, 2) * scale

@@ -8,14 +8,16 @@ less than the bias itself loses in eight bits.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
 
 from edgebench.formats.tflite.flatbuffer import read, rewrite
-from edgebench.formats.tflite.inspect import operator_name
+from edgebench.formats.tflite.inspect import name_of, operators
 
 Double = npt.NDArray[np.float64]
 Layer = tuple[float, int, Double]
@@ -30,52 +32,59 @@ PLACES: Final = {
     "FULLY_CONNECTED": (0, 1, 2),
     "TRANSPOSE_CONV": (2, 1, 3),
 }
+NEVER: Final = 2**30  # more inputs than an operator has
 
 
-def mend_biases(source: Path, target: Path) -> None:
-    """Rewrites the int8 file `target`, made from the float file `source`, where some bias is beyond int32."""
-    before, after = read(source), read(target)
-    changed = [_raised(after, weight, layers) for weight, layers in _layers(before, after).items()]
-    if any(changed):
-        rewrite(after, target)
+def biases(content: bytes) -> dict[str, Double]:
+    """The biases of a float file's layers, by their tensors' names."""
+    model, found = schema.Model.GetRootAs(content, 0), {}
+    for kind, operator, graph in operators(content):
+        if operator.InputsLength() > max(PLACES.get(kind, (NEVER,))):
+            bias = graph.Tensors(operator.Inputs(PLACES[kind][2]))
+            values = model.Buffers(bias.Buffer()).DataAsNumpy()
+            found[bias.Name().decode()] = np.frombuffer(values, np.float32).astype(np.float64)
+    return found
 
 
-def _layers(before: Any, after: Any) -> dict[int, list[Layer]]:
-    """Every layer in int8, by the weight tensor that it reads."""
-    originals = {tensor.name: tensor for tensor in before.subgraphs[0].tensors}
-    kinds = [operator_name(code.builtinCode, code.deprecatedBuiltinCode) for code in after.operatorCodes]
-    tensors = after.subgraphs[0].tensors
-    found = defaultdict(list)
-    for operator in after.subgraphs[0].operators:
-        kind = kinds[operator.opcodeIndex]
-        if kind not in PLACES or len(operator.inputs) <= max(PLACES[kind]):
-            continue
-        image, weight, bias = (int(operator.inputs[place]) for place in PLACES[kind])
-        scales = tensors[image].quantization.scale if tensors[image].quantization else None
-        original = originals.get(tensors[bias].name)
-        if scales is not None and original is not None and tensors[weight].quantization is not None:
-            wanted = np.frombuffer(before.buffers[original.buffer].data, np.float32).astype(np.float64)
-            found[weight].append((float(scales[0]), bias, wanted))
-    return dict(found)
+def mend_biases(originals: Mapping[str, Double], target: Path) -> None:
+    """Rewrites the int8 file `target`, made of a float file with the biases `originals`, where one leaves int32."""
+    raised = list(_raised(target.read_bytes(), originals))
+    if raised:
+        model = read(target)
+        for weight, scales, layers in raised:
+            _raise(model, weight, scales, layers)
+        rewrite(model, target)
 
 
-def _raised(model: Any, weight: int, layers: list[Layer]) -> bool:
-    """Raises the scales of a weight tensor until the biases of its layers fit; says whether any had to be."""
+def _raised(content: bytes, originals: Mapping[str, Double]) -> Iterator[tuple[int, Double, list[Layer]]]:
+    """Each weight tensor on which some bias does not fit, the scales on which all do, and the layers that read it."""
+    layers, old = defaultdict(list), {}
+    for kind, operator, graph in operators(content):
+        if operator.InputsLength() > max(PLACES.get(kind, (NEVER,))):
+            image, weight, bias = (operator.Inputs(place) for place in PLACES[kind])
+            known = graph.Tensors(image).Quantization(), graph.Tensors(weight).Quantization()
+            wanted = originals.get(name_of(graph, bias))
+            if wanted is not None and all(each is not None and each.ScaleLength() for each in known):
+                layers[weight].append((float(known[0].Scale(0)), bias, wanted))
+                old[weight] = known[1].ScaleAsNumpy().astype(np.float64)
+    for weight, readers in layers.items():
+        least = np.max([np.abs(wanted) / (scale * LARGEST) for scale, _, wanted in readers], axis=0)
+        if len(old[weight]) == len(least) and (old[weight] < least).any():
+            yield weight, np.maximum(old[weight], least), readers
+
+
+def _raise(model: Any, weight: int, new: Double, layers: list[Layer]) -> None:
+    """Gives a weight tensor the scales `new`, and its layers' biases what follows from them."""
     tensors = model.subgraphs[0].tensors
     quantization = tensors[weight].quantization
-    old = np.asarray(quantization.scale, np.float64)
-    least = np.max([np.abs(wanted) / (scale * LARGEST) for scale, _, wanted in layers], axis=0)
-    if len(old) != len(least) or (old >= least).all():
-        return False
-    new = np.maximum(old, least)
     shape = [1] * len(tensors[weight].shape)
     shape[quantization.quantizedDimension] = -1
     stored = np.frombuffer(model.buffers[tensors[weight].buffer].data, np.int8).reshape(tensors[weight].shape)
-    rounded = np.rint(stored * (old / new).reshape(shape)).clip(-LEVELS, LEVELS).astype(np.int8)
+    factors = (np.asarray(quantization.scale, np.float64) / new).reshape(shape)
+    rounded = np.rint(stored * factors).clip(-LEVELS, LEVELS).astype(np.int8)
     model.buffers[tensors[weight].buffer].data = rounded.reshape(-1).view(np.uint8)
     quantization.scale = new.astype(np.float32)
     for scale, bias, wanted in layers:
         tensors[bias].quantization.scale = (scale * new).astype(np.float32)
         numbers = np.rint(wanted / (scale * new)).astype(np.int32)
         model.buffers[tensors[bias].buffer].data = numbers.view(np.uint8)
-    return True

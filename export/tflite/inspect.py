@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,26 @@ def operator_name(code: int, older: int) -> str:
     Raises LookupError for a code that the schema does not have.
     """
     return OPERATORS[max(code, older)]
+
+
+def operators(content: bytes) -> Iterator[tuple[str, Any, Any]]:
+    """Yields each operator of a whole file's first subgraph where it lies, with its kind, and the subgraph."""
+    model = schema.Model.GetRootAs(content, 0)
+    graph = model.Subgraphs(0)
+    codes = [model.OperatorCodes(at) for at in range(model.OperatorCodesLength())]
+    kinds = [operator_name(code.BuiltinCode(), code.DeprecatedBuiltinCode()) for code in codes]
+    for operator in map(graph.Operators, range(graph.OperatorsLength())):
+        yield kinds[operator.OpcodeIndex()], operator, graph
+
+
+def name_of(graph: Any, tensor: int) -> str:
+    """The name of a subgraph's tensor."""
+    return _name(graph.Tensors(int(tensor)))
+
+
+def holds_data(model: Any, tensor: Any) -> bool:
+    """Whether a tensor is a constant."""
+    return _size(model, tensor) > 0
 
 
 def _weights(model: Any, graph: Any, tensors: list[TensorSpec], content: bytes) -> dict[str, int]:

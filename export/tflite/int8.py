@@ -16,8 +16,8 @@ from edgebench.formats.native import fed, runner
 from edgebench.formats.network import Conversion, Network
 from edgebench.formats.tflite.activations import activations, layer_errors
 from edgebench.formats.tflite.inspect import foreign
-from edgebench.formats.tflite.quantizer import quantize
-from edgebench.formats.tflite.writer import Written, write
+from edgebench.formats.tflite.quantizer import FloatFile
+from edgebench.formats.tflite.writer import write
 from edgebench.graph.operators import Activation, Binary, Graph, LocalResponseNorm, MatMul, Operator, Reduce, Softmax
 from edgebench.ground.records import LayerError, Quantization, QuantizationReport
 from edgebench.runtimes.litert.engine import load
@@ -48,9 +48,10 @@ def convert(network: Network, path: Path) -> Conversion:
     Raises ExportError when the network has an operator that is not covered, or an activation is not finite.
     """
     wanted = network.quantization or Quantization()
-    original, written = _float_file(network, path)
+    original = path.with_name(f"float-{path.name}")
+    written = write(network.graph, original, "int8", tuple(network.outputs), network.inputs)
     if wanted.scheme == "static":
-        of = steps(network, path, float_io=wanted.float_io)
+        of = steps(network, original, float_io=wanted.float_io)
         report, warnings = calibrated.make(network, calibrated.of_graph(network, network.graph, of), path)
     else:
         report, warnings = _without_ranges(network, original, path)
@@ -73,16 +74,18 @@ def convert(network: Network, path: Path) -> Conversion:
 
 
 def steps(network: Network, path: Path, *, float_io: bool) -> Callable[[Graph], calibrated.Steps]:
-    """How a graph of the network becomes static int8, with float files beside `path`."""
+    """How a graph of the network becomes static int8. `path` is its float file; those of other graphs lie beside it."""
     numbers = count()
 
     def of(graph: Graph) -> calibrated.Steps:
-        original = path.with_name(f"float-{next(numbers)}-{path.name}")
-        write(graph, original, "int8", tuple(network.outputs), network.inputs)
-        kept_always = floats(graph)
+        original = path
+        if graph is not network.graph:
+            original = path.with_name(f"{next(numbers)}-{path.name}")
+            write(graph, original, "int8", tuple(network.outputs), network.inputs)
+        source, kept_always = FloatFile(original), floats(graph)
 
         def make(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
-            quantize(original, target, "static", ranges, {*kept, *kept_always}, float_io=float_io)
+            source.quantize(target, "static", ranges, {*kept, *kept_always}, float_io=float_io)
 
         def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
             found = layer_errors(graph, original, file, images[: calibrated.LAYER_IMAGES])
@@ -128,12 +131,7 @@ def floats(graph: Graph) -> dict[str, str]:
 
 def _without_ranges(network: Network, original: Path, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
     wanted = network.quantization or Quantization()
-    quantize(original, path, wanted.scheme)
+    FloatFile(original).quantize(path, wanted.scheme)
     layers = layer_errors(network.graph, original, path, network.held_out_images[: calibrated.LAYER_IMAGES])
     activations = "float32" if wanted.scheme == "weights" else "int8, by each inference's own range"
     return calibrated.uncalibrated(network, activations, layers), (WARNINGS[wanted.scheme],)
-
-
-def _float_file(network: Network, path: Path) -> tuple[Path, Written]:
-    original = path.with_name(f"float-{path.name}")
-    return original, write(network.graph, original, "int8", tuple(network.outputs), network.inputs)

@@ -16,6 +16,8 @@ from edgebench.ground.errors import ExportError
 from edgebench.ground.records import ExportSpec, ModelSpec, Quantization
 from edgebench.runtimes.litert import engine as litert
 
+FAST = Quantization(samples=8, calibrator="minmax", equalize=False, correct_bias=False)
+
 
 class Residual(nn.Module):
     """Stride, depthwise, residual, sigmoid gate, pooling, dense; with `normalise`, LRN as well."""
@@ -117,6 +119,32 @@ def test_what_xnnpack_has_no_int8_kernel_for_does_not_part_the_delegate(tmp_path
     assert "XNNPACK multiplies two computed matrices in float alone" in reasons
 
 
+class Silent(nn.Module):
+    """Sums with a constant and with a reshaped branch that are next to nothing, and a product with zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.dense, self.head = nn.Conv2d(3, 16, 4, 4), nn.Linear(8, 8), nn.Linear(16, 10)
+        self.position, self.gain = nn.Parameter(1e-7 * torch.randn(1, 16, 1, 8)), nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.stem(x)
+        y = y + self.position
+        y = y + self.gain * nn.functional.hardswish(y)
+        tiny = (1e-8 * self.dense(y.reshape(-1, 16 * 8, 8))).reshape(y.shape)
+        return self.head((y + tiny).mean((2, 3)))
+
+
+def test_what_is_next_to_nothing_does_not_part_the_delegate(tmp_path):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = Network(ModelSpec(name="residual", family="test", resolution=32, classes=10), Silent().eval())
+    artifact = export(network, tmp_path, FAST)
+    assert artifact.operators["MUL"] >= 1
+    assert (artifact.delegates, artifact.delegated_share) == (1, 1.0)
+    assert artifact.parity.relative_l2_error < 0.1
+
+
 def test_local_response_normalisation_stays_float_and_says_why(tmp_path):
     artifact = export(made(normalise=True), tmp_path)
     kept = {layer.name: layer.why for layer in artifact.quantization.layers if layer.stored == "float"}
@@ -172,9 +200,6 @@ def sequential(*layers: nn.Module, resolution: int = 16) -> Network:
     torch.manual_seed(0)
     module = nn.Sequential(*layers).eval()
     return Network(ModelSpec(name="sequential", family="test", resolution=resolution, classes=10), module)
-
-
-FAST = Quantization(samples=8, calibrator="minmax", equalize=False, correct_bias=False)
 
 
 @pytest.mark.filterwarnings("error")
