@@ -79,7 +79,7 @@ def _steps(
         activations=lambda images: activations(source, images, observed),
         write=save,
         run=lambda folder: plain(load(str(folder)), list(network.outputs)),
-        layers=lambda folder, images: layer_errors(source, folder, images[: calibrated.LAYER_IMAGES], names),
+        layers=lambda folder, images: layer_errors(source, folder, images, names),
         corrected=corrected,
     )
 
