@@ -14,4 +14,5 @@ FORMAT = Format(
     extra="mnn",
     write="edgebench.formats.mnn.convert:convert",
     inspect="edgebench.formats.mnn.inspect:inspect",
+    tensors="edgebench.formats.mnn.layers:inside",
 )

@@ -8,8 +8,8 @@ from typing import Any, Final
 from edgebench.formats.inspect import CONVERSION, FP16, FP32, INT8, SHAPE, Inspected, Operator
 from edgebench.formats.native import session
 from edgebench.formats.network import LAYOUTS
-from edgebench.formats.tables import DAMAGE, Table
 from edgebench.ground.errors import UsageError
+from edgebench.ground.flatbuffer import DAMAGE, Table
 from edgebench.ground.records import TensorSpec
 
 # The schema's numbers of the operators that networks of images become; others are told by their numbers.

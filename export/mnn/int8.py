@@ -29,8 +29,8 @@ from edgebench.formats.network import Network
 from edgebench.formats.onnx.layers import activations, float_tensors
 from edgebench.formats.onnx.writer import translate
 from edgebench.formats.quantize.ranges import STEPS, Range
-from edgebench.formats.tables import Table
 from edgebench.graph.operators import Graph
+from edgebench.ground.flatbuffer import Table
 from edgebench.ground.records import Quantization, QuantizationReport
 from edgebench.runtimes import runtime
 

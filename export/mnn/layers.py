@@ -1,4 +1,4 @@
-"""What 8 bits cost at each layer of an .mnn file."""
+"""What flows inside an .mnn file, and what 8 bits cost at each of its layers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgebench.formats.examples import Array
+from edgebench.formats.inside import Inside
 from edgebench.formats.inspect import INT8
 from edgebench.formats.layers import relative_errors
 from edgebench.formats.mnn.inspect import ROUNDED, operators
@@ -17,6 +18,13 @@ with quiet(Noise(native=RUNTIME.noise)):
     from edgebench.runtimes.mnn.engine import load_exact
 
 FLOAT = "MNN rounds convolutions and dense layers alone"
+
+
+def inside(path: Path) -> Inside:
+    """A function that gives what every operator of a file computes for one input (1, C, H, W), in order."""
+    with quiet(Noise(native=RUNTIME.noise)):
+        session = load_exact(str(path))
+    return lambda x: session.inside(x).items()
 
 
 def layer_errors(

@@ -13,7 +13,7 @@ from edgebench.formats.calibrated import ONLY_WEIGHTS
 from edgebench.formats.mnn import tool
 from edgebench.formats.mnn.convert import convert
 from edgebench.formats.mnn.inspect import inspect
-from edgebench.formats.mnn.layers import FLOAT
+from edgebench.formats.mnn.layers import FLOAT, inside
 from edgebench.formats.network import Network
 from edgebench.ground.errors import ExportError
 from edgebench.ground.records import ExportSpec, ModelSpec, Quantization
@@ -44,6 +44,7 @@ def test_an_output_survives_the_next_run(network: Network, tmp_path: Path) -> No
     kept = first.copy()
     session.run(2 * image)
     np.testing.assert_array_equal(first, kept)
+    np.testing.assert_array_equal(dict(inside(tmp_path / "net.mnn")(image))["logits"], first)
     with pytest.raises(ValueError, match="fixed to 1, not 2"):
         runtime("mnn").load(str(tmp_path / "net.mnn"), 1, 2)
 

@@ -8,6 +8,7 @@ RUNTIME = Runtime(
     name="mnn",
     formats=("mnn",),
     engine="edgebench.runtimes.mnn.engine",
+    operators="edgebench.runtimes.mnn.operators:profile",
     package="MNN",
     extra="mnn",
     noise=("The device supports:", "MNN use low precision"),
