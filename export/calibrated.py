@@ -28,7 +28,6 @@ from edgebench.ground.errors import EdgebenchError, ExportError
 from edgebench.ground.records import Calibrator, Interval, LayerError, Quantization, QuantizationReport
 from edgebench.runtimes import runtime_of
 
-LAYER_IMAGES = 4  # that the errors of single layers are measured on
 BUDGET = "kept float to stay within the error budget"
 ONLY_WEIGHTS = "only the weights have 8 bits, as asked"
 DROP = "kept float to stay within the drop of top-1"
@@ -127,7 +126,7 @@ def make(network: Network, steps: Steps, path: Path) -> tuple[QuantizationReport
         calibration_images=len(network.calibration_images),
         held_out=len(held_out),
         errors=made.errors,
-        layers=tuple(made.steps.layers(path, held_out)),
+        layers=tuple(made.steps.layers(path, network.layer_images)),
         equalized=EQUALIZED in made.adjustments,
         rounded=ROUNDED in made.adjustments,
         bias_corrected=CORRECTED in made.adjustments,
@@ -201,7 +200,7 @@ def _within(
     replace(target(count), path)
     layers = tuple(
         msgspec.structs.replace(layer, why=why) if layer.name in names[:count] else layer
-        for layer in made.steps.layers(path, made.network.reference[0])
+        for layer in made.steps.layers(path, made.network.layer_images)
     )
     errors = report.errors | {f"{report.calibrator}, {count} layers float": made.error_of(path)}
     return msgspec.structs.replace(report, errors=errors, layers=layers), count, found
@@ -286,4 +285,4 @@ def _costs(names: Collection[str], made: Made) -> Mapping[str, float]:
         graph = made.network.graph
     except EdgebenchError:  # an operator that the Graph lacks
         return {}
-    return output_errors(graph, made.ranges, made.network.held_out_images[:LAYER_IMAGES], names)
+    return output_errors(graph, made.ranges, made.network.layer_images, names)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 INPUT = "image"
 OUTPUT = "logits"
+LAYER_IMAGES = 4
 LAYOUTS: dict[int, Layout] = {2: "NC", 4: "NCHW"}  # torch's, by the number of dimensions
 TORCH_NOISE = Noise(
     warnings=(r"`isinstance\(treespec, LeafSpec\)` is deprecated",),
@@ -105,6 +106,12 @@ class Network:
     def held_out_images(self) -> list[Array]:
         """Further such images, to choose and judge by."""
         return self.calibration.held_out
+
+    @property
+    def layer_images(self) -> list[Array]:
+        """The few of the images to judge by that the errors of single layers are measured on."""
+        images, _ = self.reference
+        return images[:LAYER_IMAGES]
 
     @property
     def judge(self) -> Judge:

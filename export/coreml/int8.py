@@ -35,7 +35,7 @@ def write(network: Network, made: Callable[[Graph], Any], path: Path) -> tuple[Q
             save(model, source)
             save(round_weights(model), path)
             original = load_package(source)
-            layers = layer_errors(original, load_package(path), network.held_out_images, _names(network, original))
+            layers = layer_errors(original, load_package(path), network.layer_images, _names(network, original))
             return calibrated.weights_only(network, "float16", layers)
         steps = calibrated.of_graph(network, network.graph, _steps(network, made, path))
         report, warnings = calibrated.make(network, steps, path)
@@ -92,8 +92,7 @@ def layer_errors(
     outputs = {one.outputs[0].name: str(one.op_type) for one in original.operators}
     kinds = {name: "LRN" if name in ends else kind for name, kind in outputs.items()}
     layers = {name: kind for name, kind in kinds.items() if kind in (*WEIGHTED, "LRN")}
-    few = images[: calibrated.LAYER_IMAGES]
-    passes = ((rounded.activations(image), original.activations(image)) for image in few)
+    passes = ((rounded.activations(image), original.activations(image)) for image in images)
     errors = relative_errors(
         ({name: found[name] for name in layers}, {name: expected[name] for name in layers})
         for found, expected in passes

@@ -13,8 +13,8 @@ from edgebench.formats.executorch.program import BACKEND, DELEGATE, DTYPES, IDEN
 from edgebench.formats.executorch.xnnpack import MAGIC, NODES, references
 from edgebench.formats.inspect import CONVERSION, FP16, FP32, INT8, SHAPE, Inspected, Operator
 from edgebench.formats.network import LAYOUTS
-from edgebench.formats.tables import DAMAGE, Table
 from edgebench.ground.errors import UsageError
+from edgebench.ground.flatbuffer import DAMAGE, Table
 from edgebench.ground.records import TensorSpec
 
 STORED: Final = {1: "float32", 2: "float16", 3: "int8", 4: "uint8", 5: "int32", 6: "int8", 7: "int32"}

@@ -9,8 +9,10 @@ FORMAT = Format(
     suffix=".mnn",
     precisions=("fp32", "fp16", "int8"),
     packages=("MNN", "onnx"),
-    schemes=("weights",),
+    int8_packages=("onnxruntime",),
+    schemes=("static", "weights"),
     extra="mnn",
     write="edgebench.formats.mnn.convert:convert",
     inspect="edgebench.formats.mnn.inspect:inspect",
+    tensors="edgebench.formats.mnn.layers:inside",
 )

@@ -8,8 +8,8 @@ from typing import Any, Final
 from edgebench.formats.inspect import CONVERSION, FP16, FP32, INT8, SHAPE, Inspected, Operator
 from edgebench.formats.native import session
 from edgebench.formats.network import LAYOUTS
-from edgebench.formats.tables import DAMAGE, Table
 from edgebench.ground.errors import UsageError
+from edgebench.ground.flatbuffer import DAMAGE, Table
 from edgebench.ground.records import TensorSpec
 
 # The schema's numbers of the operators that networks of images become; others are told by their numbers.
@@ -31,6 +31,9 @@ CONVOLUTION: Final = 9  # the parameters of a layer with weights, as the union c
 HALVES: Final = 3  # how weights are stored
 MOVES: Final = ("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Concat", "Slice")
 CONVERSIONS: Final = ("ConvertTensor", "FloatToInt8", "Int8ToFloat")
+ROUNDED: Final = ("Convolution", "ConvolutionDepthwise")  # dense layers are convolutions here
+SCALABLE: Final = (*ROUNDED, "BinaryOp")
+OPERATORS: Final = 3  # the network's field
 IN_8_BITS: Final = ("ConvInt8", "DepthwiseConvInt8", "EltwiseInt8")
 
 
@@ -41,7 +44,7 @@ def inspect(path: Path) -> Inspected:
     except DAMAGE as error:
         raise UsageError(f"{path} cannot be read: it is damaged, or no MNN file; copy or export it again") from error
     inputs, outputs = tensors(path)
-    return Inspected(inputs=inputs, outputs=outputs, operators=tuple(found), int8_kinds=IN_8_BITS)
+    return Inspected(inputs=inputs, outputs=outputs, operators=tuple(found), int8_kinds=(*SCALABLE, *IN_8_BITS))
 
 
 def tensors(path: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
@@ -58,25 +61,29 @@ def _tensor(known: dict[str, Any]) -> TensorSpec:
 def operators(path: Path) -> list[Operator]:
     """The operators of a file, without its inputs and constants. Raises one of DAMAGE where it cannot be read."""
     network = Table.root(path.read_bytes())
-    names, found = network.texts(7), network.tables(3)
+    names, found = network.texts(7), network.tables(OPERATORS)
     if not found:
         raise ValueError("a network without operators")
-    made = (_operator(one, names) for one in found)
+    scaled = {names[one.number(1, "i")] for one in network.tables(1) if one.table(4) is not None}
+    made = (_operator(one, names, scaled) for one in found)
     return [one for one in made if one.kind not in ("Input", "Const")]
 
 
-def _operator(one: Table, names: list[str]) -> Operator:
+def _operator(one: Table, names: list[str], scaled: set[str]) -> Operator:
+    """`scaled` are the tensors that have a scale, and are whole numbers where what makes and reads them can do it."""
     number = one.number(5, "i")
     kind = KINDS.get(number, f"operator {number}")
     main = one.table(2)
     weights = _weights(main) if main is not None and one.number(1, "B") == CONVOLUTION else {}
+    inputs, outputs = ([names[at] for at in one.array(slot, "<i4")] for slot in (0, 4))
     moved = CONVERSION if kind in CONVERSIONS else SHAPE if kind in MOVES else ""
+    whole = kind in SCALABLE and scaled.issuperset([*inputs, *outputs]) and (kind not in ROUNDED or "int8" in weights)
     return Operator(
         name=one.text(3) or kind,
         kind=kind,
-        computes=moved or (INT8 if kind in IN_8_BITS else FP16 if "float16" in weights else FP32),
-        inputs=tuple(names[at] for at in one.array(0, "<i4")),
-        outputs=tuple(names[at] for at in one.array(4, "<i4")),
+        computes=moved or (INT8 if whole or kind in IN_8_BITS else FP16 if "float16" in weights else FP32),
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
         weights=weights,
     )
 

@@ -1,13 +1,15 @@
-"""What 8-bit weights cost at each layer of an .mnn file."""
+"""What flows inside an .mnn file, and what 8 bits cost at each of its layers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgebench.formats.calibrated import LAYER_IMAGES
-from edgebench.formats.layers import relative_errors, torch_names
-from edgebench.formats.mnn.inspect import operators
-from edgebench.formats.network import Network
+from edgebench.formats.examples import Array
+from edgebench.formats.inside import Inside
+from edgebench.formats.inspect import INT8
+from edgebench.formats.layers import relative_errors
+from edgebench.formats.mnn.inspect import ROUNDED, operators
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.ground.records import LayerError
 from edgebench.runtimes.mnn import RUNTIME
@@ -15,16 +17,31 @@ from edgebench.runtimes.mnn import RUNTIME
 with quiet(Noise(native=RUNTIME.noise)):
     from edgebench.runtimes.mnn.engine import load_exact
 
+FLOAT = "MNN rounds convolutions and dense layers alone"
 
-def layer_errors(network: Network, original: Path, rounded: Path) -> tuple[LayerError, ...]:
-    """Errors of the layers with weights against those of the float file, in order."""
-    layers = {one.name: one for one in operators(original) if one.weights}
-    names = torch_names(network, {name: one.weights["float32"] // 4 for name, one in layers.items()})
+
+def inside(path: Path) -> Inside:
+    """A function that gives what every operator of a file computes for one input (1, C, H, W), in order."""
+    with quiet(Noise(native=RUNTIME.noise)):
+        session = load_exact(str(path))
+    return lambda x: session.inside(x).items()
+
+
+def layer_errors(
+    original: Path, rounded: Path, images: Sequence[Array], names: Mapping[str, str]
+) -> tuple[LayerError, ...]:
+    """Errors of the layers with weights against those of the float file, in order; `names` are torch's."""
+    layers = {one.name: one for one in operators(rounded) if one.name in names}
     with quiet(Noise(native=RUNTIME.noise)):
         exact, found = load_exact(str(original)), load_exact(str(rounded))
-    images = network.held_out_images[:LAYER_IMAGES]
     errors = relative_errors((found.inside(x, layers), exact.inside(x, layers)) for x in images)
     return tuple(
-        LayerError(name=names[name], kind=layers[name].kind, relative_l2_error=error, stored="float")
+        LayerError(
+            name=names[name],
+            kind=layers[name].kind,
+            relative_l2_error=error,
+            stored="int8" if layers[name].computes == INT8 else "float",
+            why="" if layers[name].kind in ROUNDED else FLOAT,
+        )
         for name, error in errors.items()
     )

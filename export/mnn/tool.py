@@ -13,21 +13,37 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
+from onnx import ModelProto
+
+from edgebench.formats.onnx.convert import save
 from edgebench.ground.errors import ExportError
 
 PROGRAM: Final = "import sys, _tools; sys.exit(not _tools.mnnconvert(['convert', *sys.argv[1:]]))"
 PATIENCE_S: Final = 1800.0
 FILE_TOO_LARGE: Final = -getattr(signal, "SIGXFSZ", 0)
 LACKING: Final = re.compile(r"(?:Unsupported|Not Support|not support)\w*\W+(?:for )?\W*(.+)", re.IGNORECASE)
+SAID: Final = "edgebench"  # the bizCode of a file, where nothing is to be read from it
 
 
-def run(made: Path, *arguments: str) -> None:
-    """Runs the converter until it has `made` a file. Raises ExportError, with what it said, where it has not."""
+def converted(model: ModelProto, made: Path, *options: str, said: str = SAID) -> None:
+    """Writes an ONNX network for one image as `made`. Raises ExportError for what the converter refuses."""
+    for source in model.graph.input:
+        source.type.tensor_type.shape.dim[0].dim_value = 1
+    with TemporaryDirectory(prefix=".mnn-", dir=made.parent) as folder:
+        file = Path(folder) / "network.onnx"
+        save(model, file)
+        run("ONNX", file, made, *options, said=said)
+
+
+def run(kind: str, source: Path, made: Path, *options: str, said: str = SAID) -> None:
+    """Writes a `source` of some kind, ONNX or MNN, as `made`. Raises ExportError, with what the converter said."""
+    asked = ("-f", kind, "--modelFile", str(source), "--MNNModel", str(made), "--bizCode", said, *options)
     try:
         done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, *arguments],
+            [sys.executable, "-c", PROGRAM, *asked],
             check=False,
             capture_output=True,
             text=True,

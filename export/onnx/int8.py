@@ -59,7 +59,7 @@ def write(
         return calibrated.uncalibrated(network, "uint8, by each inference's own range"), (SLOWER,)
 
     def layers(float_model: ModelProto, file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
-        return layer_errors(float_model, onnx.load_model(file), images[: calibrated.LAYER_IMAGES])
+        return layer_errors(float_model, onnx.load_model(file), images)
 
     return static_file(network, path, variant(wanted.activations), Made(save, load_exact, layers))
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from onnx import ModelProto
 
-from edgebench.formats.calibrated import LAYER_IMAGES
 from edgebench.formats.examples import Array
 from edgebench.formats.inside import Inside
 from edgebench.formats.inspect import INT8
@@ -50,7 +49,7 @@ def layer_errors(model: ModelProto, path: Path, images: Sequence[Array]) -> tupl
     """Errors of the layers of an int8 folder against the float ONNX network that it was made from, in order."""
     rounded = read(str(path))
     found = layers(model, rounded)
-    errors = relative_errors(_pairs(model, rounded, found, images[:LAYER_IMAGES]))
+    errors = relative_errors(_pairs(model, rounded, found, images))
     return tuple(
         LayerError(
             name=one.name,

@@ -88,7 +88,7 @@ def steps(network: Network, path: Path, *, float_io: bool) -> Callable[[Graph], 
             source.quantize(target, "static", ranges, {*kept, *kept_always}, float_io=float_io)
 
         def layers(file: Path, images: Sequence[Array]) -> Sequence[LayerError]:
-            found = layer_errors(graph, original, file, images[: calibrated.LAYER_IMAGES])
+            found = layer_errors(graph, original, file, images)
             lacking = {each.name: NO_KERNEL for each in found if each.stored == "float"} | kept_always
             return [msgspec.structs.replace(each, why=lacking.get(each.name, "")) for each in found]
 
@@ -131,7 +131,12 @@ def floats(graph: Graph) -> dict[str, str]:
 
 def _without_ranges(network: Network, original: Path, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
     wanted = network.quantization or Quantization()
+<<<<<<< HEAD
     FloatFile(original).quantize(path, wanted.scheme)
     layers = layer_errors(network.graph, original, path, network.held_out_images[: calibrated.LAYER_IMAGES])
+=======
+    quantize(original, path, wanted.scheme)
+    layers = layer_errors(network.graph, original, path, network.layer_images)
+>>>>>>> runtimes
     activations = "float32" if wanted.scheme == "weights" else "int8, by each inference's own range"
     return calibrated.uncalibrated(network, activations, layers), (WARNINGS[wanted.scheme],)

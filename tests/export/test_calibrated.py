@@ -35,6 +35,7 @@ def network(**asked):
         reference=(IMAGES, EXPECTED),
         calibration_images=IMAGES,
         held_out_images=IMAGES,
+        layer_images=IMAGES,
         graph=Graph((Input(name="x", inputs=(), shape=(1, 1, 2, 2)),), ("x",)),
         judge=SimpleNamespace(images=Pets(), drop=drop),
         with_graph=lambda graph: network(**asked),

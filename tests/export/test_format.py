@@ -55,7 +55,7 @@ def test_half_precision_halves_the_file(tmp_path):
     [
         ("ncnn", Quantization(scheme="dynamic"), "ncnn has no int8 by `scheme='dynamic'`: ask for `scheme='static'`"),
         ("coreml", Quantization(scheme="dynamic"), "ask for `scheme='static'` or `scheme='weights'`"),
-        ("mnn", Quantization(), "mnn has no int8 by `scheme='static'`: ask for `scheme='weights'`"),
+        ("mnn", Quantization(scheme="dynamic"), "mnn has no int8 by `scheme='dynamic'`"),
         ("onnx", Quantization(scheme="weights"), "onnx has no int8 by `scheme='weights'`"),
         ("onnx", Quantization(float_io=False), "onnx files take and give float32 .* is for tflite"),
     ],

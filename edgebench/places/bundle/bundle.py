@@ -39,7 +39,7 @@ HOST_PACKAGES: Final = ("qemu-user",)
 # Wheels without what they say they need: none of it is imported by a runtime that only runs a file. Pillow is for the
 # scripts of `edgebench deploy`.
 WHEELS: Final = ("numpy==2.4.6", "pillow==12.3.0", *(each.wheel for each in bundled()))
-PLATFORMS: Final = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014_aarch64")
+PLATFORMS: Final = (*(f"manylinux_2_{minor}_aarch64" for minor in (35, 28, 27)), "manylinux2014_aarch64")
 
 # What nothing reads: two thirds of the packages' size.
 WITHOUT: Final = ("etc", "var", "sbin", "usr/sbin", "usr/share", "usr/libexec", "usr/lib/*-linux-gnu/gconv")

@@ -8,6 +8,7 @@ RUNTIME = Runtime(
     name="executorch",
     formats=("executorch",),
     engine="edgebench.runtimes.executorch.engine",
+    operators="edgebench.runtimes.executorch.operators:profile",
     package="executorch",
     extra="executorch",
     noise=(r"\[cpuinfo_utils\.cpp", r"\[threadpool\.cpp"),

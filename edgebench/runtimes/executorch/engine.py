@@ -20,13 +20,13 @@ METHOD = "forward"
 DTYPES = {0: "uint8", 1: "int8", 3: "int32", 4: "int64", 5: "float16", 6: "float32", 11: "bool"}
 
 
-def load(path: str, threads: int = 1, batch: int = 1) -> ExecuTorchSession:
-    """Reads the file and prepares it; the number of threads is that of the whole process.
+def load(path: str, threads: int = 1, batch: int = 1, *, watched: bool = False) -> ExecuTorchSession:
+    """Reads the file and prepares it; the number of threads is that of the whole process. `watched` times operators.
 
     Raises RuntimeError for a file that ExecuTorch cannot read, ValueError for a batch that it does not have.
     """
     engine._unsafe_reset_threadpool(threads)
-    return ExecuTorchSession(engine._load_for_executorch(path), batch)
+    return ExecuTorchSession(engine._load_for_executorch(path, enable_etdump=watched), batch)
 
 
 class ExecuTorchSession:
@@ -55,6 +55,10 @@ class ExecuTorchSession:
         fed = x if isinstance(x, list) else [x, *self._others]
         found = self._module.run_method(METHOD, [torch.from_numpy(np.ascontiguousarray(one)) for one in fed])
         return [each.numpy() for each in found]
+
+    def write_times(self, path: str) -> None:
+        """Writes what a watched session took in all its runs, as an ETDump."""
+        self._module.write_etdump_result_to_file(path)
 
 
 def _described(name: str, tensor: Any) -> dict[str, Any]:

@@ -9,13 +9,14 @@ Uses the standard library, numpy and the engine only: this file is copied to dev
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import MNN
 import numpy as np
 
 STOPPED = "MNN stopped: an operator failed, or memory ran out"
+Watch = Callable[[Any, Any], None]  # of tensors, and the operator
 HALF = "edgebench-fp16"  # what a file of float16 weights says of itself, as its bizCode
 
 
@@ -79,19 +80,23 @@ class MnnSession:
             raise RuntimeError(STOPPED)
         return [self._read(tensor) for tensor in self._results.values()]
 
-    def inside(self, x: np.ndarray, names: Collection[str]) -> dict[str, np.ndarray]:
-        """Runs the network and returns what the operators of these names gave, in order; raises as `run_all`."""
+    def inside(self, x: np.ndarray, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+        """Runs the network and returns what its operators gave, or those of `names`, in order; raises as `run_all`."""
         found: dict[str, np.ndarray] = {}
 
-        def after(tensors: Any, operator: Any) -> bool:
-            if operator.getName() in names:
+        def after(tensors: Any, operator: Any) -> None:
+            if names is None or operator.getName() in names:
                 found[operator.getName()] = self._read(tensors[0])
-            return True
 
-        self._feed(x)
-        if self._network.runSessionWithCallBackInfo(self._session, lambda tensors, operator: True, after):
-            raise RuntimeError(STOPPED)
+        self.watched(x, lambda tensors, operator: None, after)
         return found
+
+    def watched(self, x: np.ndarray, before: Watch, after: Watch) -> None:
+        """Runs the network with calls around each operator, of its inputs and of its outputs; raises as `run_all`."""
+        self._feed(x)
+        calls = (lambda *given, one=one: one(*given) is None for one in (before, after))  # False would end the run
+        if self._network.runSessionWithCallBackInfo(self._session, *calls):
+            raise RuntimeError(STOPPED)
 
     def _feed(self, x: np.ndarray) -> None:
         (source,) = self._sources.values()

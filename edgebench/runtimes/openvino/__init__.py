@@ -11,4 +11,6 @@ RUNTIME = Runtime(
     operators="edgebench.runtimes.openvino.operators:profile",
     package="openvino",
     extra="openvino",
+    wheel="openvino==2026.4.1",
+    unneeded=("openvino/include/*", "openvino/tools/*", "openvino/libs/libopenvino_[!ai]*"),  # readers of other formats
 )

@@ -16,6 +16,7 @@ from edgebench.places.board.reach import reach
 from edgebench.places.board.shell import ask
 from edgebench.places.board.ssh import SshLink
 from edgebench.run.devices import measure_there
+from edgebench.runtimes import runtime_of
 
 if TYPE_CHECKING:
     from conftest import Server
@@ -38,11 +39,14 @@ def test_what_is_there_is_not_sent_again(server: Server, tmp_path: Path, monkeyp
     assert server.measure(artifact).status == "ok"
 
 
-def test_a_real_runtime_measures_over_ssh(server: Server, exported) -> None:  # type: ignore[no-untyped-def]
-    artifact = exported("lenet5", "onnx")
+@pytest.mark.parametrize(
+    "form", ["onnx", "mnn", *(pytest.param(each, marks=pytest.mark.weekly) for each in ("openvino", "executorch"))]
+)
+def test_a_real_runtime_measures_over_ssh(form: str, server: Server, exported) -> None:  # type: ignore[no-untyped-def]
+    artifact = exported("lenet5", form)
     device = profiles.parse(BOARD.format(address=server.address, python=sys.executable), "board", "board.toml")
     with reach(device) as target:
-        found = measure_there(artifact, "onnxruntime", server.scenario, target=target, device="board")
+        found = measure_there(artifact, runtime_of(form), server.scenario, target=target, device="board")
     assert (found.status, found.error) == ("ok", None)
     assert 0 < min(found.latency_s[0]) < 0.1
 

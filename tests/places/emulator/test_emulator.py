@@ -61,6 +61,18 @@ def test_mobilenetv2_on_a_cortex_a72(form: str, precision: str, bundle: Bundle, 
     the_record_says_what_it_rests_on(first)
 
 
+@pytest.mark.parametrize(
+    ("form", "precision"), [("mnn", "int8"), pytest.param("openvino", "fp32", marks=pytest.mark.weekly)]
+)
+def test_what_has_no_counts_of_its_own_runs_there_too(
+    form: str, precision: str, bundle: Bundle, exported: Export
+) -> None:
+    found = emulate(exported("lenet5", form, precision), RPI4)
+    assert found.status == "ok", found.error
+    assert found.parity is not None and found.parity.passed
+    assert found.counts[counting.TOTAL] > 0
+
+
 def outputs_agree(found: Measurement) -> None:
     assert found.parity is not None
     assert found.parity.passed
@@ -210,7 +222,7 @@ def test_a_file_that_no_runtime_reads_fails_in_a_sentence(bundle: Bundle, tmp_pa
 
 def test_what_cannot_be_emulated_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "x.pt2").touch()
-    with pytest.raises(UsageError, match="torch files cannot be emulated: the bundle has litert, ncnn, onnxruntime"):
+    with pytest.raises(UsageError, match="torch files cannot be emulated: the bundle has litert, mnn, ncnn,"):
         emulate(artifact(tmp_path / "x.pt2", export=ExportSpec(format="torch")), RPI4)
     with pytest.raises(UsageError, match="is not there: export it again"):
         emulate(artifact(tmp_path / "none.onnx"), RPI4)
