@@ -69,6 +69,17 @@ def runner(session: Session, names: Sequence[str]) -> Callable[[Native], Any]:
     return run
 
 
+def plain(session: Session, names: Sequence[str]) -> Callable[[Array], Array]:
+    """A session of a file that has torch's layouts and takes and gives float32, several outputs as one."""
+    run = runner(session, names)
+
+    def native(x: Array) -> Array:
+        found = run(x)
+        return joined(found) if isinstance(found, list) else found
+
+    return native
+
+
 def joined(outputs: Sequence[Array]) -> Array:
     """Several outputs, each of one batch, as (batch, values); the only one as it is."""
     if len(outputs) == 1:

@@ -76,13 +76,8 @@ def _steps(
     return calibrated.Steps(
         activations=lambda images: activations(source, images, observed),
         write=save,
-<<<<<<< HEAD
         run=lambda folder: loaded(folder, list(network.outputs)),
-        layers=lambda folder, images: layer_errors(source, folder, images[: calibrated.LAYER_IMAGES], names),
-=======
-        run=lambda folder: plain(load(str(folder)), list(network.outputs)),
         layers=lambda folder, images: layer_errors(source, folder, images, names),
->>>>>>> runtimes
         corrected=corrected,
     )
 

@@ -131,12 +131,7 @@ def floats(graph: Graph) -> dict[str, str]:
 
 def _without_ranges(network: Network, original: Path, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
     wanted = network.quantization or Quantization()
-<<<<<<< HEAD
     FloatFile(original).quantize(path, wanted.scheme)
-    layers = layer_errors(network.graph, original, path, network.held_out_images[: calibrated.LAYER_IMAGES])
-=======
-    quantize(original, path, wanted.scheme)
     layers = layer_errors(network.graph, original, path, network.layer_images)
->>>>>>> runtimes
     activations = "float32" if wanted.scheme == "weights" else "int8, by each inference's own range"
     return calibrated.uncalibrated(network, activations, layers), (WARNINGS[wanted.scheme],)
