@@ -1,8 +1,9 @@
 """The constants that a device's latencies are estimated with: a user's own, or composed of what the model knows.
 
-data/constants.csv holds, for every group of the hierarchy, what is added to ln of the constants of its members;
-data/effects.csv by how much networks are off in it; data/seen.csv what the fitted networks consist of. `fit` writes
-them. Reading them takes milliseconds and neither torch nor scipy.
+data/constants.csv holds, for every group of the hierarchy, what is added to ln of the constants of its members, and
+data/named_constants.csv the same for networks that are known by name; data/effects.csv by how much those are off beside
+that; data/seen.csv what the fitted networks consist of. `fit` writes them. Reading them takes milliseconds and neither
+torch nor scipy.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ from msgspec.structs import replace
 
 from edgebench.estimate import errors, hierarchy, known
 from edgebench.estimate.errors import Name
-from edgebench.estimate.form import Floats
+from edgebench.estimate.form import Floats, features, with_slopes
 from edgebench.estimate.hierarchy import EFFECTS, LEVELS, Place
 from edgebench.estimate.published import Table, table_name, text
 from edgebench.estimate.terms import CALIBRATION_ONLY, TERMS, Machine
+from edgebench.estimate.work import works
 from edgebench.ground import units
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ModelSpec, Precision
 from edgebench.machines.profiles import Calibration, DeviceProfile, LeftOut
 from edgebench.models import resolve
+from edgebench.models.sketch import sketch
 from edgebench.runtimes import computed_precision
 from edgebench.runtimes import runtime as entry
 
@@ -51,11 +54,11 @@ def calibration(
     With the `spec` of a network that is known, its effect is in the constants, and the interval is narrower.
     """
     computed = computed_precision(runtime, precision, device.cpu.isa)
+    at = hierarchy.place(device, runtime, computed, threads, table_name(device.name, runtime, computed, threads))
     own = device.calibration(runtime, computed, threads)
     if own is not None:
-        return _of_known(own, spec, hierarchy.place(device, runtime, computed, threads))
+        return _of_known(own, device, spec, at)
     case = known.case_at(device, runtime, computed, threads)
-    at = hierarchy.place(device, runtime, computed, threads, table_name(device.name, runtime, computed, threads))
     return _composed(device, at, case, spec) if case else None
 
 
@@ -71,11 +74,17 @@ def with_one_figure(
     return errors.case("measured" if published else "1", is_known(spec, at), at.runtime, at.precision, threads)
 
 
-def effect(network: str, at: Place) -> float:
-    """ln of the factor by which a network is off in a place."""
-    found = 0.0
+def off(device: DeviceProfile, spec: ModelSpec | None, at: Place) -> float:
+    """ln of the factor by which a network is off the form in a place; 0 for one that is not known."""
+    if spec is None or not is_known(spec, at):
+        return 0.0
+    machine, constants = machine_of(device), start(at)
+    amounts = features(works(sketch(spec), at.runtime), at.precision, machine.cache_bytes)
+    units = np.hstack([amounts.compute, amounts.traffic])
+    _, slopes = with_slopes(units, np.ones(len(units)), machine, np.exp(constants))
+    found = float(slopes @ (start(at, "named_constants.csv") - constants))
     for name, level in EFFECTS.items():
-        value = _effects()[name].get(f"{network} {level.key(at)}", 0.0)
+        value = _effects()[name].get(f"{spec.name} {level.key(at)}", 0.0)
         found += value * (at.doublings if level.slope else 1.0)
     return found
 
@@ -94,11 +103,12 @@ def machine_of(device: DeviceProfile) -> Machine:
     return found
 
 
-def start(at: Place) -> Floats:
-    """ln of the constants, (terms,), that the model gives a place."""
-    constants: Floats = hierarchy.mean(at) + _vectors()[COMMON]["all"]
+def start(at: Place, file: str = "constants.csv") -> Floats:
+    """ln of the constants, (terms,), that the model, one of its files, gives a place."""
+    vectors = _vectors(file)
+    constants: Floats = hierarchy.mean(at) + vectors[COMMON]["all"]
     for name, level in LEVELS.items():
-        vector = _vectors()[name].get(level.key(at))
+        vector = vectors[name].get(level.key(at))
         if vector is not None:
             constants = constants + vector * (at.doublings if level.slope else 1.0)
     return constants
@@ -106,7 +116,11 @@ def start(at: Place) -> Floats:
 
 def missing_levels(at: Place) -> tuple[str, ...]:
     """The levels of which the model has no group for a place."""
-    return tuple(name for name, level in LEVELS.items() if level.key(at) not in _vectors()[name] and not level.slope)
+    return tuple(
+        name
+        for name, level in LEVELS.items()
+        if level.key(at) not in _vectors("constants.csv")[name] and not level.slope
+    )
 
 
 def seen(runtime: str, precision: str) -> Seen:
@@ -125,11 +139,11 @@ def named(runtime: str, constants: Floats) -> dict[str, float]:
     }
 
 
-def _of_known(own: Calibration, spec: ModelSpec | None, at: Place) -> Calibration:
+def _of_known(own: Calibration, device: DeviceProfile, spec: ModelSpec | None, at: Place) -> Calibration:
     """A user's own calibration with what is known of a network, where that is known from other devices."""
-    if spec is None or not is_known(spec, at):
+    if not is_known(spec, at):
         return own
-    factor = float(np.exp(effect(spec.name, at)))
+    factor = float(np.exp(off(device, spec, at)))
     constants = {term: value * factor for term, value in own.constants.items()}
     if own.known is None:
         return replace(own, constants=constants)
@@ -137,7 +151,7 @@ def _of_known(own: Calibration, spec: ModelSpec | None, at: Place) -> Calibratio
 
 
 def _composed(device: DeviceProfile, at: Place, case: Name, spec: ModelSpec | None) -> Calibration:
-    constants = start(at) + (effect(spec.name, at) if spec is not None and is_known(spec, at) else 0.0)
+    constants = start(at) + off(device, spec, at)
     error = errors.case(case, is_known(spec, at), at.runtime, at.precision, at.threads)
     own, fitted = known.tables_of(device, at.runtime, at.precision, at.threads), seen(at.runtime, at.precision)
     rows = [row for table in own for row in table.rows]
@@ -175,9 +189,9 @@ def _note(device: DeviceProfile, own: tuple[Table, ...]) -> str:
 
 
 @cache
-def _vectors() -> Mapping[str, Mapping[str, Floats]]:
+def _vectors(file: str) -> Mapping[str, Mapping[str, Floats]]:
     found: dict[str, dict[str, Floats]] = {name: {} for name in (COMMON, *LEVELS)}
-    for line in csv.DictReader(text("constants.csv").splitlines()):
+    for line in csv.DictReader(text(file).splitlines()):
         found[line["level"]][line["group"]] = np.array([float(line[term] or 0) for term in TERMS])
     return found
 

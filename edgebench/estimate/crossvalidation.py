@@ -14,7 +14,7 @@ from scipy.stats import norm, t
 
 from edgebench.estimate.errors import ANY, CONFIDENCE, FIGURES, Case, quantile
 from edgebench.estimate.hierarchy import LEVELS
-from edgebench.estimate.posterior import Design, Posterior, conditioned, effects, form, refitted
+from edgebench.estimate.posterior import Design, Posterior, by_name, conditioned, form, refitted
 
 _FOLDS: Final = 6  # of designs, and 10 of a chip's networks
 _PAIRS: Final = 10
@@ -122,9 +122,10 @@ def _new_chips(found: Posterior, here: Mask, tested: Mask, *, known: bool) -> It
     design, generator = found.design, np.random.default_rng(0)
     part = found.without(here)
     means, off, chips = np.zeros(len(design)), np.zeros(len(design)), np.flatnonzero(here)
+    means[here] = formed = part.predict(chips)
     if known:
-        off[here] = effects(part).predict(chips)
-    means[here] = part.predict(chips) + off[here]
+        means[here] = by_name(part).predict(chips)
+        off[here] = means[here] - formed
     names = _names(design, "table")
     groups = {name: set(_names(design, name)[~here].tolist()) for name in LEVELS}
     for table in sorted(set(names[here].tolist())):
@@ -150,7 +151,7 @@ def _left_out(found: Posterior, name: str, left_out: Mask, judged: Mask, *, know
     rows = np.flatnonzero(judged)
     if len(rows):
         part = found.without(left_out)
-        means = part.predict(rows) + (effects(part).predict(rows) if known else 0.0)
+        means = (by_name(part) if known else part).predict(rows)
         yield from _residuals(found.design, name, rows.tolist(), means.tolist(), known=known)
 
 

@@ -1,7 +1,8 @@
 """Fits the model to all published tables and writes what estimates need of it: python -m edgebench.estimate.fit
 
-Some minutes; the same tables give the same files. They lie in data/: constants.csv, effects.csv, seen.csv, errors.csv,
-memory.csv, and of processors that are no CPU accelerated_constants.csv, _effects.csv and _errors.csv.
+Some minutes; the same tables give the same files. They lie in data/: constants.csv, named_constants.csv, effects.csv,
+seen.csv, errors.csv, memory.csv, and of processors that are no CPU accelerated_constants.csv, _effects.csv and
+_errors.csv.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from edgebench.estimate import crossvalidation, peaks, posterior, reference
 from edgebench.estimate.accelerated import fit as accelerators
 from edgebench.estimate.form import Floats
-from edgebench.estimate.posterior import Posterior, Sample
+from edgebench.estimate.posterior import ByName, Posterior, Sample
 from edgebench.estimate.reference import ZOO
 from edgebench.estimate.terms import COMPUTE, TERMS
 from edgebench.ground.paths import write_atomically
@@ -28,13 +29,15 @@ _SHARE: Final = 0.01  # and smaller shares of the time
 
 
 def main(folder: Path | None = None) -> None:
-    """Fits, leaves out and writes all eight files."""
+    """Fits, leaves out and writes all nine files."""
     found = posterior.fitted(reference.samples())
+    named = posterior.by_name(found)
     errors = crossvalidation.cases(crossvalidation.residuals(found))
     where = folder or Path(__file__).with_name("data")
     for name, lines in {
         "constants.csv": constants(found),
-        "effects.csv": effects(found),
+        "named_constants.csv": constants(named.solved),
+        "effects.csv": effects(named),
         "seen.csv": seen(found),
         "errors.csv": [msgspec.to_builtins(each) for each in errors],
         "memory.csv": list(peaks.constants()),
@@ -58,12 +61,12 @@ def constants(found: Posterior) -> list[dict[str, Any]]:
     return lines
 
 
-def effects(found: Posterior) -> list[dict[str, Any]]:
+def effects(named: ByName) -> list[dict[str, Any]]:
     """A line for each network of the zoo and group: what is added to ln of its latency."""
     return [
         {"effect": effect, "group": name, "value": round(value, 4)}
-        for effect, values in posterior.effects(found).by_group().items()
-        for name, value in zip(found.design.names[f"effect {effect}"], values.tolist(), strict=True)
+        for effect, values in named.effects().items()
+        for name, value in zip(named.found.design.names[f"effect {effect}"], values.tolist(), strict=True)
         if name.split()[0] in ZOO.values() and (abs(value) >= _VISIBLE or effect == "runtime")
     ]
 

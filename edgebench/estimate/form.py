@@ -102,6 +102,23 @@ def latency_s(works: Sequence[Work], precision: str, machine: Machine, constants
     return float(kernel_s(batch([works]), precision, machine, constants).sum())
 
 
+def with_slopes(units: Floats, counts: Floats, machine: Machine, constants: Floats) -> tuple[float, Floats]:
+    """ln of the latency of kernels, not in ticks, and (terms,) its derivatives by ln of each of the `constants`.
+
+    `units` are (different kernels, terms but the last) per unit of constant, `counts` how often each.
+    """
+    of_compute, of_traffic, call = np.split(constants, [len(COMPUTE), len(COMPUTE) + len(TRAFFIC)])
+    compute = units[:, : len(COMPUTE)] * (of_compute / machine.clock_hz)
+    traffic = units[:, len(COMPUTE) :] * (of_traffic / (2 * machine.copy_bytes_per_s))
+    computing, moving = compute.sum(1), traffic.sum(1)
+    kernels = np.maximum(np.hypot(computing, moving), 1e-30)
+    calls = counts.sum() * call / machine.clock_hz
+    total = counts @ kernels + calls[0]
+    by_compute = (counts * computing / kernels) @ compute
+    by_traffic = (counts * moving / kernels) @ traffic
+    return float(np.log(total)), np.concatenate([by_compute, by_traffic, calls]) / total
+
+
 def _weighted(terms: Sequence[str], units: Mapping[str, Floats], constants: Mapping[str, float]) -> Floats:
     return sum((constants[term] * units[term] for term in terms if term in units and term in constants), np.zeros(1))
 

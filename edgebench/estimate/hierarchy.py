@@ -9,9 +9,10 @@ latency of a network in it are
 
 Everything that is added is a normal variable of mean zero whose width is written here; a level with `slope` counts
 times log2(threads). So a core says much of another chip with it, and a table of its own says the rest. The widths of
-levels follow the marginal likelihood on half of the chips, rounded. Constants are fitted first, and effects to what
-they leave: fitted together, effects explain by a network's name what the form should explain by its kernels, and
-networks that nobody published are then off by three times as much.
+levels follow the marginal likelihood on half of the chips, rounded. Constants are fitted first, without effects: with
+them they would explain by a network's name what the form should explain by its kernels, and networks that nobody
+published would be off by twice as much. For networks that are known by name, constants and effects are then solved
+together, close to the first constants.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ COMMON_WIDTH: Final = tuple({"dense_traffic": 0.3, "traffic": 0.3, "normalize": 
 OWN_WIDTH: Final = tuple({"dense_traffic": 1.5, "traffic": 0.7, "normalize": 0.1}.get(term, 1.0) for term in TERMS)
 # By how much the form is off (in ln) for a network, always and for each doubling of the threads; and a figure itself.
 NOISE: Final = (0.1, 0.05)
-FIGURE_NOISE: Final = 0.03
+FIGURE_NOISE: Final = 0.05
 
 # Kind of core -> the cores of it, the copy rate and the last-level cache where a profile states none.
 _KINDS: Final[dict[str, tuple[str, float, int]]] = {

@@ -16,9 +16,9 @@ import numpy.typing as npt
 from scipy.linalg import cho_factor, cho_solve
 
 from edgebench.estimate import hierarchy
-from edgebench.estimate.form import Floats, features
+from edgebench.estimate.form import Floats, features, with_slopes
 from edgebench.estimate.hierarchy import COMMON, EFFECTS, FIGURE_NOISE, LEVELS, NOISE, Place, mean
-from edgebench.estimate.terms import COMPUTE, TERMS, TRAFFIC, Machine
+from edgebench.estimate.terms import TERMS, Machine
 from edgebench.estimate.work import Work
 
 Indices = npt.NDArray[np.intp]
@@ -211,46 +211,10 @@ class Posterior:
         return self.weights * times
 
     def _summed(self, name: str, weights: Floats) -> Floats:
-        return _summed(self.design, name, self.rows, weights)
-
-
-@dataclass(frozen=True)
-class Effects:
-    """By how much networks are off beside the form, as the samples `rows` say: `weights` solve that system."""
-
-    design: Design
-    rows: Indices
-    weights: Floats
-
-    def by_group(self) -> dict[str, Floats]:
-        """(groups,) for each effect: what is added to ln of the latency of a network in it."""
-        found = {}
-        for name, effect in EFFECTS.items():
-            times = self.design.doublings[self.rows] if effect.slope else np.ones(len(self.rows))
-            weights = effect.width**2 * (self.weights * times)[:, None]
-            found[name] = _summed(self.design, f"effect {name}", self.rows, weights)[:, 0]
-        return found
-
-    def predict(self, rows: Indices) -> Floats:
-        """(rows,): what is added to ln of the form there."""
-        added: Floats = self.design.shared_effects(rows, self.rows) @ self.weights
-        return added
-
-
-def effects(found: Posterior) -> Effects:
-    """The effects of networks on what the constants of `found` leave."""
-    design, rows = found.design, found.rows
-    system = design.shared_effects(rows, rows)
-    system[np.diag_indices_from(system)] += FIGURE_NOISE**2 + design.doublings[rows] ** 2 * FIGURE_NOISE**2
-    factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
-    return Effects(design, rows, cho_solve(factor, design.target[rows] - found.predict(rows), check_finite=False))
-
-
-def _summed(design: Design, name: str, rows: Indices, weights: Floats) -> Floats:
-    """(groups, columns): the weights of each group's members, added up."""
-    sums = np.zeros((len(design.names[name]), weights.shape[1]))
-    np.add.at(sums, design.groups[name][rows], weights)
-    return sums
+        """(groups, columns): the weights of each group's members, added up."""
+        sums = np.zeros((len(self.design.names[name]), weights.shape[1]))
+        np.add.at(sums, self.design.groups[name][self.rows], weights)
+        return sums
 
 
 def fitted(samples: Sequence[Sample]) -> Posterior:
@@ -289,25 +253,56 @@ def refitted(found: Posterior, rows: Indices) -> Posterior:
 def _steps(design: Design, rows: Indices, constants: Floats, steps: int) -> Posterior:
     shared = design.shared(rows, rows)
     for _ in range(steps):
-        values, slopes = design.linear(constants, rows)
-        target = design.target[rows] - values + np.einsum("ij,ij->i", slopes, (constants - design.means)[rows])
-        system = shared.covariance(slopes, slopes)
-        system[np.diag_indices_from(system)] += design.noise[rows]
-        factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
-        found = Posterior(design, rows, slopes, cho_solve(factor, target, check_finite=False), factor)
+        found = _solved(design, rows, constants, shared, design.noise[rows])
         constants = constants + np.clip(_DAMPING * (found.constants - constants), -_LONGEST, _LONGEST)
     return found
 
 
+def _solved(design: Design, rows: Indices, constants: Floats, shared: Shared, noise: Floats) -> Posterior:
+    """The system of some samples, linearised at `constants`."""
+    values, slopes = design.linear(constants, rows)
+    target = design.target[rows] - values + np.einsum("ij,ij->i", slopes, (constants - design.means)[rows])
+    system = shared.covariance(slopes, slopes)
+    system[np.diag_indices_from(system)] += noise
+    factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
+    return Posterior(design, rows, slopes, cho_solve(factor, target, check_finite=False), factor)
+
+
+@dataclass(frozen=True)
+class ByName:
+    """What is known of networks by their names beside `found`: by how much they are off, in `solved`, one system of
+    constants and effects. It is linearised where `found` is: free to move, constants go where few figures lie."""
+
+    found: Posterior
+    solved: Posterior
+
+    def effects(self) -> dict[str, Floats]:
+        """(groups,) for each effect: what is added to ln of the latency of a network in it."""
+        return {
+            name: self.solved._summed(
+                f"effect {name}", effect.width**2 * self.solved._weights(slope=effect.slope)[:, None]
+            )[:, 0]
+            for name, effect in EFFECTS.items()
+        }
+
+    def predict(self, rows: Indices) -> Floats:
+        """ln of latency, (rows,)."""
+        design = self.found.design
+        values, slopes = design.linear(self.found.constants, rows)
+        values += np.einsum("ij,ij->i", slopes, (self.solved.constants - self.found.constants)[rows])
+        values += design.shared_effects(rows, self.solved.rows) @ self.solved.weights
+        return values
+
+
+def by_name(found: Posterior) -> ByName:
+    """What the same samples say of networks by their names."""
+    design, rows = found.design, found.rows
+    shared = design.shared(rows, rows)
+    shared.flat[:] += design.shared_effects(rows, rows)
+    noise = FIGURE_NOISE**2 * (1 + design.doublings[rows] ** 2)
+    return ByName(found, _solved(design, rows, found.constants, shared, noise))
+
+
 def form(sample: Sample, constants: Floats) -> tuple[float, Floats]:
     """ln of the form and its derivatives by ln of each constant."""
-    of_compute, of_traffic, call = np.split(constants, [len(COMPUTE), len(COMPUTE) + len(TRAFFIC)])
-    compute = sample.units[:, : len(COMPUTE)] * (of_compute / sample.machine.clock_hz)
-    traffic = sample.units[:, len(COMPUTE) :] * (of_traffic / (2 * sample.machine.copy_bytes_per_s))
-    computing, moving = compute.sum(1), traffic.sum(1)
-    kernels = np.maximum(np.hypot(computing, moving), 1e-30)
-    calls = sample.counts.sum() * call / sample.machine.clock_hz
-    total = sample.counts @ kernels + calls[0]
-    by_compute = (sample.counts * computing / kernels) @ compute
-    by_traffic = (sample.counts * moving / kernels) @ traffic
-    return float(np.log(total)), np.concatenate([by_compute, by_traffic, calls]) / total
+    return with_slopes(sample.units, sample.counts, sample.machine, constants)

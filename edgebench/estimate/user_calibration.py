@@ -81,7 +81,7 @@ def calibrate(
         )
     samples = [_sample(device, at, each) for each in figures]
     start, unknown = calibrations.start(at), calibrations.missing_levels(at)
-    effects = np.array([calibrations.effect(each.network, at) for each in samples])
+    effects = np.array([calibrations.off(device, each.model, at) for each in figures])
     doubt = contradiction(start, samples, basis) if fewest == 1 else ""
     published = _published(device, at)
     off = "" if published is None else _off(published, samples, effects)

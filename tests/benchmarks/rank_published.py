@@ -26,8 +26,8 @@ def main() -> None:
     design = found.design
     foretold = np.empty(len(design))
     for fold in _folds([f"{each.at.soc} {each.network}" for each in design.samples], _PAIRS):
-        part, rows = found.without(fold), np.flatnonzero(fold)
-        foretold[rows] = part.predict(rows) + posterior.effects(part).predict(rows)
+        rows = np.flatnonzero(fold)
+        foretold[rows] = posterior.by_name(found.without(fold)).predict(rows)
     ways: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row, each in enumerate(design.samples):
         ways[each.at.table.split()[0], SAME.get(each.network, each.network)].append(row)

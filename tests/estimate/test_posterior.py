@@ -9,7 +9,7 @@ import pytest
 from edgebench.estimate import posterior, reference
 from edgebench.estimate.calibrations import start
 from edgebench.estimate.hierarchy import LEVELS, mean
-from edgebench.estimate.posterior import Posterior, Sample, conditioned, effects, fitted, form
+from edgebench.estimate.posterior import Posterior, Sample, by_name, conditioned, fitted, form
 from edgebench.estimate.terms import TERMS
 
 CORES = ("rpi3bplus", "rpizero2w", "sd410", "eaidk_310", "rpi4")
@@ -41,7 +41,7 @@ def test_the_form_fits_what_is_published_and_effects_the_rest(found: Posterior) 
     rows = np.arange(len(found.design))
     off = np.abs(found.predict(rows) - found.design.target)
     assert len(rows) > 100 and np.median(off) < 0.05
-    assert np.median(np.abs(found.predict(rows) + effects(found).predict(rows) - found.design.target)) < 0.03
+    assert np.median(np.abs(by_name(found).predict(rows) - found.design.target)) < 0.03
 
 
 def test_what_is_left_out_by_the_block_inverse_is_as_if_never_seen(found: Posterior) -> None:
