@@ -163,7 +163,7 @@ class _Walk:
             return whole if isinstance(whole, Operator) and place == 0 else whole[place]
         schema, name = schema_of(node), aten_name(node)
         if name in _REFUSED and name not in RULES and _depends(arguments):
-            raise refusal(node, _REFUSED[name])
+            raise refusal(node, _REFUSED[name], "")
         if schema is None:
             return self._nested(node, arguments[0])
         if name.startswith(_SKIPPED):
@@ -173,6 +173,8 @@ class _Walk:
         if not _depends(arguments):
             with torch.no_grad():
                 return cast(Any, node.target)(*arguments[0], **arguments[1])
+        if _is_complex(node.meta.get("val")):
+            raise refusal(node, "computes with complex numbers, which no format here has: say it with real ones", "")
         if name in _LIKE and isinstance(arguments[0][0], torch.Tensor):
             alike = node.meta["val"]
             return getattr(arguments[0][0], _LIKE[name])(alike.shape).to(alike.dtype)
@@ -238,6 +240,10 @@ def _depends(value: Any) -> bool:
     if isinstance(value, list | dict):
         return any(_depends(one) for one in (value.values() if isinstance(value, dict) else value))
     return isinstance(value, Operator)
+
+
+def _is_complex(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.is_complex()
 
 
 def _check(node: fx.Node, made: Operator) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from torch import fx
 from edgebench.graph.builder import Builder, Operand
 from edgebench.graph.operators import Array, Operator, Pair, Shape
 from edgebench.ground.errors import ExportError
+
+LITERT_TORCH: Final = ", or take `converter='litert-torch'` for TFLite"
 
 
 class Decompose(Exception):
@@ -117,7 +119,7 @@ def shape_of(node: fx.Node) -> Shape | None:
     if not isinstance(value, torch.Tensor):
         return None
     if not all(isinstance(size, int) for size in value.shape):
-        raise refusal(node, "has as many values as a mask holds, and a file has fixed shapes: index by numbers")
+        raise refusal(node, "has as many values as a mask holds, and a file has fixed shapes: index by numbers", "")
     return tuple(value.shape)
 
 
@@ -144,11 +146,10 @@ def location(node: fx.Node) -> tuple[str, str]:
     return str(path), str(kind if isinstance(kind, str) else kind.__name__).rpartition(".")[2]
 
 
-def refusal(node: fx.Node, reason: str) -> ExportError:
-    """Returns the error that names the operator, where it is in the network, and what to do."""
+def refusal(node: fx.Node, reason: str, way: str = LITERT_TORCH) -> ExportError:
+    """Returns the error that names the operator, where it is in the network, and what to do: `way` is another one."""
     path, kind = location(node)
     where = f"module '{path}' ({kind})" if path else f"the network's own forward ({kind})" if kind else "the network"
-    return ExportError(
-        f"aten.{aten_name(node)} in {where} {reason}; compute it outside the network, or take "
-        "`converter='litert-torch'` for TFLite"
-    )
+    schema = schema_of(node)
+    space = schema.name.partition("::")[0] if schema else "aten"
+    return ExportError(f"{space}.{aten_name(node)} in {where} {reason}; compute it outside the network{way}")

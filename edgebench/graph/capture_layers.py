@@ -83,10 +83,14 @@ def addmm(call: Call) -> Result:
 
 
 def batch_norm(call: Call) -> Result:
-    """aten.batch_norm in evaluation: a scale and a shift a channel (Ioffe & Szegedy, 2015, algorithm 2)."""
+    """aten.batch_norm: a scale and a shift a channel (Ioffe & Szegedy, 2015, algorithm 2).
+
+    Without running statistics, which a network may have been built without, those of the batch itself.
+    """
     mean, variance = call.double("running_mean"), call.double("running_var")
     if call.get("training") or mean is None or variance is None:
-        raise call.refuse("normalises by the statistics of the batch; call the network's eval() first")
+        made = call.build.normalise(call.x, (0, *range(2, len(call.x.shape))), call["eps"])
+        return _weighted(call, made, call.x.shape[2:])
     gamma, beta = call.double("weight"), call.double("bias")
     scale = (1.0 if gamma is None else gamma) / np.sqrt(variance + call["eps"])
     shift = (0.0 if beta is None else beta) - mean * scale

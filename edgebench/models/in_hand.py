@@ -26,6 +26,7 @@ from edgebench.models.user import Inputs, InputSize, parse_input
 
 _NO_LETTER: Final = re.compile(r"\W")
 _BESIDE: Final = ("float32", "int64", "int32", "bool")  # dtypes of inputs beside an image
+_QUANTIZED: Final = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized")
 _WRAPPED = ("module", "_orig_mod")  # what data-parallel wrappers and torch.compile call the network itself
 _LABELS = ("labels", "classes", "class_names", "categories", "names")
 _WRAPPERS = ("DataParallel", "DistributedDataParallel", "OptimizedModule")
@@ -59,7 +60,7 @@ def is_network(found: object) -> bool:
 def opened(found: object) -> nn.Module:
     """The module itself: of a program, and of what wraps it for several devices or torch.compile.
 
-    Raises UsageError for what is no network, or a TorchScript one.
+    Raises UsageError for what is no network, a TorchScript one, or one that torch quantised.
     """
     if isinstance(found, ExportedProgram):
         return Program(found)
@@ -68,6 +69,10 @@ def opened(found: object) -> nn.Module:
     if not isinstance(found, nn.Module):
         kind = f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"
         raise UsageError(f"{kind} is no network: give a torch.nn.Module, an exported program, or a name")
+    if any(type(part).__module__.startswith(_QUANTIZED) for part in found.modules()):
+        raise UsageError(
+            f"{type(found).__name__} has layers that torch quantised: give it in float, and int8 as `precision`"
+        )
     if type(found).__name__ in _WRAPPERS:
         return opened(next(inner for name in _WRAPPED if (inner := getattr(found, name, None)) is not None))
     return found

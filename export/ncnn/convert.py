@@ -73,9 +73,10 @@ def convert(network: Network, spec: ExportSpec, path: Path) -> Conversion:
 def _translated(network: Network, precision: Precision, folder: Path) -> list[Layer]:
     """The layers of the files that pnnx makes of the network; where it cannot, or errs, of the network's Graph.
 
-    The Graph says in plain operators of few axes what a module may say in others. Raises ExportError for the module
-    where pnnx makes nothing of either: as the Graph says it where it has no such operator, and no other format either.
+    The Graph says in plain operators of few axes what a module may say in others. Raises ExportError for what it does
+    not cover, which a trace may follow for one input alone, and where pnnx makes nothing of either.
     """
+    graph = network.graph
     try:
         layers = _layers(network, _with_pooling(network.flat), precision, folder)
         if _agrees(network, precision, folder):
@@ -83,10 +84,8 @@ def _translated(network: Network, precision: Precision, folder: Path) -> list[La
         failure = None
     except ExportError as error:
         failure = error
-    if failure:
-        network.graph  # noqa: B018  captured here, whose words come first
     try:
-        simpler = _layers(network, Replay(network.graph), precision, folder)
+        simpler = _layers(network, Replay(graph), precision, folder)
     except ExportError:
         if failure:
             raise failure from None

@@ -60,6 +60,7 @@ def _layers() -> list[Call]:
         nn.GroupNorm(1, 8),
         nn.InstanceNorm2d(8, affine=True),
         nn.InstanceNorm2d(8, track_running_stats=True),
+        nn.BatchNorm2d(8, track_running_stats=False),
         lambda x: F.rms_norm(x, x.shape[-1:]),
         nn.LocalResponseNorm(3),
         lambda x: torch.addmm(torch.ones(1, 3), x.mean((2, 3)), torch.ones(8, 3), alpha=2, beta=0.5),
