@@ -19,10 +19,13 @@ import numpy.typing as npt
 
 from edgebench.formats.examples import Array
 from edgebench.formats.format import by_suffix
+from edgebench.formats.layers import listed
+from edgebench.formats.native import parts
 from edgebench.formats.network import Network
 from edgebench.formats.quantize.adjust import CORRECTED, EQUALIZED, LEVELS, OBSERVED, ROUNDED, equalize
-from edgebench.formats.quantize.choose import Run, best, output_error
+from edgebench.formats.quantize.choose import Run, best, output_error, worst_error
 from edgebench.formats.quantize.ranges import CALIBRATORS, Observer, Range, observe, ranges
+from edgebench.formats.verify import GATES
 from edgebench.graph.operators import Graph
 from edgebench.ground.errors import EdgebenchError, ExportError
 from edgebench.ground.records import Calibrator, Interval, LayerError, Quantization, QuantizationReport
@@ -30,6 +33,7 @@ from edgebench.runtimes import runtime_of
 
 BUDGET = "kept float to stay within the error budget"
 ONLY_WEIGHTS = "only the weights have 8 bits, as asked"
+WRONG = "kept float for the file to be right"
 DROP = "kept float to stay within the drop of top-1"
 GAIN = 0.98  # an adjustment is kept where it leaves no more than this share of the error
 
@@ -105,6 +109,11 @@ class Made:
         """The relative L2 error of a file's outputs on the held-out images."""
         return output_error(self.steps.run(path), *self.network.reference)
 
+    def worst_of(self, path: Path) -> float:
+        """That of the output and the image where it is largest."""
+        cuts = [cut for _, cut in parts(self.network.outputs)]
+        return worst_error(self.steps.run(path), *self.network.reference, cuts)
+
 
 def make(network: Network, steps: Steps, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
     """Writes `path`, the int8 file with the least error on the held-out images; returns what was decided, and warnings.
@@ -134,10 +143,24 @@ def make(network: Network, steps: Steps, path: Path) -> tuple[QuantizationReport
     if wanted.max_drop is not None:
         return _judged(wanted.max_drop, report, made, path)
     if wanted.error_budget is None or made.error <= wanted.error_budget:
-        return report, ()
+        return _right(report, made, path)
     report, count, found = _within(wanted.error_budget, made.error_of, BUDGET, report, made, path)
     beyond = f"the error budget {wanted.error_budget:g} is not met: {found:.2g} with {count} layers kept float"
     return report, () if found <= wanted.error_budget else (beyond,)
+
+
+def _right(report: QuantizationReport, made: Made, path: Path) -> tuple[QuantizationReport, tuple[str, ...]]:
+    """Leaves the worst layers float where the file would be refused otherwise, and names them."""
+    _, limit, _ = GATES["int8"]
+    throughout = made.worst_of(path)
+    if throughout <= limit:
+        return report, ()
+    report, _, _ = _within(limit, made.worst_of, WRONG, report, made, path)
+    floats = [layer.name for layer in report.layers if layer.why == WRONG]
+    return report, (
+        f"in int8 throughout an image's outputs err by {throughout:.2g} of their size: {len(floats)} layers stay float "
+        f"({listed(floats)})",
+    )
 
 
 def _calibrated(network: Network, steps: Steps, path: Path) -> Made:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from edgebench.formats import inspect
 from edgebench.formats.inspect import DYNAMIC, FLOAT, INT8, Inspected, Operator
+from edgebench.formats.layers import listed
 from edgebench.ground.errors import ExportError
 from edgebench.ground.records import Artifact
 
-LONGEST_LIST = 5
 # What onnxruntime calls a convolution or a dense layer that it runs in float.
 FLOAT_KERNELS = ("Conv", "FusedConv", "NhwcFusedConv", "Gemm", "MatMul")
 WEIGHTED = ("Conv", "Gemm", "MatMul")
@@ -38,9 +38,8 @@ def not_int8(found: Inspected, artifact: Artifact | None) -> list[str]:
     report = artifact.quantization if artifact else None
     floats = [layer for layer in report.layers if layer.stored != "int8"] if report else []
     if floats:
-        named = ", ".join(f"{layer.name} ({layer.why or layer.kind})" for layer in floats[:LONGEST_LIST])
-        more = f" and {len(floats) - LONGEST_LIST} more" if len(floats) > LONGEST_LIST else ""
-        said.append(f"{len(floats)} layers are computed in float: {named}{more}")
+        named = listed([f"{layer.name} ({layer.why or layer.kind})" for layer in floats])
+        said.append(f"{len(floats)} layers are computed in float: {named}")
     if artifact and artifact.delegates is not None and artifact.delegates > 1:
         said.append(f"it runs in {artifact.delegates} delegates")
     if artifact and artifact.delegated_share is not None and artifact.delegated_share < 1:

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgebench.formats import calibrated
 from edgebench.formats.coreml.evaluate import Program, load_package
-from edgebench.formats.coreml.passes import PASSES, round_activations, round_weights
+from edgebench.formats.coreml.passes import PASSES, round_layers, round_weights
 from edgebench.formats.examples import Array
 from edgebench.formats.layers import relative_errors, torch_names
 from edgebench.formats.network import Network
@@ -63,8 +63,8 @@ def _steps(network: Network, made: Callable[[Graph], Any], path: Path) -> Callab
 
         def write(ranges: calibrated.Ranges, kept: Collection[str], target: Path) -> None:
             left = [operator for operator in _weighted(original) if names[operator.name] in kept]
-            rounded = round_activations(model, ranges, [*apart, *(one.name for one in left)], last)
-            save(round_weights(rounded, [one.weight.op.name for one in left]), target)
+            floats = [*apart, *(one.name for one in left)]
+            save(round_layers(model, ranges, floats, last, [one.weight.op.name for one in left]), target)
 
         return calibrated.Steps(
             activations=lambda images: map(original.activations, images),

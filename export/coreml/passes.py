@@ -6,7 +6,7 @@ which only a Mac can. It is two passes that are told the ranges; here they are t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,39 +30,47 @@ with quiet(NOISE):
 Range = tuple[float, float]
 
 SMALLEST_WEIGHT = 512  # elements; below it a scale a channel saves nothing
-ACTIVATIONS = "linear_symmetric"
+SYMMETRIC = "linear_symmetric"
 ROUND_INPUTS = "compression::insert_prefix_quantize_dequantize_pair"
 ROUND_OUTPUTS = "compression::insert_suffix_quantize_dequantize_pair"
+ROUND_WEIGHTS = "compression::linear_quantize_weights"
 MERGE = "common::dequantize_quantize_pair_elimination"
 
 
-def round_activations(model: Any, ranges: Mapping[str, Range], apart: Collection[str], open_end: str) -> Any:
+def round_layers(
+    model: Any, ranges: Mapping[str, Range], apart: Collection[str], open_end: str, constants: Collection[str] = ()
+) -> Any:
     """Surrounds convolutions, pools, dense layers and additions with quantize and dequantize; returns a new network.
 
     `ranges` holds (low, high) by tensor. The operators in `apart` stay float, and the output of `open_end` is not
-    rounded. Needs iOS 17, which the new package then states.
+    rounded; weights are, as round_weights does, but for the `constants` named. Needs iOS 17, which the new package then
+    states.
     """
     options = {
         "activation_stats": {name: {"rmin": low, "rmax": high} for name, (low, high) in ranges.items()},
-        "config": _configured(apart, mode=ACTIVATIONS),
+        "config": _configured(apart, mode=SYMMETRIC),
     }
-    with quiet(PASSES):
-        first = _told(ROUND_INPUTS, options)
-        second = _told(ROUND_OUTPUTS, options | {"config": _configured([*apart, open_end], mode=ACTIVATIONS)})
-        passes = [first, second, PASS_REGISTRY[MERGE]]
-        version = ct.target.iOS17.value
-        return _apply_graph_pass(model, passes, spec_version=version, skip_model_load=True)
+    first = _told(ROUND_INPUTS, options)
+    second = _told(ROUND_OUTPUTS, options | {"config": _configured([*apart, open_end], mode=SYMMETRIC)})
+    # All in one: what coremltools does around its passes takes ten times as long as these.
+    passes = [first, second, PASS_REGISTRY[MERGE], _rounding_weights(constants)]
+    return _applied(model, passes, ct.target.iOS17)
 
 
-def round_weights(model: Any, apart: Collection[str] = ()) -> Any:
-    """Stores weights in 8 bits, a scale for each output channel; the constants named in `apart` stay as they are.
+def round_weights(model: Any) -> Any:
+    """Stores weights in 8 bits, a scale for each output channel; returns a new network."""
+    return _applied(model, [_rounding_weights()], ct.target.iOS16)
 
-    A channel of zeros has the scale 0: what coremltools divides by it, it stores as 0.
-    """
+
+def _applied(model: Any, passes: Sequence[Any], least: Any) -> Any:
+    """A channel of zero weights has the scale 0: what coremltools divides by it, it stores as 0."""
     with quiet(PASSES), np.errstate(invalid="ignore"):
-        return optimize.linear_quantize_weights(
-            model, _configured(apart, mode="linear_symmetric", weight_threshold=SMALLEST_WEIGHT)
-        )
+        return _apply_graph_pass(model, passes, spec_version=least.value, skip_model_load=True)
+
+
+def _rounding_weights(apart: Collection[str] = ()) -> Any:
+    config = _configured(apart, mode=SYMMETRIC, weight_threshold=SMALLEST_WEIGHT)
+    return _told(ROUND_WEIGHTS, {"config": config, "joint_compression": False})
 
 
 def _told(name: str, options: Mapping[str, Any]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -65,6 +65,15 @@ def output_error(run: Run, images: Iterable[Array], expected: Array) -> float:
     if found.shape != expected.shape or not np.isfinite(found).all():
         return float("inf")
     return relative_l2(found, expected)
+
+
+def worst_error(run: Run, images: Iterable[Array], expected: Array, parts: Sequence[slice]) -> float:
+    """The relative L2 error of the output, one of the `parts` of the last axis, and the image where it is largest."""
+    found = np.stack([run(image) for image in images])
+    if found.shape != expected.shape or not np.isfinite(found).all():
+        return float("inf")
+    pairs = zip(found, expected, strict=True)
+    return max(relative_l2(one[..., part], right[..., part]) for one, right in pairs for part in parts)
 
 
 def _remove(file: Path) -> None:

@@ -16,6 +16,7 @@ from edgebench.data.dataset import Labels
 from edgebench.estimate.calibrations import calibration, machine_of
 from edgebench.estimate.form import latency_s
 from edgebench.estimate.work import Work, named_works
+from edgebench.formats.layers import listed
 from edgebench.formats.quantize.choose import Run
 from edgebench.graph.operators import Graph
 from edgebench.ground.records import Interval, ModelSpec, Preprocessing, Quantization
@@ -24,7 +25,6 @@ from edgebench.measure.accuracy import wilson
 
 Hits = npt.NDArray[np.bool_]
 POINTS: Final = 100  # a share of 1 in points
-NAMED: Final = 6  # layers that a sentence names
 DEVICE: Final = "rpi4"  # whose estimates say what float layers cost: the one with the most published figures
 
 
@@ -125,8 +125,7 @@ def told(
     images = f"{judge.images.name} ({len(judge.images):,} images)"
     said = [f"top-1 on {images} is PyTorch's less {_points(found)} points"]
     if floats:
-        named = ", ".join(floats[:NAMED]) + (f" and {len(floats) - NAMED} more" if len(floats) > NAMED else "")
-        said.append(f"in int8 throughout {_points(throughout)}: {len(floats)} layers stay float ({named})")
+        said.append(f"in int8 throughout {_points(throughout)}: {len(floats)} layers stay float ({listed(floats)})")
         if ratio is not None:
             said.append(f"estimated to make it {ratio:.2f} times as slow on {DEVICE}")
     if found.value > most:

@@ -38,6 +38,7 @@ def network(**asked):
         layer_images=IMAGES,
         graph=Graph((Input(name="x", inputs=(), shape=(1, 1, 2, 2)),), ("x",)),
         judge=SimpleNamespace(images=Pets(), drop=drop),
+        outputs={"logits": (1, 2)},
         with_graph=lambda graph: network(**asked),
     )
 
@@ -119,6 +120,13 @@ def test_a_budget_that_cannot_be_met_is_told(tmp_path):
     wanted = network(calibrator="minmax", error_budget=0.001)
     _, warnings = calibrated.make(wanted, steps(), tmp_path / "net")
     assert warnings == ("the error budget 0.001 is not met: 0.02 with 3 layers kept float",)
+
+
+def test_what_would_be_refused_keeps_the_worst_layers_float_and_names_them(tmp_path):
+    report, (said,) = calibrated.make(network(calibrator="minmax"), steps(10), tmp_path / "net")  # 2.8, and 0.3 so
+    assert [each.name for each in report.layers if each.why == calibrated.WRONG] == ["b", "c"]
+    assert said == "in int8 throughout an image's outputs err by 2.8 of their size: 2 layers stay float (b, c)"
+    assert json.loads((tmp_path / "net").read_text())["kept"] == ["b", "c"]
 
 
 def test_a_drop_of_top_1_keeps_the_worst_layers_float(tmp_path):

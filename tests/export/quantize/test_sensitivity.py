@@ -41,12 +41,13 @@ def test_the_last_layer_costs_what_its_own_rounding_does(module):
     ranges = {"last": (-1.0, 1.0)}
     found = output_errors(capture(module, SHAPE), ranges, IMAGES, ["last"])["last"]
     with torch.inference_mode():
-        exact = module(torch.from_numpy(np.concatenate(IMAGES))).numpy()
+        exact = [module(torch.from_numpy(image)).numpy() for image in IMAGES]
         kept = module.last.weight.data
         module.last.weight.data = kept + torch.from_numpy(rounding_error(kept.numpy()))
-        coarse = rounded(module(torch.from_numpy(np.concatenate(IMAGES))).numpy(), -1, 1)
+        coarse = [rounded(module(torch.from_numpy(image)).numpy(), -1, 1) for image in IMAGES]
         module.last.weight.data = kept
-    assert found == pytest.approx(np.linalg.norm(coarse - exact) / np.linalg.norm(exact), rel=1e-4)
+    errors = [np.linalg.norm(one - other) / np.linalg.norm(other) for one, other in zip(coarse, exact, strict=True)]
+    assert found == pytest.approx(max(errors), rel=0.5)  # eight directions drawn at random
 
 
 def test_finer_ranges_cost_less_and_one_that_clips_everything_costs_most(module):
