@@ -283,7 +283,7 @@ def asked(
 
 
 def named_formats(names: Names) -> tuple[Sequence[str], bool]:
-    """The formats that are named, and whether each is; of "all" those that are installed, a warning naming the others."""
+    """The formats named, and whether each is; of "all" those that are installed, with a warning of each other."""
     named = listed(names, "format", (*FORMATS, "all"))
     if "all" not in named:
         return named, bool(named)
