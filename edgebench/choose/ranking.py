@@ -79,7 +79,8 @@ def _cells(asked: Runtimes, device: profiles.DeviceProfile) -> tuple[list[plan.C
     precisions = listed(asked.precision, "precision", plan.PRECISIONS)
     found: list[plan.Cell] = []
     given = NOTHING
-    for name in plan.named_formats(asked.format):
+    forms, _ = plan.named_formats(asked.format)
+    for name in forms:
         entry = form(name)
         able = entry.able(precisions, asked.scheme)
         if why_not := _why_not(device, name):

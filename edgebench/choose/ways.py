@@ -36,7 +36,7 @@ def ways(
     """
     formats = listed(named or _usual_format(devices, precisions, processor), "format", (*plan.FORMATS, "all"))
     every = "all" in formats
-    forms = (plan.named_formats("all") if exported else tuple(plan.FORMATS)) if every else formats
+    forms = (plan.named_formats("all")[0] if exported else tuple(plan.FORMATS)) if every else formats
     if processor not in (None, "cpu") and len(threads) > 1:
         raise UsageError(f"`threads` are the CPU's, and `processor='{processor}'` has none: leave one of them out")
     if exported:

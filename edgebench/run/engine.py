@@ -85,7 +85,7 @@ class Engine:
         """Raises UsageError for what cannot be had of the cells by this method, before anything runs."""
         if self.method.mode is Mode.MEASURE:
             check_threads(self.scenario.threads)
-        if self.device.reach == "browser":
+        if self.method.mode is Mode.PAGE:
             from edgebench.run import pages
 
             pages.check((cell.export.format for cell in cells), self.scenario.threads)
@@ -99,7 +99,7 @@ class Engine:
 
         Raises DeviceError, UsageError where it cannot be had.
         """
-        if self._target is None and self.device.reach == "browser":
+        if self._target is None and self.method.mode is Mode.PAGE:
             from edgebench.run.pages import target
 
             self._target = target()
@@ -211,17 +211,27 @@ class Engine:
     def _reach(self, cell: Cell, artifact: Artifact, tell: Tell) -> Result:
         from edgebench.run.devices import measure_there
 
+        graph = None if artifact.model.family == "file" else graph_of_model(artifact.model, self.given)
+        return measure_there(
+            artifact,
+            self.runtime(cell),
+            self.scenario,
+            target=self._connected(tell),
+            device=self.device.name,
+            graph=graph,
+            tell=tell,
+        )
+
+    def _page(self, cell: Cell, artifact: Artifact, tell: Tell) -> Result:
+        from edgebench.run.pages import measure_in_page
+
+        return measure_in_page(artifact, self.runtime(cell), self.scenario, self._connected(tell), tell)
+
+    def _connected(self, tell: Tell) -> Target:
         target = self.target(tell)
         if target is None:
             raise DeviceError(f"{self.device.name} is not connected")
-        if self.device.reach == "browser":
-            from edgebench.run.pages import measure_in_page
-
-            return measure_in_page(artifact, self.runtime(cell), self.scenario, target, tell)
-        graph = None if artifact.model.family == "file" else graph_of_model(artifact.model, self.given)
-        return measure_there(
-            artifact, self.runtime(cell), self.scenario, target=target, device=self.device.name, graph=graph, tell=tell
-        )
+        return target
 
     def _emulate(self, cell: Cell, artifact: Artifact, tell: Tell) -> Result:
         """Runs on the emulated device, or counts on this machine."""
@@ -275,6 +285,7 @@ class Engine:
 _RECORD: Final[dict[Mode, Callable[[Engine, Cell, Any, Tell], Result]]] = {
     Mode.MEASURE: Engine._measure,
     Mode.REACH: Engine._reach,
+    Mode.PAGE: Engine._page,
     Mode.EMULATE: Engine._emulate,
     Mode.COUNT: Engine._emulate,
     Mode.ESTIMATE: Engine._estimate,
@@ -353,7 +364,7 @@ def _judged(
         return result
     from edgebench.run.evaluator import Evaluator, Place
 
-    reached = engine.target(tell) if engine.method.mode is Mode.REACH else None
+    reached = engine.target(tell) if engine.method.mode in (Mode.REACH, Mode.PAGE) else None
     place = Place(engine.device, reached, threads=engine.scenario.threads)
     try:
         judged = Evaluator(images, place, engine.given, tell).evaluate(artifact)

@@ -20,6 +20,7 @@ class Mode(StrEnum):
 
     MEASURE = "measure"  # on this machine
     REACH = "reach"  # on a device at the end of a connection
+    PAGE = "page"  # in a browser on this machine
     EMULATE = "emulate"  # the device's instructions and memory
     COUNT = "count"  # this machine's instructions
     ESTIMATE = "estimate"
@@ -34,6 +35,7 @@ class Mode(StrEnum):
 _PROVENANCE: dict[Mode, Provenance] = {
     Mode.MEASURE: "measured",
     Mode.REACH: "measured",
+    Mode.PAGE: "measured",
     Mode.EMULATE: "emulated",
     Mode.COUNT: "emulated",
     Mode.ESTIMATE: "estimated",
@@ -94,7 +96,7 @@ def method(
         if via is not None or connect:
             raise UsageError("`device='browser'` is Chromium on this machine: leave `via` and `connect` out")
         _only_cpu(processor)
-        return Method(Mode.REACH)
+        return Method(Mode.PAGE)
     if via == "local":
         raise UsageError(f"`via='local'` measures this machine, which is `device='host'` and not {device.name}")
     if via == "emulator":

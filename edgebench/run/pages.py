@@ -13,8 +13,8 @@ from edgebench.ground.errors import UsageError
 from edgebench.ground.progress import Tell
 from edgebench.ground.records import Artifact, Measurement, Scenario
 from edgebench.measure import measure
+from edgebench.places.agreement import agreement
 from edgebench.places.browser.target import BrowserTarget
-from edgebench.places.emulator.agreement import agreement
 from edgebench.places.target import Target
 from edgebench.run import classifiers
 from edgebench.runtimes import runtime_of

@@ -258,12 +258,13 @@ def asked(
 
     `default` are the formats where none is named; with `sources`, a file stands for the network in it.
     """
+    forms, named = named_formats(files.format)
     specs = export_specs(
-        named_formats(files.format) or default,
+        forms or default,
         listed(files.precision, "precision", PRECISIONS),
         converter=converter,
         image_input=image_input,
-        named=bool(files.format) and "all" not in listed(files.format, "format", (*FORMATS, "all")),
+        named=named,
         quantization=quantization(
             str(files.calibrate),
             files.samples,
@@ -281,15 +282,15 @@ def asked(
     return cells(names, network, specs, ready=ready), given
 
 
-def named_formats(names: Names) -> Sequence[str]:
-    """The formats that are named; of all those that are installed, with a warning that names each of the others."""
+def named_formats(names: Names) -> tuple[Sequence[str], bool]:
+    """The formats named, and whether each is; of "all" those that are installed, with a warning of each other."""
     named = listed(names, "format", (*FORMATS, "all"))
     if "all" not in named:
-        return named
+        return named, bool(named)
     absent = {form: formats.missing(ExportSpec(format=form)) for form in FORMATS}
     for error in filter(None, absent.values()):
         warn(f"left out: {error}")
-    return [form for form, error in absent.items() if not error]
+    return [form for form, error in absent.items() if not error], False
 
 
 def _source(model: Model, arguments: ModelArguments) -> Model:

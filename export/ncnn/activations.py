@@ -34,11 +34,7 @@ def loaded(folder: Path, names: Sequence[str]) -> Callable[[Array], Array]:
 
 
 def activations(folder: Path, images: Iterable[Array], blobs: Iterable[str]) -> Iterator[Blobs]:
-<<<<<<< HEAD
-    """Yields the values of `blobs` by name, without a batch, for each image (1, C, H, W) or what is fed beside one.
-=======
     """Yields, for each image (1, C, H, W), or inputs as one, the values of `blobs` by name, without a batch.
->>>>>>> net
 
     Raises ExportError for a folder that ncnn cannot read or run. A blob that is passed on in 8 bits has the whole
     numbers that are stored.

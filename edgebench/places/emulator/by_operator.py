@@ -18,8 +18,9 @@ from msgspec.structs import replace
 
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.records import Artifact, Measurement, OperatorProfile, OperatorTime
+from edgebench.places import agreement
 from edgebench.places.bundle.bundle import require
-from edgebench.places.emulator import agreement, counting
+from edgebench.places.emulator import counting
 from edgebench.places.emulator.emulator import SCENARIO, EmulatorTarget
 from edgebench.places.target import Job, Raised
 from edgebench.runtimes import runtime_of

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.progress import Tell, quiet
 from edgebench.ground.records import Artifact, Measurement, Parity, Scenario, identity
+from edgebench.places import agreement
 from edgebench.places.bundle.bundle import Bundle, require
-from edgebench.places.emulator import agreement, counting, fakecpu
+from edgebench.places.emulator import counting, fakecpu
 from edgebench.places.local import LocalTarget
 from edgebench.places.target import Job, Loaded, Peaks, Raised, Samples
 from edgebench.runtimes import bundled, unavailable

@@ -40,7 +40,7 @@ from edgebench.run.resume import Address, address
 from edgebench.runtimes import runtime_of
 
 HOW = {"estimated": Mode.ESTIMATE, "emulated": Mode.EMULATE, "measured": Mode.MEASURE}
-TIMED = (Mode.MEASURE, Mode.REACH)
+TIMED = (Mode.MEASURE, Mode.REACH, Mode.PAGE)
 
 
 class SweepCell(Record, frozen=True, kw_only=True):
@@ -69,7 +69,7 @@ class SweepCell(Record, frozen=True, kw_only=True):
         """The machine that it needs for itself, since it is timed there; None for what is only computed."""
         if self.mode not in TIMED:
             return None
-        return "host" if self.mode is Mode.MEASURE or self.device in profiles.HERE else self.device
+        return self.device if self.mode is Mode.REACH else "host"
 
     @property
     def address(self) -> Address:
@@ -161,7 +161,7 @@ def _cells(table: dict[str, object], path: Path) -> Iterator[SweepCell]:
         reach = profiles.load(device).reach
         mode = HOW.get(axes.how, Mode.ESTIMATE if reach is None else Mode.MEASURE)
         if mode is Mode.MEASURE and reach not in (None, "local"):
-            mode = Mode.REACH
+            mode = Mode.PAGE if reach == "browser" else Mode.REACH
         for spec in _points(name, axes):
             for export, threads in itertools.product(exports, axes.threads):
                 yield SweepCell(

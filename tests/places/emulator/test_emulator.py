@@ -15,8 +15,9 @@ from msgspec.structs import replace
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.records import Artifact, ExportSpec, Measurement, ModelSpec, TensorSpec
 from edgebench.machines import profiles
+from edgebench.places import agreement
 from edgebench.places.bundle.bundle import Bundle, same_addresses
-from edgebench.places.emulator import agreement, counting, emulator
+from edgebench.places.emulator import counting, emulator
 from edgebench.run.devices import emulate
 
 Export = Callable[..., Artifact]

@@ -1,4 +1,4 @@
-"""Whether a file gives the same outputs on an emulated device as on this machine."""
+"""Whether a file gives the same outputs elsewhere, on an emulated device or in a page, as on this machine."""
 
 from __future__ import annotations
 
