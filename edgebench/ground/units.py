@@ -98,5 +98,5 @@ def _significant(value: float) -> str:
     """Three significant digits without an exponent; more only where the integer part has more."""
     if value == 0:
         return "0"
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    digits = max(0, 2 - math.floor(math.log10(float(f"{abs(value):.2e}"))))
     return f"{value:.{min(digits, 3)}f}"

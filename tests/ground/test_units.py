@@ -42,7 +42,14 @@ def test_shown_seconds_read_back_to_three_digits(value: float) -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(None, "-"), (0.0073, "7.30 ms"), (0.0000123, "12.3 us"), (2.5, "2.50 s"), (0.123456, "123 ms")],
+    [
+        (None, "-"),
+        (0.0073, "7.30 ms"),
+        (0.0000123, "12.3 us"),
+        (2.5, "2.50 s"),
+        (0.123456, "123 ms"),
+        (9.996e-3, "10.0 ms"),
+    ],
 )
 def test_show_seconds(value: float | None, shown: str) -> None:
     assert units.show_seconds(value) == shown
