@@ -138,17 +138,15 @@ LEVELS: Final[dict[str, Level]] = {
     "threads, runtime": Level(lambda p: p.runtime, 0.1, 0.1, slope=True),
 }
 EFFECTS: Final[dict[str, Effect]] = {
-    "all": Effect(lambda p: "all", 0.1),
-    "precision": Effect(lambda p: p.precision, 0.06),
-    "kind": Effect(lambda p: p.kind, 0.05),
-    "kind, precision": Effect(lambda p: f"{p.kind} {p.precision}", 0.04),
-    "core": Effect(lambda p: p.core, 0.04),
-    "core, precision": Effect(lambda p: f"{p.core} {p.precision}", 0.02),
-    "cpu": Effect(_cpu, 0.03),
-    "cpu, precision": Effect(lambda p: f"{_cpu(p)} {p.precision}", 0.015),
-    "runtime": Effect(lambda p: f"{p.runtime} {p.precision}", 0.06),
-    "threads": Effect(lambda p: "all", 0.04, slope=True),
-    "threads, cpu": Effect(_cpu, 0.055, slope=True),
+    "all": Effect(lambda p: "all", 0.04),
+    "precision": Effect(lambda p: p.precision, 0.025),
+    "kind": Effect(lambda p: p.kind, 0.02),
+    "core": Effect(lambda p: p.core, 0.016),
+    "cpu": Effect(_cpu, 0.012),
+    "cpu, precision": Effect(lambda p: f"{_cpu(p)} {p.precision}", 0.05),
+    "runtime": Effect(lambda p: f"{p.runtime} {p.precision}", 0.025),
+    "threads": Effect(lambda p: "all", 0.015, slope=True),
+    "threads, cpu": Effect(_cpu, 0.02, slope=True),
 }
 
 
