@@ -15,6 +15,7 @@ from torch.nn import functional
 from edgebench.ground.errors import UsageError
 
 Points = np.ndarray[Any, np.dtype[np.float64]]
+Indices = np.ndarray[Any, np.dtype[np.int64]]
 Value = Any  # a tensor, an array of whole numbers or truths, None for an input that is left out
 AVERAGE: Final = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)
 MAXIMUM: Final = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)
@@ -182,9 +183,11 @@ def resize(node: Node, inputs: list[Value]) -> Value:
         if mode == "cubic" and node.get("cubic_coeff_a", -0.75) != -0.75:
             raise node.refuse("has another cubic coefficient than torch's -0.75")
         return functional.interpolate(x, targets[2:], mode=kind, align_corners=grid == "align_corners")
-    for axis, (target, factor) in enumerate(zip(targets[2:], factors, strict=True), start=2):
-        points = _grid(node, grid, x.shape[axis], target, factor)
-        x = _picked(node, x, axis, points) if mode == "nearest" else _interpolated(node, x, axis, points)
+    points = [_grid(node, grid, *each) for each in zip(x.shape[2:], targets[2:], factors, strict=True)]
+    if mode == "nearest":
+        return _nearest(x, [_chosen(node, *each) for each in zip(points, x.shape[2:], strict=True)])
+    for axis, each in enumerate(points, start=2):
+        x = _interpolated(node, x, axis, each)
     return x
 
 
@@ -208,7 +211,7 @@ def _grid(node: Node, grid: str, size: int, target: int, factor: float) -> Point
     raise node.refuse(f"places pixels by {grid}")
 
 
-def _picked(node: Node, x: Tensor, axis: int, points: Points) -> Tensor:
+def _chosen(node: Node, points: Points, size: int) -> Indices:
     rounding = node.get("nearest_mode", "round_prefer_floor" if node.version > 10 else "floor")
     round_off: dict[str, Callable[[Points], Points]] = {
         "floor": np.floor,
@@ -216,11 +219,17 @@ def _picked(node: Node, x: Tensor, axis: int, points: Points) -> Tensor:
         "round_prefer_floor": lambda p: np.ceil(p - 0.5),
         "round_prefer_ceil": lambda p: np.floor(p + 0.5),
     }
-    chosen = np.clip(round_off[rounding](points), 0, x.shape[axis] - 1).astype(np.int64)
-    step = x.shape[axis], len(chosen)
-    if step[1] % step[0] == 0 and (chosen == np.repeat(np.arange(step[0]), step[1] // step[0])).all():
-        return x.repeat_interleave(step[1] // step[0], axis)
-    return x.index_select(axis, torch.from_numpy(chosen))
+    return np.clip(round_off[rounding](points), 0, size - 1).astype(np.int64)
+
+
+def _nearest(x: Tensor, chosen: Sequence[Indices]) -> Tensor:
+    """Torch's own resize where it chooses the same pixels: formats have a name for that, and none for others."""
+    usual = [np.arange(len(each)) * size // len(each) for each, size in zip(chosen, x.shape[2:], strict=True)]
+    if all(map(np.array_equal, chosen, usual)):
+        return functional.interpolate(x, [len(each) for each in chosen], mode="nearest")
+    for axis, each in enumerate(chosen, start=2):
+        x = x.index_select(axis, torch.from_numpy(each))
+    return x
 
 
 def _interpolated(node: Node, x: Tensor, axis: int, points: Points) -> Tensor:

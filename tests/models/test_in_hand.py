@@ -131,7 +131,10 @@ def test_other_examples_are_refused(example: object) -> None:
         (3, "a int is no network"),
         (nn.Conv2d(3, 4, 3, device="meta"), "meta device"),
         (nn.LazyConv2d(4, 3), "lazy layers"),
-        (nn.Sequential(torch.ao.nn.quantized.dynamic.Linear(2, 2)), "torch quantised: give it in float"),
+        (
+            nn.Sequential(type("Linear", (nn.Linear,), {"__module__": "torch.ao.nn.quantized.dynamic"})(2, 2)),
+            "torch quantised: give it in float",
+        ),
     ],
 )
 def test_what_is_no_network_is_refused(found: object, message: str) -> None:
