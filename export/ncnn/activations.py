@@ -39,9 +39,9 @@ def activations(folder: Path, images: Iterable[Array], blobs: Iterable[str]) -> 
     entry = next(layer.outputs[0] for layer in layers if layer.kind == "Input")
     wanted = list(dict.fromkeys(blobs))
     for image in images:
-        held = np.ascontiguousarray(image[0])  # ncnn reads this memory and does not keep it alive
+        held = np.ascontiguousarray(image[0])
         extractor = net.create_extractor()
-        extractor.input(entry, ncnn.Mat(held))
+        extractor.input(entry, ncnn.Mat(held).clone())  # as the engine does
         found = {}
         for blob in wanted:
             code, values = extractor.extract(blob)

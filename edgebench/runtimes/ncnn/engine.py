@@ -68,9 +68,10 @@ class NcnnSession:
         return [output[np.newaxis] for output in self._outputs(x)]
 
     def _outputs(self, x: np.ndarray) -> Iterator[np.ndarray]:
-        image = np.ascontiguousarray(x[0])  # a name of its own: ncnn reads this memory and does not keep it alive
+        image = np.ascontiguousarray(x[0])  # a name of its own until it is copied: ncnn does not keep it alive
         extractor = self._net.create_extractor()
-        extractor.input(self.inputs[0]["name"], ncnn.Mat(image))
+        # Into memory of ncnn's own: arithmetic on an input writes where it reads, as far apart as ncnn aligns channels.
+        extractor.input(self.inputs[0]["name"], ncnn.Mat(image).clone())
         for blob in self.outputs:
             code, output = extractor.extract(blob["name"])
             if code:
