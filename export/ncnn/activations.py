@@ -47,11 +47,10 @@ def activations(folder: Path, images: Iterable[Array], blobs: Iterable[str]) -> 
     sources, _ = ends(str(folder / PARAM))
     wanted = list(dict.fromkeys(blobs))
     for image in images:
-        # ncnn reads this memory and does not keep it alive.
         held = [np.ascontiguousarray(one[0]) for one in apart(image, [source["shape"][1:] for source in sources])]
         extractor = net.create_extractor()
         for source, values in zip(sources, held, strict=True):
-            extractor.input(source["name"], ncnn.Mat(values))
+            extractor.input(source["name"], ncnn.Mat(values).clone())  # as the engine does
         found = {}
         for blob in wanted:
             code, values = extractor.extract(blob)

@@ -17,6 +17,7 @@ from edgebench.formats.quantize.ranges import Range
 from edgebench.formats.quiet import Noise, quiet
 from edgebench.formats.tflite.biases import biases, mend_biases
 from edgebench.formats.tflite.scales import mend_constants, summable, sums
+from edgebench.formats.tflite.wiring import mend_wiring
 from edgebench.ground.errors import MissingPackage
 from edgebench.ground.records import QuantizationScheme
 
@@ -79,3 +80,4 @@ class FloatFile:
         target.write_bytes(result.quantized_model)
         mend_biases(self._biases, target)
         mend_constants(target)
+        mend_wiring(target)

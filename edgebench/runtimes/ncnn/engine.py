@@ -73,10 +73,11 @@ class NcnnSession:
 
     def _outputs(self, x: np.ndarray | list[np.ndarray]) -> Iterator[np.ndarray]:
         given = x if isinstance(x, list) else [x, *self._others]
-        held = [np.ascontiguousarray(one[0]) for one in given]  # ncnn reads this memory and does not keep it alive
+        held = [np.ascontiguousarray(one[0]) for one in given]  # names until they are copied: ncnn keeps none alive
         extractor = self._net.create_extractor()
+        # Into memory of ncnn's own: arithmetic on an input writes where it reads, as far apart as ncnn aligns channels.
         for source, values in zip(self.inputs, held):  # noqa: B905  an older Python's
-            extractor.input(source["name"], ncnn.Mat(values))
+            extractor.input(source["name"], ncnn.Mat(values).clone())
         for blob in self.outputs:
             code, output = extractor.extract(blob["name"])
             if code:

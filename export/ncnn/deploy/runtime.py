@@ -7,8 +7,8 @@ def load(path, model):
     network.load_model(f"{path}/model.bin")
 
     def run(x):
-        image, extractor = x[0].copy(), network.create_extractor()  # ncnn does not keep the input's memory alive
-        extractor.input(model["input"]["name"], ncnn.Mat(image))
+        image, extractor = x[0].copy(), network.create_extractor()
+        extractor.input(model["input"]["name"], ncnn.Mat(image).clone())  # ncnn keeps and changes its own copy
         return extractor.extract(model["output"]["name"])[1].numpy()
 
     return run

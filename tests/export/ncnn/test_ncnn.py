@@ -125,6 +125,26 @@ def test_the_copy_for_ncnn_shares_the_weights():
     assert exporter._with_pooling(plain) is plain
 
 
+class Scaled(nn.Module):
+    """Arithmetic on the input itself, which ncnn does in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv((x - 0.5) * 4).mean((2, 3))
+
+
+def test_arithmetic_on_the_input_stays_within_its_memory(tmp_path):
+    network = of(Scaled())
+    exporter.convert(network, FP32, tmp_path / "net.ncnn")
+    (image, *_), (expected, *_) = network.reference
+    given = image.copy()
+    np.testing.assert_allclose(runtime("ncnn").load(str(tmp_path / "net.ncnn")).run(image), expected, atol=1e-4)
+    assert (image == given).all()
+
+
 def test_a_map_as_output_keeps_its_four_sizes(tmp_path):
     network = of(nn.Conv2d(3, 5, 3, stride=2))
     conversion = exporter.convert(network, FP32, tmp_path / "net.ncnn")
