@@ -31,6 +31,7 @@ from edgebench.machines import profiles
 from edgebench.measure import measure
 from edgebench.models.given import NOTHING, Given
 from edgebench.run import engine, mode, plan
+from edgebench.run.network import ModelArguments
 from edgebench.run.options import Runtimes
 from edgebench.runtimes import runtime, runtime_of, unavailable
 
@@ -79,6 +80,7 @@ def _cells(asked: Runtimes, device: profiles.DeviceProfile) -> tuple[list[plan.C
     precisions = listed(asked.precision, "precision", plan.PRECISIONS)
     found: list[plan.Cell] = []
     given = NOTHING
+    model = plan.source(asked.model, ModelArguments.of(asked))
     forms, _ = plan.named_formats(asked.format)
     for name in forms:
         entry = form(name)
@@ -89,7 +91,7 @@ def _cells(asked: Runtimes, device: profiles.DeviceProfile) -> tuple[list[plan.C
         if len(able) < len(entry.able(precisions, entry.schemes[0])):
             warn(f"left out: {entry.without(asked.scheme)}")
         if able:
-            cells, given = plan.asked(asked.replace(format=name, precision=able), asked.model)
+            cells, given = plan.asked(asked.replace(format=name, precision=able), model)
             found += cells
     if not found:
         raise UsageError("none of these formats and precisions can be had here: name others, or install their extras")

@@ -278,7 +278,7 @@ def asked(
     )
     network = ModelArguments.of(files)
     wanted: tuple[Model, ...] = many(models)
-    names, given = network.taken([_source(one, network) for one in wanted] if sources else wanted, files, files)
+    names, given = network.taken([source(one, network) for one in wanted] if sources else wanted, files, files)
     return cells(names, network, specs, ready=ready), given
 
 
@@ -293,7 +293,7 @@ def named_formats(names: Names) -> tuple[Sequence[str], bool]:
     return [form for form, error in absent.items() if not error], False
 
 
-def _source(model: Model, arguments: ModelArguments) -> Model:
+def source(model: Model, arguments: ModelArguments) -> Model:
     """The network in a ready file; whatever else is named or given as it is. Raises UsageError where none is read."""
     if not isinstance(model, str | Path) or (found := formats.by_suffix(Path(model))) is None:
         return model

@@ -8,7 +8,8 @@ engine computes in 8 bits.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -20,6 +21,7 @@ import numpy as np
 from onnx import ModelProto
 
 from edgebench.formats import calibrated
+from edgebench.formats.inspect import Operator
 from edgebench.formats.layers import torch_names
 from edgebench.formats.mnn.inspect import CONVERSIONS, KINDS, MOVES, OPERATORS, ROUNDED, operators
 from edgebench.formats.mnn.layers import layer_errors
@@ -36,6 +38,8 @@ from edgebench.runtimes import runtime
 
 WEIGHTS: Final = ("--weightQuantBits", "8")
 LOWEST, LARGEST = -128, 127
+RELUS: Final = ("ReLU", "ReLU6")
+HANDED_ON: Final = (*MOVES, *CONVERSIONS, *RELUS, "Pooling", "Pooling3D", "Interp")  # what hands a scale on
 MATMUL: Final = "__matmul_converted"  # what the converter adds to the name of a dense layer's output
 
 
@@ -108,7 +112,8 @@ def rounded_layers(path: Path, known: Collection[str]) -> list[Layer]:
     """The layers of a float file that the converter can round; `known` are the tensors of the ONNX network."""
     steps, found = _steps_of_weights(path), []
     origins = {name: name for name in known}
-    for one in operators(path):
+    every = operators(path)
+    for one in every:
         made = one.outputs[0]
         if (own := made.removesuffix(MATMUL)) in known:
             origins[made] = own
@@ -117,7 +122,31 @@ def rounded_layers(path: Path, known: Collection[str]) -> list[Layer]:
         if one.name in steps and len(one.inputs) == 1 and {made, *one.inputs} <= origins.keys():
             ends = (End(name, origins[name]) for name in (*one.inputs, made))
             found.append(Layer(one.name, steps[one.name], *ends))
-    return found
+    return _scaled(found, every)
+
+
+def _scaled(layers: list[Layer], every: Sequence[Operator]) -> list[Layer]:
+    """Those of the layers whose scales reach no tensor that holds more: the engine hands them on to what has none.
+
+    What is pooled or resized would then keep to the range of what comes out; so would what a ReLU and others read.
+    """
+    makers = {name: one for one in every for name in one.outputs}
+    readers = Counter(name for one in every for name in one.inputs)
+    while True:
+        scaled = {end.name for one in layers for end in (one.given, one.made)}
+        kept = [one for one in layers if not _narrows(one.given.name, makers, readers, scaled)]
+        if len(kept) == len(layers):
+            return kept
+        layers = kept
+
+
+def _narrows(name: str, makers: Mapping[str, Operator], readers: Mapping[str, int], scaled: Collection[str]) -> bool:
+    maker = makers.get(name)
+    if maker is None or maker.kind not in HANDED_ON or maker.inputs[0] in scaled:
+        return False
+    before = maker.inputs[0]
+    harmless = maker.kind in (*MOVES, *CONVERSIONS) or (maker.kind in RELUS and readers[before] == 1)
+    return not harmless or _narrows(before, makers, readers, scaled)
 
 
 def _steps_of_weights(path: Path) -> dict[str, list[float]]:

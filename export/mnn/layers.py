@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgebench.formats.examples import Array
 from edgebench.formats.inside import Inside
-from edgebench.formats.inspect import INT8
+from edgebench.formats.inspect import INT8, Operator
 from edgebench.formats.layers import relative_errors
 from edgebench.formats.mnn.inspect import ROUNDED, operators
 from edgebench.formats.quiet import Noise, quiet
@@ -18,6 +18,7 @@ with quiet(Noise(native=RUNTIME.noise)):
     from edgebench.runtimes.mnn.engine import load_exact
 
 FLOAT = "MNN rounds convolutions and dense layers alone"
+UNSCALED = "its input is pooled or resized from what has no scale"
 
 
 def inside(path: Path) -> Inside:
@@ -41,7 +42,13 @@ def layer_errors(
             kind=layers[name].kind,
             relative_l2_error=error,
             stored="int8" if layers[name].computes == INT8 else "float",
-            why="" if layers[name].kind in ROUNDED else FLOAT,
+            why=_why(layers[name]),
         )
         for name, error in errors.items()
     )
+
+
+def _why(layer: Operator) -> str:
+    if layer.computes == INT8:
+        return ""
+    return UNSCALED if layer.kind in ROUNDED else FLOAT

@@ -50,7 +50,21 @@ def network_of(proto: ModelProto) -> Any:
     model = openvino.Core().read_model(proto.SerializeToString(), b"")
     model.reshape({at: [1, *list(port.partial_shape)[1:]] for at, port in enumerate(model.inputs)})
     apply_moc_transformations(model, cf=False, smart_reshape=False)
+    for node in model.get_ordered_ops():
+        if node.get_type_name() == "Reshape" and not len(node.get_output_partial_shape(0)):
+            _sum_instead(node)
     return model
+
+
+def _sum_instead(reshape: Any) -> None:
+    """In place of a reshape of one value to no dimension: behind a dense layer the CPU plugin crashes at that."""
+    from openvino import opset13
+
+    value = reshape.input_value(0)
+    made = opset13.reduce_sum(value, list(range(len(value.get_partial_shape()))))
+    made.set_friendly_name(reshape.get_friendly_name())
+    made.output(0).set_names(reshape.output(0).get_names())
+    reshape.output(0).replace(made.output(0))
 
 
 def write(model: Any, path: Path, *, half: bool = False) -> None:

@@ -15,7 +15,7 @@ from edgebench.ground.tables import read_csv
 from edgebench.machines import profiles
 from edgebench.places.emulator.counting import CLASSES, TOTAL
 from edgebench.places.emulator.fakecpu import core_of
-from edgebench.run import engine, plan
+from edgebench.run import engine, mode, plan
 from edgebench.run.plan import Cell
 
 TARGET = Path(__file__).resolve().parents[2] / "edgebench" / "estimate" / "data" / "grid.csv"
@@ -29,7 +29,7 @@ def main(name: str, form: str, precision: str = "fp32") -> None:
     known = {(row.core, row.runtime, row.precision, row.network) for row in rows}
     cells = [Cell(export=each, model=s) for s in grid.specs() for each in plan.export_specs([form], [precision])]
     folder = cache_folder() / "calibrate" / "emulate" / f"{form}-{precision}-x1"
-    method = engine.method(device, "emulator")
+    method = mode.method(device, "emulator")
     for found in engine.run(cells, device, engine.scenario(quick=True), folder, method=method, resume=True):
         key = (core, found.runtime, precision, found.model.key)
         if key in known or not isinstance(found, Measurement) or not found.counts:

@@ -13,7 +13,7 @@ from edgebench.formats.calibrated import ONLY_WEIGHTS
 from edgebench.formats.mnn import tool
 from edgebench.formats.mnn.convert import convert
 from edgebench.formats.mnn.inspect import inspect
-from edgebench.formats.mnn.layers import FLOAT, inside
+from edgebench.formats.mnn.layers import FLOAT, UNSCALED, inside
 from edgebench.formats.network import Network
 from edgebench.ground.errors import ExportError
 from edgebench.ground.records import ExportSpec, ModelSpec, Quantization
@@ -96,6 +96,17 @@ def test_activations_of_8_bits_have_our_ranges(tmp_path: Path) -> None:
     assert conversion.quantization is not None
     assert {one.stored for one in conversion.quantization.layers} == {"float"}
     assert {one.computes for one in inspect(tmp_path / "kept.mnn").operators} <= {"fp32", "shape", "conversion"}
+
+
+def test_what_is_pooled_keeps_its_own_range(tmp_path: Path) -> None:
+    """The engine hands the scale of a mean back to what it is of, which has larger values."""
+    layers = (nn.Conv2d(3, 8, 3), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+    network = Network(ModelSpec(name="nets.py:Own", family="user", resolution=8), nn.Sequential(*layers).eval())
+    made = network.calibrated(Quantization(samples=16, calibrator="minmax", equalize=False, correct_bias=False))
+    conversion = convert(made, ExportSpec(format="mnn", precision="int8"), tmp_path / "net.mnn")
+    assert conversion.quantization is not None
+    assert [(one.stored, one.why) for one in conversion.quantization.layers] == [("int8", ""), ("float", UNSCALED)]
+    assert conversion.quantization.errors["minmax"] < 0.05
 
 
 def test_what_the_converter_refuses_is_said(tmp_path: Path) -> None:

@@ -10,8 +10,11 @@ import pytest
 pytest.importorskip("edgebench.runtimes.openvino.engine", reason="needs openvino: pip install 'edgebench[openvino]'")
 
 import onnx
+from torch import Tensor, nn
 
-from edgebench.formats.openvino.convert import network_of, write
+from edgebench.formats.network import Network
+from edgebench.formats.openvino.convert import convert, network_of, write
+from edgebench.ground.records import ExportSpec, ModelSpec
 from edgebench.runtimes import runtime
 from edgebench.runtimes.openvino import engine
 
@@ -66,3 +69,19 @@ def test_imports_are_not_reported() -> None:
     from openvino.tools.ovc import telemetry_utils
 
     assert telemetry_utils.tm.__name__.endswith("telemetry_stub")
+
+
+def test_a_value_without_a_dimension_does_not_end_the_process(tmp_path: Path) -> None:
+    class Scalar(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = nn.Linear(192, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.dense(x.flatten(1)).squeeze()
+
+    network = Network(ModelSpec(name="nets.py:Own", family="user", resolution=8), Scalar().eval())
+    convert(network, ExportSpec(format="openvino"), tmp_path / "net.openvino")
+    (image, *_), (expected, *_) = network.reference
+    found = runtime("openvino").load(str(tmp_path / "net.openvino")).run(image)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
