@@ -34,7 +34,8 @@ from edgebench.runtimes import computed_precision
 from edgebench.runtimes import runtime as entry
 
 COMMON: Final = "common"  # the group of everything
-_OTHER: Final = {"winograd": "winograd", "winograd_io": "winograd", "normalize": "normalize"}  # term -> kernel it is of
+# Term -> the kernel that it is of, where not every runtime has that.
+_OTHER: Final = {"winograd": "winograd", "winograd_io": "winograd", "normalize": "normalize", "unpacked": "unpacked"}
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ emulation (tests/benchmarks/count_instructions.py). A core runs kernels of its o
 device's. data/counts.toml holds the constants that tests/benchmarks/fit_counts.py fits on data/published.csv.
 
 Leave-one-network-out on the Raspberry Pi 4 (14 networks, fp32, 1 thread) prefers the four groups (median error 5%,
-worst 18%) to one constant (8%, 19%) and to the estimate from the graph (8%). On the Cortex-A53 of two other boards
-memory holds up AlexNet and VGG-16, which no count shows, and the estimate from the graph is nearer: see emulated.py.
+worst 18%) to one constant (8%, 19%); the estimate from the graph comes as near (5%). On the Cortex-A53 of two other
+boards memory holds up AlexNet and VGG-16, which no count shows, and that from the graph is nearer: see emulated.py.
 """
 
 from __future__ import annotations

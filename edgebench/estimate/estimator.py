@@ -41,6 +41,7 @@ _WORDS: Final = {
     "elementwise": "element-wise operators",
     "exponential": "sigmoid-like activations",
     "normalize": "local response normalisation",
+    "unpacked": "transposes and reductions",
     "dense_traffic": "large dense layers",
     "traffic": "moving data",
     "operator": "calls of small operators",
@@ -129,7 +130,7 @@ def latency_interval(
         spread *= 1 + beyond / 2
         fitted = f"{low / 1e6:,.0f} M to {high / 1e6:,.0f} M"
         warnings.append(f"outside the {fitted} MACs of the networks it is calibrated on: the interval is wider")
-    per_unit = features(kernels, calibration.precision, machine.cache_bytes).seconds(machine)
+    per_unit = features(kernels, calibration.precision, machine).seconds(machine)
     share = shares(per_unit, machine, calibration.constants)
     excess = {term: part - calibration.seen.get(term, 0.0) for term, part in share.items()}
     if sum(part for part in excess.values() if part > 0) >= _UNSEEN:

@@ -76,7 +76,7 @@ def seen(found: Posterior) -> list[dict[str, Any]]:
     lines: dict[tuple[str, str], dict[str, Any]] = {}
     shares: dict[tuple[str, str], list[Floats]] = {}
     for sample, logarithms in zip(found.design.samples, found.constants, strict=True):
-        key, macs = (sample.at.runtime, sample.at.precision), _macs(sample)
+        key, macs = (sample.at.runtime, sample.at.precision), sample.macs
         line = lines.setdefault(key, {"runtime": key[0], "precision": key[1], "least_macs": macs, "most_macs": macs})
         line["least_macs"], line["most_macs"] = min(line["least_macs"], macs), max(line["most_macs"], macs)
         shares.setdefault(key, []).append(_shares(sample, np.exp(logarithms)))
@@ -84,11 +84,6 @@ def seen(found: Posterior) -> list[dict[str, Any]]:
         most = np.max(shares[key], axis=0)
         line |= {term: round(share, 3) if share >= _SHARE else "" for term, share in zip(TERMS, most, strict=True)}
     return [lines[key] for key in sorted(lines)]
-
-
-def _macs(sample: Sample) -> int:
-    units = sample.counts @ sample.units
-    return round(float(sum(units[TERMS.index(term)] for term in ("gemm", "winograd", "depthwise"))))
 
 
 def _shares(sample: Sample, constants: Floats) -> Floats:

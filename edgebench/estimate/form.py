@@ -30,6 +30,7 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 ELEMENT_BYTES: Final = {"fp32": 4.0, "fp16": 2.0, "int8": 1.0}
+LANES: Final = {"fp32": 4, "fp16": 8, "int8": 8}  # channels that kernels hold in a register
 TICK_S: Final = 2.0**-44  # 57 fs; float64 sums multiples of it exactly up to 512 s
 
 
@@ -72,10 +73,10 @@ def batch(networks: Sequence[Sequence[Work]]) -> Kernels:
     return Kernels(np.array([work.kind for work in networks[0]]), *np.moveaxis(table, 2, 0))
 
 
-def features(works: Sequence[Work], precision: str, cache_bytes: float) -> Features:
+def features(works: Sequence[Work], precision: str, machine: Machine) -> Features:
     """Returns the quantities of one network's `works` for weights and activations of `precision`."""
     table = np.zeros((len(works), len(TERMS) - 1))
-    for here, units in _units(batch([works]), ELEMENT_BYTES[precision], cache_bytes):
+    for here, units in _units(batch([works]), precision, machine):
         for term, amounts in units.items():
             table[here, TERMS.index(term)] = amounts[0]
     return Features(table[:, : len(COMPUTE)], table[:, len(COMPUTE) :])
@@ -84,7 +85,7 @@ def features(works: Sequence[Work], precision: str, cache_bytes: float) -> Featu
 def kernel_s(kernels: Kernels, precision: str, machine: Machine, constants: Mapping[str, float]) -> Floats:
     """(networks, kernels): each kernel's seconds, in whole ticks; a term without a constant costs nothing."""
     seconds = np.zeros(kernels.reads.shape)
-    for here, units in _units(kernels, ELEMENT_BYTES[precision], machine.cache_bytes):
+    for here, units in _units(kernels, precision, machine):
         compute = _weighted(COMPUTE, units, constants) / machine.clock_hz
         traffic = _weighted(TRAFFIC, units, constants) / (2 * machine.copy_bytes_per_s)
         seconds[:, here] = np.hypot(compute, traffic)
@@ -133,31 +134,85 @@ def shares(per_unit: Features, machine: Machine, constants: Mapping[str, float])
     return {term: time / total for term, time in times.items()}
 
 
-def _units(kernels: Kernels, element: float, cache_bytes: float) -> Iterator[tuple[Mask, dict[str, Floats]]]:
+def _units(kernels: Kernels, precision: str, machine: Machine) -> Iterator[tuple[Mask, dict[str, Floats]]]:
     """Yields the kernels of each kind, and their units of the terms that such kernels need."""
+    element = ELEMENT_BYTES[precision]
     for kind in dict.fromkeys(kernels.kinds.tolist()):
         here = kernels.kinds == kind
         alike = kernels.where(here)
-        moved, io = {"traffic": alike.weights * element}, alike.reads + alike.writes
+        units, weights = _compute(kind, alike, precision, machine)
+        io = alike.reads + alike.writes
         if kind == "dense":
-            moved = {"dense_traffic": moved["traffic"]}
-        elif kind in CALIBRATION_ONLY:
-            moved = {}
-        else:
-            moved["traffic"] += np.maximum(0.0, io * element - cache_bytes)
-        yield here, _compute(kind, alike, io) | moved
+            units["dense_traffic"] = weights * element
+        elif kind not in CALIBRATION_ONLY:
+            units["traffic"] = weights * element + np.maximum(0.0, io * element - machine.cache_bytes)
+        yield here, units
 
 
-def _compute(kind: Kind, alike: Kernels, io: Floats) -> dict[str, Floats]:
+def _compute(kind: Kind, alike: Kernels, precision: str, machine: Machine) -> tuple[dict[str, Floats], Floats]:
+    """The units but for traffic, and how many weights are read."""
+    io, units = alike.reads + alike.writes, dict[str, Floats]()
     match kind:
         case "gemm":
-            return {"gemm": alike.macs, "gemm_io": io, "columns": alike.columns}
-        case "winograd" | "depthwise":
-            return {kind: alike.macs, f"{kind}_io": io}
-        case "elementwise":
-            return {"elementwise": io}
+            units = {"gemm": _padded(alike, precision), "gemm_io": io, "columns": alike.columns}
+        case "winograd":
+            return _tiled(alike, precision, machine)
+        case "depthwise":
+            units = {"depthwise": alike.macs * _slower(alike, precision), "depthwise_io": io}
+        case "elementwise" | "unpacked":
+            units = {kind: io}
         case "exponential" | "normalize" | "resize":
-            return {kind: alike.writes}
+            units = {kind: alike.writes}
         case "detection":
-            return {"detection": alike.reads}
-    return {}
+            units = {kind: alike.reads}
+    return units, alike.weights
+
+
+def _channels(alike: Kernels) -> Floats:
+    """The output channels of convolutions: each has the weights of one output, and a bias."""
+    found: Floats = np.rint(alike.weights / (_filters(alike) + 1))
+    return found
+
+
+def _filters(alike: Kernels) -> Floats:
+    """The weights of one output channel."""
+    return np.divide(alike.macs, alike.writes, out=np.zeros(alike.writes.shape), where=alike.writes > 0)
+
+
+def _padded(alike: Kernels, precision: str) -> Floats:
+    """Multiply-accumulates of whole registers of output channels."""
+    channels, lanes = _channels(alike), LANES[precision]
+    padded: Floats = np.ceil(channels / lanes) * lanes / np.maximum(1, channels)
+    return alike.macs * np.maximum(1, padded)  # a product of two inputs has no channels
+
+
+def _slower(alike: Kernels, precision: str) -> Floats:
+    """By how much a depthwise convolution is slower than one of 3x3 or 5x5 with whole registers of channels, the only
+    ones that ncnn's convolutiondepthwise_arm.cpp has kernels for."""
+    channels, size, lanes = _channels(alike), np.rint(_filters(alike)), LANES[precision]
+    held = np.where(channels % lanes == 0, lanes, np.where(channels % 4 == 0, 4, 1))
+    written = ((size == 9) & ((held == 1) | (held == lanes))) | ((size == 25) & (held == lanes) & (precision != "int8"))
+    return np.where(written, 1.0, 2.0 * lanes / np.maximum(held, 2))
+
+
+def _tiled(alike: Kernels, precision: str, machine: Machine) -> tuple[dict[str, Floats], Floats]:
+    """What 3x3 convolutions of stride 1 and one group take by Winograd's method, or by a product of patches.
+
+    As ncnn's convolution_arm.cpp does: tiles of 6x6 outputs up to 128 channels, of 4x4 beyond and in int8, where their
+    transforms need 16 bits; none for few channels, nor in int8 by cores that add up four products an instruction.
+    """
+    inputs, outputs = _filters(alike) / 9, np.maximum(1, _channels(alike))
+    most, least, few = np.maximum(inputs, outputs), np.minimum(inputs, outputs), 16 if precision == "fp16" else 8
+    chosen = (least >= few) & (not machine.dots) if precision == "int8" else most >= few
+    side = np.where((most <= 128) & (precision != "int8"), 6, np.where(least >= few, 4, 2))
+    points = (side + 2) ** 2
+    transformed = points * np.ceil(np.sqrt(alike.writes / outputs) / side) ** 2 * chosen
+    units = {
+        "winograd": transformed * inputs * outputs,
+        "winograd_io": transformed * (inputs + outputs),
+        "gemm": np.where(chosen, 0.0, _padded(alike, precision)),
+        "gemm_io": np.where(chosen, 0.0, alike.reads + alike.writes),
+        "columns": np.where(chosen, 0.0, 9 * alike.reads),
+    }
+    held = points / 9 * (2 if precision == "int8" else 1)
+    return units, alike.weights * np.where(chosen, held, 1.0)

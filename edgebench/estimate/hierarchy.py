@@ -3,7 +3,7 @@
 With k a term of the form (form.py), the constants of one table (a device, runtime, precision and thread count) and the
 latency of a network in it are
 
-    ln c[k] = ln PRIOR[k] + SHIFT + SLOPE[k] * log2(threads) + common[k]
+    ln c[k] = ln PRIOR[k] + SHIFT[k] + SLOPE[k] * log2(threads) + common[k]
               + sum over LEVELS of (scale[group] + own[group, k])
     ln t    = ln f(kernels; c) + sum over EFFECTS of effect[group, network]
 
@@ -30,26 +30,35 @@ PRIOR: Final[dict[str, float]] = {
     "gemm": 0.3,
     "gemm_io": 2.0,
     "columns": 1.0,
-    "winograd": 0.12,
-    "winograd_io": 6.0,
+    "winograd": 0.3,
+    "winograd_io": 2.0,
     "depthwise": 0.6,
     "depthwise_io": 1.0,
     "elementwise": 1.5,
     "exponential": 8.0,
     "normalize": 60.0,
+    "unpacked": 6.0,
     "resize": 10.0,
     "detection": 30.0,
     "dense_traffic": 1.0,
     "traffic": 1.0,
     OPERATOR: 1e4,
 }
-SHIFT: Final = {"fp32": 0.0, "fp16": -0.4, "int8": -0.3}
+# By how much ln of a term differs in another precision than fp32: twice the lanes in fp16; products of int8 need a
+# second instruction to add them up, which costs most where few weights share an input.
+SHIFT: Final[dict[str, dict[str, float]]] = {
+    "fp32": {},
+    "fp16": dict.fromkeys(COMPUTE[: COMPUTE.index("normalize")], -0.6),
+    "int8": {"gemm": -0.7, "depthwise": 0.6, "dense_traffic": 0.5},
+}
 SLOPE: Final = (*[-0.55] * len(COMPUTE), *[-0.3] * len(TRAFFIC), 0.0)
 COMMON: Final = 1.0  # width of what all tables have in common, times what a term's is
 # How far a term may lie from PRIOR (in ln): what physics fixes is held tighter.
 COMMON_WIDTH: Final = tuple({"dense_traffic": 0.3, "traffic": 0.3, "normalize": 0.1}.get(term, 1.0) for term in TERMS)
 # Times a level's `own`. One published network has normalisation, so its constant can only be the prior's.
-OWN_WIDTH: Final = tuple({"dense_traffic": 1.5, "traffic": 0.7, "normalize": 0.1}.get(term, 1.0) for term in TERMS)
+OWN_WIDTH: Final = tuple(
+    {"dense_traffic": 1.5, "traffic": 0.7, "normalize": 0.1, "unpacked": 2.0}.get(term, 1.0) for term in TERMS
+)
 # By how much the form is off (in ln) for a network, always and for each doubling of the threads; and a figure itself.
 NOISE: Final = (0.1, 0.05)
 FIGURE_NOISE: Final = 0.05
@@ -176,11 +185,13 @@ def machine(device: DeviceProfile, core: str = "", clock_hz: float | None = None
     if known is None and (rate is None or cache is None):
         return None
     _, usual_rate, usual_cache = known or ("", 0.0, 0)
-    return Machine(clock_hz or cpu.clock_hz or 1e9, rate or usual_rate, float(cache or usual_cache))
+    dots = "dotprod" in cpu.isa
+    return Machine(clock_hz or cpu.clock_hz or 1e9, rate or usual_rate, float(cache or usual_cache), dots)
 
 
 def mean(at: Place) -> list[float]:
     """ln of the constants, one a term, of a place of which nothing is known."""
     return [
-        log(PRIOR[term]) + SHIFT[at.precision] + at.doublings * slope for term, slope in zip(TERMS, SLOPE, strict=True)
+        log(PRIOR[term]) + SHIFT[at.precision].get(term, 0.0) + at.doublings * slope
+        for term, slope in zip(TERMS, SLOPE, strict=True)
     ]

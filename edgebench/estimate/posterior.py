@@ -51,20 +51,21 @@ class Sample:
     machine: Machine
     units: Floats
     counts: Floats
+    macs: int
     noise: float = 0.0
 
 
 @cache
-def _amounts(works: tuple[Work, ...], precision: str, cache_bytes: float) -> tuple[Floats, Floats]:
-    amounts = features(works, precision, cache_bytes)
+def _amounts(works: tuple[Work, ...], precision: str, machine: Machine) -> tuple[Floats, Floats]:
+    amounts = features(works, precision, machine)
     units, counts = np.unique(np.hstack([amounts.compute, amounts.traffic]), axis=0, return_counts=True)
     return units, counts.astype(float)
 
 
 def sample(at: Place, network: str, family: str, latency_s: float, machine: Machine, works: Sequence[Work]) -> Sample:
     """A figure of a network that consists of `works`."""
-    units, counts = _amounts(tuple(works), at.precision, machine.cache_bytes)
-    return Sample(at, network, family, latency_s, machine, units, counts)
+    units, counts = _amounts(tuple(works), at.precision, machine)
+    return Sample(at, network, family, latency_s, machine, units, counts, sum(work.macs for work in works))
 
 
 class Design:

@@ -103,7 +103,7 @@ def _works(kind: str, numbers: tuple[int, ...], runtime: str) -> list[Work]:
             return [Work("dense", inputs, outputs, inputs * outputs, (inputs + 1) * outputs)]
         case "normalize", (channels, pixels):
             return normalization(channels, pixels, runtime)
-        case ("elementwise" | "exponential" | "resize") as simple, (reads, writes):
+        case ("elementwise" | "exponential" | "unpacked" | "resize") as simple, (reads, writes):
             return [Work(simple, reads, writes)]
         case "detection", (reads,):
             return [Work("detection", reads, 0)]

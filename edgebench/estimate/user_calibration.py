@@ -38,7 +38,7 @@ ENOUGH: Final = 9  # the fewest figures of which a 90% quantile is not simply be
 _CONTRADICTS: Final = 5.0  # times what is expected: another governor, or other cores
 _IMPOSSIBLE: Final = 50.0  # another unit
 _WIDER: Final = 1.5  # an interval around figures that contradict the profile
-_AGREEING: Final = ", which agree with what was published of such a board"
+_AGREEING: Final = ", in agreement with what was published of such a board"
 ALONE: Final = 8  # the fewest figures for a core of which the model knows nothing
 
 

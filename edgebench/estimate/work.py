@@ -1,7 +1,8 @@
 """What a runtime has to do for a graph: one Work an operator, in the quantities that cost time.
 
-A Work says nothing of a device. It differs between runtimes only where their kernels do: ncnn runs 3x3 convolutions
-of stride 1 by Winograd's method, and edgebench's TFLite writer takes local response normalisation apart.
+A Work says nothing of a device. It differs between runtimes only where their kernels do: ncnn may run 3x3 convolutions
+of stride 1 by Winograd's method and transposes channels that it has unpacked, and edgebench's TFLite writer takes local
+response normalisation apart.
 """
 
 from __future__ import annotations
@@ -25,17 +26,20 @@ from edgebench.graph.operators import (
     Operator,
     Pad,
     Pool,
+    Reduce,
     Reshape,
     Softmax,
     Subsample,
+    Transpose,
     TransposedConv,
     once,
 )
 from edgebench.runtimes import runtime as entry
 
 Kind = Literal[
-    "gemm", "winograd", "depthwise", "dense", "elementwise", "exponential", "normalize", "resize", "detection"
-]
+    "gemm", "winograd", "depthwise", "dense", "elementwise", "exponential", "normalize", "unpacked", "resize",
+    "detection",
+]  # fmt: skip
 # The same on a processor that is no CPU: see accelerated/form.py.
 Group = Literal["layer", "depthwise", "product", "copy", "function", "affine", "norm", "transpose", "layout"]
 
@@ -50,9 +54,6 @@ FITTED: Final = (
     Input, Conv, Dense, Pool, GlobalPool, Binary, Concat, Activation, LocalResponseNorm, Reshape, Pad, Softmax,
     Subsample,
 )  # fmt: skip
-
-# ncnn's convolution_arm.cpp takes Winograd's method from about this many channels on.
-_WINOGRAD_CHANNELS: Final = 16
 
 
 class Work(NamedTuple):
@@ -93,10 +94,9 @@ def named_works(graph: Graph, runtime: str, only: Container[str] | None = None) 
 
 
 def convolution(conv: Conv, reads: int, runtime: str) -> Work:
-    """The work of one convolution that reads `reads` input elements."""
+    """The work of one convolution that reads `reads` input elements; form.py decides by its channels which kernel."""
     fits = conv.kernel == (3, 3) and conv.stride == (1, 1) and conv.dilation == (1, 1) and conv.groups == 1
-    wide = min(conv.in_channels, conv.shape[1]) >= _WINOGRAD_CHANNELS
-    winograd = fits and wide and "winograd" in entry(runtime).kernels
+    winograd = fits and "winograd" in entry(runtime).kernels
     kind: Kind = "depthwise" if conv.depthwise else "winograd" if winograd else "gemm"
     columns = 0 if conv.kernel == (1, 1) else macs(conv, reads) // conv.shape[1]
     return Work(kind, reads, conv.elements, macs(conv, reads), weights(conv), columns if kind == "gemm" else 0)
@@ -106,7 +106,7 @@ def normalization(channels: int, pixels: int, runtime: str) -> list[Work]:
     """The work of a local response normalisation over `channels` x `pixels`."""
     elements = channels * pixels
     if "normalize" in entry(runtime).kernels:
-        return [Work("normalize", elements, elements)]
+        return [Work("normalize", elements, elements), Work("unpacked", elements, elements)]
     # Square, a 1x1 convolution with a band matrix, two roots or their like, a product.
     band = Work("gemm", elements, elements, macs=elements * channels, weights=channels**2)
     return [Work("elementwise", elements, elements), band, *[Work("elementwise", elements, elements)] * 3]
@@ -134,7 +134,8 @@ def _operator(operator: Operator, reads: int, runtime: str) -> Iterator[Work]:
     elif isinstance(operator, Pool):
         yield Work("elementwise", operator.elements * math.prod(operator.window), operator.elements)
     else:
-        kind: Kind = "exponential" if isinstance(operator, Softmax) else "elementwise"
+        packed = not isinstance(operator, Transpose | Reduce) or "unpacked" not in entry(runtime).kernels
+        kind: Kind = "exponential" if isinstance(operator, Softmax) else "elementwise" if packed else "unpacked"
         yield Work(kind, reads, operator.elements)
     fused = None if isinstance(operator, Activation) else getattr(operator, "activation", None)
     if fused not in _CLAMPS:

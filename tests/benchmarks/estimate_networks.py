@@ -15,7 +15,15 @@ Shape = tuple[int, int, int]  # channels, height, width
 
 HERE = Path(__file__).resolve()
 REVISION = "a4d2ea1d4422c9e849f166fd7a4aefb52f942f6a"
-FAMILIES = {"mobilenet_ssd": "mobilenet", "mobilenet_yolo": "mobilenet", "squeezenet_ssd": "squeezenet"}
+FAMILIES = {
+    "mobilenet": "mobilenetv1",
+    "mobilenet_ssd": "mobilenetv1",
+    "mobilenet_v2": "mobilenetv2",
+    "mobilenet_v3": "mobilenetv3",
+    "mobilenet_yolo": "mobilenetv1",
+    "mobilenetv2_yolov3": "mobilenetv2",
+    "squeezenet_ssd": "squeezenet",
+}
 INPUTS = {"FastestDet": (3, 352, 352)}  # states no size itself; benchncnn.cpp does
 # Attention is no convolution.
 LEFT_OUT = ("vision_transformer",)
@@ -25,7 +33,7 @@ HEAD = """\
 #   network NAME FAMILY | SOURCE
 #   COUNT conv IN_CHANNELS HEIGHT WIDTH OUT_CHANNELS HEIGHT WIDTH KERNEL_HEIGHT KERNEL_WIDTH STRIDE GROUPS
 #   COUNT dense IN OUT / elementwise READS WRITES / exponential READS WRITES / normalize CHANNELS PIXELS \
-/ resize READS WRITES / detection READS"""
+/ unpacked READS WRITES / resize READS WRITES / detection READS"""
 
 
 class Layer:
@@ -93,7 +101,7 @@ def operator(layer: Layer, size: Shape | None) -> Iterator[str]:
             yield f"normalize {layer.inputs[0][0]} {math.prod(layer.inputs[0][1:])}"
         case kind if kind.endswith("DetectionOutput"):
             layer.put((1, 1, 1))
-            yield f"detection {layer.reads}"
+            yield f"unpacked {layer.reads} 0" if "Yolo" in layer.kind else f"detection {layer.reads}"
         case _:
             yield simple(layer)
 
@@ -123,7 +131,7 @@ def pooling(layer: Layer) -> str:
     channels, height, width = layer.inputs[0]
     if layer.kind == "Reduction" or layer.option(4):
         layer.put((channels, 1, 1))
-        return f"elementwise {layer.reads} {layer.writes}"
+        return f"{'unpacked' if layer.kind == 'Reduction' else 'elementwise'} {layer.reads} {layer.writes}"
     kernel, stride, pad = layer.option(1), layer.option(2, 1), layer.option(3)
     same, rounded = layer.option(5) in (2, 3), math.ceil if layer.option(5) == 0 else math.floor
     sides = [
@@ -167,10 +175,13 @@ def simple(layer: Layer) -> str:
         case _:
             raise ValueError(f"unknown layer {layer.kind}")
     reads = layer.writes if layer.kind == "Crop" else layer.reads
-    if layer.kind == "Softmax" and reads > 5000:
-        return f"detection {reads}"
-    exponential = layer.kind in ("Swish", "Sigmoid", "Softmax")
-    kind = "resize" if layer.kind == "Interp" else "exponential" if exponential else "elementwise"
+    kind = {
+        "Swish": "exponential",
+        "Sigmoid": "exponential",
+        "Softmax": "exponential",
+        "Interp": "resize",
+        "Permute": "unpacked",
+    }.get(layer.kind, "unpacked" if layer.kind == "Padding" and layer.option(8) else "elementwise")
     return f"{kind} {reads} {layer.writes}"
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from edgebench.estimate.form import batch, features, kernel_s, latency_s, shares
 from edgebench.estimate.terms import COMPUTE, OPERATOR, TERMS, Machine
-from edgebench.estimate.work import Work
+from edgebench.estimate.work import Work, convolution
+from edgebench.graph.operators import Conv
 
 MACHINE = Machine(clock_hz=1e9, copy_bytes_per_s=1e9, cache_bytes=1e6)
 CONSTANTS = dict.fromkeys(TERMS, 1.0)
@@ -46,7 +47,7 @@ def test_a_kernel_call_costs_its_cycles() -> None:
 def test_more_of_anything_never_takes_less_time(kinds: list[str], data: st.DataObject) -> None:
     number = st.integers(0, 10**8)
     kernels = [Work(kind, *(data.draw(number) for _ in range(5))) for kind in kinds]  # type: ignore[arg-type]
-    more = [*kernels[:-1], kernels[-1]._replace(weights=kernels[-1].weights + 10**6), kernels[0]]
+    more = [*kernels[:-1], kernels[-1]._replace(reads=kernels[-1].reads + 10**6), kernels[0]]
     one, other = (latency_s(each, "fp32", MACHINE, CONSTANTS) for each in (kernels, more))
     assert 0 < one < other
 
@@ -65,8 +66,54 @@ def test_a_network_takes_the_same_alone_in_a_batch_and_in_another_order(
     assert latency_s(mixed, "fp32", MACHINE, CONSTANTS) == once == sum(together)
 
 
+def _conv(channels: int, out: int, side: int, kernel: int = 3, groups: int = 1) -> Work:
+    """A convolution of stride 1 as ncnn runs it."""
+    shape = (1, out, side, side)
+    conv = Conv(name="c", inputs=(), shape=shape, in_channels=channels, kernel=(kernel, kernel), groups=groups)
+    return convolution(conv, channels * side**2, "ncnn")
+
+
+@pytest.mark.parametrize(
+    ("precision", "dots", "channels", "side", "tile"),
+    [
+        ("fp32", False, 128, 14, 6),
+        ("fp32", False, 256, 14, 4),
+        ("fp32", False, 8, 12, 6),
+        ("fp32", False, 4, 12, None),
+        ("fp16", False, 8, 12, None),
+        ("fp16", True, 16, 12, 6),
+        ("int8", False, 64, 14, 4),
+        ("int8", True, 64, 14, None),
+    ],
+)
+def test_winograds_method_multiplies_whole_tiles_where_ncnn_chooses_it(
+    precision: str, dots: bool, channels: int, side: int, tile: int | None
+) -> None:
+    work, machine = _conv(channels, channels, side), dataclasses.replace(MACHINE, dots=dots)
+    units = dict(zip(COMPUTE, features([work], precision, machine).compute[0].tolist(), strict=True))
+    if tile is None:
+        assert units["gemm"] >= work.macs and units["winograd"] == units["winograd_io"] == 0
+        assert units["columns"] == 9 * work.reads
+    else:
+        transformed = (tile + 2) ** 2 * (-(-side // tile)) ** 2
+        assert units["winograd"] == transformed * channels**2 and units["gemm"] == units["columns"] == 0
+        assert units["winograd_io"] == 2 * transformed * channels
+
+
+def test_channels_that_do_not_fill_registers_cost_more() -> None:
+    full, odd = (
+        {precision: _seconds(_conv(32, out, 8, 1), precision, gemm=1.0) / out for precision in ("fp32", "fp16")}
+        for out in (32, 20)
+    )
+    assert odd["fp32"] == pytest.approx(full["fp32"]) and odd["fp16"] == pytest.approx(full["fp16"] * 24 / 20)
+    times = [
+        _seconds(_conv(c, c, 8, kernel, c), "fp16", depthwise=1.0) / c for c, kernel in ((32, 3), (36, 3), (32, 7))
+    ]
+    assert times[1] == pytest.approx(4 * times[0]) and times[2] == pytest.approx(2 * 49 / 9 * times[0])
+
+
 def test_shares_add_up_to_one() -> None:
     kernels = [Work("gemm", 10, 10, 1000, 100, 50), Work("dense", 10, 10, 100, 100)]
-    found = shares(features(kernels, "fp32", 1e6).seconds(MACHINE), MACHINE, CONSTANTS)
+    found = shares(features(kernels, "fp32", MACHINE).seconds(MACHINE), MACHINE, CONSTANTS)
     assert sum(found.values()) == pytest.approx(1)
     assert set(found) == set(TERMS) and len(COMPUTE) < len(TERMS)

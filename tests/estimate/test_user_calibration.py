@@ -22,17 +22,17 @@ RPI4 = load("rpi4")
 MACHINE = machine_of(RPI4)
 TRUTH = {
     "gemm": 0.45,
-    "gemm_io": 2.5,
-    "columns": 1.4,
-    "winograd": 0.2,
-    "winograd_io": 5.0,
+    "gemm_io": 4.0,
+    "columns": 4.0,
+    "winograd": 0.5,
+    "winograd_io": 6.0,
     "depthwise": 0.9,
-    "depthwise_io": 1.3,
+    "depthwise_io": 0.4,
     "elementwise": 2.0,
     "exponential": 11.0,
     "normalize": 50.0,
-    "dense_traffic": 1.1,
-    "traffic": 1.4,
+    "dense_traffic": 0.8,
+    "traffic": 0.3,
     "operator": 12_000.0,
 }
 
@@ -47,7 +47,7 @@ FIGURES = [Figure(spec, truth_s(spec)) for spec in specs()]
 def test_a_board_that_obeys_the_form_is_estimated_closely_on_networks_that_it_never_ran() -> None:
     found = user_calibration.calibrate(RPI4, "ncnn", "fp32", 1, FIGURES, Basis("a board"))
     device = calibrated(RPI4, OwnCalibrations(name="rpi4", calibrations=(found,)))
-    for name in ("mobilenetv2", "efficientnet_b0", "resnet50", "googlenet"):
+    for name in ("mobilenetv2", "efficientnet_b0", "resnet34", "googlenet"):
         spec = models.resolve(name)
         value = estimate(sketch(spec), device, spec=spec, export=ExportSpec(format="ncnn")).latency_s
         assert value is not None
@@ -90,7 +90,7 @@ def test_a_figure_that_agrees_with_the_boards_own_table_leaves_the_interval_as_i
     agreeing, other = one(1.1), one(2.0)
     assert (agreeing.spread, agreeing.note) == (before.spread, "")
     assert agreeing.constants == pytest.approx(before.constants)
-    assert agreeing.basis.startswith("1 latency, which agree")
+    assert agreeing.basis.startswith("1 latency, in agreement")
     assert other.spread > before.spread and "2.00 times what was published of such a board" in other.note
 
 
@@ -175,7 +175,7 @@ def test_every_term_of_the_form_weighs_in_some_network_of_the_grid() -> None:
     assert len({spec.family for spec in specs()}) >= 9
     most = dict.fromkeys(TRUTH, 0.0)
     for spec in specs():
-        units = features(works(sketch(spec), "ncnn"), "fp32", MACHINE.cache_bytes).seconds(MACHINE)
+        units = features(works(sketch(spec), "ncnn"), "fp32", MACHINE).seconds(MACHINE)
         most |= {term: max(most[term], share) for term, share in shares(units, MACHINE, TRUTH).items() if term in most}
     assert all(share > 0.01 for share in most.values())
 

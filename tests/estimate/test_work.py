@@ -4,7 +4,17 @@ import pytest
 
 from edgebench.estimate.work import Work, works
 from edgebench.graph.cost import count
-from edgebench.graph.operators import Activation, Conv, Graph, Input, LocalResponseNorm, Operator, Pool, Reshape
+from edgebench.graph.operators import (
+    Activation,
+    Conv,
+    Graph,
+    Input,
+    LocalResponseNorm,
+    Operator,
+    Pool,
+    Reshape,
+    Transpose,
+)
 
 
 def _after_input(*operators: Operator) -> Graph:
@@ -31,7 +41,7 @@ def test_only_ncnn_runs_winograd_and_only_where_it_applies() -> None:
 
     assert works(conv(), "ncnn")[0].kind == "winograd"
     assert works(conv(), "litert")[0].kind == "gemm"
-    for change in ({"stride": (2, 2)}, {"kernel": (5, 5)}, {"groups": 2}, {"dilation": (2, 2)}, {"in_channels": 3}):
+    for change in ({"stride": (2, 2)}, {"kernel": (5, 5)}, {"groups": 2}, {"dilation": (2, 2)}):
         assert works(conv(**change), "ncnn")[0].kind == "gemm"
 
 
@@ -64,8 +74,13 @@ def test_a_reshape_costs_nothing_and_a_pool_its_windows() -> None:
     assert works(_after_input(pool, flat), "litert") == (Work("elementwise", reads=9 * 256, writes=256),)
 
 
+def test_only_ncnn_unpacks_channels_to_transpose() -> None:
+    graph = _after_input(Transpose(name="t", inputs=("x",), shape=(1, 8, 8, 16), permutation=(0, 2, 3, 1)))
+    assert [works(graph, runtime)[0].kind for runtime in ("ncnn", "litert")] == ["unpacked", "elementwise"]
+
+
 def test_normalisation_is_one_kernel_in_ncnn_and_a_band_convolution_in_tflite() -> None:
     norm = LocalResponseNorm(name="n", inputs=("x",), shape=(1, 16, 8, 8), size=5, alpha=1e-4, beta=0.75, k=2)
-    assert [work.kind for work in works(_after_input(norm), "ncnn")] == ["normalize"]
+    assert [work.kind for work in works(_after_input(norm), "ncnn")] == ["normalize", "unpacked"]
     band = works(_after_input(norm), "litert")
     assert sum(work.macs for work in band) == 16 * 16 * 64
