@@ -80,7 +80,7 @@ def off(device: DeviceProfile, spec: ModelSpec | None, at: Place) -> float:
     if spec is None or not is_known(spec, at):
         return 0.0
     machine, constants = machine_of(device), start(at)
-    amounts = features(works(sketch(spec), at.runtime), at.precision, machine.cache_bytes)
+    amounts = features(works(sketch(spec), at.runtime), at.precision, machine)
     units = np.hstack([amounts.compute, amounts.traffic])
     _, slopes = with_slopes(units, np.ones(len(units)), machine, np.exp(constants))
     found = float(slopes @ (start(at, "named_constants.csv") - constants))

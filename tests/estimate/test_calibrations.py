@@ -56,7 +56,7 @@ def test_less_known_is_a_wider_interval_and_more_threads_less_time() -> None:
 
 def test_the_constants_are_the_sum_of_the_levels() -> None:
     at = hierarchy.place(RPI4, "ncnn", "fp32", 4, "rpi4 ncnn fp32 4")
-    vectors = calibrations._vectors()
+    vectors = calibrations._vectors("constants.csv")
     whole = np.array(hierarchy.mean(at)) + vectors["common"]["all"]
     for name, level in LEVELS.items():
         whole = whole + vectors[name][level.key(at)] * (2 if level.slope else 1)

@@ -142,7 +142,7 @@ def test_the_validation_table_has_a_line_for_each_calibration(rpi4: DeviceProfil
     assert {(line.runtime, line.precision) for line in lines} == {
         *(("litert", precision) for precision in ("fp32", "int8")),
         *(("ncnn", precision) for precision in ("fp32", "int8")),
-        ("onnxruntime", "fp32"),
+        *((runtime, "fp32") for runtime in ("mnn", "onnxruntime", "openvino")),
     }
     best = next(line for line in lines if (line.runtime, line.precision, line.threads) == ("ncnn", "fp32", 1))
     assert best.median <= 0.10 and best.interval > 1 and best.rows >= 20
