@@ -35,7 +35,7 @@ from edgebench.runtimes import runtime as entry
 
 COMMON: Final = "common"  # the group of everything
 # Term -> the kernel that it is of, where not every runtime has that.
-_OTHER: Final = {"winograd": "winograd", "winograd_io": "winograd", "normalize": "normalize", "unpacked": "unpacked"}
+_OTHER: Final = {"winograd": "winograd", "winograd_io": "winograd", "normalize": "normalize", "unpacked": "packed"}
 
 
 @dataclass(frozen=True)

@@ -153,12 +153,14 @@ def _compute(kind: Kind, alike: Kernels, precision: str, machine: Machine) -> tu
     """The units but for traffic, and how many weights are read."""
     io, units = alike.reads + alike.writes, dict[str, Floats]()
     match kind:
-        case "gemm":
-            units = {"gemm": _padded(alike, precision), "gemm_io": io, "columns": alike.columns}
+        case "gemm" | "packed gemm":
+            macs = alike.macs if kind == "gemm" else _padded(alike, precision)
+            units = {"gemm": macs, "gemm_io": io, "columns": alike.columns}
         case "winograd":
             return _tiled(alike, precision, machine)
-        case "depthwise":
-            units = {"depthwise": alike.macs * _slower(alike, precision), "depthwise_io": io}
+        case "depthwise" | "packed depthwise":
+            slower = 1.0 if kind == "depthwise" else _slower(alike, precision)
+            units = {"depthwise": alike.macs * slower, "depthwise_io": io}
         case "elementwise" | "unpacked":
             units = {kind: io}
         case "exponential" | "normalize" | "resize":
@@ -182,8 +184,8 @@ def _filters(alike: Kernels) -> Floats:
 def _padded(alike: Kernels, precision: str) -> Floats:
     """Multiply-accumulates of whole registers of output channels."""
     channels, lanes = _channels(alike), LANES[precision]
-    padded: Floats = np.ceil(channels / lanes) * lanes / np.maximum(1, channels)
-    return alike.macs * np.maximum(1, padded)  # a product of two inputs has no channels
+    padded: Floats = alike.macs * np.ceil(channels / lanes) * lanes / np.maximum(1, channels)
+    return padded
 
 
 def _slower(alike: Kernels, precision: str) -> Floats:

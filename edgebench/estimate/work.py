@@ -37,8 +37,8 @@ from edgebench.graph.operators import (
 from edgebench.runtimes import runtime as entry
 
 Kind = Literal[
-    "gemm", "winograd", "depthwise", "dense", "elementwise", "exponential", "normalize", "unpacked", "resize",
-    "detection",
+    "gemm", "winograd", "depthwise", "packed gemm", "packed depthwise", "dense", "elementwise", "exponential",
+    "normalize", "unpacked", "resize", "detection",
 ]  # fmt: skip
 # The same on a processor that is no CPU: see accelerated/form.py.
 Group = Literal["layer", "depthwise", "product", "copy", "function", "affine", "norm", "transpose", "layout"]
@@ -96,10 +96,12 @@ def named_works(graph: Graph, runtime: str, only: Container[str] | None = None) 
 def convolution(conv: Conv, reads: int, runtime: str) -> Work:
     """The work of one convolution that reads `reads` input elements; form.py decides by its channels which kernel."""
     fits = conv.kernel == (3, 3) and conv.stride == (1, 1) and conv.dilation == (1, 1) and conv.groups == 1
-    winograd = fits and "winograd" in entry(runtime).kernels
-    kind: Kind = "depthwise" if conv.depthwise else "winograd" if winograd else "gemm"
-    columns = 0 if conv.kernel == (1, 1) else macs(conv, reads) // conv.shape[1]
-    return Work(kind, reads, conv.elements, macs(conv, reads), weights(conv), columns if kind == "gemm" else 0)
+    kernels = entry(runtime).kernels
+    kind: Kind = "depthwise" if conv.depthwise else "winograd" if fits and "winograd" in kernels else "gemm"
+    columns = macs(conv, reads) // conv.shape[1] if kind == "gemm" and conv.kernel != (1, 1) else 0
+    if "packed" in kernels and kind != "winograd":
+        kind = "packed depthwise" if kind == "depthwise" else "packed gemm"
+    return Work(kind, reads, conv.elements, macs(conv, reads), weights(conv), columns)
 
 
 def normalization(channels: int, pixels: int, runtime: str) -> list[Work]:
@@ -134,7 +136,7 @@ def _operator(operator: Operator, reads: int, runtime: str) -> Iterator[Work]:
     elif isinstance(operator, Pool):
         yield Work("elementwise", operator.elements * math.prod(operator.window), operator.elements)
     else:
-        packed = not isinstance(operator, Transpose | Reduce) or "unpacked" not in entry(runtime).kernels
+        packed = not isinstance(operator, Transpose | Reduce) or "packed" not in entry(runtime).kernels
         kind: Kind = "exponential" if isinstance(operator, Softmax) else "elementwise" if packed else "unpacked"
         yield Work(kind, reads, operator.elements)
     fused = None if isinstance(operator, Activation) else getattr(operator, "activation", None)

@@ -14,7 +14,7 @@ RUNTIME = Runtime(
     unneeded=("ncnn/model_zoo/*",),
     # Without half-precision arithmetic: an emulated Cortex-A72 executes 0.2% more than for the fp32 file.
     unpacks_half=lambda isa: "fp16" not in isa,
-    kernels=("winograd", "normalize", "silu", "unpacked"),
+    kernels=("winograd", "normalize", "silu", "packed"),
     threads_apart=True,
     counted=True,
     # It rounds halves otherwise on Arm than on x86, layer after layer: MobileNetV2's outputs differ by 3% there.
