@@ -67,7 +67,7 @@ class Features:
 
 def batch(networks: Sequence[Sequence[Work]]) -> Kernels:
     """The kernels of networks whose kernels are of the same kinds, in the same order."""
-    amounts = [[(w.reads, w.writes, w.macs, w.weights, w.columns) for w in works] for works in networks]
+    amounts = [[work[1:] for work in works] for works in networks]
     table = np.array(amounts, dtype=float).reshape(len(networks), -1, 5)
     return Kernels(np.array([work.kind for work in networks[0]]), *np.moveaxis(table, 2, 0))
 

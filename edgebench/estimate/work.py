@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from edgebench.graph.cost import macs, weights
 from edgebench.graph.operators import (
@@ -56,8 +55,7 @@ FITTED: Final = (
 _WINOGRAD_CHANNELS: Final = 16
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(NamedTuple):
     """One kernel's work at batch 1, in multiply-accumulates and elements.
 
     `columns` is the size of the patch matrix that a convolution larger than 1x1 gathers, `reads` leaves weights out;

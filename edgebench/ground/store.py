@@ -1,7 +1,8 @@
 """Results on disk: <day>-<id>.jsonl in a folder per device, one record per line, appended as each cell ends.
 
 A line is written by a single call on a file opened for appending, under an advisory lock, and is on the disk when
-`append` returns: writers side by side do not mix, and a crash costs at most the line that was being written. Such a
+`append` returns (an estimate is with the system, since it costs nothing to have again): writers side by side do not
+mix, and a crash costs at most the line that was being written. Such a
 torn line is reported and skipped by `read`; the next `append` starts a new line after it.
 """
 
@@ -58,7 +59,7 @@ def append(folder: Path | str, record: Result, *, run: str | None = None) -> Pat
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            _write(descriptor, line)
+            _write(descriptor, line, lasting=not isinstance(record, Estimate))
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -168,14 +169,15 @@ def _no_number(line: bytes) -> str:
     return f"it holds {number.decode()}, which is no number; another program wrote or changed it, so measure again"
 
 
-def _write(descriptor: int, line: bytes) -> None:
-    """One write, then to the disk. Raises OSError, also for a disk that took only a part."""
+def _write(descriptor: int, line: bytes, *, lasting: bool) -> None:
+    """One write, to the disk itself where it is to be `lasting`. Raises OSError, also for a part of the line."""
     size = os.fstat(descriptor).st_size
     if size and os.pread(descriptor, 1, size - 1) != b"\n":
         line = b"\n" + line  # somebody's line was cut off: leave it alone
     if os.write(descriptor, line) != len(line):
         raise OSError(0, "only a part of the record fitted on the disk")
-    os.fsync(descriptor)
+    if lasting:
+        os.fsync(descriptor)
 
 
 def _unwritable(path: Path, error: OSError) -> str:

@@ -8,7 +8,8 @@ devices/README.md shows the whole form.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -187,13 +188,15 @@ names = device_files.names
 
 def several(wanted: str) -> list[DeviceProfile]:
     """The profiles of names with commas between them, each once; "all" are other machines. Raises UsageError."""
-    given = [name for name in names() if name not in HERE] if wanted == ALL else wanted.split(",")
-    return [load(name.strip()) for name in dict.fromkeys(given)]
+    known = names()
+    given = [name for name in known if name not in HERE] if wanted == ALL else wanted.split(",")
+    return [_load(name.strip(), known) for name in dict.fromkeys(given)]
 
 
 def search(core: str = "", *, npu: bool = False) -> list[DeviceProfile]:
     """The devices whose core's name has `core` in it, and those with an NPU. Raises UsageError where none is found."""
-    every = [load(name) for name in names()]
+    known = names()
+    every = [_load(name, known) for name in known]
     found = [each for each in every if core.lower() in each.cpu.core.lower() and (not npu or each.npu)]
     if not found:
         cores = ", ".join(sorted({each.cpu.core for each in every if each.npu or not npu}))
@@ -207,13 +210,17 @@ def load(name: str) -> DeviceProfile:
     Raises UsageError for an unknown name (nearest names offered) and for a file that is not a valid profile, naming
     the file, the key and what belongs there.
     """
+    return _load(name, names())
+
+
+def _load(name: str, known: Collection[str]) -> DeviceProfile:
     if name.endswith(".toml"):
         path = Path(name)
         if not path.is_file():
-            raise UsageError(f"no device file '{name}': give an existing .toml, or one of {', '.join(names())}")
+            raise UsageError(f"no device file '{name}': give an existing .toml, or one of {', '.join(known)}")
         return parse(path.read_bytes(), path.stem, name)
-    if name not in names():
-        raise unknown("device", name, names())
+    if name not in known:
+        raise unknown("device", name, known)
     data, file = device_files.find(name)
     profile = parse(data, name, file)
     own = own_calibrations(name)
@@ -234,7 +241,7 @@ def own_calibrations(name: str) -> OwnCalibrations | None:
     if found is None:
         return None
     data, file = found
-    own = _convert(_quantities(toml.parse(data, file), file), file, OwnCalibrations)
+    own = _convert(_table(data, file), file, OwnCalibrations)
     if own.name != name:
         raise UsageError(f'{file}: name = "{own.name}" must be the device\'s name, "{name}"')
     return own
@@ -255,14 +262,20 @@ def calibrated(profile: DeviceProfile, own: OwnCalibrations) -> DeviceProfile:
 
 def parse(text: bytes | str, stem: str, file: str) -> DeviceProfile:
     """Builds a profile from TOML `text`; `stem` is the name it must have, `file` what messages call it."""
-    table = toml.parse(text, file)
-    converted = _quantities(table, file)
-    if table.get("reach") in HERE.values():
+    converted = _table(text, file)
+    if converted.get("reach") in HERE.values():
         converted = facts.facts() | converted
     profile = _convert(converted, file, DeviceProfile)
     if profile.name != stem:
         raise UsageError(f'{file}: name = "{profile.name}" must be the file\'s own name, "{stem}"')
     return profile
+
+
+@lru_cache(maxsize=256)
+def _table(text: bytes | str, file: str) -> dict[str, Any]:
+    """What a profile says, in base units; nobody changes it."""
+    table: dict[str, Any] = _quantities(toml.parse(text, file), file)
+    return table
 
 
 def _quantities(value: Any, file: str, path: str = "") -> Any:

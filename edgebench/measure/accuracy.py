@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.ground.records import Accuracy, Interval, Record
+from edgebench.ground.records import Accuracy, Confusion, Interval
 
 TOP: Final = 5
 Classes = npt.NDArray[np.int64]
@@ -31,15 +31,6 @@ class Predictions:
     def readable(self) -> npt.NDArray[np.bool_]:
         """Which images were read."""
         return self.classes[:, 0] >= 0
-
-
-class Confusion(Record, frozen=True, kw_only=True):
-    """How often images of one class were taken for another: `count` of `images`."""
-
-    actual: str
-    predicted: str
-    count: int
-    images: int
 
 
 def top_classes(outputs: npt.NDArray[np.float32]) -> Classes:

@@ -62,7 +62,8 @@ class Conv(Leaf):
         """(C, H, W) -> (out, H', W')."""
         if self.padding == "same":
             return (self.out, *(-(-size // self.stride) for size in shape[1:]))
-        return (self.out, *(windows(size, self.kernel, self.stride, self.pads(shape)[0]) for size in shape[1:]))
+        padding = self.pads(shape)[0]
+        return (self.out, *[windows(size, self.kernel, self.stride, padding) for size in shape[1:]])
 
     def parameters(self, shape: Shape) -> int:
         """out * (C / groups) * kernel^2 weights, and `out` biases."""

@@ -37,14 +37,14 @@ class _Pen:
 
     def draw(self, layer: plan.Layer, source: str, path: str) -> str:
         """Adds the layer's operators behind the tensor `source` and returns the name of its output."""
+        if draw := _LEAVES.get(type(layer)):
+            return draw(self, layer, source, path)
         if isinstance(layer, plan.Sequence):
             for name, inner in layer.layers:
                 source = self.draw(inner, source, f"{path}.{name}" if path else name)
-            return source
-        if isinstance(layer, plan.Parallel):
-            return self._join(layer, source, path)
-        draw = _LEAVES.get(type(layer))
-        return draw(self, layer, source, path) if draw else source
+        elif isinstance(layer, plan.Parallel):
+            source = self._join(layer, source, path)
+        return source
 
     def _join(self, layer: plan.Parallel, source: str, path: str) -> str:
         source = self.draw(layer.before, source, path)

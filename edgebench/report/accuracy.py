@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.ground.errors import UsageError
 from edgebench.ground.paths import check_no_pipe
-from edgebench.ground.records import Accuracy, ModelSpec
-from edgebench.measure.accuracy import Confusion
+from edgebench.ground.records import Accuracy, Confusion, ModelSpec
 from edgebench.report import output, rows
 from edgebench.report.tables import Fitting, Rows, called, plain
 

@@ -108,7 +108,7 @@ class _Profile:
         times, file = _filled(_TIMES, self.cells), [*_filled(_ACCURACY, self.cells), *_FILE]
         whole = self._table(self.title, [*_IDENTITY, *times, *file])
         room = output.room(console)
-        if console.measure(whole, options=options.update_width(output.UNBOUNDED)).maximum <= room:
+        if whole.width() <= room:
             yield whole
             return
         yield self._table(self.title, [*_IDENTITY, *times])

@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 from io import StringIO
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from rich.cells import cell_len
 from rich.table import Table
@@ -18,7 +19,6 @@ from edgebench.report import output
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-    from rich.measure import Measurement
 
     from edgebench.ground.records import ModelSpec
     from edgebench.models.published import Published
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 Item = TypeVar("Item")
+_GAP: Final = 2  # characters between two columns
 
 
 @dataclass
@@ -46,26 +47,28 @@ class Fitting:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         limit = output.room(console)
-        unbounded = options.update_width(output.UNBOUNDED)
         left_out: list[str] = []
-        table = self._without(left_out)
         for name in self.spare:
-            if console.measure(table, options=unbounded).maximum <= limit:
+            if self.width(left_out) <= limit:
                 break
             left_out += [name] if name in self.columns else []
-            table = self._without(left_out)
+        table = self._without(left_out)
         if any(name in self.prose for name in self.columns):
             options = options.update_width(min(limit, options.max_width))
         yield from table.__rich_console__(console, options)
         if left_out:
             yield Text(f"not shown: {', '.join(left_out)}; --wide shows all", style="dim")
 
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        return console.measure(self._without(()), options=options)
+    def width(self, left_out: Collection[str] = ()) -> int:
+        """The characters that a line of it takes where none is folded, without some of the columns."""
+        kept = [self._longest[place] for place, name in enumerate(self.columns) if name not in left_out]
+        return sum(kept) + _GAP * (len(kept) - 1)
 
-    def _longest(self, name: str) -> int:
-        place = list(self.columns).index(name)
-        return max(cell_len(str(text)) for text in (name, *(cells[place] for cells, _ in self.rows)))
+    @cached_property
+    def _longest(self) -> list[int]:
+        """The width of each column; no row is added after it was asked for."""
+        columns = zip(self.columns, *(cells for cells, _ in self.rows), strict=True)
+        return [max(cell_len(line) for text in column for line in str(text).split("\n")) for column in columns]
 
     def _without(self, left_out: Collection[str]) -> Table:
         """What Rich draws, without some of the columns."""
@@ -78,14 +81,15 @@ class Fitting:
             show_header=self.show_header,
         )
         kept = [place for place, name in enumerate(self.columns) if name not in left_out]
-        for name in (self.columns[place] for place in kept):
+        for place in kept:
+            name = self.columns[place]
             numeric, whole = name not in self.left, self.prose and name not in self.prose
             table.add_column(
                 name,
                 justify="right" if numeric else "left",
                 overflow="fold",
                 no_wrap=bool(numeric or whole),  # Rich narrows what may wrap alike
-                min_width=self._longest(name) if whole else None,
+                min_width=self._longest[place] if whole else None,
             )
         for cells, style in self.rows:
             table.add_row(*(cells[place] for place in kept), style=style)

@@ -309,14 +309,14 @@ def run(
     how many cells it had a record.
     Raises UsageError before anything runs when `results` cannot be written to, or this machine lacks the threads.
     """
-    from edgebench.run.evaluator import check_all_classes
-
     engine = Engine(device, method, scenario, given)
     engine.check(cells)
     folder = results / device.name
     store.check_writable(folder)
     cells = suited(cells, device)
     if images is not None:
+        from edgebench.run.evaluator import check_all_classes
+
         check_all_classes(cells, images, given)
     stored = resuming.newest(folder) if resume else Stored()
     done: list[Result] = []
@@ -349,10 +349,10 @@ def _judged(
     engine: Engine, result: Result, artifact: Artifact | JobError | None, images: Dataset | None, tell: Tell
 ) -> Result:
     """The result with the file's accuracy on `images`, or with a warning that says why it has none."""
-    from edgebench.run.evaluator import Evaluator, Place
-
     if images is None or not isinstance(artifact, Artifact) or result.status == "failed":
         return result
+    from edgebench.run.evaluator import Evaluator, Place
+
     reached = engine.target(tell) if engine.method.mode is Mode.REACH else None
     place = Place(engine.device, reached, threads=engine.scenario.threads)
     try:

@@ -18,9 +18,18 @@ import numpy as np
 from edgebench.data import classes
 from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.paths import cache_folder
-from edgebench.ground.records import Accuracy, Artifact, ExportSpec, ModelSpec, Preprocessing, Status, identity
+from edgebench.ground.records import (
+    Accuracy,
+    Artifact,
+    Confusion,
+    ExportSpec,
+    ModelSpec,
+    Preprocessing,
+    Status,
+    identity,
+)
 from edgebench.measure import accuracy
-from edgebench.measure.accuracy import Confusion, Predictions
+from edgebench.measure.accuracy import Predictions
 from edgebench.models.given import Given
 from edgebench.models.preparation import HOW, plain, unprepared
 from edgebench.run.plan import Cell

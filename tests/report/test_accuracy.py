@@ -10,8 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from edgebench.ground.errors import UsageError
-from edgebench.ground.records import Accuracy, ExportSpec, ModelSpec
-from edgebench.measure.accuracy import Confusion
+from edgebench.ground.records import Accuracy, Confusion, ExportSpec, ModelSpec
 from edgebench.report import accuracy, output, overview, rows
 from edgebench.report.accuracy import Accuracies
 from edgebench.run.evaluator import Evaluation

@@ -10,6 +10,7 @@ Schema history
 from __future__ import annotations
 
 from edgebench.ground.records.results import Accuracy as Accuracy
+from edgebench.ground.records.results import Confusion as Confusion
 from edgebench.ground.records.results import Estimate as Estimate
 from edgebench.ground.records.results import Measurement as Measurement
 from edgebench.ground.records.results import OperatorProfile as OperatorProfile

@@ -95,6 +95,15 @@ def headline(samples_s: Sequence[Sequence[float]]) -> Interval | None:
     return Interval(value=median(medians), low=low, high=high, confidence=CONFIDENCE)
 
 
+class Confusion(Record, frozen=True, kw_only=True):
+    """How often images of one class were taken for another: `count` of `images`."""
+
+    actual: str
+    predicted: str
+    count: int
+    images: int
+
+
 class Measurement(Record, frozen=True, kw_only=True, tag="measurement", tag_field="kind"):
     """Raw timings of one cell (model x file x device x runtime x threads). Nothing in it is a summary.
 
