@@ -39,6 +39,7 @@ from edgebench.models.layers import Subsample
 UNWANTED = ("pnnxparam", "pnnxbin", "pnnxpy", "pnnxonnx", "ncnnpy")  # files that pnnx writes beside the two
 FILE_TOO_LARGE = -getattr(signal, "SIGXFSZ", 0)  # how a program ends at the limit on a file's size; not on Windows
 FEW_AXES = "its tensors have four axes at most, and none of them is a batch"
+LARGEST = {"inf": "3.402823e+38", "-inf": "-3.402823e+38"}  # what a max pool pads with: ncnn reads no other infinity
 PNNX_TYPES = {torch.float32: "f32", torch.int64: "i64", torch.int32: "i32", torch.bool: "u8"}
 PATIENCE_S = 1800.0  # VGG-16 takes half a minute on a busy machine
 NOISE = Noise(
@@ -189,7 +190,8 @@ def renamed(layers: list[Layer], network: Network) -> list[Layer]:
     found = []
     for layer in layers:
         inputs, outputs = (tuple(names.get(blob, blob) for blob in blobs) for blobs in (layer.inputs, layer.outputs))
-        options = layer.options | _stated(layer, sizes, list(results.values()))
+        finite = {key: LARGEST.get(value, value) for key, value in layer.options.items()}
+        options = finite | _stated(layer, sizes, list(results.values()))
         found.append(replace(layer, inputs=inputs, outputs=outputs, options=options))
     return found
 

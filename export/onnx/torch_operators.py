@@ -248,6 +248,13 @@ def argmax(node: Node, inputs: list[Value]) -> Value:
     return inputs[0].argmax(node.get("axis", 0), bool(node.get("keepdims", 1)))
 
 
+def topk(node: Node, inputs: list[Value]) -> tuple[Value, ...]:
+    """TopK in order: values and indices."""
+    count = node.get("k", 0) or int(np.asarray(inputs[1]).item())  # an attribute before version 10
+    values, places = tensor(inputs[0]).topk(count, node.get("axis", -1), bool(node.get("largest", 1)))
+    return values, places
+
+
 def _norm(power: int) -> Callable[[Tensor, list[int], bool], Tensor]:
     return lambda x, axes, keep: torch.linalg.vector_norm(x, power, axes, keep)
 
@@ -353,6 +360,7 @@ OPERATORS: Final[dict[str, Compute]] = {
     "Sum": lambda node, x: sum(x[1:], start=x[0]),
     "Tanh": unary(torch.tanh),
     "Tile": lambda node, x: x[0].repeat([int(n) for n in x[1]]) if isinstance(x[0], Tensor) else np.tile(x[0], x[1]),
+    "TopK": topk,
     "Transpose": transpose,
     "Unsqueeze": unsqueeze,
     "Upsample": windows.resize,

@@ -173,19 +173,20 @@ def resize(node: Node, inputs: list[Value]) -> Value:
     targets = [int(size) for size in sizes] if sizes else [int(n * s) for n, s in zip(x.shape, scales, strict=True)]
     if targets[:2] != list(x.shape[:2]):
         raise node.refuse("changes batch or channels")
-    factors = list(scales[2:]) if scales else [n / m for n, m in zip(targets[2:], x.shape[2:], strict=True)]
+    old = [int(size) for size in x.shape[2:]]  # tensors to whoever traces this
+    factors = list(scales[2:]) if scales else [n / m for n, m in zip(targets[2:], old, strict=True)]
     grid = node.get("coordinate_transformation_mode", "half_pixel" if node.version > 10 else "asymmetric")
     mode = node.get("mode", "nearest")
-    exact = all(abs(n / m - f) < 1e-6 for n, m, f in zip(targets[2:], x.shape[2:], factors, strict=True))
+    exact = all(abs(n / m - f) < 1e-6 for n, m, f in zip(targets[2:], old, factors, strict=True))
     centers = grid in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric") and exact
     if mode in ("linear", "cubic") and (centers or grid == "align_corners"):
         kind = "bilinear" if mode == "linear" else "bicubic"
         if mode == "cubic" and node.get("cubic_coeff_a", -0.75) != -0.75:
             raise node.refuse("has another cubic coefficient than torch's -0.75")
         return functional.interpolate(x, targets[2:], mode=kind, align_corners=grid == "align_corners")
-    points = [_grid(node, grid, *each) for each in zip(x.shape[2:], targets[2:], factors, strict=True)]
+    points = [_grid(node, grid, *each) for each in zip(old, targets[2:], factors, strict=True)]
     if mode == "nearest":
-        return _nearest(x, [_chosen(node, *each) for each in zip(points, x.shape[2:], strict=True)])
+        return _nearest(x, old, [_chosen(node, *each) for each in zip(points, old, strict=True)])
     for axis, each in enumerate(points, start=2):
         x = _interpolated(node, x, axis, each)
     return x
@@ -222,9 +223,9 @@ def _chosen(node: Node, points: Points, size: int) -> Indices:
     return np.clip(round_off[rounding](points), 0, size - 1).astype(np.int64)
 
 
-def _nearest(x: Tensor, chosen: Sequence[Indices]) -> Tensor:
+def _nearest(x: Tensor, old: Sequence[int], chosen: Sequence[Indices]) -> Tensor:
     """Torch's own resize where it chooses the same pixels: formats have a name for that, and none for others."""
-    usual = [np.arange(len(each)) * size // len(each) for each, size in zip(chosen, x.shape[2:], strict=True)]
+    usual = [np.arange(len(each)) * size // len(each) for each, size in zip(chosen, old, strict=True)]
     if all(map(np.array_equal, chosen, usual)):
         return functional.interpolate(x, [len(each) for each in chosen], mode="nearest")
     for axis, each in enumerate(chosen, start=2):

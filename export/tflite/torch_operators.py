@@ -287,6 +287,11 @@ def unpacked(step: Step, given: Given) -> list[Held]:
     return [Held(plain=part) for part in torch.unbind(given[0].file(), step.options.axis)]
 
 
+def largest(step: Step, given: Given) -> list[Held]:
+    """TOPK_V2 of the last axis: values and indices."""
+    return [Held(plain=part) for part in given[0].file().topk(step.shapes[0][-1])]
+
+
 def packed(step: Step, given: Given) -> Held:
     """PACK."""
     return Held(plain=torch.stack([one.file() for one in given], step.options.axis))
@@ -398,6 +403,7 @@ OPERATORS: Final[dict[str, Compute]] = {
     "SUM": reduction(torch.sum),
     "TILE": plain(lambda step, x, given: x.tile(given[0].numbers())),
     "TRANSPOSE": plain(lambda step, x, given: x.permute(given[0].numbers())),
+    "TOPK_V2": largest,
     "TRANSPOSE_CONV": transposed,
     "UNPACK": unpacked,
     "DEPTH_TO_SPACE": blocks(depth_to_space),

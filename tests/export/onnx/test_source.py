@@ -85,6 +85,8 @@ CASES: list[tuple[str, list, dict]] = [
     ("DepthToSpace", [], {"blocksize": 2, "mode": "CRD"}),
     ("SpaceToDepth", [], {"blocksize": 2}),
     ("ArgMax", [], {"axis": 1}),
+    ("TopK", [longs(2)], {"axis": 2}),
+    ("TopK", [longs(1)], {"axis": 1, "largest": 0}),
     ("Softmax", [], {"axis": 1}),
     ("ReduceMean", [longs(1, 3)], {"keepdims": 0}),
     ("QuantizeLinear", [np.float32(0.1), np.uint8(7)], {}),
@@ -139,7 +141,7 @@ def agree(path: Path) -> bool:
 def test_operator_is_onnxruntimes_own(kind, further, attributes, tmp_path):
     names = ["x", *("" if each is None else f"c{number}" for number, each in enumerate(further))]
     constants = {name: each for name, each in zip(names[1:], further, strict=True) if name}
-    outputs = ["y", "z"] if kind == "Split" else ["y"]
+    outputs = ["y", "z"] if kind in ("Split", "TopK") else ["y"]
     nodes = [helper.make_node(kind, names, outputs, **attributes)]
     assert agree(written(tmp_path / "one.onnx", nodes, constants, outputs=len(outputs)))
 

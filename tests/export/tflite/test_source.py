@@ -60,6 +60,7 @@ CASES: dict[str, tuple[Callable[..., Tensor], list[nn.Module]]] = {
         [],
     ),
     "choices": (lambda x: torch.where(x > x.roll(1, 3), x.abs().sqrt(), F.leaky_relu(x, 0.2)), []),
+    "the largest": (lambda x: torch.cat([x.topk(2)[0], x.topk(3)[1].float()], -1), []),
     "mirrored edge": (lambda x: F.pad(x, (2, 1, 1, 2), mode="reflect"), []),
     "head": (lambda x, d: d(x.mean((2, 3))).softmax(-1), [nn.Linear(8, 5)]),
 }
