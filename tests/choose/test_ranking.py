@@ -113,11 +113,11 @@ def test_a_scheme_that_a_format_lacks_is_said() -> None:
 
 
 def test_a_device_ranks_estimates_and_names_what_nothing_is_published_for(tmp_path: Path) -> None:
-    with pytest.warns(EdgebenchWarning, match="no published rows for openvino on the Raspberry Pi 4"):
+    with pytest.warns(EdgebenchWarning, match="no published rows for executorch on the Raspberry Pi 4"):
         found = edgebench.rank_runtimes(
             "lenet5",
             device="rpi4",
-            format="tflite,onnx,openvino",
+            format="tflite,onnx,executorch",
             precision=["fp32", "fp16"],
             threads=1,
             results=tmp_path,

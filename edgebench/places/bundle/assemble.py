@@ -50,7 +50,7 @@ ENGINES: Final = ("numpy", *(each.starts or each.package for each in bundled()))
 
 
 def setup(device: DeviceProfile, on_progress: OnProgress = silent) -> Bundle:
-    """Builds the bundle unless it is there, and the root of `device`; half a minute and 240 MB the first time.
+    """Builds the bundle unless it is there, and the root of `device`; a minute and 310 MB the first time.
 
     Raises UsageError where this machine or the device cannot (not Debian or Ubuntu, no pip, another CPU), DeviceError
     when a download or the first start fails.
