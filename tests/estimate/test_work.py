@@ -41,8 +41,9 @@ def test_only_ncnn_runs_winograd_and_only_where_it_applies() -> None:
 
     assert works(conv(), "ncnn")[0].kind == "winograd"
     assert works(conv(), "litert")[0].kind == "gemm"
+    assert works(conv(shape=(1, 32, 8, 8), groups=16), "ncnn")[0].kind == "packed depthwise"
     for change in ({"stride": (2, 2)}, {"kernel": (5, 5)}, {"groups": 2}, {"dilation": (2, 2)}):
-        assert works(conv(**change), "ncnn")[0].kind == "gemm"
+        assert works(conv(**change), "ncnn")[0].kind == "packed gemm"
 
 
 @pytest.mark.parametrize(
