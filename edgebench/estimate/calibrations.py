@@ -23,7 +23,7 @@ from edgebench.estimate.form import Floats, features, with_slopes
 from edgebench.estimate.hierarchy import EFFECTS, LEVELS, Place
 from edgebench.estimate.published import Table, table_name, text
 from edgebench.estimate.terms import CALIBRATION_ONLY, TERMS, Machine
-from edgebench.estimate.work import works
+from edgebench.estimate.work import Work, works
 from edgebench.ground import units
 from edgebench.ground.errors import UsageError
 from edgebench.ground.records import ModelSpec, Precision
@@ -80,7 +80,7 @@ def off(device: DeviceProfile, spec: ModelSpec | None, at: Place) -> float:
     if spec is None or not is_known(spec, at):
         return 0.0
     machine, constants = machine_of(device), start(at)
-    amounts = features(works(sketch(spec), at.runtime), at.precision, machine)
+    amounts = features(_kernels(spec.name, at.runtime), at.precision, machine)
     units = np.hstack([amounts.compute, amounts.traffic])
     _, slopes = with_slopes(units, np.ones(len(units)), machine, np.exp(constants))
     found = float(slopes @ (start(at, "named_constants.csv") - constants))
@@ -88,6 +88,12 @@ def off(device: DeviceProfile, spec: ModelSpec | None, at: Place) -> float:
         value = _effects()[name].get(f"{spec.name} {level.key(at)}", 0.0)
         found += value * (at.doublings if level.slope else 1.0)
     return found
+
+
+@cache
+def _kernels(network: str, runtime: str) -> tuple[Work, ...]:
+    """Those of a published network, which are the same on every device."""
+    return works(sketch(resolve(network)), runtime)
 
 
 def is_known(spec: ModelSpec | None, at: Place) -> bool:

@@ -19,7 +19,7 @@ import numpy as np
 from edgebench.estimate import crossvalidation, peaks, posterior, reference
 from edgebench.estimate.accelerated import fit as accelerators
 from edgebench.estimate.form import Floats
-from edgebench.estimate.posterior import ByName, Posterior, Sample
+from edgebench.estimate.posterior import Posterior, Sample
 from edgebench.estimate.reference import ZOO
 from edgebench.estimate.terms import COMPUTE, TERMS
 from edgebench.ground.paths import write_atomically
@@ -37,7 +37,7 @@ def main(folder: Path | None = None) -> None:
     for name, lines in {
         "constants.csv": constants(found),
         "named_constants.csv": constants(named.solved),
-        "effects.csv": effects(named),
+        "effects.csv": effects(named.solved),
         "seen.csv": seen(found),
         "errors.csv": [msgspec.to_builtins(each) for each in errors],
         "memory.csv": list(peaks.constants()),
@@ -61,12 +61,12 @@ def constants(found: Posterior) -> list[dict[str, Any]]:
     return lines
 
 
-def effects(named: ByName) -> list[dict[str, Any]]:
+def effects(named: Posterior) -> list[dict[str, Any]]:
     """A line for each network of the zoo and group: what is added to ln of its latency."""
     return [
         {"effect": effect, "group": name, "value": round(value, 4)}
         for effect, values in named.effects().items()
-        for name, value in zip(named.found.design.names[f"effect {effect}"], values.tolist(), strict=True)
+        for name, value in zip(named.design.names[f"effect {effect}"], values.tolist(), strict=True)
         if name.split()[0] in ZOO.values() and (abs(value) >= _VISIBLE or effect == "runtime")
     ]
 

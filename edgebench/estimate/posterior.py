@@ -176,6 +176,14 @@ class Posterior:
             found[name] = self._summed(f"level {name}", weights)
         return found
 
+    def effects(self) -> dict[str, Floats]:
+        """(groups,) for each effect, if the system has them: what is added to ln of latency of a network in it."""
+        found = {}
+        for name, effect in EFFECTS.items():
+            weights = effect.width**2 * self._weights(slope=effect.slope)[:, None]
+            found[name] = self._summed(f"effect {name}", weights)[:, 0]
+        return found
+
     def common(self) -> Floats:
         """(terms,): what is added to ln of the constants everywhere."""
         added: Floats = _COMMON_VARIANCE * (self.weights @ self.slopes) + COMMON**2 * self.weights.sum()
@@ -276,15 +284,6 @@ class ByName:
 
     found: Posterior
     solved: Posterior
-
-    def effects(self) -> dict[str, Floats]:
-        """(groups,) for each effect: what is added to ln of the latency of a network in it."""
-        return {
-            name: self.solved._summed(
-                f"effect {name}", effect.width**2 * self.solved._weights(slope=effect.slope)[:, None]
-            )[:, 0]
-            for name, effect in EFFECTS.items()
-        }
 
     def predict(self, rows: Indices) -> Floats:
         """ln of latency, (rows,)."""
