@@ -19,12 +19,12 @@ import numpy.typing as npt
 
 from edgebench.formats.examples import Array
 from edgebench.formats.format import by_suffix
-from edgebench.formats.layers import listed
 from edgebench.formats.native import parts
 from edgebench.formats.network import Network
 from edgebench.formats.quantize.adjust import CORRECTED, EQUALIZED, LEVELS, OBSERVED, ROUNDED, equalize
 from edgebench.formats.quantize.choose import Run, best, output_error, worst_error
 from edgebench.formats.quantize.ranges import CALIBRATORS, Observer, Range, observe, ranges
+from edgebench.formats.strict import listed
 from edgebench.formats.verify import GATES
 from edgebench.graph.operators import Graph
 from edgebench.ground.errors import EdgebenchError, ExportError

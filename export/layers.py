@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -13,11 +13,6 @@ from edgebench.graph.operators import Conv, Dense
 from edgebench.ground.errors import EdgebenchError
 
 Tensors = Mapping[str, Array]
-
-
-def listed(names: Sequence[str], most: int = 6) -> str:
-    """Names in a sentence, of many the first."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def relative_errors(pairs: Iterable[tuple[Tensors, Tensors]]) -> dict[str, float]:

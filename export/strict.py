@@ -8,13 +8,17 @@ from pathlib import Path
 
 from edgebench.formats import inspect
 from edgebench.formats.inspect import DYNAMIC, FLOAT, INT8, Inspected, Operator
-from edgebench.formats.layers import listed
 from edgebench.ground.errors import ExportError
 from edgebench.ground.records import Artifact
 
 # What onnxruntime calls a convolution or a dense layer that it runs in float.
 FLOAT_KERNELS = ("Conv", "FusedConv", "NhwcFusedConv", "Gemm", "MatMul")
 WEIGHTED = ("Conv", "Gemm", "MatMul")
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Names in a sentence, of many the first."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def check_int8(artifact: Artifact, path: Path | None = None) -> None:

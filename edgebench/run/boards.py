@@ -145,12 +145,14 @@ def _size(size_bytes: int | None) -> str:
     return f"{size_bytes / factor:.15g}{unit}"
 
 
-# Imports each module=package it is given, and says the package's version or why not.
+# Imports each module=package it is given, and says the package's version or why not. What engines print as they are
+# imported goes to standard error.
 QUESTION = """
-import json, sys
+import json, os, sys
 from importlib import import_module
 from importlib.metadata import version
-found = {}
+told, found = os.fdopen(os.dup(1), "w"), {}
+os.dup2(2, 1)
 for argument in sys.argv[1:]:
     module, name = argument.split("=")
     try:
@@ -158,7 +160,7 @@ for argument in sys.argv[1:]:
         found[name] = [version(name), None]
     except Exception as error:
         found[name] = [None, "%s: %s" % (type(error).__name__, error)]
-print(json.dumps(found))
+print(json.dumps(found), file=told)
 """
 
 

@@ -16,8 +16,8 @@ from edgebench.data.dataset import Labels
 from edgebench.estimate.calibrations import calibration, machine_of
 from edgebench.estimate.form import latency_s
 from edgebench.estimate.work import Work, named_works
-from edgebench.formats.layers import listed
 from edgebench.formats.quantize.choose import Run
+from edgebench.formats.strict import listed
 from edgebench.graph.operators import Graph
 from edgebench.ground.records import Interval, ModelSpec, Preprocessing, Quantization
 from edgebench.machines import profiles

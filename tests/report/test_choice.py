@@ -46,7 +46,8 @@ def test_the_short_answer_is_ten_lines(choice: Choice) -> None:
     assert choice.ties[0].model.key in file.getvalue() and "of 50.0 ms left" in file.getvalue()
     assert "of 64.0 MB left" in file.getvalue()
     point = choice.picked.model
-    assert f"edgebench train mobilenetv2 --width {point.width:g}" in lines[-1] and f"{point.resolution}" in lines[-1]
+    width = "" if point.width == 1 else f" --width {point.width:g}"
+    assert f"edgebench train mobilenetv2{width} " in lines[-1] and f"{point.resolution}" in lines[-1]
 
 
 def test_the_explanation_gives_every_loser_its_reason(choice: Choice) -> None:

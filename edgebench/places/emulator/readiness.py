@@ -19,17 +19,19 @@ from edgebench.runtimes import bundled
 if TYPE_CHECKING:
     from edgebench.machines.profiles import DeviceProfile
 
-# Runs in the guest: what it thinks it is, and that every engine can be imported.
+# Runs in the guest: what it thinks it is, and that every engine can be imported. What those print goes to standard
+# error.
 QUESTION: Final = """
-import json, platform, sys
+import json, os, platform, sys
 from importlib.metadata import version
 from importlib import import_module
-found = {}
+told, found = os.fdopen(os.dup(1), "w"), {}
+os.dup2(2, 1)
 for argument in sys.argv[1:]:
     module, name = argument.split("=")
     import_module(module)
     found[name] = version(name)
-print(json.dumps({"machine": platform.machine(), "python": platform.python_version(), "versions": found}))
+print(json.dumps({"machine": platform.machine(), "python": platform.python_version(), "versions": found}), file=told)
 """
 
 
