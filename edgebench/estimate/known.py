@@ -36,10 +36,16 @@ def case_of(device: DeviceProfile, runtime: str, precision: str) -> Name | None:
         return "core"
     if precision == "int8":
         return None  # kernels differ too much: what three cores say of a fourth is 2.5 times off, and more on RISC-V
-    there = {name.split()[1] for name in groups["runtime, core"] if name.split()[::2] == [runtime, precision]}
-    if len(there) >= _CORES and at.core in groups["core"]:
+    if at.core in groups["core"] and _cores(runtime, precision) >= _CORES:
         return "runtime"
     return None
+
+
+@cache
+def _cores(runtime: str, precision: str) -> int:
+    """The number of cores that figures of a runtime and precision are known of."""
+    names = (name.split() for name in group_names()["runtime, core"])
+    return len({core for named, core, computed in names if (named, computed) == (runtime, precision)})
 
 
 def case_at(device: DeviceProfile, runtime: str, precision: str, threads: int) -> Name | None:
