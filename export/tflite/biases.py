@@ -32,18 +32,23 @@ PLACES: Final = {
     "FULLY_CONNECTED": (0, 1, 2),
     "TRANSPOSE_CONV": (2, 1, 3),
 }
-NEVER: Final = 2**30  # more inputs than an operator has
 
 
 def biases(content: bytes) -> dict[str, Double]:
     """The biases of a float file's layers, by their tensors' names."""
     model, found = schema.Model.GetRootAs(content, 0), {}
-    for kind, operator, graph in operators(content):
-        if operator.InputsLength() > max(PLACES.get(kind, (NEVER,))):
-            bias = graph.Tensors(operator.Inputs(PLACES[kind][2]))
-            values = model.Buffers(bias.Buffer()).DataAsNumpy()
-            found[bias.Name().decode()] = np.frombuffer(values, np.float32).astype(np.float64)
+    for graph, _, _, bias in _layers(content):
+        values = model.Buffers(graph.Tensors(bias).Buffer()).DataAsNumpy()
+        found[name_of(graph, bias)] = np.frombuffer(values, np.float32).astype(np.float64)
     return found
+
+
+def _layers(content: bytes) -> Iterator[tuple[Any, int, int, int]]:
+    """Yields the subgraph and the tensors (image, weight, bias) of each layer that has a bias."""
+    for kind, operator, graph in operators(content):
+        if kind in PLACES and operator.InputsLength() > max(PLACES[kind]):
+            image, weight, bias = (int(operator.Inputs(place)) for place in PLACES[kind])
+            yield graph, image, weight, bias
 
 
 def mend_biases(originals: Mapping[str, Double], target: Path) -> None:
@@ -59,14 +64,12 @@ def mend_biases(originals: Mapping[str, Double], target: Path) -> None:
 def _raised(content: bytes, originals: Mapping[str, Double]) -> Iterator[tuple[int, Double, list[Layer]]]:
     """Each weight tensor on which some bias does not fit, the scales on which all do, and the layers that read it."""
     layers, old = defaultdict(list), {}
-    for kind, operator, graph in operators(content):
-        if operator.InputsLength() > max(PLACES.get(kind, (NEVER,))):
-            image, weight, bias = (operator.Inputs(place) for place in PLACES[kind])
-            known = graph.Tensors(image).Quantization(), graph.Tensors(weight).Quantization()
-            wanted = originals.get(name_of(graph, bias))
-            if wanted is not None and all(each is not None and each.ScaleLength() for each in known):
-                layers[weight].append((float(known[0].Scale(0)), bias, wanted))
-                old[weight] = known[1].ScaleAsNumpy().astype(np.float64)
+    for graph, image, weight, bias in _layers(content):
+        known = graph.Tensors(image).Quantization(), graph.Tensors(weight).Quantization()
+        wanted = originals.get(name_of(graph, bias))
+        if wanted is not None and all(each is not None and each.ScaleLength() for each in known):
+            layers[weight].append((float(known[0].Scale(0)), bias, wanted))
+            old[weight] = known[1].ScaleAsNumpy().astype(np.float64)
     for weight, readers in layers.items():
         least = np.max([np.abs(wanted) / (scale * LARGEST) for scale, _, wanted in readers], axis=0)
         if len(old[weight]) == len(least) and (old[weight] < least).any():
