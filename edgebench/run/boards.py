@@ -22,7 +22,7 @@ from edgebench.machines.profiles import Caches, Cpu, DeviceProfile, Reach, Sourc
 from edgebench.places.board import reach
 from edgebench.places.board.remote import RemoteTarget
 from edgebench.places.board.shell import ask
-from edgebench.runtimes import bundled
+from edgebench.runtimes import PROBING, bundled
 
 _READ: Final = f"""
 cd /
@@ -145,14 +145,10 @@ def _size(size_bytes: int | None) -> str:
     return f"{size_bytes / factor:.15g}{unit}"
 
 
-# Imports each module=package it is given, and says the package's version or why not. What engines print as they are
-# imported goes to standard error.
-QUESTION = """
-import json, os, sys
-from importlib import import_module
-from importlib.metadata import version
-told, found = os.fdopen(os.dup(1), "w"), {}
-os.dup2(2, 1)
+# Imports each module=package it is given, and says the package's version or why not.
+QUESTION = (
+    PROBING
+    + """
 for argument in sys.argv[1:]:
     module, name = argument.split("=")
     try:
@@ -162,6 +158,7 @@ for argument in sys.argv[1:]:
         found[name] = [None, "%s: %s" % (type(error).__name__, error)]
 print(json.dumps(found), file=told)
 """
+)
 
 
 class Engine(Record, frozen=True, kw_only=True):

@@ -14,25 +14,23 @@ from edgebench.ground.errors import DeviceError, UsageError
 from edgebench.ground.records import Record
 from edgebench.places.bundle.bundle import find, folder, require
 from edgebench.places.emulator import counting, fakecpu
-from edgebench.runtimes import bundled
+from edgebench.runtimes import PROBING, bundled
 
 if TYPE_CHECKING:
     from edgebench.machines.profiles import DeviceProfile
 
-# Runs in the guest: what it thinks it is, and that every engine can be imported. What those print goes to standard
-# error.
-QUESTION: Final = """
-import json, os, platform, sys
-from importlib.metadata import version
-from importlib import import_module
-told, found = os.fdopen(os.dup(1), "w"), {}
-os.dup2(2, 1)
+# Runs in the guest: what it thinks it is, and that every engine can be imported.
+QUESTION: Final = (
+    PROBING
+    + """
+import platform
 for argument in sys.argv[1:]:
     module, name = argument.split("=")
     import_module(module)
     found[name] = version(name)
 print(json.dumps({"machine": platform.machine(), "python": platform.python_version(), "versions": found}), file=told)
 """
+)
 
 
 class Readiness(Record, frozen=True, kw_only=True):
